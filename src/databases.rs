@@ -1,0 +1,3 @@
+//! Which database, whose it is, a connection to it.
+
+pub mod name;

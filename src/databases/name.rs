@@ -1,0 +1,220 @@
+//! Names of platforms, tenants and databases (contract §2), checked where they are made. No I/O.
+
+use std::fmt;
+
+/// PostgreSQL's limit of a name, in bytes (`NAMEDATALEN - 1`).
+const MAX_DATABASE_NAME_BYTES: usize = 63;
+
+/// Why a name was refused: 400 `invalid_request`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing in it.
+    #[error("{field} is empty; give it letters, digits, '_' or '-'")]
+    Empty {
+        /// The request's field.
+        field: &'static str,
+    },
+    /// A character that no name may hold.
+    #[error("{field} {given:?} holds {character:?}; allowed are letters, digits, '_' and '-'")]
+    Character {
+        /// The request's field.
+        field: &'static str,
+        /// The value as sent.
+        given: String,
+        /// The first such character.
+        character: char,
+    },
+    /// Over PostgreSQL's limit; never cut short.
+    #[error(
+        "the database name {name:?} has {bytes} bytes; PostgreSQL allows {MAX_DATABASE_NAME_BYTES}, so shorten the ids"
+    )]
+    TooLong {
+        /// What the name would be.
+        name: String,
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+/// A platform, tenant, schema or database id: as it was given, and as it reads in a database's name.
+#[derive(Clone, Debug)]
+pub struct Id {
+    given: String,
+    normal: String,
+}
+
+impl Id {
+    /// Checks `given`, the value of the request's `field`.
+    pub fn parse(field: &'static str, given: &str) -> Result<Self, NameError> {
+        if given.is_empty() {
+            return Err(NameError::Empty { field });
+        }
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if let Some(character) = given.chars().find(|c| !allowed(*c)) {
+            // A name may be megabytes long; the answer repeats only its beginning.
+            let given = given.chars().take(80).collect();
+            return Err(NameError::Character { field, given, character });
+        }
+        let normal = given.to_ascii_lowercase().replace('-', "_");
+        if normal.len() > MAX_DATABASE_NAME_BYTES {
+            let bytes = normal.len();
+            let name = normal.chars().take(80).collect();
+            return Err(NameError::TooLong { name, bytes });
+        }
+        Ok(Self { given: given.to_owned(), normal })
+    }
+
+    /// As the client wrote it.
+    pub fn given(&self) -> &str {
+        &self.given
+    }
+
+    /// Lowered, `-` as `_`.
+    pub fn normal(&self) -> &str {
+        &self.normal
+    }
+}
+
+/// Two spellings of one name are the same platform, so equality is that of [`Id::normal`].
+impl PartialEq for Id {
+    fn eq(&self, other: &Self) -> bool {
+        self.normal == other.normal
+    }
+}
+
+impl Eq for Id {}
+
+/// Which of a platform's databases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// v1: the one without a tenant.
+    Main,
+    /// v1: a tenant's.
+    Tenant(Id),
+    /// v2: made from a stored schema.
+    Stored {
+        /// `schema_name`
+        schema: Id,
+        /// `database_id`
+        database: Id,
+    },
+}
+
+/// A database as the API addresses it: platform, ids, and the name that follows from them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    platform: Id,
+    which: Which,
+    name: DatabaseName,
+}
+
+impl Address {
+    /// The database's name by the patterns of contract §2.
+    pub fn new(platform: Id, which: Which) -> Result<Self, NameError> {
+        let name = match &which {
+            Which::Main => format!("{}_main", platform.normal),
+            Which::Tenant(tenant) => format!("{}_{}", platform.normal, tenant.normal),
+            Which::Stored { schema, database } => {
+                format!("{}_{}_{}", platform.normal, schema.normal, database.normal)
+            }
+        };
+        if name.len() > MAX_DATABASE_NAME_BYTES {
+            let bytes = name.len();
+            return Err(NameError::TooLong { name, bytes });
+        }
+        Ok(Self { platform, which, name: DatabaseName(name) })
+    }
+
+    /// The platform that asks.
+    pub fn platform(&self) -> &Id {
+        &self.platform
+    }
+
+    /// Which of its databases.
+    pub fn which(&self) -> &Which {
+        &self.which
+    }
+
+    /// The database's name.
+    pub fn name(&self) -> &DatabaseName {
+        &self.name
+    }
+}
+
+/// The name of a database on the server, of a platform or of the gateway itself.
+///
+/// The gateway's own names hold a `-`, which no platform's name can: neither is ever taken for the other.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DatabaseName(String);
+
+impl DatabaseName {
+    /// The database in which the gateway keeps its records.
+    pub fn gateway() -> Self {
+        Self("stonescriptdb-gateway".to_owned())
+    }
+
+    /// A blueprint's name; `digest` is hexadecimal.
+    pub fn blueprint(digest: &str) -> Self {
+        Self(format!("stonescriptdb-blueprint-{}", &digest[..digest.len().min(32)]))
+    }
+
+    /// A name that was read from the server or from the gateway's records.
+    pub fn recorded(name: String) -> Self {
+        Self(name)
+    }
+
+    /// The name, unquoted.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DatabaseName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(platform: &str, which: Which) -> String {
+        Address::new(Id::parse("platform", platform).unwrap(), which).unwrap().name().to_string()
+    }
+
+    fn id(given: &str) -> Id {
+        Id::parse("id", given).unwrap()
+    }
+
+    #[test]
+    fn names_follow_the_patterns_of_the_contract() {
+        assert_eq!(name("myapp", Which::Main), "myapp_main");
+        assert_eq!(name("todos-app", Which::Main), "todos_app_main");
+        assert_eq!(name("MyApp", Which::Tenant(id("tenant_001"))), "myapp_tenant_001");
+        let stored = Which::Stored { schema: id("tenant_db"), database: id("store_001") };
+        assert_eq!(name("myapp", stored), "myapp_tenant_db_store_001");
+    }
+
+    #[test]
+    fn names_with_other_characters_are_refused_not_mended() {
+        for bad in ["my app", "a/b", "../etc", "ä", "a.b", "a\0b", "a;b", "a\"b", "%2e"] {
+            assert!(matches!(Id::parse("platform", bad), Err(NameError::Character { .. })), "{bad:?}");
+        }
+        assert_eq!(Id::parse("platform", ""), Err(NameError::Empty { field: "platform" }));
+    }
+
+    #[test]
+    fn a_name_over_63_bytes_is_refused_not_cut() {
+        let platform = id(&"p".repeat(58));
+        assert!(Address::new(platform.clone(), Which::Main).is_ok());
+        let tenant = Which::Tenant(id("toolong"));
+        assert!(matches!(Address::new(platform, tenant), Err(NameError::TooLong { bytes: 66, .. })));
+        assert!(Id::parse("platform", &"x".repeat(64)).is_err());
+    }
+
+    #[test]
+    fn two_spellings_are_one_platform() {
+        assert_eq!(id("Todos-App"), id("todos_app"));
+    }
+}

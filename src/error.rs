@@ -1,0 +1,176 @@
+//! What goes wrong, as the client sees it: status, code and JSON body (contract §7). The only place that knows them.
+//!
+//! Domain modules have error enums of their own; how each becomes an [`ApiError`] stands in a file of this folder,
+//! matched without `_`, so that a new variant cannot be forgotten.
+
+use serde_json::{Map, Value};
+
+/// The `error` field of an answer, each with the HTTP status that goes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// 400: a field is missing or malformed.
+    InvalidRequest,
+    /// 400: the uploaded archive.
+    SchemaExtractionFailed,
+    /// 400: an extension that the server does not have.
+    ExtensionNotAvailable,
+    /// 400 (409 with `CONFLICT_STATUS=409`): create, where it exists.
+    DatabaseAlreadyExists,
+    /// 401: the admin token is missing or wrong.
+    Unauthorized,
+    /// 403, code `unauthorized`: the address is not allowed.
+    Forbidden,
+    /// 403: another platform's database.
+    PlatformIsolationViolation,
+    /// 404: no such database.
+    DatabaseNotFound,
+    /// 404: no such function.
+    FunctionNotFound,
+    /// 404: no such platform.
+    PlatformNotFound,
+    /// 404: no such stored schema.
+    SchemaNotFound,
+    /// 404: no such path.
+    NotFound,
+    /// 405: the path exists, the method does not.
+    MethodNotAllowed,
+    /// 409: a deployment failed and was rolled back.
+    MigrationFailed,
+    /// 409: a function of the bundle could not be deployed; rolled back.
+    FunctionDeployFailed,
+    /// 409: an extension could not be installed; rolled back.
+    ExtensionInstallFailed,
+    /// 413: the body is over its limit.
+    PayloadTooLarge,
+    /// 415: the wrong `Content-Type`.
+    UnsupportedMediaType,
+    /// 503 with `Retry-After`: no connection came free in time.
+    PoolExhausted,
+    /// 503: PostgreSQL cannot be reached.
+    ConnectionFailed,
+    /// 504: over the time limit of a call.
+    QueryTimeout,
+    /// A call failed in PostgreSQL; the status (400–599) depends on the SQLSTATE (contract §6, `POST /call`).
+    QueryFailed(u16),
+    /// 500: ours. The log has the cause.
+    InternalError,
+}
+
+impl ErrorCode {
+    /// The HTTP status, before `CONFLICT_STATUS` is applied.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::InvalidRequest
+            | Self::SchemaExtractionFailed
+            | Self::ExtensionNotAvailable
+            | Self::DatabaseAlreadyExists => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden | Self::PlatformIsolationViolation => 403,
+            Self::DatabaseNotFound
+            | Self::FunctionNotFound
+            | Self::PlatformNotFound
+            | Self::SchemaNotFound
+            | Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::MigrationFailed | Self::FunctionDeployFailed | Self::ExtensionInstallFailed => 409,
+            Self::PayloadTooLarge => 413,
+            Self::UnsupportedMediaType => 415,
+            Self::InternalError => 500,
+            Self::PoolExhausted | Self::ConnectionFailed => 503,
+            Self::QueryTimeout => 504,
+            Self::QueryFailed(status) => status,
+        }
+    }
+
+    /// The word in the `error` field.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::SchemaExtractionFailed => "schema_extraction_failed",
+            Self::ExtensionNotAvailable => "extension_not_available",
+            Self::DatabaseAlreadyExists => "database_already_exists",
+            Self::Unauthorized | Self::Forbidden => "unauthorized",
+            Self::PlatformIsolationViolation => "platform_isolation_violation",
+            Self::DatabaseNotFound => "database_not_found",
+            Self::FunctionNotFound => "function_not_found",
+            Self::PlatformNotFound => "platform_not_found",
+            Self::SchemaNotFound => "schema_not_found",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::MigrationFailed => "migration_failed",
+            Self::FunctionDeployFailed => "function_deploy_failed",
+            Self::ExtensionInstallFailed => "extension_install_failed",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::PoolExhausted => "pool_exhausted",
+            Self::ConnectionFailed => "connection_failed",
+            Self::QueryTimeout => "query_timeout",
+            Self::QueryFailed(_) => "query_failed",
+            Self::InternalError => "internal_error",
+        }
+    }
+}
+
+/// One error answer: `{"error":"code","message":"…", …details}`.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    /// Code and status.
+    pub code: ErrorCode,
+    /// One sentence for the person who reads it: what is wrong and what to do.
+    pub message: String,
+    /// What helps: `database`, `cause`, `sqlstate`, `file`, `line`, `hint`, `detail`, …
+    pub details: Map<String, Value>,
+    /// What only the log may know (5xx): written once to the request's log line.
+    pub log_cause: Option<String>,
+}
+
+impl ApiError {
+    /// An error with nothing but its code and sentence.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), details: Map::new(), log_cause: None }
+    }
+
+    /// 400 `invalid_request`.
+    pub fn invalid_request(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidRequest, message)
+    }
+
+    /// 500 `internal_error`: the cause goes to the log, not to the client.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        let mut error = Self::new(ErrorCode::InternalError, "the gateway failed; its log says why");
+        error.log_cause = Some(cause.to_string());
+        error
+    }
+
+    /// Adds a field to the body.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(field.to_owned(), value.into());
+        self
+    }
+
+    /// Adds a field to the body where there is something to say.
+    #[must_use]
+    pub fn with_some(self, field: &str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.with(field, value),
+            None => self,
+        }
+    }
+
+    /// Adds what only the log may know.
+    #[must_use]
+    pub fn logging(mut self, cause: impl std::fmt::Display) -> Self {
+        self.log_cause = Some(cause.to_string());
+        self
+    }
+
+    /// The JSON body.
+    pub fn body(&self) -> Value {
+        let mut body = Map::new();
+        body.insert("error".to_owned(), self.code.code().into());
+        body.insert("message".to_owned(), self.message.clone().into());
+        body.extend(self.details.clone());
+        Value::Object(body)
+    }
+}

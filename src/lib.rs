@@ -1,0 +1,38 @@
+//! StoneScriptDB Gateway: a platform's `postgresql/` folder goes in, one database per tenant comes out, and its
+//! functions answer over HTTP.
+//!
+//! The modules in the order that data flows (`HLD.md` is the long form):
+//!
+//! ```text
+//! upload ──► bundle ──► order ──► blueprint ──► deployment ──► tracking rows
+//! call ────► name, owner ──► pool ──► prepared statement ──► rows as JSON
+//! ```
+//!
+//! | module           | what it owns                                                         |
+//! | ---------------- | -------------------------------------------------------------------- |
+//! | [`config`]       | environment → [`config::Config`], checked once at the start          |
+//! | [`error`]        | [`error::ApiError`]: the only place that knows codes and statuses     |
+//! | [`server`]       | `serve(listener, app, shutdown)`                                     |
+//! | [`router`]       | every route and layer on one screen                                  |
+//! | [`access`]       | IP allowlist, trusted proxies, admin token                           |
+//! | [`api`]          | one file per family of endpoints; no SQL                             |
+//! | [`bundle`]       | `tar.gz` → [`bundle::Bundle`]: files, facts about their SQL, order   |
+//! | [`orchestrator`] | bundle + database → deployment                                       |
+//! | [`databases`]    | names, owners, pools, the connection budget                          |
+//! | [`call`]         | function + parameters → rows as JSON                                 |
+//! | [`embedded`]     | the private PostgreSQL of the default set-up                         |
+//!
+//! Arrows point one way: `api` knows the rest and nothing knows `api`; `bundle` knows no database.
+
+pub mod access;
+pub mod api;
+pub mod bundle;
+pub mod call;
+pub mod config;
+pub mod databases;
+pub mod embedded;
+pub mod error;
+pub mod logging;
+pub mod orchestrator;
+pub mod router;
+pub mod server;

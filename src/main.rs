@@ -1,0 +1,2 @@
+//! The `stonescriptdb-gateway` program.
+fn main() {}
