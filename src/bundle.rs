@@ -1,1 +1,76 @@
-//! To be filled.
+//! `tar.gz` → [`Bundle`], in memory, within limits. Knows no database and does no I/O.
+
+pub mod archive;
+
+/// What a folder of the bundle holds, in the order in which they are deployed where nothing is referred to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `extensions/`: one file is one extension.
+    Extensions,
+    /// `types/`: ENUM, composite, domain, collation.
+    Types,
+    /// `tables/`: declared tables, the final state.
+    Tables,
+    /// `migrations/`: run once per database.
+    Migrations,
+    /// `views/`
+    Views,
+    /// `functions/`
+    Functions,
+    /// `seeders/`: reference rows.
+    Seeders,
+}
+
+impl Kind {
+    /// Every kind, in order.
+    pub const ALL: [Self; 7] = [
+        Self::Extensions,
+        Self::Types,
+        Self::Tables,
+        Self::Migrations,
+        Self::Views,
+        Self::Functions,
+        Self::Seeders,
+    ];
+
+    /// The folder's name.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Extensions => "extensions",
+            Self::Types => "types",
+            Self::Tables => "tables",
+            Self::Migrations => "migrations",
+            Self::Views => "views",
+            Self::Functions => "functions",
+            Self::Seeders => "seeders",
+        }
+    }
+
+    /// The kind whose folder has this name.
+    pub fn of_folder(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.folder() == name)
+    }
+}
+
+/// One SQL file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// The folder it came from.
+    pub kind: Kind,
+    /// Its path from the kind's folder on, e.g. `functions/auth/login.pssql`: what errors name.
+    pub path: String,
+    /// Its text, UTF-8, without a byte order mark, without NUL.
+    pub text: String,
+}
+
+/// What a platform uploaded: its `postgresql/` folder.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// Sorted by kind, then path (bytes).
+    pub files: Vec<SourceFile>,
+    /// SHA-256 over kind, path and text of every file, hexadecimal: the same files give the same checksum, whatever the
+    /// wrapper folder, the archive's order, its timestamps or its compression.
+    pub checksum: String,
+    /// What was ignored, a sentence each, for the answer's `warnings`.
+    pub warnings: Vec<String>,
+}
