@@ -4,6 +4,7 @@
 //! ([`cut`]); a circle that cannot be cut is an error that names its members.
 
 mod cut;
+pub use cut::rewritten;
 mod graph;
 mod seeds;
 
@@ -74,12 +75,31 @@ fn names(members: &[Member]) -> String {
     names.join(", ")
 }
 
-/// Reads every file of the bundle and sorts what is in them.
-pub fn read(bundle: &Bundle) -> Result<Script, OrderError> {
-    sql::on_deep_stack(|| read_here(bundle)).map_err(|error| OrderError::NoThread(error.to_string()))?
+/// What a script is for: it decides whether the declaration or the migrations come first (contract §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Tables as declared, then migrations.
+    NewDatabase,
+    /// Pending migrations, then what is still missing of the declared tables.
+    ExistingDatabase,
 }
 
-fn read_here(bundle: &Bundle) -> Result<Script, OrderError> {
+impl Target {
+    fn rank(self, kind: Kind) -> usize {
+        match (self, kind) {
+            (Self::ExistingDatabase, Kind::Tables) => Kind::Migrations as usize,
+            (Self::ExistingDatabase, Kind::Migrations) => Kind::Tables as usize,
+            _ => kind as usize,
+        }
+    }
+}
+
+/// Reads every file of the bundle and sorts what is in them.
+pub fn read(bundle: &Bundle, target: Target) -> Result<Script, OrderError> {
+    sql::on_deep_stack(|| read_here(bundle, target)).map_err(|error| OrderError::NoThread(error.to_string()))?
+}
+
+fn read_here(bundle: &Bundle, target: Target) -> Result<Script, OrderError> {
     let mut script = Script::default();
     for file in &bundle.files {
         if file.kind == Kind::Extensions {
@@ -102,7 +122,9 @@ fn read_here(bundle: &Bundle) -> Result<Script, OrderError> {
     }
     sort_migrations(&mut script);
     script.seeds = seeds::sort(script.seeds, &script.statements);
-    script.statements = sort(script.statements)?;
+    // Stable: the migrations keep the order just found.
+    script.statements.sort_by_key(|statement| target.rank(statement.kind));
+    script.statements = sort(script.statements, target)?;
     Ok(script)
 }
 
@@ -148,20 +170,18 @@ fn sort_migrations(script: &mut Script) {
         script.statements.extend(by_path.remove(&script.migrations[*index].path).unwrap_or_default());
     }
     script.migrations = order.into_iter().map(|index| script.migrations[index].clone()).collect();
-    // Stable: the migrations keep the order just found.
-    script.statements.sort_by_key(|statement| statement.kind);
 }
 
-fn sort(mut statements: Vec<Statement>) -> Result<Vec<Statement>, OrderError> {
+fn sort(mut statements: Vec<Statement>, target: Target) -> Result<Vec<Statement>, OrderError> {
     for what in cut::Part::IN_ORDER {
-        let graph = Graph::of(&statements);
+        let graph = Graph::of(&statements, target);
         let circles = graph.circles();
         if circles.is_empty() {
             break;
         }
         statements = cut::apart(statements, &graph, &circles, what);
     }
-    let graph = Graph::of(&statements);
+    let graph = Graph::of(&statements, target);
     if let Some(circle) = graph.circles().first() {
         let member = |index: &usize| {
             let statement = &statements[*index];

@@ -135,6 +135,11 @@ impl Statement {
         self.line + self.text.chars().take(position.saturating_sub(1)).filter(|c| *c == '\n').count()
     }
 
+    /// The text of a function's body in `sql` or `plpgsql`, without its quotes.
+    pub fn body(&self) -> Option<String> {
+        facts::body(&self.tree)
+    }
+
     /// Whether PostgreSQL refuses it inside a transaction (`CREATE INDEX CONCURRENTLY`).
     pub fn refuses_transaction(&self) -> bool {
         facts::refuses_transaction(&self.tree)

@@ -195,7 +195,7 @@ fn rebuilt(original: &Statement, tree: NodeEnum, table: &RangeVar, commands: Vec
 }
 
 /// `original` with another parse tree and the text that belongs to it.
-pub(in crate::bundle) fn rewritten(original: &Statement, tree: NodeEnum) -> Option<Statement> {
+pub fn rewritten(original: &Statement, tree: NodeEnum) -> Option<Statement> {
     let node = Node { node: Some(tree.clone()) };
     let raw = RawStmt { stmt: Some(Box::new(node)), stmt_location: 0, stmt_len: 0 };
     let parsed = ParseResult { version: 0, stmts: vec![raw] };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::Target;
 use crate::bundle::Kind;
 use crate::bundle::sql::{Class, Reference, Statement};
 
@@ -37,6 +38,21 @@ impl<'a> Index<'a> {
     }
 }
 
+impl Index<'_> {
+    /// The migrations that make what `statement` declares, by a rename for one: in an existing database they go first,
+    /// or the declaration would stand in their way.
+    fn migrations_making(&self, statements: &[Statement], statement: &Statement) -> Vec<usize> {
+        let lasting = |class: Class| matches!(class, Class::Relation | Class::Type);
+        let names = statement.makes.iter().filter(|made| lasting(made.class));
+        names
+            .filter_map(|made| self.qualified.get(&(made.class, made.schema.as_str(), made.name.as_str())))
+            .flatten()
+            .copied()
+            .filter(|maker| statements[*maker].kind == Kind::Migrations)
+            .collect()
+    }
+}
+
 /// For each statement those that it needs.
 pub(super) struct Graph {
     needs: Vec<Vec<usize>>,
@@ -46,7 +62,7 @@ pub(super) struct Graph {
 
 impl Graph {
     /// `statements` by kind, path and line, which is the order where nothing is referred to.
-    pub(super) fn of(statements: &[Statement]) -> Self {
+    pub(super) fn of(statements: &[Statement], target: Target) -> Self {
         let index = Index::of(statements);
         let mut graph = Self { needs: Vec::new(), makers: Vec::new() };
         let mut previous_migration = None;
@@ -56,6 +72,8 @@ impl Graph {
             let mut needs: Vec<usize> = makers.iter().flatten().copied().collect();
             if statement.kind == Kind::Migrations {
                 needs.extend(previous_migration.replace(at));
+            } else if target == Target::ExistingDatabase {
+                needs.extend(index.migrations_making(statements, statement));
             }
             needs.sort_unstable();
             needs.dedup();

@@ -17,7 +17,11 @@ fn bundle(files: &[(&str, &str)]) -> Bundle {
 
 /// The order, by the first words of each statement.
 fn order(files: &[(&str, &str)]) -> Vec<String> {
-    let script = read(&bundle(files)).unwrap();
+    order_for(Target::NewDatabase, files)
+}
+
+fn order_for(target: Target, files: &[(&str, &str)]) -> Vec<String> {
+    let script = read(&bundle(files), target).unwrap();
     let text = |statement: &Statement| statement.text.split_whitespace().collect::<Vec<_>>().join(" ");
     script.statements.iter().chain(&script.seeds).map(text).collect()
 }
@@ -113,7 +117,7 @@ fn a_circle_that_cannot_be_cut_names_its_members() {
         ("views/b.sql", "CREATE VIEW b AS SELECT * FROM a"),
     ]);
     assert_eq!(
-        read(&files).unwrap_err().to_string(),
+        read(&files, Target::NewDatabase).unwrap_err().to_string(),
         "sorting the bundle: these need each other and cannot be made one after the other: \
          a (views/a.sql, line 2), b (views/b.sql, line 1)"
     );
@@ -170,7 +174,7 @@ fn schemas_and_row_types_of_views_count_too() {
 
 #[test]
 fn an_empty_migration_is_still_a_migration() {
-    let script = read(&bundle(&[("migrations/001.sql", "-- nothing")])).unwrap();
+    let script = read(&bundle(&[("migrations/001.sql", "-- nothing")]), Target::NewDatabase).unwrap();
     assert_eq!((script.migrations.len(), script.statements.len()), (1, 0));
     assert_eq!(script.migrations[0].file, "001.sql");
 }
@@ -186,4 +190,23 @@ fn a_thousand_tables_in_one_circle_are_sorted() {
         .collect();
     let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     assert_eq!(order(&files).len(), 2 * count);
+}
+
+#[test]
+fn in_an_existing_database_migrations_go_before_the_declaration() {
+    let files = [
+        ("tables/a.sql", "CREATE TABLE a (id int PRIMARY KEY)"),
+        ("tables/b.sql", "CREATE TABLE b (x int REFERENCES a)"),
+        ("tables/c.sql", "CREATE TABLE c ()"),
+        ("migrations/1.sql", "ALTER TABLE old RENAME TO a; ALTER TABLE a ADD y int; ALTER TABLE c ADD z int"),
+        ("functions/f.sql", "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS ''"),
+        ("migrations/2.sql", "CREATE TRIGGER t BEFORE UPDATE ON b EXECUTE FUNCTION f()"),
+    ];
+    let found = order_for(Target::ExistingDatabase, &files);
+    before(&found, "ALTER TABLE old", "CREATE TABLE a");
+    before(&found, "CREATE TABLE c", "ALTER TABLE c");
+    before(&found, "CREATE TABLE b", "CREATE TRIGGER");
+    before(&found, "CREATE FUNCTION f", "CREATE TRIGGER");
+    let found = order(&files);
+    before(&found, "CREATE TABLE b", "ALTER TABLE old");
 }

@@ -1,7 +1,7 @@
 //! One statement's facts: what it makes, what it needs, and how the bundle treats it. Pure; called by [`super::read`].
 
 use pg_query::protobuf::{AlterTableStmt, AlterTableType, ConstrType, CreateStmt, DefineStmt, ObjectType, RangeVar};
-use pg_query::protobuf::{CommentStmt, Constraint, GrantStmt};
+use pg_query::protobuf::{CommentStmt, Constraint, GrantStmt, RenameStmt};
 use pg_query::{Node, NodeEnum};
 
 use super::walk::{name_parts, references};
@@ -97,7 +97,34 @@ fn made(tree: &NodeEnum) -> Vec<Object> {
         NodeEnum::CreatePolicyStmt(create) => one(part(create.table.as_ref(), &create.policy_name)),
         NodeEnum::RuleStmt(create) => one(part(create.relation.as_ref(), &create.rulename)),
         NodeEnum::AlterTableStmt(alter) => alterations_made(alter),
+        NodeEnum::RenameStmt(rename) => one(rename_made(rename)),
         _ => Vec::new(),
+    }
+}
+
+fn rename_made(rename: &RenameStmt) -> Option<Object> {
+    match ObjectType::try_from(rename.rename_type) {
+        Ok(
+            ObjectType::ObjectTable
+            | ObjectType::ObjectView
+            | ObjectType::ObjectMatview
+            | ObjectType::ObjectSequence
+            | ObjectType::ObjectIndex,
+        ) => {
+            let mut object = relation(rename.relation.as_ref()?);
+            object.name = rename.newname.clone();
+            Some(object)
+        }
+        Ok(ObjectType::ObjectType | ObjectType::ObjectDomain) => match &rename.object.as_ref()?.node {
+            Some(NodeEnum::List(list)) => {
+                let mut object = named(Class::Type, &list.items)?;
+                object.name = rename.newname.clone();
+                Some(object)
+            }
+            _ => None,
+        },
+        Ok(ObjectType::ObjectColumn) => part(rename.relation.as_ref(), &rename.newname),
+        _ => None,
     }
 }
 
