@@ -5,7 +5,9 @@
 //! is gone: what is half made is then either finished or taken back.
 
 mod blueprint;
+mod catalog;
 mod deployment;
+mod diff;
 mod error;
 mod extensions;
 mod functions;
@@ -16,14 +18,13 @@ mod runner;
 mod seeders;
 mod tracking;
 mod verify;
-#[cfg(test)]
-mod scratch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
+pub use self::diff::{Change, ChangeType, Compatibility, SchemaValidation};
 pub use self::error::{DeployError, StatementError};
 pub use self::report::{Registered, Report, SeedReport, SkippedStatement};
 
@@ -49,12 +50,12 @@ impl Orchestrator {
         Self { databases, blueprints: Arc::new(Blueprints::default()), lock_timeout }
     }
 
-    /// Creates the database if it is missing, else brings it up to date.
-    pub async fn register(&self, address: Address, bundle: Bundle) -> Result<Registered, DeployError> {
+    /// Creates the database if it is missing, else brings it up to date. `force`: also where values are lost by it.
+    pub async fn register(&self, address: Address, bundle: Bundle, force: bool) -> Result<Registered, DeployError> {
         let this = self.clone();
         run_to_the_end(async move {
             let started = Instant::now();
-            let mut report = this.register_locked(&address, &bundle).await?;
+            let mut report = this.register_locked(&address, &bundle, force).await?;
             report.warnings.splice(0..0, bundle.warnings);
             Ok(Registered {
                 status: "ready",
@@ -79,14 +80,14 @@ impl Orchestrator {
         .await
     }
 
-    async fn register_locked(&self, address: &Address, bundle: &Bundle) -> Result<Report, DeployError> {
+    async fn register_locked(&self, address: &Address, bundle: &Bundle, force: bool) -> Result<Report, DeployError> {
         let _lock = self.databases.lock(address.name()).await?;
         match self.owned(address).await? {
             Found::Nothing => self.create(address, bundle).await,
-            Found::Ours => self.update(address, bundle).await,
+            Found::Ours => self.update(address, bundle, force).await,
             Found::Unclaimed => {
                 self.databases.claim(address).await?;
-                self.update(address, bundle).await
+                self.update(address, bundle, force).await
             }
         }
     }
@@ -139,7 +140,7 @@ impl Orchestrator {
         Ok(())
     }
 
-    async fn update(&self, address: &Address, bundle: &Bundle) -> Result<Report, DeployError> {
+    async fn update(&self, address: &Address, bundle: &Bundle, force: bool) -> Result<Report, DeployError> {
         let session = self.databases.session(address.name()).await?;
         let state = tracking::read_state(&session).await?;
         if let Some((checksum, functions)) = &state
@@ -156,8 +157,8 @@ impl Orchestrator {
             .map_err(|_| order::OrderError::NoThread("the reader stopped".to_owned()))??;
         let origin =
             Origin { platform: address.platform().given().to_owned(), bundle_checksum: bundle.checksum.clone() };
-        let declared = Some(&blueprint.shape);
-        let goal = Goal { script: &script, target, declared, origin: &origin, lock_timeout: self.lock_timeout };
+        let declared = Some(&blueprint.catalog);
+        let goal = Goal { script: &script, target, declared, force, origin: &origin, lock_timeout: self.lock_timeout };
         let result = deployment::deploy(&session, goal).await;
         session.close().await;
         // Also after a failure: a migration that runs outside the transaction may have changed something.

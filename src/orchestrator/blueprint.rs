@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::catalog::Catalog;
 use super::deployment::{self, Goal};
 use super::error::DeployError;
 use super::report::Report;
 use super::tracking::Origin;
-use super::verify::Shape;
 use crate::bundle::Bundle;
 use crate::bundle::order::{self, Target};
 use crate::bundle::sql::tokens::checksum_bytes;
@@ -35,8 +35,8 @@ pub struct Blueprint {
     pub name: String,
     /// What making it did, which is what a copy of it did.
     pub report: Report,
-    /// What it holds.
-    pub shape: Shape,
+    /// What it holds: the declaration.
+    pub catalog: Catalog,
 }
 
 /// The blueprints that this gateway has used.
@@ -116,11 +116,11 @@ async fn build(
     databases.create_database(name, None, None).await?;
     let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
     let goal =
-        Goal { script: &script, target: Target::NewDatabase, declared: None, origin: &origin, lock_timeout };
+        Goal { script: &script, target: Target::NewDatabase, declared: None, force: false, origin: &origin, lock_timeout };
     let built = fill(databases, name, goal).await;
     let recorded = match built {
-        Ok((report, shape)) => {
-            let blueprint = Blueprint { name: name.to_string(), report, shape };
+        Ok((report, catalog)) => {
+            let blueprint = Blueprint { name: name.to_string(), report, catalog };
             record(databases, &blueprint, platform, bundle).await.map(|()| blueprint)
         }
         Err(error) => Err(error),
@@ -140,7 +140,7 @@ async fn build(
     }
 }
 
-async fn fill(databases: &Databases, name: &DatabaseName, goal: Goal<'_>) -> Result<(Report, Shape), DeployError> {
+async fn fill(databases: &Databases, name: &DatabaseName, goal: Goal<'_>) -> Result<(Report, Catalog), DeployError> {
     let session = databases.session(name).await?;
     let result = deployment::deploy(&session, goal).await;
     // A template may have no connections but the copier's.

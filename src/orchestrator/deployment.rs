@@ -10,13 +10,15 @@ use pg_query::NodeEnum;
 use serde_json::json;
 use tokio_postgres::Client;
 
+use super::catalog::{self, Catalog};
+use super::diff::{self, SchemaValidation};
 use super::error::DeployError;
 use super::functions::{self, CatalogFunction};
 use super::migrations::{self, Migrations};
 use super::report::Report;
 use super::runner::{Failure, Runner};
 use super::tracking::{self, Change, NameOf, Origin, Record, Tracked, TrackedFunction, TrackedObject};
-use super::verify::{self, Shape};
+use super::verify;
 use super::{extensions, objects, seeders};
 use crate::bundle::Kind;
 use crate::bundle::order::{Script, Target};
@@ -31,7 +33,9 @@ pub struct Goal<'a> {
     /// Whether the database is empty.
     pub target: Target,
     /// What has to be there in the end; a blueprint itself is what is compared with.
-    pub declared: Option<&'a Shape>,
+    pub declared: Option<&'a Catalog>,
+    /// Whether changes that lose values are applied.
+    pub force: bool,
     /// Who asked, and the bundle.
     pub origin: &'a Origin,
     /// How long a statement waits for a lock.
@@ -40,10 +44,12 @@ pub struct Goal<'a> {
 
 /// Runs the deployment on a connection of its own. An error means that nothing was changed, except by a migration that
 /// PostgreSQL refuses in a transaction.
-pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<(Report, Shape), DeployError> {
+pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<(Report, Catalog), DeployError> {
     let runner = Runner::begin(client, goal.lock_timeout).await?;
     tracking::create_tables(client).await?;
     let tracked = tracking::read(client).await?;
+    let before = catalog::read(client).await?;
+    runner.reset_session().await?;
     migrations::check_unedited(&goal.script.migrations, &tracked)?;
     let new_database = goal.target == Target::NewDatabase;
     let migrations = Migrations::new(&runner, goal.script, &tracked, new_database, goal.origin).await?;
@@ -62,8 +68,8 @@ pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<(Report, Shape), 
     deployment.run_statements().await?;
     deployment.settle_functions().await?;
     deployment.seed().await?;
-    let shape = deployment.verify().await?;
-    deployment.finish().await.map(|report| (report, shape))
+    let after = deployment.verify(&before).await?;
+    deployment.finish().await.map(|report| (report, after))
 }
 
 struct Deployment<'a> {
@@ -308,10 +314,15 @@ impl<'a> Deployment<'a> {
         Ok(())
     }
 
-    async fn verify(&self) -> Result<Shape, DeployError> {
-        let shape = verify::read_shape(self.runner.client).await?;
-        let differences = self.goal.declared.map(|declared| verify::differences(declared, &shape)).unwrap_or_default();
-        if differences.is_empty() { Ok(shape) } else { Err(DeployError::Differs { differences }) }
+    /// Before anything is committed: what would be lost, and whether the database is what its bundle declares.
+    async fn verify(&self, before: &Catalog) -> Result<Catalog, DeployError> {
+        let after = catalog::read(self.runner.client).await?;
+        let validation = SchemaValidation::of(diff::between(before, &after));
+        if validation.needs_force() && !self.goal.force {
+            return Err(DeployError::Blocked { validation: Box::new(validation) });
+        }
+        let differences = self.goal.declared.map(|declared| verify::differences(declared, &after)).unwrap_or_default();
+        if differences.is_empty() { Ok(after) } else { Err(DeployError::Differs { differences }) }
     }
 
     async fn finish(mut self) -> Result<Report, DeployError> {

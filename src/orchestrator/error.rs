@@ -2,6 +2,7 @@
 
 use tokio_postgres::error::{DbError, ErrorPosition};
 
+use super::diff::SchemaValidation;
 use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::Statement;
@@ -54,6 +55,12 @@ pub enum DeployError {
         /// Below `migrations/`.
         file: String,
     },
+    /// Changes that lose values, without `force=true`.
+    #[error("the deployment would lose data and was not applied: {}; nothing was changed", summary(.validation))]
+    Blocked {
+        /// All changes, by class.
+        validation: Box<SchemaValidation>,
+    },
     /// After everything ran, the database is not what the bundle declares.
     #[error("the database would not be as the bundle declares it: {}; write a migration that brings it there", .differences.join("; "))]
     Differs {
@@ -68,6 +75,12 @@ pub enum DeployError {
         /// PostgreSQL's error.
         source: tokio_postgres::Error,
     },
+    /// The catalog came back in a shape that this version does not know.
+    #[error("reading the catalog: {cause}")]
+    Unreadable {
+        /// For the log.
+        cause: String,
+    },
     /// The task that worked on it stopped: a bug, or the gateway is shutting down.
     #[error("the deployment was interrupted: {cause}")]
     Interrupted {
@@ -77,6 +90,16 @@ pub enum DeployError {
     /// No connection, or the gateway's records.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+}
+
+/// The changes that stand in the way, in a few words.
+fn summary(validation: &SchemaValidation) -> String {
+    let changes = validation.dataloss_changes.iter().chain(&validation.incompatible_changes);
+    let words = changes.map(|change| {
+        let column = change.column.as_ref().map(|column| format!(".{column}")).unwrap_or_default();
+        format!("{:?} {}{column}", change.change_type, change.table)
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn in_version(version: &Option<String>) -> String {
