@@ -1,8 +1,9 @@
 //! The uploaded `tar.gz` → [`Bundle`] (contract §3). Pure: memory in, memory out, nothing of an archive ever reaches the
 //! disk from here.
 //!
-//! Four steps, a file each: [`gzip`] inflates within the limit, [`entries`] reads the tar and refuses what is no plain
-//! file or folder, [`layout`] finds the bundle's folders and picks the SQL files, [`text`] makes text of their bytes.
+//! A file for each step: `gzip` inflates within the limit, `members` walks through the tar, `entries` refuses what is no
+//! plain file or folder with a sound name, `layout` finds the bundle's folders and picks the SQL files, `text` makes text
+//! of their bytes.
 //! An archive is taken whole or refused whole, with the name of the entry at fault. Called by `api::upload`.
 
 mod entries;
