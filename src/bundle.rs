@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod extension;
+mod files;
 pub mod order;
 pub mod sql;
 

@@ -3,6 +3,10 @@
 //! Domain modules have error enums of their own; how each becomes an [`ApiError`] stands in a file of this folder,
 //! matched without `_`, so that a new variant cannot be forgotten.
 
+mod access;
+mod bundle;
+mod names;
+
 use serde_json::{Map, Value};
 
 /// The `error` field of an answer, each with the HTTP status that goes with it.
@@ -80,6 +84,11 @@ impl ErrorCode {
             Self::QueryTimeout => 504,
             Self::QueryFailed(status) => status,
         }
+    }
+
+    /// Whether this is an "already there", whose status `CONFLICT_STATUS` decides.
+    pub fn is_already_there(self) -> bool {
+        self == Self::DatabaseAlreadyExists
     }
 
     /// The word in the `error` field.
