@@ -6,6 +6,7 @@
 mod access;
 mod bundle;
 mod names;
+mod orchestrator;
 
 use serde_json::{Map, Value};
 
@@ -149,6 +150,13 @@ impl ApiError {
         let mut error = Self::new(ErrorCode::InternalError, "the gateway failed; its log says why");
         error.log_cause = Some(cause.to_string());
         error
+    }
+
+    /// The same error under another code.
+    #[must_use]
+    pub fn with_code(mut self, code: ErrorCode) -> Self {
+        self.code = code;
+        self
     }
 
     /// Adds a field to the body.

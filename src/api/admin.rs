@@ -15,7 +15,6 @@ use super::state::Gateway;
 use crate::databases::DatabaseInfo;
 use crate::databases::name::{Address, Id, Which};
 use crate::error::ApiError;
-use crate::orchestrator;
 
 /// The query of [`list_databases`].
 #[derive(Debug, Deserialize)]
@@ -67,7 +66,7 @@ pub(crate) async fn create_tenant(
     let tenant = Id::parse("tenant_id", fields.required("tenant_id")?)?;
     let address = Address::new(platform, Which::Tenant(tenant))?;
     notes.note_address(&address);
-    let creation = orchestrator::create_tenant(&gateway.databases, &gateway.config, &address);
+    let creation = gateway.orchestrator.create_tenant(address.clone());
     creation.instrument(notes.span()).await?;
     let database = address.name().to_string();
     let message = format!("created the empty database {database}; POST /register deploys a bundle into it");

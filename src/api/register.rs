@@ -11,11 +11,12 @@ use super::state::Gateway;
 use super::upload::{Expected, Upload};
 use crate::databases::name::{Address, Id};
 use crate::error::ApiError;
-use crate::orchestrator::{self, Registered};
+use crate::orchestrator::Registered;
 
 const FIELDS: Expected = Expected { texts: &["platform", "tenant_id", "force"], archive: "schema" };
 
-/// Creates the database or brings it up to date. A client that hangs up drops this future, and with it the deployment.
+/// Creates the database or brings it up to date. The deployment runs to its end even when the client
+/// hangs up: half of it is worth nothing.
 pub(crate) async fn register_database(
     State(gateway): State<Arc<Gateway>>,
     notes: Notes,
@@ -27,6 +28,6 @@ pub(crate) async fn register_database(
     notes.note_address(&address);
     let force = upload.flag("force")?;
     let bundle = upload.into_bundle(FIELDS, &gateway).await?;
-    let deployment = orchestrator::register(&gateway.databases, &gateway.config, &address, bundle, force);
+    let deployment = gateway.orchestrator.register(address, bundle, force);
     Ok(Json(deployment.instrument(notes.span()).await?))
 }

@@ -6,6 +6,7 @@ use crate::access::AccessRules;
 use crate::bundle::archive::ArchiveLimits;
 use crate::config::Config;
 use crate::databases::Databases;
+use crate::orchestrator::Orchestrator;
 
 /// The running gateway. Made once by `main`, shared by all requests.
 pub struct Gateway {
@@ -13,6 +14,8 @@ pub struct Gateway {
     pub config: Config,
     /// The way to PostgreSQL.
     pub databases: Databases,
+    /// What brings databases to their bundles.
+    pub orchestrator: Orchestrator,
     /// When it started.
     pub started: Instant,
     /// Who may speak to it.
@@ -23,7 +26,8 @@ impl Gateway {
     /// Starts the clock of `/health`.
     pub fn new(config: Config, databases: Databases) -> Self {
         let access = AccessRules::new(&config.access);
-        Self { config, databases, started: Instant::now(), access }
+        let orchestrator = Orchestrator::new(databases.clone(), config.limits.lock_timeout);
+        Self { config, databases, orchestrator, started: Instant::now(), access }
     }
 
     /// What an uploaded archive may cost.
