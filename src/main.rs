@@ -188,7 +188,7 @@ async fn bind(config: &Config) -> Result<TcpListener, Fatal> {
 
 /// The PostgreSQL that this gateway stands in front of.
 enum Postgres {
-    Embedded(SupervisedPostgres),
+    Embedded(Box<SupervisedPostgres>),
     /// Not ours to start or stop, nor to be there at this moment.
     External(Box<tokio_postgres::Config>),
 }
@@ -211,7 +211,7 @@ async fn start_postgres(config: &Config) -> Result<Postgres, EmbeddedError> {
                 max_connections: config.pool.max_total_connections + SPARE_CONNECTIONS,
                 ..EmbeddedOptions::new(&config.data_dir)
             };
-            Ok(Postgres::Embedded(embedded::start(options).await?.supervise()))
+            Ok(Postgres::Embedded(Box::new(embedded::start(options).await?.supervise())))
         }
     }
 }

@@ -44,7 +44,8 @@ impl Account {
         };
         let us = geteuid();
         if us.is_root() {
-            let postgres = || User::from_name("postgres").ok().flatten().map(|user| (user.uid.as_raw(), user.gid.as_raw()));
+            let postgres =
+                || User::from_name("postgres").ok().flatten().map(|user| (user.uid.as_raw(), user.gid.as_raw()));
             Self::for_root(owner, postgres)
         } else {
             match owner {

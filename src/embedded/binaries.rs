@@ -179,7 +179,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("postgres"), "").unwrap();
         assert_eq!(Binaries::open(dir.path()), None);
-        let error = Binaries::find(Some(dir.path()), &Account::Ourselves, None, Path::new("/c")).unwrap_err().to_string();
-        assert_eq!(error, format!("PG_BIN_DIR={} has no `postgres` and `initdb` that can be run", dir.path().display()));
+        let error =
+            Binaries::find(Some(dir.path()), &Account::Ourselves, None, Path::new("/c")).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("PG_BIN_DIR={} has no `postgres` and `initdb` that can be run", dir.path().display())
+        );
     }
 }

@@ -55,8 +55,9 @@ pub(super) fn inspect(cluster: &Path) -> Result<State, EmbeddedError> {
             Err(error) => Err(EmbeddedError::io("opening", cluster)(error)),
         },
         // The folder is closed to us: whose it is says more than this error, and `Account::choose` says it.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Account::choose(cluster)
-            .and(Err(EmbeddedError::io("opening", &version_file)(error))),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Account::choose(cluster).and(Err(EmbeddedError::io("opening", &version_file)(error)))
+        }
         Err(error) => Err(EmbeddedError::io("opening", &version_file)(error)),
     }
 }
@@ -131,7 +132,8 @@ pub(super) fn main_line(messages: &str) -> String {
 /// How to connect to the cluster in this folder.
 pub(super) fn connection(folder: &Folder) -> Result<tokio_postgres::Config, EmbeddedError> {
     let file = folder.password_file();
-    let password = fs::read_to_string(&file).map_err(EmbeddedError::io("reading the cluster's password from", &file))?;
+    let password =
+        fs::read_to_string(&file).map_err(EmbeddedError::io("reading the cluster's password from", &file))?;
     let mut config = tokio_postgres::Config::new();
     config.host_path(folder.cluster()).port(PORT).dbname("postgres").user(SUPERUSER).password(password.trim());
     config.application_name("stonescriptdb-gateway");
@@ -172,8 +174,14 @@ mod tests {
     #[test]
     fn the_line_that_says_why_is_found() {
         let cases = [
-            ("creating… ok\n2026 UTC [1] FATAL:  could not write: No space left on device\nchild process exited\n", "FATAL:  could not write: No space left on device"),
-            ("initdb: error: could not create directory \"/x\": Permission denied\ninitdb: removing\n", "error: could not create directory \"/x\": Permission denied"),
+            (
+                "creating… ok\n2026 UTC [1] FATAL:  could not write: No space left on device\nchild process exited\n",
+                "FATAL:  could not write: No space left on device",
+            ),
+            (
+                "initdb: error: could not create directory \"/x\": Permission denied\ninitdb: removing\n",
+                "error: could not create directory \"/x\": Permission denied",
+            ),
             ("one\ntwo\n\n", "two"),
             ("", "it said nothing"),
         ];

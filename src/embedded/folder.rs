@@ -73,7 +73,8 @@ fn take_lock(folder: &Path) -> Result<Flock<File>, EmbeddedError> {
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(mut lock) => {
             // Only for the message of the one who comes second.
-            let noted = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id()));
+            let noted =
+                lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id()));
             noted.map_err(EmbeddedError::io("writing", &path))?;
             Ok(lock)
         }

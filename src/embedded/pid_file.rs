@@ -83,7 +83,8 @@ mod tests {
         let mut child = Command::new("true").stdin(Stdio::null()).spawn().unwrap();
         let pid = Pid::from_raw(child.id().cast_signed());
         let ended = |_: &()| command_line(pid).is_some_and(|words| words.is_empty());
-        let waited = std::iter::repeat_n((), 500).inspect(|()| std::thread::sleep(std::time::Duration::from_millis(10)));
+        let waited =
+            std::iter::repeat_n((), 500).inspect(|()| std::thread::sleep(std::time::Duration::from_millis(10)));
         assert!(waited.take(500).any(|unit| ended(&unit)), "the child has not ended");
         assert_eq!(with_pid_file(&format!("{pid}\n")), Holder::Other(pid));
         child.wait().unwrap();

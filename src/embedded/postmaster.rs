@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
@@ -137,6 +137,7 @@ impl Postmaster {
         &self.launch
     }
 
+    /// Only where [`pid_file::holder`] has found no postmaster.
     fn spawn(launch: Launch) -> Result<Self, EmbeddedError> {
         let (log, log_offset) = open_log(&launch).map_err(EmbeddedError::io("opening", &launch.log))?;
         let log_too = log.try_clone().map_err(EmbeddedError::io("opening", &launch.log))?;
@@ -148,6 +149,7 @@ impl Postmaster {
             info!(pid = pid.as_raw(), "postmaster.pid is stale: another process bears its pid now");
             command.env("PG_GRANDPARENT_PID", pid.to_string());
         }
+        remove_socket_lock(&launch.cluster)?;
         let child = command.spawn().map_err(EmbeddedError::io("starting", &launch.program))?;
         let pid = Pid::from_raw(child.id().cast_signed());
         Ok(Self { launch, pid, child: Some(child), log_offset })
@@ -157,7 +159,9 @@ impl Postmaster {
     pub(super) fn is_running(&mut self) -> bool {
         match &mut self.child {
             Some(child) => matches!(child.try_wait(), Ok(None)),
-            None => pid_file::command_line(self.pid).is_some_and(|words| pid_file::serves(&words, &self.launch.cluster)),
+            None => {
+                pid_file::command_line(self.pid).is_some_and(|words| pid_file::serves(&words, &self.launch.cluster))
+            }
         }
     }
 
@@ -241,10 +245,10 @@ impl Postmaster {
 
     /// Only to a process that is known to be the postmaster: a pid may have a new owner.
     fn signal(&mut self, signal: Signal) {
-        if self.is_running() {
-            if let Err(error) = kill(self.pid, signal) {
-                warn!(pid = self.pid.as_raw(), %error, "could not signal PostgreSQL");
-            }
+        if self.is_running()
+            && let Err(error) = kill(self.pid, signal)
+        {
+            warn!(pid = self.pid.as_raw(), %error, "could not signal PostgreSQL");
         }
     }
 
@@ -276,6 +280,15 @@ enum Answer {
     WrongPassword,
     /// Nothing, or nothing that helps.
     Silent(String),
+}
+
+/// The socket's lock file names a pid too, and no postmaster runs that could have written it.
+fn remove_socket_lock(cluster: &Path) -> Result<(), EmbeddedError> {
+    let path = cluster.join(format!(".s.PGSQL.{PORT}.lock"));
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(EmbeddedError::io("removing", &path)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn log_length(launch: &Launch) -> u64 {

@@ -56,10 +56,7 @@ async fn read_answer(stream: &mut TcpStream) -> String {
 }
 
 fn limits(next_headers_ms: u64, drain_ms: u64) -> ServerLimits {
-    ServerLimits {
-        next_headers: Duration::from_millis(next_headers_ms),
-        drain: Duration::from_millis(drain_ms),
-    }
+    ServerLimits { next_headers: Duration::from_millis(next_headers_ms), drain: Duration::from_millis(drain_ms) }
 }
 
 #[tokio::test]
