@@ -42,7 +42,8 @@ pub const SUPERUSER: &str = "stonescriptdb";
 /// What [`start`] needs to know.
 #[derive(Clone, Debug)]
 pub struct EmbeddedOptions {
-    /// The folder that holds everything; made if missing.
+    /// The folder that holds everything; made if missing. Started by root, the user `postgres` must be able to enter it
+    /// and all above it: a test best names one that is not there yet, as a fresh temporary folder is closed to others.
     pub directory: PathBuf,
     /// Where `postgres` and `initdb` are; `None`: searched for.
     pub bin_dir: Option<PathBuf>,

@@ -216,7 +216,8 @@ async fn start_postgres(config: &Config) -> Result<Postgres, EmbeddedError> {
     }
 }
 
-/// The seam to `router::app`: until that is here, `/health` alone, which is true all the same.
+/// The seam to `router::app`: until that is here, `/health` alone, which is true all the same. The pools close when the
+/// state of the app is dropped with it, at the end of `serve`, before PostgreSQL is stopped.
 fn build_app(_config: &Config, postgres: &tokio_postgres::Config) -> axum::Router {
     let postgres = postgres.clone();
     let health = async move || {

@@ -28,6 +28,11 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
+/// A request that was sent before a stop and is on its way in gets this long to be read, and then counts as in flight.
+const ARRIVING: Duration = Duration::from_millis(50);
+/// How many connections tokio lets the system hold for a listener.
+const BACKLOG: usize = 1024;
+
 /// How long things may take on a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
@@ -73,10 +78,27 @@ pub async fn serve_within(
             Some(_) = connections.join_next() => {}
         }
     }
-    // From here on the port answers nobody, and a successor can bind it.
-    drop(listener);
+    for (stream, peer) in close_port(listener)? {
+        connections.spawn(serve_connection(limits, stream, peer, app.clone(), drain.watcher()));
+    }
+    sleep(ARRIVING).await;
     finish(limits.drain, drain, connections).await;
     Ok(())
+}
+
+/// Gives the connections that the system has made already: their clients may have sent a request. After this the port
+/// answers nobody, and a successor can bind it.
+fn close_port(listener: TcpListener) -> io::Result<Vec<(TcpStream, SocketAddr)>> {
+    let listener = listener.into_std()?;
+    let mut waiting = Vec::new();
+    // An error, too, is the end: nobody waits, or nobody can be let in.
+    while waiting.len() < BACKLOG
+        && let Ok((stream, peer)) = listener.accept()
+    {
+        stream.set_nonblocking(true)?;
+        waiting.push((TcpStream::from_std(stream)?, peer));
+    }
+    Ok(waiting)
 }
 
 async fn finish(limit: Duration, drain: GracefulShutdown, mut connections: JoinSet<()>) {

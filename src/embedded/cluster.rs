@@ -118,7 +118,7 @@ async fn initdb(binaries: &Binaries, account: &Account, aside: &Path, pwfile: &P
         first_reason.get_or_insert_with(|| main_line(&String::from_utf8_lossy(&output.stderr)));
     }
     let reason = first_reason.unwrap_or_default();
-    Err(EmbeddedError::Initdb { path: aside.to_owned(), reason })
+    Err(EmbeddedError::Initdb { path: aside.with_file_name("postgres"), reason })
 }
 
 /// The line that says why, among those that say what followed from it.

@@ -99,6 +99,23 @@ async fn a_request_in_flight_gets_its_answer_and_nobody_else_gets_in() {
 }
 
 #[tokio::test]
+async fn a_request_sent_just_before_the_stop_gets_its_answer() {
+    use std::io::{Read, Write};
+    let server = run(Router::new().route("/", get(async || "ok")), ServerLimits::default()).await;
+    // Blocking, on the only thread there is: the server has had no chance to accept when the stop comes.
+    let mut clients: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(server.address).unwrap()).collect();
+    for client in &mut clients {
+        client.write_all(REQUEST).unwrap();
+    }
+    server.stop().await;
+    for mut client in clients {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("ok"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn idle_connections_do_not_hold_up_a_stop() {
     let server = run(Router::new().route("/", get(async || "ok")), limits(60_000, 60_000)).await;
     let mut used = server.connect().await;
