@@ -7,16 +7,20 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use stonescriptdb_gateway::api::state::Gateway;
 use stonescriptdb_gateway::config::{Config, ConfigError, Environment, PostgresSource, VARIABLES};
+use stonescriptdb_gateway::databases::Databases;
 use stonescriptdb_gateway::embedded::{self, EmbeddedError, EmbeddedOptions, SupervisedPostgres};
 use stonescriptdb_gateway::logging::{self, LogError};
+use stonescriptdb_gateway::router;
 use stonescriptdb_gateway::server::{self, StopSignals};
 use tokio::net::TcpListener;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 /// Connections of the embedded PostgreSQL beyond the gateway's own budget: for `psql`, `pg_dump` and the like.
 const SPARE_CONNECTIONS: usize = 20;
@@ -141,7 +145,8 @@ async fn run_until_stopped(config: Config) -> Result<(), Fatal> {
             return Ok(());
         }
     };
-    let app = build_app(&config, postgres.connection());
+    let databases = Databases::new(postgres.connection().clone());
+    let app = router::app(Arc::new(Gateway::new(config, databases)));
     info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
     let served = tokio::select! {
         served = server::serve(listener, app, signals.requested()) => served.map_err(Fatal::system("serving")),
@@ -214,23 +219,4 @@ async fn start_postgres(config: &Config) -> Result<Postgres, EmbeddedError> {
             Ok(Postgres::Embedded(Box::new(embedded::start(options).await?.supervise())))
         }
     }
-}
-
-/// The seam to `router::app`: until that is here, `/health` alone, which is true all the same. The pools close when the
-/// state of the app is dropped with it, at the end of `serve`, before PostgreSQL is stopped.
-fn build_app(_config: &Config, postgres: &tokio_postgres::Config) -> axum::Router {
-    let postgres = postgres.clone();
-    let health = async move || {
-        let connected = match postgres.connect(tokio_postgres::NoTls).await {
-            Ok(_) => true,
-            Err(error) => {
-                error!(%error, "PostgreSQL cannot be reached");
-                false
-            }
-        };
-        let status = if connected { "healthy" } else { "degraded" };
-        let code = if connected { axum::http::StatusCode::OK } else { axum::http::StatusCode::SERVICE_UNAVAILABLE };
-        (code, axum::Json(serde_json::json!({"status": status, "postgres_connected": connected})))
-    };
-    axum::Router::new().route("/health", axum::routing::get(health))
 }

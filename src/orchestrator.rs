@@ -101,9 +101,7 @@ impl Orchestrator {
             Ownership::Recorded { exists_on_server: true } => Ok(Found::Ours),
             Ownership::Unrecorded => Ok(Found::Unclaimed),
             Ownership::OtherPlatform => Err(DeployError::OtherPlatform { database: database() }),
-            Ownership::OtherSpelling { recorded } => {
-                Err(DeployError::OtherSpelling { database: database(), recorded })
-            }
+            Ownership::OtherSpelling { recorded } => Err(DeployError::OtherSpelling { database: database(), recorded }),
         }
     }
 

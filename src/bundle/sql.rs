@@ -43,6 +43,10 @@ pub enum Class {
     Key,
     /// The seeded rows of a table, which an `INSERT` in `seeders/` makes.
     Rows,
+    /// What statements of their own add to a table and `LIKE` copies: indexes, comments, constraints.
+    Details,
+    /// Casts, under the name of their target type.
+    Cast,
 }
 
 /// What a reference may stand for: a type's name, for one, may be that of a table.
@@ -66,6 +70,10 @@ pub enum Wanted {
     Part,
     /// See [`Class::Key`].
     Key,
+    /// See [`Class::Details`].
+    Details,
+    /// See [`Class::Cast`].
+    Cast,
 }
 
 impl Wanted {
@@ -81,6 +89,8 @@ impl Wanted {
             Self::Collation => &[Class::Collation],
             Self::Part => &[Class::Part],
             Self::Key => &[Class::Key],
+            Self::Details => &[Class::Details],
+            Self::Cast => &[Class::Cast],
         }
     }
 }
@@ -117,6 +127,8 @@ pub struct Statement {
     pub makes: Vec<Object>,
     /// What has to be there before it.
     pub needs: Vec<Reference>,
+    /// What had better be there before it: what it means or does depends on it, though it can be made without.
+    pub prefers: Vec<Reference>,
     /// SHA-256 over its tokens ([`tokens::checksum`]); empty for migrations and seeders, which do not need it.
     pub checksum: String,
 }
@@ -228,7 +240,7 @@ pub fn read(file: &SourceFile) -> Result<FileFacts, SqlError> {
 }
 
 fn statement(file: &SourceFile, tree: NodeEnum, start: usize, line: usize, text: String) -> Statement {
-    let (makes, needs) = facts::of(file.kind, &tree);
+    let (makes, needs, prefers) = facts::of(file.kind, &tree);
     let checksum = match file.kind {
         Kind::Migrations | Kind::Seeders => String::new(),
         Kind::Extensions | Kind::Types | Kind::Tables | Kind::Views | Kind::Functions => {
@@ -236,7 +248,7 @@ fn statement(file: &SourceFile, tree: NodeEnum, start: usize, line: usize, text:
         }
     };
     let (kind, path) = (file.kind, file.path.clone());
-    Statement { kind, path, start, line, text, verbatim: true, tree: Box::new(tree), makes, needs, checksum }
+    Statement { kind, path, start, line, text, verbatim: true, tree: Box::new(tree), makes, needs, prefers, checksum }
 }
 
 /// A `BEGIN` that opens a migration needs the `COMMIT` that ends it, and the other way round.

@@ -18,8 +18,8 @@ use super::tracking::Origin;
 use crate::bundle::Bundle;
 use crate::bundle::order::{self, Target};
 use crate::bundle::sql::tokens::checksum_bytes;
-use crate::databases::name::{DatabaseName, Id};
 use crate::databases::Databases;
+use crate::databases::name::{DatabaseName, Id};
 
 /// Part of a blueprint's name: raised when the gateway's own tables or what it leaves in a database change, so that
 /// blueprints made before are not used again.
@@ -115,8 +115,14 @@ async fn build(
     databases.drop_database(name).await?;
     databases.create_database(name, None, None).await?;
     let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
-    let goal =
-        Goal { script: &script, target: Target::NewDatabase, declared: None, force: false, origin: &origin, lock_timeout };
+    let goal = Goal {
+        script: &script,
+        target: Target::NewDatabase,
+        declared: None,
+        force: false,
+        origin: &origin,
+        lock_timeout,
+    };
     let built = fill(databases, name, goal).await;
     let recorded = match built {
         Ok((report, catalog)) => {

@@ -206,8 +206,8 @@ impl<'a> Deployment<'a> {
     async fn deploy_other(&mut self, statement: &'a Statement) -> Result<(), Failure> {
         if !self.tracked.statements.contains(&statement.checksum) {
             // What migrations may have made before: everything in an existing database, and what comes after them.
-            let may_exist = self.goal.target == Target::ExistingDatabase
-                || matches!(statement.kind, Kind::Views | Kind::Functions);
+            let may_exist =
+                self.goal.target == Target::ExistingDatabase || matches!(statement.kind, Kind::Views | Kind::Functions);
             if objects::create(&self.runner, statement, may_exist).await? {
                 let (kind, name_of, name) = objects::described(statement);
                 self.changed(kind, name_of, &name, statement);

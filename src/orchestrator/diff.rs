@@ -212,8 +212,7 @@ fn column_changes(table: &str, before: &Column, after: &Column, changes: &mut Ve
     }
     let value = |column: &Column| (column.default.clone(), column.identity.clone(), column.generated.clone());
     if value(before) != value(after) {
-        let change_type =
-            if after.has_value_of_its_own() { ChangeType::SetDefault } else { ChangeType::DropDefault };
+        let change_type = if after.has_value_of_its_own() { ChangeType::SetDefault } else { ChangeType::DropDefault };
         changes.push(plain(table, change_type, name, "rows that are there keep their values"));
     }
 }

@@ -50,7 +50,9 @@ pub enum DeployError {
     #[error(transparent)]
     Statement(Box<StatementError>),
     /// An applied migration's file was edited.
-    #[error("the migration {file} was applied already and its text has changed since; put the old text back and write a new migration")]
+    #[error(
+        "the migration {file} was applied already and its text has changed since; put the old text back and write a new migration"
+    )]
     EditedMigration {
         /// Below `migrations/`.
         file: String,

@@ -63,10 +63,7 @@ pub async fn create_or_replace(runner: &Runner<'_>, statement: &Statement) -> Re
 }
 
 /// For each of `statements` the function that it defines, where PostgreSQL has it.
-pub async fn identify(
-    client: &Client,
-    statements: &[&Statement],
-) -> Result<Vec<Option<CatalogFunction>>, DeployError> {
+pub async fn identify(client: &Client, statements: &[&Statement]) -> Result<Vec<Option<CatalogFunction>>, DeployError> {
     let failed = DeployError::own("reading which functions were made");
     let mut by_name: HashMap<(String, String), Vec<CatalogFunction>> = HashMap::new();
     for function in read_catalog(client, statements).await.map_err(&failed)? {

@@ -69,12 +69,9 @@ impl<'a> Migrations<'a> {
         let pending = pending.into_iter().map(|migration| (migration.path.as_str(), migration)).collect();
         let statements: Vec<_> =
             script.statements.iter().filter(|statement| statement.kind == Kind::Migrations).collect();
-        let declares = script
-            .statements
-            .iter()
-            .any(|statement| matches!(statement.kind, Kind::Tables | Kind::Types));
-        let new_database = (new_database && declares)
-            .then(|| NewDatabase { history: History::of(&statements), declared: None });
+        let declares = script.statements.iter().any(|statement| matches!(statement.kind, Kind::Tables | Kind::Types));
+        let new_database =
+            (new_database && declares).then(|| NewDatabase { history: History::of(&statements), declared: None });
         let done = read_progress(runner.client).await?;
         Ok(Self {
             pending,
@@ -129,8 +126,8 @@ impl<'a> Migrations<'a> {
             new_database.declared = Some(read_declared(runner.client).await.map_err(failed)?);
         }
         let Some(known) = &new_database.declared else { return Ok(()) };
-        let about = declared::altered(&statement.tree)
-            .or_else(|| declared::dropped_tables(&statement.tree).into_iter().next());
+        let about =
+            declared::altered(&statement.tree).or_else(|| declared::dropped_tables(&statement.tree).into_iter().next());
         let live = match &about {
             Some(name) => read_live(runner.client, name).await.map_err(failed)?,
             None => Live::default(),
@@ -161,7 +158,8 @@ impl<'a> Migrations<'a> {
     /// Before a statement that runs outside the transaction: what came before will be committed, and a run that is
     /// interrupted resumes here.
     async fn save_progress(&self, runner: &Runner<'_>, current: &Migration) -> Result<(), tokio_postgres::Error> {
-        let finished: Vec<_> = self.pending_in_order.iter().take_while(|file| file.0 != current.file).cloned().collect();
+        let finished: Vec<_> =
+            self.pending_in_order.iter().take_while(|file| file.0 != current.file).cloned().collect();
         tracking::write_migrations(runner.client, &finished, &self.origin).await?;
         let done = i32::try_from(self.met_in_file - 1).unwrap_or(i32::MAX);
         let save = "INSERT INTO public._stonescriptdb_gateway_progress VALUES ($1, $2)

@@ -38,16 +38,12 @@ const EXISTS: &[SqlState] = &[
 /// The statement that makes room for one that only replaces what was made from it before.
 fn drop_of(statement: &Statement) -> Option<String> {
     match statement.tree.as_ref() {
-        NodeEnum::CreateTrigStmt(create) => Some(format!(
-            "DROP TRIGGER {} ON {}",
-            quote_ident(&create.trigname),
-            relation(create.relation.as_ref()?)
-        )),
-        NodeEnum::CreatePolicyStmt(create) => Some(format!(
-            "DROP POLICY {} ON {}",
-            quote_ident(&create.policy_name),
-            relation(create.table.as_ref()?)
-        )),
+        NodeEnum::CreateTrigStmt(create) => {
+            Some(format!("DROP TRIGGER {} ON {}", quote_ident(&create.trigname), relation(create.relation.as_ref()?)))
+        }
+        NodeEnum::CreatePolicyStmt(create) => {
+            Some(format!("DROP POLICY {} ON {}", quote_ident(&create.policy_name), relation(create.table.as_ref()?)))
+        }
         NodeEnum::RuleStmt(create) => {
             Some(format!("DROP RULE {} ON {}", quote_ident(&create.rulename), relation(create.relation.as_ref()?)))
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use pg_query::NodeEnum;
+use tokio_postgres::error::SqlState;
 
 use super::error::DeployError;
 use super::report::SeedReport;
@@ -38,38 +39,69 @@ pub async fn run(
     }
     runner.own("deferring constraints for the seeders", "SET CONSTRAINTS ALL DEFERRED").await?;
     insert(runner, statements, &mut tables).await?;
-    // Deferred keys are checked here, where the error can still say that the seeders are at fault.
-    if let Err(error) = runner.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await {
-        let Some(last) = seeds.last() else { return Err(DeployError::own("checking the seeders")(error)) };
-        return Err(Failure::new(last, &error, 0).into());
-    }
     Ok(tables.reports())
 }
 
-/// Inserts in the order given; what fails because a row that it points at is not there yet is tried again after the
-/// others, backwards and forwards in turn, as long as that brings anything.
+/// Inserts in the order given. Where rows point at rows that come later, the keys in question are checked at the end
+/// instead: what failed is inserted once more with every key between the tables deferred.
 async fn insert(runner: &Runner<'_>, statements: Vec<&Statement>, tables: &mut Tables) -> Result<(), DeployError> {
-    let mut waiting = statements;
-    loop {
-        let mut failed = Vec::new();
-        let mut first_failure = None;
-        let count = waiting.len();
-        for statement in waiting {
-            match runner.run(statement).await {
-                Ok(rows) => tables.inserted(statement, rows),
-                Err(failure) if failure.is_one_of(&[tokio_postgres::error::SqlState::FOREIGN_KEY_VIOLATION]) => {
-                    first_failure.get_or_insert(failure);
-                    failed.push(statement);
-                }
-                Err(failure) => return Err(failure.into()),
+    let mut failures: Vec<(&Statement, Failure)> = Vec::new();
+    for statement in &statements {
+        match runner.run(statement).await {
+            Ok(rows) => tables.inserted(statement, rows),
+            Err(failure) if failure.is_one_of(&[SqlState::FOREIGN_KEY_VIOLATION]) => {
+                failures.push((statement, failure))
             }
+            Err(failure) => return Err(failure.into()),
         }
-        match first_failure {
-            None => return Ok(()),
-            Some(failure) if failed.len() == count => return Err(failure.into()),
-            Some(_) => failed.reverse(),
-        }
-        waiting = failed;
+    }
+    let keys = if failures.is_empty() { Vec::new() } else { immediate_keys(runner, tables).await? };
+    alter_keys(runner, &keys, "DEFERRABLE INITIALLY DEFERRED").await?;
+    for (statement, _) in &failures {
+        let rows = runner.run(statement).await?;
+        tables.inserted(statement, rows);
+    }
+    if let Err(error) = runner.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await {
+        return Err(blame(&statements, failures, &error));
+    }
+    alter_keys(runner, &keys, "NOT DEFERRABLE").await
+}
+
+/// Foreign keys of the seeded tables that are checked row by row: table and name, both quoted.
+async fn immediate_keys(runner: &Runner<'_>, tables: &Tables) -> Result<Vec<(String, String)>, DeployError> {
+    let names: Vec<&str> = tables.known.keys().map(String::as_str).collect();
+    let query = "SELECT conrelid::regclass::text, quote_ident(conname) FROM pg_constraint
+                 WHERE contype = 'f' AND NOT condeferrable AND conparentid = 0
+                   AND conrelid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)";
+    let rows = runner.client.query(query, &[&names]).await.map_err(DeployError::own("looking for foreign keys"))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// In the same transaction, so nobody ever sees the keys otherwise than as declared.
+async fn alter_keys(runner: &Runner<'_>, keys: &[(String, String)], how: &str) -> Result<(), DeployError> {
+    let alter = keys.iter().map(|(table, name)| format!("ALTER TABLE {table} ALTER CONSTRAINT {name} {how};"));
+    let sql: String = alter.collect();
+    if sql.is_empty() { Ok(()) } else { runner.own("deferring foreign keys for the seeders", &sql).await }
+}
+
+/// A key that is checked at the end does not say which statement broke it. The first attempt did, in the same words; of
+/// a key that is declared as deferred only the table is known.
+fn blame(
+    statements: &[&Statement],
+    failures: Vec<(&Statement, Failure)>,
+    error: &tokio_postgres::Error,
+) -> DeployError {
+    let told = error.as_db_error();
+    let detail = told.and_then(|error| error.detail()).map(str::to_owned);
+    let same_words = failures.into_iter().map(|(_, failure)| failure).find(|failure| failure.error.detail == detail);
+    if let Some(failure) = same_words {
+        return failure.into();
+    }
+    let table = told.and_then(|error| error.table());
+    let of_table = |one: &&&Statement| table_of(one).map(|made| made.name.as_str()) == table;
+    match statements.iter().find(of_table).or(statements.first()) {
+        Some(statement) => Failure::new(statement, error, 0).into(),
+        None => DeployError::Interrupted { cause: error.to_string() },
     }
 }
 
@@ -142,4 +174,3 @@ impl Tables {
 fn quoted(table: &Object) -> String {
     format!("{}.{}", quote_ident(&table.schema), quote_ident(&table.name))
 }
-

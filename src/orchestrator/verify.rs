@@ -68,8 +68,11 @@ fn column_words(column: &Column) -> String {
 /// beside the declaration is no difference.
 pub fn differences(declared: &Catalog, found: &Catalog) -> Vec<String> {
     let (declared, found) = (words(declared), words(found));
-    let missing: BTreeSet<&str> =
-        declared.keys().filter(|name| name.starts_with("table ") && !found.contains_key(*name)).map(|name| &name[6..]).collect();
+    let missing: BTreeSet<&str> = declared
+        .keys()
+        .filter(|name| name.starts_with("table ") && !found.contains_key(*name))
+        .map(|name| &name[6..])
+        .collect();
     declared
         .iter()
         .filter(|(name, _)| !missing.iter().any(|table| is_part_of(name, table)))
@@ -83,7 +86,8 @@ pub fn differences(declared: &Catalog, found: &Catalog) -> Vec<String> {
 
 /// A table that is missing is named once, not once more for each of its columns.
 fn is_part_of(name: &str, table: &str) -> bool {
-    name.strip_prefix("column ").is_some_and(|column| column.strip_prefix(table).is_some_and(|rest| rest.starts_with('.')))
+    name.strip_prefix("column ")
+        .is_some_and(|column| column.strip_prefix(table).is_some_and(|rest| rest.starts_with('.')))
         || name.strip_suffix(table).is_some_and(|before| before.ends_with(" of "))
 }
 
@@ -123,10 +127,10 @@ mod tests {
     fn only_what_the_declaration_has_is_compared() {
         let declared = catalog("a", &[("x", "integer"), ("y", "text")]);
         let found = catalog("a", &[("x", "bigint"), ("z", "text")]);
-        assert_eq!(differences(&declared, &found), [
-            "column a.x is bigint, declared is integer",
-            "column a.y is missing (declared: text)"
-        ]);
+        assert_eq!(
+            differences(&declared, &found),
+            ["column a.x is bigint, declared is integer", "column a.y is missing (declared: text)"]
+        );
         assert!(differences(&declared, &declared).is_empty());
     }
 

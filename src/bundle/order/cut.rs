@@ -200,8 +200,8 @@ pub fn rewritten(original: &Statement, tree: NodeEnum) -> Option<Statement> {
     let raw = RawStmt { stmt: Some(Box::new(node)), stmt_location: 0, stmt_len: 0 };
     let parsed = ParseResult { version: 0, stmts: vec![raw] };
     let text = pg_query::deparse(&parsed, DeparseOptions::default()).ok()?;
-    let (makes, needs) = facts::of(original.kind, &tree);
+    let (makes, needs, prefers) = facts::of(original.kind, &tree);
     let checksum = crate::bundle::sql::tokens::checksum(&text, None);
     let tree = Box::new(tree);
-    Some(Statement { text, verbatim: false, tree, makes, needs, checksum, ..original.clone() })
+    Some(Statement { text, verbatim: false, tree, makes, needs, prefers, checksum, ..original.clone() })
 }

@@ -56,6 +56,8 @@ impl Index<'_> {
 /// For each statement those that it needs.
 pub(super) struct Graph {
     needs: Vec<Vec<usize>>,
+    /// Those that each had better come after; a circle through them is no matter.
+    prefers: Vec<Vec<usize>>,
     /// The makers of each reference of each statement, as in [`Statement::needs`].
     makers: Vec<Vec<Vec<usize>>>,
 }
@@ -64,7 +66,7 @@ impl Graph {
     /// `statements` by kind, path and line, which is the order where nothing is referred to.
     pub(super) fn of(statements: &[Statement], target: Target) -> Self {
         let index = Index::of(statements);
-        let mut graph = Self { needs: Vec::new(), makers: Vec::new() };
+        let mut graph = Self { needs: Vec::new(), prefers: Vec::new(), makers: Vec::new() };
         let mut previous_migration = None;
         for (at, statement) in statements.iter().enumerate() {
             let makers: Vec<Vec<usize>> =
@@ -77,6 +79,8 @@ impl Graph {
             }
             needs.sort_unstable();
             needs.dedup();
+            let preferred = statement.prefers.iter().flat_map(|one| makers_for(statements, at, index.makers(one)));
+            graph.prefers.push(preferred.filter(|maker| statements[*maker].kind != Kind::Migrations).collect());
             graph.needs.push(needs);
             graph.makers.push(makers);
         }
@@ -97,9 +101,9 @@ impl Graph {
         search.circles
     }
 
-    /// The order, where there is no circle.
+    /// The order, where there is no circle of needs.
     pub(super) fn order(&self) -> Vec<usize> {
-        after_their_needs(&self.needs)
+        depth_first(&self.needs, &self.prefers)
     }
 }
 
@@ -114,32 +118,55 @@ fn makers_for(statements: &[Statement], at: usize, makers: &[usize]) -> Vec<usiz
         return if made_before { Vec::new() } else { declared };
     }
     // The declaration goes before a migration that makes the same: it is the final state.
-    if declared.is_empty() && !makers.contains(&at) {
-        return makers.to_vec();
+    if makers.contains(&at) {
+        // It makes the name itself: another file that makes it too is PostgreSQL's to refuse, or an overload.
+        return Vec::new();
     }
-    declared
+    if declared.is_empty() { makers.to_vec() } else { declared }
 }
 
-/// Depth first: each item in turn, but first what it needs. So the given order holds wherever needs allow it, and what
-/// is needed early comes just before the one that needs it. Within a circle, the given order.
+/// Each item in turn, but first what it needs. Within a circle, the given order.
 pub(super) fn after_their_needs(needs: &[Vec<usize>]) -> Vec<usize> {
+    depth_first(needs, &vec![Vec::new(); needs.len()])
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    /// On the path that is being followed.
+    Entered,
+    Done,
+}
+
+/// Depth first: so the given order holds wherever needs allow it, and what is needed early comes just before the one
+/// that needs it. A preference is followed unless it leads back at once to one that waits for its needs.
+fn depth_first(needs: &[Vec<usize>], prefers: &[Vec<usize>]) -> Vec<usize> {
     let mut order = Vec::with_capacity(needs.len());
-    let mut seen = vec![false; needs.len()];
+    let mut states = vec![State::New; needs.len()];
     let mut path: Vec<(usize, usize)> = Vec::new();
     for start in 0..needs.len() {
-        if !std::mem::replace(&mut seen[start], true) {
+        if states[start] == State::New {
+            states[start] = State::Entered;
             path.push((start, 0));
         }
         while let Some((at, next)) = path.last_mut() {
-            match needs[*at].get(*next) {
-                Some(&need) => {
-                    *next += 1;
-                    if !std::mem::replace(&mut seen[need], true) {
-                        path.push((need, 0));
-                    }
+            let (at, step) = (*at, *next);
+            *next += 1;
+            let needed = needs[at].get(step).copied();
+            let preferred = || {
+                let one = prefers[at].get(step - needs[at].len()).copied()?;
+                let waits = needs[one].iter().any(|need| states[*need] == State::Entered);
+                Some(if waits { at } else { one })
+            };
+            match needed.or_else(preferred) {
+                Some(one) if states[one] == State::New => {
+                    states[one] = State::Entered;
+                    path.push((one, 0));
                 }
+                Some(_) => {}
                 None => {
-                    order.push(*at);
+                    order.push(at);
+                    states[at] = State::Done;
                     path.pop();
                 }
             }

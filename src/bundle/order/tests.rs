@@ -173,6 +173,44 @@ fn schemas_and_row_types_of_views_count_too() {
 }
 
 #[test]
+fn what_a_pulled_function_calls_is_pulled_too() {
+    let found = order(&[
+        ("migrations/1.sql", "CREATE TABLE a (); CREATE TRIGGER t BEFORE UPDATE ON a EXECUTE FUNCTION z()"),
+        ("functions/a.sql", "CREATE FUNCTION y() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN z(); END'"),
+        ("functions/z.sql", "CREATE FUNCTION z() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM y(); END'"),
+    ]);
+    before(&found, "CREATE FUNCTION y", "CREATE FUNCTION z");
+    before(&found, "CREATE FUNCTION z", "CREATE TRIGGER");
+}
+
+#[test]
+fn like_copies_what_was_added_and_casts_are_there_before_their_use() {
+    let found = order(&[
+        ("tables/a.sql", "CREATE TABLE a (LIKE b INCLUDING ALL)"),
+        ("tables/b.sql", "CREATE TABLE b (x int); CREATE INDEX i ON b (x); COMMENT ON COLUMN b.x IS 'x'"),
+        ("types/t.sql", "CREATE TYPE t AS (x int)"),
+        ("views/v.sql", "CREATE VIEW v AS SELECT '1'::text::t"),
+        ("functions/c.sql", "CREATE CAST (text AS t) WITH FUNCTION f(text)"),
+        ("functions/f.sql", "CREATE FUNCTION f(text) RETURNS t LANGUAGE sql AS 'SELECT ROW(1)::t'"),
+    ]);
+    before(&found, "COMMENT", "CREATE TABLE a");
+    before(&found, "CREATE INDEX", "CREATE TABLE a");
+    before(&found, "CREATE CAST", "CREATE VIEW");
+}
+
+#[test]
+fn a_table_declared_twice_is_no_circle() {
+    assert_eq!(
+        order(&[
+            ("tables/a.sql", "CREATE TABLE a (x int REFERENCES a)"),
+            ("tables/b.sql", "CREATE TABLE a (y int REFERENCES a)")
+        ])
+        .len(),
+        2
+    );
+}
+
+#[test]
 fn an_empty_migration_is_still_a_migration() {
     let script = read(&bundle(&[("migrations/001.sql", "-- nothing")]), Target::NewDatabase).unwrap();
     assert_eq!((script.migrations.len(), script.statements.len()), (1, 0));

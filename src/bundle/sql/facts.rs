@@ -53,10 +53,12 @@ fn sets_session(tree: &NodeEnum) -> bool {
     }
 }
 
-/// `(makes, needs)`
-pub(in crate::bundle) fn of(kind: Kind, tree: &NodeEnum) -> (Vec<Object>, Vec<Reference>) {
+/// `(makes, needs, prefers)`
+pub(in crate::bundle) fn of(kind: Kind, tree: &NodeEnum) -> (Vec<Object>, Vec<Reference>, Vec<Reference>) {
     let mut makes = made(tree);
-    let mut needs = needed(tree);
+    let optional = |reference: &Reference| matches!(reference.wanted, Wanted::Cast | Wanted::Details);
+    let (mut prefers, mut needs): (Vec<_>, Vec<_>) = needed(tree).into_iter().partition(optional);
+    prefers.extend(calls_in_body(tree));
     if kind == Kind::Seeders
         && let NodeEnum::InsertStmt(insert) = tree
         && let Some(table) = &insert.relation
@@ -69,7 +71,7 @@ pub(in crate::bundle) fn of(kind: Kind, tree: &NodeEnum) -> (Vec<Object>, Vec<Re
     for schema in makes.iter().filter(|made| made.class != Class::Schema).map(|made| made.schema.clone()) {
         needs.push(Reference { wanted: Wanted::Schema, schema: None, name: schema });
     }
-    (makes, needs)
+    (makes, needs, prefers)
 }
 
 fn made(tree: &NodeEnum) -> Vec<Object> {
@@ -98,6 +100,10 @@ fn made(tree: &NodeEnum) -> Vec<Object> {
         NodeEnum::RuleStmt(create) => one(part(create.relation.as_ref(), &create.rulename)),
         NodeEnum::AlterTableStmt(alter) => alterations_made(alter),
         NodeEnum::RenameStmt(rename) => one(rename_made(rename)),
+        NodeEnum::CommentStmt(comment) => comment_made(comment),
+        NodeEnum::CreateCastStmt(create) => {
+            one(create.targettype.as_ref().and_then(|target| named(Class::Cast, &target.names)))
+        }
         _ => Vec::new(),
     }
 }
@@ -189,7 +195,21 @@ fn index_made(create: &pg_query::protobuf::IndexStmt) -> Vec<Object> {
     if create.unique {
         made.push(relation_as(Class::Key, table));
     }
+    made.push(relation_as(Class::Details, table));
     made
+}
+
+/// A comment on a table or one of its parts, which `LIKE … INCLUDING COMMENTS` copies.
+fn comment_made(comment: &CommentStmt) -> Vec<Object> {
+    let needs = comment_needs(comment);
+    let of_table = needs.into_iter().filter(|reference| reference.wanted == Wanted::Relation);
+    of_table
+        .map(|reference| Object {
+            class: Class::Details,
+            schema: reference.schema.unwrap_or_else(|| PUBLIC.to_owned()),
+            name: reference.name,
+        })
+        .collect()
 }
 
 fn definition_made(define: &DefineStmt) -> Option<Object> {
@@ -206,6 +226,7 @@ fn definition_made(define: &DefineStmt) -> Option<Object> {
 fn alterations_made(alter: &AlterTableStmt) -> Vec<Object> {
     let mut made = Vec::new();
     let Some(table) = &alter.relation else { return made };
+    made.push(relation_as(Class::Details, table));
     for command in alter.cmds.iter().filter_map(command_of) {
         let added = command.def.as_deref().and_then(|def| def.node.as_ref());
         match (AlterTableType::try_from(command.subtype), added) {
@@ -387,6 +408,12 @@ fn owned_by(options: &[Node]) -> Vec<Reference> {
             _ => Vec::new(),
         })
         .collect()
+}
+
+/// What a function calls when it runs, which is early where a default, a trigger or a migration calls it.
+fn calls_in_body(tree: &NodeEnum) -> Vec<Reference> {
+    let called = body(tree).map(|body| super::tokens::called_names(&body)).unwrap_or_default();
+    called.into_iter().map(|(schema, name)| Reference { wanted: Wanted::Routine, schema, name }).collect()
 }
 
 /// The text of a function in a language that PostgreSQL's scanner reads.

@@ -13,7 +13,7 @@ fn needs(text: &str) -> Vec<String> {
         .needs
         .iter()
         .filter(|reference| reference.wanted != Wanted::Schema && reference.wanted != Wanted::Operator)
-        .filter(|reference| reference.schema.as_deref() != Some("pg_catalog"))
+        .filter(|reference| reference.schema.as_deref() != Some("pg_catalog") && reference.wanted != Wanted::Cast)
         .map(|reference| match &reference.schema {
             Some(schema) => format!("{:?} {schema}.{}", reference.wanted, reference.name),
             None => format!("{:?} {}", reference.wanted, reference.name),
@@ -79,8 +79,11 @@ fn what_a_statement_makes_is_known() {
         ["Relation public.Order Item", "Relation public.Order Item_id_seq"]
     );
     assert_eq!(makes("CREATE TYPE s.mood AS ENUM ('a')"), ["Type s.mood"]);
-    assert_eq!(makes("CREATE UNIQUE INDEX i ON a (x)"), ["Relation public.i", "Key public.a"]);
-    assert_eq!(makes("ALTER TABLE a ADD CONSTRAINT a_pkey PRIMARY KEY (id)"), ["Part public.a.a_pkey", "Key public.a"]);
+    assert_eq!(makes("CREATE UNIQUE INDEX i ON a (x)"), ["Relation public.i", "Key public.a", "Details public.a"]);
+    assert_eq!(
+        makes("ALTER TABLE a ADD CONSTRAINT a_pkey PRIMARY KEY (id)"),
+        ["Details public.a", "Part public.a.a_pkey", "Key public.a"]
+    );
     assert_eq!(makes("CREATE PROCEDURE p() LANGUAGE sql AS ''"), ["Routine public.p"]);
 }
 

@@ -71,6 +71,30 @@ fn range(token: &ScanToken) -> std::ops::Range<usize> {
     usize::try_from(token.start).unwrap_or(0)..usize::try_from(token.end).unwrap_or(0)
 }
 
+/// Names that `sql` seems to call: each identifier before an opening parenthesis, with its schema where it has one. For
+/// bodies in PL/pgSQL, which PostgreSQL's grammar for SQL does not read.
+pub(super) fn called_names(sql: &str) -> Vec<(Option<String>, String)> {
+    let tokens = scan(sql).unwrap_or_default();
+    let name_at = |at: usize| {
+        let token = tokens.get(at)?;
+        let text = &sql[range(token)];
+        let is_name = Token::try_from(token.token) == Ok(Token::Ident)
+            || token.keyword_kind == KeywordKind::UnreservedKeyword as i32;
+        is_name.then(|| match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            Some(quoted) => quoted.replace("\"\"", "\""),
+            None => text.to_ascii_lowercase(),
+        })
+    };
+    let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| &sql[range(token)] == text);
+    (1..tokens.len())
+        .filter(|at| is(*at, "("))
+        .filter_map(|at| {
+            let schema = (at > 2 && is(at - 2, ".")).then(|| name_at(at - 3)).flatten();
+            Some((schema, name_at(at - 1)?))
+        })
+        .collect()
+}
+
 /// Where in `sql` the grammar's error `message` belongs, in bytes.
 ///
 /// The grammar reads from left to right and stops at the first token that no statement can have there. So of the
@@ -132,6 +156,13 @@ mod tests {
         assert_eq!(function("SELECT 'a'"), function("  select   'a' -- same\n"));
         assert_ne!(function("SELECT 'a'"), function("SELECT 'A'"));
         assert_ne!(function("SELECT $$a $$"), function("SELECT $$a  $$"));
+    }
+
+    #[test]
+    fn calls_in_a_body_are_seen() {
+        let found = called_names("BEGIN NEW.n := app.count_it(\"Odd\"(x)) + 1; INSERT INTO t (a) VALUES (f()); END");
+        let found: Vec<_> = found.iter().map(|(schema, name)| (schema.as_deref(), name.as_str())).collect();
+        assert_eq!(found, [(Some("app"), "count_it"), (None, "Odd"), (None, "t"), (None, "f")]);
     }
 
     #[test]

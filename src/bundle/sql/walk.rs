@@ -120,7 +120,12 @@ impl Fields<'_> {
             "List" => return self.take("items"),
             "RangeVar" => {
                 let parts = vec![self.take("schemaname").text(), self.take("relname").text()];
-                self.walk.push(Wanted::Relation, parts);
+                self.walk.push(Wanted::Relation, parts.clone());
+                return Seen::List(parts.into_iter().map(Seen::Text).collect());
+            }
+            "TableLikeClause" => {
+                let parts = self.take("relation").texts();
+                self.walk.push(Wanted::Details, parts);
             }
             "TypeName" => return self.type_name(),
             "TypeCast" => self.type_cast(),
@@ -166,7 +171,9 @@ impl Fields<'_> {
 
     /// `'users_id_seq'::regclass` names an object in a string.
     fn type_cast(&mut self) {
-        let target = self.take("type_name").texts().pop();
+        let parts = self.take("type_name").texts();
+        let target = parts.last().cloned();
+        self.walk.push(Wanted::Cast, parts);
         let wanted = match target.as_deref() {
             Some("regclass") => Wanted::Relation,
             Some("regtype") => Wanted::Type,

@@ -52,11 +52,11 @@ fn the_same_catalog_has_no_changes() {
 fn tables_are_known_by_oid() {
     let before = catalog(&[(1, table("a", &[])), (2, table("b", &[]))]);
     let after = catalog(&[(1, table("z", &[])), (3, table("b", &[]))]);
-    check(&before, &after, &[
-        ("z", RenameTable, None, Safe),
-        ("b", DropTable, None, Dataloss),
-        ("b", CreateTable, None, Safe),
-    ]);
+    check(
+        &before,
+        &after,
+        &[("z", RenameTable, None, Safe), ("b", DropTable, None, Dataloss), ("b", CreateTable, None, Safe)],
+    );
 }
 
 #[test]
@@ -65,20 +65,26 @@ fn columns_are_known_by_number() {
     let mut changed = table("a", &[column("z", "bigint")]);
     changed.columns.insert(3, Column { not_null: true, ..column("y", "text") });
     changed.columns.insert(4, Column { not_null: true, default: Some("0".to_owned()), ..column("n", "integer") });
-    check(&before, &catalog(&[(1, changed)]), &[
-        ("a", RenameColumn, Some("z"), Safe),
-        ("a", ModifyColumnType, Some("z"), Safe),
-        ("a", DropColumn, Some("y"), Dataloss),
-        ("a", AddColumn, Some("y"), Dataloss),
-        ("a", AddColumn, Some("n"), Safe),
-    ]);
+    check(
+        &before,
+        &catalog(&[(1, changed)]),
+        &[
+            ("a", RenameColumn, Some("z"), Safe),
+            ("a", ModifyColumnType, Some("z"), Safe),
+            ("a", DropColumn, Some("y"), Dataloss),
+            ("a", AddColumn, Some("y"), Dataloss),
+            ("a", AddColumn, Some("n"), Safe),
+        ],
+    );
 }
 
 #[test]
 fn null_and_default_change_in_both_directions() {
     let loose = catalog(&[(1, table("a", &[column("x", "integer")]))]);
-    let strict =
-        catalog(&[(1, table("a", &[Column { not_null: true, default: Some("1".to_owned()), ..column("x", "integer") }]))]);
+    let strict = catalog(&[(
+        1,
+        table("a", &[Column { not_null: true, default: Some("1".to_owned()), ..column("x", "integer") }]),
+    )]);
     check(&loose, &strict, &[("a", SetNotNull, Some("x"), Dataloss), ("a", SetDefault, Some("x"), Safe)]);
     check(&strict, &loose, &[("a", DropNotNull, Some("x"), Safe), ("a", DropDefault, Some("x"), Safe)]);
 }
@@ -104,11 +110,15 @@ fn constraints_and_indexes_come_and_go_safely() {
     let mut after = table("a", &[]);
     after.constraints.insert(11, definition("new_key", 'f'));
     after.indexes.insert(12, definition("new_index", 'i'));
-    check(&catalog(&[(1, before)]), &catalog(&[(1, after)]), &[
-        ("a", DropConstraint, Some("old_check"), Safe),
-        ("a", AddConstraint, Some("new_key"), Safe),
-        ("a", AddIndex, Some("new_index"), Safe),
-    ]);
+    check(
+        &catalog(&[(1, before)]),
+        &catalog(&[(1, after)]),
+        &[
+            ("a", DropConstraint, Some("old_check"), Safe),
+            ("a", AddConstraint, Some("new_key"), Safe),
+            ("a", AddIndex, Some("new_index"), Safe),
+        ],
+    );
 }
 
 #[test]
@@ -120,8 +130,9 @@ fn enum_values_may_be_added_anywhere_but_not_removed_or_moved() {
     };
     check(&mood(&["a", "c"]), &mood(&["a", "b", "c"]), &[("mood", AddEnumValue, Some("b"), Safe)]);
     check(&mood(&["a", "b"]), &mood(&["b"]), &[("mood", DropEnumValue, Some("a"), Incompatible)]);
-    check(&mood(&["a", "b"]), &mood(&["b", "a"]), &[
-        ("mood", DropEnumValue, Some("a"), Incompatible),
-        ("mood", DropEnumValue, Some("b"), Incompatible),
-    ]);
+    check(
+        &mood(&["a", "b"]),
+        &mood(&["b", "a"]),
+        &[("mood", DropEnumValue, Some("a"), Incompatible), ("mood", DropEnumValue, Some("b"), Incompatible)],
+    );
 }

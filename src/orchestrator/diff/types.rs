@@ -80,9 +80,9 @@ fn different_base(from: &Parsed<'_>, to: &Parsed<'_>) -> Compatibility {
             _ => Compatibility::Safe,
         },
         ("smallint", "real") | ("smallint" | "integer" | "real", "double precision") => Compatibility::Safe,
-        ("integer" | "bigint", "real") | ("bigint" | "numeric", "double precision") | ("double precision" | "numeric", "real") => {
-            Compatibility::Dataloss
-        }
+        ("integer" | "bigint", "real")
+        | ("bigint" | "numeric", "double precision")
+        | ("double precision" | "numeric", "real") => Compatibility::Dataloss,
         ("numeric", "smallint" | "integer" | "bigint") => Compatibility::Dataloss,
         ("character varying" | "character", "text") | ("cidr", "inet") => Compatibility::Safe,
         ("character", "character varying") => match (from.modifiers.first(), to.modifiers.first()) {

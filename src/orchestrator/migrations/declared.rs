@@ -202,9 +202,10 @@ fn run(forgiving: bool) -> Decision {
 
 /// Whether the statement mentions something that is, or once was, declared.
 fn concerns(statement: &Statement, declared: &Declared, history: &History) -> bool {
-    let named = statement.needs.iter().map(|need| {
-        (need.schema.clone().unwrap_or_else(|| "public".to_owned()), need.name.clone())
-    });
+    let named = statement
+        .needs
+        .iter()
+        .map(|need| (need.schema.clone().unwrap_or_else(|| "public".to_owned()), need.name.clone()));
     let made = statement.makes.iter().map(|made| (made.schema.clone(), made.name.clone()));
     named.chain(made).any(|name| {
         declared.columns.contains_key(&name)
@@ -265,13 +266,7 @@ fn decide_rename(rename: &RenameStmt, declared: &Declared, history: &History, li
     }
 }
 
-fn decide_alter(
-    at: usize,
-    alter: &AlterTableStmt,
-    declared: &Declared,
-    history: &History,
-    live: &Live,
-) -> Decision {
+fn decide_alter(at: usize, alter: &AlterTableStmt, declared: &Declared, history: &History, live: &Live) -> Decision {
     let Some(relation) = alter.relation.as_ref().map(name) else { return run(false) };
     let known = declared.columns.contains_key(&relation);
     if !known {
