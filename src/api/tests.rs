@@ -54,6 +54,7 @@ fn config() -> Config {
             max_unpacked_bytes: 1_000_000,
         },
         data_dir: PathBuf::from("./data"),
+        pg_bin_dir: None,
         log: LogConfig { dir: None, filter: "info".to_owned() },
         platform_roles: PlatformRoles::Off,
         conflict_status: 400,
@@ -63,7 +64,7 @@ fn config() -> Config {
 fn gateway(change: impl FnOnce(&mut Config)) -> Arc<Gateway> {
     let mut config = config();
     change(&mut config);
-    Arc::new(Gateway::new(config, Databases))
+    Arc::new(Gateway::new(config, Databases::new(tokio_postgres::Config::new())))
 }
 
 /// A served router; it ends with the test's runtime.
