@@ -3,6 +3,8 @@
 //! Domain modules have error enums of their own; how each becomes an [`ApiError`] stands in a file of this folder,
 //! matched without `_`, so that a new variant cannot be forgotten.
 
+mod databases;
+
 use serde_json::{Map, Value};
 
 /// The `error` field of an answer, each with the HTTP status that goes with it.
