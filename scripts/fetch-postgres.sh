@@ -46,8 +46,8 @@ trap 'rm -rf "$aside"' EXIT
 
 # Usage: npm_quietly ARGUMENTS; npm's answer, and its errors alone.
 npm_quietly() {
-    npm --silent "$@" </dev/null 2>"$aside/npm.err" || {
-        tail -n 3 "$aside/npm.err" >&2
+    npm --loglevel=error "$@" </dev/null 2>"$aside/npm.err" || {
+        head -n 4 "$aside/npm.err" >&2
         fail "npm $1 of $package failed"
     }
 }

@@ -152,9 +152,9 @@ find_cargo() {
     done
     have cargo || fail "Rust is missing: install it (https://rustup.rs), then start again"
     wanted=$(sed -nE 's/^rust-version = "(.*)"/\1/p' "$root/Cargo.toml")
-    found=$(cd "$root" && rustc --version | cut -d ' ' -f 2)
+    found=$(cd "$root" && rustc --version 2>/dev/null | cut -d ' ' -f 2) || true
     if [[ $(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1) != "$wanted" ]]; then
-        fail "Rust $wanted or later is needed, and $(command -v rustc) is ${found:-broken}: run rustup update"
+        fail "Rust $wanted or later is needed, found: ${found:-none that runs}: run rustup update"
     fi
 }
 
