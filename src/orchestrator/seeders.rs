@@ -1,0 +1,176 @@
+//! Fills tables with their reference rows: in a new database, and in tables that this deployment made.
+
+use std::collections::HashMap;
+
+use pg_query::NodeEnum;
+use tokio_postgres::error::SqlState;
+
+use super::error::DeployError;
+use super::report::SeedReport;
+use super::runner::{Failure, Runner};
+use crate::bundle::sql::{Class, Object, Statement};
+use crate::databases::quote_ident;
+
+/// Runs the seeders of the tables that `wanted` says; each where its table is empty.
+pub async fn run(
+    runner: &Runner<'_>,
+    seeds: &[Statement],
+    wanted: impl Fn(&Object) -> bool,
+) -> Result<Vec<SeedReport>, DeployError> {
+    let mut tables = Tables::default();
+    let mut statements = Vec::new();
+    for seed in seeds {
+        match table_of(seed) {
+            Some(table) if !wanted(table) => {}
+            Some(table) => {
+                if tables.is_empty_now(runner, table).await? {
+                    statements.push(seed);
+                } else {
+                    tables.skip(table, rows_in(seed));
+                }
+            }
+            // What is no INSERT (`SELECT setval(…)`) belongs to the rows before it.
+            None if !statements.is_empty() => statements.push(seed),
+            None => {}
+        }
+    }
+    if statements.is_empty() {
+        return Ok(tables.reports());
+    }
+    runner.own("deferring constraints for the seeders", "SET CONSTRAINTS ALL DEFERRED").await?;
+    insert(runner, statements, &mut tables).await?;
+    Ok(tables.reports())
+}
+
+/// Inserts in the order given. Where rows point at rows that come later, the keys in question are checked at the end
+/// instead: what failed is inserted once more with every key between the tables deferred.
+async fn insert(runner: &Runner<'_>, statements: Vec<&Statement>, tables: &mut Tables) -> Result<(), DeployError> {
+    let mut failures: Vec<(&Statement, Failure)> = Vec::new();
+    for statement in &statements {
+        match runner.run(statement).await {
+            Ok(rows) => tables.inserted(statement, rows),
+            Err(failure) if failure.is_one_of(&[SqlState::FOREIGN_KEY_VIOLATION]) => {
+                failures.push((statement, failure))
+            }
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    let keys = if failures.is_empty() { Vec::new() } else { immediate_keys(runner, tables).await? };
+    alter_keys(runner, &keys, "DEFERRABLE INITIALLY DEFERRED").await?;
+    for (statement, _) in &failures {
+        let rows = runner.run(statement).await?;
+        tables.inserted(statement, rows);
+    }
+    if let Err(error) = runner.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await {
+        return Err(blame(&statements, failures, &error));
+    }
+    alter_keys(runner, &keys, "NOT DEFERRABLE").await
+}
+
+/// Foreign keys of the seeded tables that are checked row by row: table and name, both quoted.
+async fn immediate_keys(runner: &Runner<'_>, tables: &Tables) -> Result<Vec<(String, String)>, DeployError> {
+    let names: Vec<&str> = tables.known.keys().map(String::as_str).collect();
+    let query = "SELECT conrelid::regclass::text, quote_ident(conname) FROM pg_constraint
+                 WHERE contype = 'f' AND NOT condeferrable AND conparentid = 0
+                   AND conrelid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)";
+    let rows = runner.client.query(query, &[&names]).await.map_err(DeployError::own("looking for foreign keys"))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// In the same transaction, so nobody ever sees the keys otherwise than as declared.
+async fn alter_keys(runner: &Runner<'_>, keys: &[(String, String)], how: &str) -> Result<(), DeployError> {
+    let alter = keys.iter().map(|(table, name)| format!("ALTER TABLE {table} ALTER CONSTRAINT {name} {how};"));
+    let sql: String = alter.collect();
+    if sql.is_empty() { Ok(()) } else { runner.own("deferring foreign keys for the seeders", &sql).await }
+}
+
+/// A key that is checked at the end does not say which statement broke it. The first attempt did, in the same words; of
+/// a key that is declared as deferred only the table is known.
+fn blame(
+    statements: &[&Statement],
+    failures: Vec<(&Statement, Failure)>,
+    error: &tokio_postgres::Error,
+) -> DeployError {
+    let told = error.as_db_error();
+    let detail = told.and_then(|error| error.detail()).map(str::to_owned);
+    let same_words = failures.into_iter().map(|(_, failure)| failure).find(|failure| failure.error.detail == detail);
+    if let Some(failure) = same_words {
+        return failure.into();
+    }
+    let table = told.and_then(|error| error.table());
+    let of_table = |one: &&&Statement| table_of(one).map(|made| made.name.as_str()) == table;
+    match statements.iter().find(of_table).or(statements.first()) {
+        Some(statement) => Failure::new(statement, error, 0).into(),
+        None => DeployError::Interrupted { cause: error.to_string() },
+    }
+}
+
+/// The table that a seeder's `INSERT` fills.
+pub fn table_of(seed: &Statement) -> Option<&Object> {
+    seed.makes.iter().find(|made| made.class == Class::Rows)
+}
+
+/// How many rows an `INSERT … VALUES` has.
+fn rows_in(seed: &Statement) -> u64 {
+    let NodeEnum::InsertStmt(insert) = seed.tree.as_ref() else { return 0 };
+    match insert.select_stmt.as_ref().and_then(|select| select.node.as_ref()) {
+        Some(NodeEnum::SelectStmt(select)) => select.values_lists.len() as u64,
+        _ => 0,
+    }
+}
+
+/// The tables met so far, in order.
+#[derive(Default)]
+struct Tables {
+    reports: Vec<SeedReport>,
+    /// By quoted name: place in `reports`, and whether it was empty.
+    known: HashMap<String, (usize, bool)>,
+}
+
+impl Tables {
+    async fn is_empty_now(&mut self, runner: &Runner<'_>, table: &Object) -> Result<bool, DeployError> {
+        let name = quoted(table);
+        if let Some((_, empty)) = self.known.get(&name) {
+            return Ok(*empty);
+        }
+        // A table that is not there at all is the INSERT's error to report, with its file and line.
+        let query = "SELECT to_regclass($1)::text";
+        let printed = runner.client.query_one(query, &[&name]).await.map_err(DeployError::own("looking up a table"))?;
+        let printed: Option<String> = printed.get(0);
+        let empty = match &printed {
+            Some(_) => {
+                let query = format!("SELECT NOT EXISTS (SELECT FROM {name})");
+                let row = runner.client.query_one(&query, &[]).await;
+                row.map_err(DeployError::own("looking whether a table is empty"))?.get(0)
+            }
+            None => true,
+        };
+        let report = SeedReport { table: printed.unwrap_or_else(|| name.clone()), inserted: 0, skipped: 0 };
+        self.known.insert(name, (self.reports.len(), empty));
+        self.reports.push(report);
+        Ok(empty)
+    }
+
+    fn skip(&mut self, table: &Object, rows: u64) {
+        if let Some((at, _)) = self.known.get(&quoted(table)) {
+            self.reports[*at].skipped += rows;
+        }
+    }
+
+    fn inserted(&mut self, statement: &Statement, rows: u64) {
+        let at = table_of(statement).and_then(|table| self.known.get(&quoted(table)));
+        if let Some((at, _)) = at {
+            self.reports[*at].inserted += rows;
+            // `ON CONFLICT DO NOTHING` may leave some out.
+            self.reports[*at].skipped += rows_in(statement).saturating_sub(rows);
+        }
+    }
+
+    fn reports(self) -> Vec<SeedReport> {
+        self.reports
+    }
+}
+
+fn quoted(table: &Object) -> String {
+    format!("{}.{}", quote_ident(&table.schema), quote_ident(&table.name))
+}
