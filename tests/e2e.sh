@@ -1,0 +1,368 @@
+#!/usr/bin/env bash
+# From outside: what a platform's container, a person with curl and a PHP tool get from a running gateway.
+# Usage: GATEWAY_URL=http://127.0.0.1:9000 [ADMIN_TOKEN=…] [CONFLICT_STATUS=409] ./tests/e2e.sh
+# Needs curl and tar; the PHP client is left out where there is no php. Every run has platforms of its own, so it can be
+# repeated on one gateway, where it leaves a few small databases whose names begin with e2e.
+# The last line is "N passed, N failed"; the exit status is 0 only if nothing failed.
+set -uo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+url=${GATEWAY_URL:-}
+url=${url%/}
+if [[ -z $url ]]; then
+    echo "e2e.sh: set GATEWAY_URL to a running gateway, for example http://127.0.0.1:9000" >&2
+    exit 1
+fi
+conflict=${CONFLICT_STATUS:-400}
+admin=()
+[[ -z ${ADMIN_TOKEN:-} ]] || admin=(-H "Authorization: Bearer $ADMIN_TOKEN")
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# --- asking and checking ----------------------------------------------------------------------------------------------
+
+passed=0
+failed=0
+status=
+body=
+
+# Usage: request PATH [CURL-ARGUMENTS]; fills $status and $body.
+request() {
+    local path=$1
+    shift
+    status=$(curl -sS --max-time 120 -o "$work/body" -w '%{http_code}' "$@" "$url$path" 2>"$work/curl")
+    body=$(cat "$work/body" "$work/curl" 2>/dev/null)
+    : >"$work/body"
+}
+
+# Usage: call FUNCTION PARAMS [FURTHER-FIELDS], all as JSON, on the platform under test.
+call() {
+    request /call -H 'Content-Type: application/json' \
+        --data-binary "{\"platform\":\"$platform\",\"function\":\"$1\",\"params\":$2${3:+,$3}}"
+}
+
+# Usage: register ARCHIVE [FORM-FIELD]…, on the platform under test.
+register() {
+    local archive=$1 fields=() field
+    shift
+    for field in "$@"; do fields+=(-F "$field"); done
+    request /register -F "platform=$platform" "${fields[@]}" -F "schema=@$archive"
+}
+
+# JSON with and without blanks after ':' and ',' is the same.
+compact() {
+    local text=${1//\": /\":}
+    printf '%s' "${text//, /,}"
+}
+
+# Usage: expect WHAT STATUS FRAGMENT…; each fragment has to be in the body, one that begins with ! must not.
+expect() {
+    local what=$1 wanted_status=$2 fragment compacted wrong=()
+    shift 2
+    compacted=$(compact "$body")
+    [[ $status == "$wanted_status" ]] || wrong+=("status $wanted_status")
+    for fragment in "$@"; do
+        if [[ $fragment == '!'* ]]; then
+            [[ $compacted != *"$(compact "${fragment#!}")"* ]] || wrong+=("no ${fragment#!}")
+        else
+            [[ $compacted == *"$(compact "$fragment")"* ]] || wrong+=("$fragment")
+        fi
+    done
+    report "$what" "$status ${body:0:2000}" "${wrong[@]}"
+}
+
+# Usage: report WHAT CAME WRONG…; nothing wrong is a pass.
+report() {
+    local what=$1 came=$2
+    shift 2
+    if (($# == 0)); then
+        passed=$((passed + 1))
+        printf 'ok    %s\n' "$what"
+        return
+    fi
+    failed=$((failed + 1))
+    printf 'FAIL  %s\n' "$what"
+    printf '        expected %s\n' "$@"
+    printf '        came     %s\n' "$came"
+}
+
+section() { printf '\n%s\n' "$1"; }
+
+# --- what is sent -----------------------------------------------------------------------------------------------------
+
+platform=e2e_$(date +%s)_$$
+todos=$work/todos.tar.gz
+tar -czf "$todos" -C "$root/examples/todos" postgresql
+functions=$(grep -rcihE '^CREATE OR REPLACE FUNCTION' "$root/examples/todos/postgresql/functions" | paste -sd+ | tr -d '\n')
+functions=$((functions))
+
+# Usage: bundle NAME FILE TEXT [FILE TEXT]…; makes $work/NAME.tar.gz with these files and no top folder.
+bundle() {
+    local name=$1 folder=$work/$1
+    shift
+    while (($#)); do
+        mkdir -p "$folder/$(dirname "$1")"
+        printf '%s\n' "$2" >"$folder/$1"
+        shift 2
+    done
+    tar -czf "$work/$name.tar.gz" -C "$folder" .
+}
+
+# --- the checks -------------------------------------------------------------------------------------------------------
+
+echo "End to end: $url, platform $platform"
+
+section "Health"
+request /health
+if [[ $status == 000 ]]; then
+    echo "e2e.sh: no gateway answers at $url: $body" >&2
+    exit 1
+fi
+expect "GET /health tells that all is well" 200 '"status":"healthy"' '"postgres_connected":true' '"version":"' \
+    '"active_pools":' '"total_connections":' '"uptime_seconds":'
+
+section "A new database"
+register "$todos"
+expect "the example is registered" 200 '"status":"ready"' "\"database\":\"${platform}_main\"" \
+    '"migrations_applied":2' '"extensions_installed":1' '"types_deployed":2' '"tables_created":4' \
+    "\"functions_deployed\":$functions" '"functions_unchanged":0' '"inserted":4' '"warnings":[]' '"execution_time_ms":'
+expect "what the declaration already has is left out of the migrations" 200 '"migrations_skipped_statements":[{' \
+    '"migration":"001_todos_get_a_priority.pssql"' '"migration":"002_done_todos_remember_when.pssql"' '"reason":"'
+register "$todos"
+expect "sent again, nothing is deployed" 200 '"status":"ready"' '"migrations_applied":0' '"extensions_installed":0' \
+    '"types_deployed":0' '"tables_created":0' '"functions_deployed":0' "\"functions_unchanged\":$functions"
+
+section "Calls"
+call ensure_user '["ada@example.com","Ada"]'
+expect "a row: columns in their order, under their names" 200 \
+    '{"rows":[{"user_id":1,"email":"ada@example.com","display_name":"Ada","created_at":"20' '"row_count":1' \
+    '"execution_time_ms":'
+call ensure_user '["ADA@example.com","Ada L."]'
+expect "the extension's type compares without capitals" 200 '"user_id":1,"email":"ada@example.com","display_name":"Ada L."'
+call add_todo '[1,"Milk & \"Öl\" \\ ☃"]'
+expect "parameters by position, defaults for the rest" 200 \
+    '"todo_id":1,"owner_id":1,"owner_name":"Ada L.","title":"Milk & \"Öl\" \\ ☃","notes":null,"status":"open","priority":3,"due_on":null' \
+    '"completed_at":null,"tags":[]' '"row_count":1'
+call add_todo '{"p_title":"Pay the rent","p_owner_id":1,"p_priority":"1","p_due_on":"2001-02-03","p_tags":["home","Money"]}'
+expect "parameters by name; date, smallint and text[] from strings and arrays" 200 \
+    '"title":"Pay the rent","notes":null,"status":"open","priority":1,"due_on":"2001-02-03"' '"tags":["home","Money"]'
+call tag_todo '[1,"errand","HOME"]'
+expect "the trailing values of a VARIADIC function" 200 '"tags":["errand","home"]'
+call import_todos '[1,[{"title":"One","due_on":"2031-05-01"},{"title":"Two","priority":5}]]'
+expect "a JSON parameter; a scalar answers under the function's name" 200 '{"rows":[{"import_todos":2}],"row_count":1'
+call import_todos '[1,"[{\"title\":\"Three\"}]"]'
+expect "a JSON parameter as a string of JSON" 200 '{"rows":[{"import_todos":1}]'
+call todo_count '[]'
+expect "an overload by the number of parameters: none" 200 '{"rows":[{"todo_count":5}]'
+call todo_count '[999]'
+expect "an overload by the number of parameters: one" 200 '{"rows":[{"todo_count":0}]'
+request /call -H 'Content-Type: application/json' -d "{\"platform\":\"$platform\",\"tenant_id\":null,\"function\":\"todo_count\"}"
+expect "no params at all; tenant_id null is the main database" 200 '{"rows":[{"todo_count":5}]'
+call list_todos '{"p_owner_id":1,"p_tag":"Home"}'
+expect "several rows in the function's order" 200 '"row_count":2' '"rows":[{"todo_id":2,' '},{"todo_id":1,'
+call list_todos '[999]'
+expect "no rows" 200 '"rows":[]' '"row_count":0'
+call set_todo_status '[1,"done"]'
+expect "an enum from a string; a time in UTC" 200 '"status":"done"' '"completed_at":"20' '!"completed_at":null'
+call user_dashboard '[1]'
+expect "jsonb is embedded" 200 '"rows":[{"user_dashboard":{' '"user":{"name":"Ada L.","user_id":1}' '"overdue":1' \
+    '"by_status":{"done":1,"open":4}'
+call search_todos '[1,"rent -milk"]'
+expect "a function with a set of columns of its own" 200 '{"rows":[{"todo_id":2,"title":"Pay the rent","status":"open"}],"row_count":1'
+call add_todo "[1,\"'); DROP TABLE todos; --\"]"
+expect "SQL in a value is a value" 200 "\"title\":\"'); DROP TABLE todos; --\""
+call delete_todo '[6]'
+expect "a boolean" 200 '{"rows":[{"delete_todo":true}]'
+call public.todo_count '[1]'
+expect "a function named with its schema" 200 '{"rows":[{"todo_count":5}]'
+
+section "Calls that fail"
+call get_todo '[999]'
+expect "the function picks its status (PT404)" 404 '"error":"query_failed"' '"sqlstate":"PT404"' 'there is no todo 999' \
+    '"hint":"list_todos shows the ones there are"'
+call set_todo_status '[2,"cancelled"]'
+call set_todo_status '[2,"open"]'
+expect "the function picks its status (PT409)" 409 '"error":"query_failed"' '"sqlstate":"PT409"'
+call import_todos '[1,{}]'
+expect "RAISE EXCEPTION" 400 '"error":"query_failed"' '"sqlstate":"P0001"' 'has to be an array of objects' '"hint":"'
+call add_user '["ada@example.com","Another"]'
+expect "a unique constraint" 409 '"error":"query_failed"' '"sqlstate":"23505"' 'users_email_key' '"detail":"'
+call add_todo '[999,"For nobody"]'
+expect "a foreign key" 409 '"error":"query_failed"' '"sqlstate":"23503"'
+call add_todo '[1,"Too urgent",null,9]'
+expect "a check" 409 '"error":"query_failed"' '"sqlstate":"23514"' 'todos_priority_range'
+call get_todo '["one"]'
+expect "a value that does not convert" 400 '"error":"invalid_request"' '"message":"'
+call set_todo_status '[1,"finished"]'
+expect "no such enum value" 400 '"error":"invalid_request"'
+call get_todo '[]'
+expect "too few parameters" 400 '"error":"invalid_request"'
+call get_todo '[1,2]'
+expect "too many parameters" 400 '"error":"invalid_request"'
+call get_todo '{"p_id":1}'
+expect "no parameter of this name" 400 '"error":"invalid_request"'
+call no_such_function '[]'
+expect "no such function" 404 '"error":"function_not_found"'
+call pg_sleep '[0]'
+expect "PostgreSQL's own functions are not callable" 404 '"error":"function_not_found"'
+call pg_catalog.pg_read_file '["/etc/passwd"]'
+expect "nor with their schema" 404 '"error":"function_not_found"' '!root:'
+call citext_hash '["a"]'
+expect "nor those of an extension" 404 '"error":"function_not_found"'
+call 'todo_count(); DROP TABLE todos' '[]'
+expect "no function's name" 400 '"error":"invalid_request"'
+call todo_count '"one"'
+expect "params that are no list and no object" 400 '"error":"invalid_request"'
+call todo_count '[]' '"tenant_id":"nobody"'
+expect "no such tenant" 404 '"error":"database_not_found"'
+request /call -H 'Content-Type: application/json' -d '{"platform":"e2e_no_such_platform","function":"f"}'
+expect "no such platform" 404 '"error":"database_not_found"'
+request /call -H 'Content-Type: application/json' -d "{\"platform\":\"$platform\"}"
+expect "no function field" 400 '"error":"invalid_request"' 'function'
+request /call -H 'Content-Type: application/json' -d '{"platform":'
+expect "not JSON" 400 '"error":"invalid_request"'
+request /call -H 'Content-Type: application/json' -d '["platform"]'
+expect "JSON that is no object" 400 '"error":"invalid_request"'
+request /call -H 'Content-Type: text/plain' -d '{}'
+expect "another content type" 415 '"error":"unsupported_media_type"'
+call todo_count '[]'
+expect "and after all that, calls work" 200 '{"rows":[{"todo_count":5}]'
+
+section "A second tenant"
+tar -czf "$work/bare.tar.gz" -C "$root/examples/todos/postgresql" .
+register "$work/bare.tar.gz" tenant_id=org-1
+expect "a tenant, from an archive without a top folder" 200 "\"database\":\"${platform}_org_1\"" \
+    "\"functions_deployed\":$functions" '"tables_created":4' '"inserted":4'
+call todo_count '[]' '"tenant_id":"org-1"'
+expect "its data are its own" 200 '{"rows":[{"todo_count":0}]'
+call ensure_user '["eve@example.com","Eve"]' '"tenant_id":"org-1"'
+expect "its ids begin at the beginning" 200 '"user_id":1,"email":"eve@example.com"'
+register "$todos" tenant_id=
+expect "an empty tenant_id is the main database" 200 "\"database\":\"${platform}_main\"" '"functions_deployed":0'
+register "$todos" tenant_id=Org_1
+expect "another spelling of a tenant is refused" 400 '"error":"invalid_request"'
+mine=$platform
+platform=${mine}_org
+call todo_count '[]' '"tenant_id":"1"'
+expect "another platform's database, by a name that reads the same: call" 403 '"error":"platform_isolation_violation"'
+register "$todos" tenant_id=1
+expect "another platform's database, by a name that reads the same: register" 403 '"error":"platform_isolation_violation"'
+platform=$mine
+
+section "Eight clients register one new database at once"
+for n in 1 2 3 4 5 6 7 8; do
+    curl -sS --max-time 120 -o "$work/many.$n" -w '%{http_code}' -F "platform=$platform" -F tenant_id=many \
+        -F "schema=@$todos" "$url/register" >"$work/status.$n" 2>&1 &
+done
+wait
+statuses=$(cat "$work"/status.?)
+status=200 body=$(cat "$work"/many.?)
+wrong=()
+[[ $statuses == 200200200200200200200200 ]] || wrong+=("eight times 200")
+[[ $(grep -o "\"database\":\"${platform}_many\"" <<<"$body" | wc -l) == 8 ]] || wrong+=("eight times ${platform}_many")
+[[ $(grep -o "\"functions_deployed\":$functions\b" <<<"$body" | wc -l) == 1 ]] || wrong+=("one that deploys")
+report "all are answered 200, one deploys" "$statuses ${body:0:2000}" "${wrong[@]}"
+
+section "Bundles that are refused"
+mine=$platform
+platform=${mine}_bad
+request /register -F "platform=$platform"
+expect "no schema" 400 '"error":"invalid_request"' 'schema'
+request /register -F "schema=@$todos"
+expect "no platform" 400 '"error":"invalid_request"' 'platform'
+request /register -F "platform=my app" -F "schema=@$todos"
+expect "a platform's name with a blank" 400 '"error":"invalid_request"' 'platform'
+request /register -H 'Content-Type: application/json' -d '{}'
+expect "JSON where a form is due" 415 '"error":"unsupported_media_type"'
+echo "this is no archive" >"$work/text"
+register "$work/text"
+expect "not gzip" 400 '"error":"schema_extraction_failed"'
+gzip -c "$work/text" >"$work/text.gz"
+register "$work/text.gz"
+expect "gzip, but not tar" 400 '"error":"schema_extraction_failed"'
+head -c 2000 "$todos" >"$work/cut.tar.gz"
+register "$work/cut.tar.gz"
+expect "an archive cut off" 400 '"error":"schema_extraction_failed"'
+bundle unknown notes/readme.txt hello
+register "$work/unknown.tar.gz"
+expect "nothing that a bundle has" 400 '"error":"schema_extraction_failed"'
+tar -czf "$work/escape.tar.gz" -P --transform 's,^text$,../tables/text.sql,' -C "$work" text
+register "$work/escape.tar.gz"
+expect "a path out of the archive" 400 '"error":"schema_extraction_failed"' '../tables/text.sql'
+mkdir -p "$work/link/tables"
+ln -s /etc/passwd "$work/link/tables/passwd.sql"
+tar -czf "$work/link.tar.gz" -C "$work/link" tables
+register "$work/link.tar.gz"
+expect "a link" 400 '"error":"schema_extraction_failed"' 'tables/passwd.sql'
+bundle extension extensions/no_such_extension.sql '-- version: 1.0' tables/a.sql 'CREATE TABLE a (id int);'
+register "$work/extension.tar.gz"
+expect "an extension that the server does not have" 400 '"error":"extension_not_available"' 'no_such_extension'
+bundle syntax tables/good.sql 'CREATE TABLE good (id int);' tables/bad.sql $'CREATE TABLE bad (\n    id int,,\n);'
+register "$work/syntax.tar.gz"
+expect "an error of syntax: file and line" 409 '"file":"tables/bad.sql"' '"line":2' 'syntax error'
+bundle type tables/bad.sql $'-- a comment\nCREATE TABLE bad (\n    id no_such_type\n);'
+register "$work/type.tar.gz"
+expect "an error that only the database knows" 409 '"error":"migration_failed"' '"file":"tables/bad.sql"' '"line":3' \
+    '"sqlstate":"42704"' 'no_such_type'
+bundle seeder tables/a.sql 'CREATE TABLE a (id int PRIMARY KEY);' seeders/a.sql $'INSERT INTO a VALUES (1);\nINSERT INTO a VALUES (1);'
+register "$work/seeder.tar.gz"
+expect "a seeder that fails" 409 '"file":"seeders/a.sql"' '"line":2' '"sqlstate":"23505"'
+request "/admin/databases?platform=$platform" "${admin[@]}"
+expect "none of them left a database" 200 '"databases":[]' '"count":0'
+platform=$mine
+
+section "Administration"
+request "/admin/databases?platform=$platform" "${admin[@]}"
+expect "a platform's databases" 200 "\"platform\":\"$platform\"" "{\"name\":\"${platform}_main\",\"type\":\"main\",\"size_mb\":" \
+    "{\"name\":\"${platform}_org_1\",\"type\":\"tenant\"" '"count":3'
+request /admin/databases "${admin[@]}"
+expect "whose databases?" 400 '"error":"invalid_request"' 'platform'
+request /admin/create-tenant "${admin[@]}" -H 'Content-Type: application/json' -d "{\"platform\":\"$platform\",\"tenant_id\":\"Empty-1\"}"
+expect "an empty database for a tenant" 201 '"status":"created"' "\"database\":\"${platform}_empty_1\"" '"message":"'
+request /admin/create-tenant "${admin[@]}" -H 'Content-Type: application/json' -d "{\"platform\":\"$platform\",\"tenant_id\":\"Empty-1\"}"
+expect "which exists by now" "$conflict" '"error":"database_already_exists"' "\"database\":\"${platform}_empty_1\""
+request /admin/create-tenant "${admin[@]}" -H 'Content-Type: application/json' -d "{\"platform\":\"$platform\"}"
+expect "no tenant_id" 400 '"error":"invalid_request"' 'tenant_id'
+call todo_count '[]' '"tenant_id":"Empty-1"'
+expect "there is nothing to call in it" 404 '"error":"function_not_found"'
+register "$todos" tenant_id=Empty-1
+expect "until it is registered" 200 "\"database\":\"${platform}_empty_1\"" "\"functions_deployed\":$functions" '"inserted":4'
+call todo_count '[]' '"tenant_id":"Empty-1"'
+expect "then calls work" 200 '{"rows":[{"todo_count":0}]'
+
+section "Routing"
+request /no/such/path
+expect "an unknown path" 404 '"error":"not_found"' '"message":"'
+request /call
+expect "GET where POST is due" 405 '"error":"method_not_allowed"'
+request /health -X DELETE
+expect "DELETE where GET is due" 405 '"error":"method_not_allowed"'
+request /register --http1.0 -F "platform=$platform" -F "schema=@$todos"
+expect "HTTP/1.0" 200 '"status":"ready"'
+request /register -H 'Transfer-Encoding: chunked' -F "platform=$platform" -F "schema=@$todos"
+expect "an upload in chunks" 200 '"status":"ready"'
+
+if command -v php >/dev/null 2>&1; then
+    section "A PHP client: streams, HTTP/1.0, a form made by hand"
+    php -n "$root/tests/php/client.php" "$url" "$platform" php "$todos" >"$work/php" 2>&1
+    # Usage: php_line; reads the next line of what the client printed.
+    php_line() {
+        local line
+        IFS= read -r line <&4 || line="000 the client printed nothing more"
+        status=${line%% *} body=${line#* }
+    }
+    exec 4<"$work/php"
+    php_line && expect "register" 200 '"status":"ready"' "\"database\":\"${platform}_php\"" "\"functions_deployed\":$functions"
+    php_line && expect "[] for no parameters" 200 '{"rows":[{"todo_count":0}],"row_count":1'
+    php_line && expect "parameters by name, with escaped Unicode" 200 '"user_id":1,"email":"émile@example.com","display_name":"Émile / É"'
+    php_line && expect "JSON in a string" 200 '{"rows":[{"import_todos":1}]'
+    php_line && expect "rows" 200 '"title":"Ünïcode","notes":null,"status":"open","priority":2' '"row_count":1'
+    php_line && expect "an error's body" 404 '"error":"query_failed"' '"sqlstate":"PT404"' 'there is no todo 4711'
+    exec 4<&-
+else
+    printf '\nNo php here: its client is left out\n'
+fi
+
+printf '\n%s passed, %s failed\n' "$passed" "$failed"
+((failed == 0 && passed > 0))
