@@ -23,15 +23,8 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in order.
-    pub const ALL: [Self; 7] = [
-        Self::Extensions,
-        Self::Types,
-        Self::Tables,
-        Self::Migrations,
-        Self::Views,
-        Self::Functions,
-        Self::Seeders,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Extensions, Self::Types, Self::Tables, Self::Migrations, Self::Views, Self::Functions, Self::Seeders];
 
     /// The folder's name.
     pub fn folder(self) -> &'static str {
