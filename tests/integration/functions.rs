@@ -67,8 +67,8 @@ async fn overloads_stay_apart() {
         );
     check_deploys_as_psql_would(&platform, &bundle).await.counts(&[("functions_deployed", 3)]);
     assert_eq!(platform.value_of("area", json!([4, 5])).await, json!(20));
-    let comments =
-        "SELECT string_agg(obj_description(oid), ', ' ORDER BY pronargs) FROM pg_proc WHERE proname = 'area'";
+    let comments = "SELECT string_agg(obj_description(oid), ', ' ORDER BY pronargs) FROM pg_proc \
+        WHERE proname = 'area' AND pronamespace = 'public'::regnamespace";
     assert_eq!(platform.sql().await.value(comments).await, "of a square, of a rectangle");
 }
 

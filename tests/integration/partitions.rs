@@ -122,7 +122,10 @@ async fn foreign_keys_from_and_to_partitioned_tables_deploy() {
         );
     check_deploys_as_psql_would(&platform, &bundle).await;
     let sql = platform.sql().await;
-    sql.run("INSERT INTO customers VALUES (1); INSERT INTO invoices VALUES (1, 2024, 1), (1, 2025, 1, 1, 2024)").await;
+    sql.run(
+        "INSERT INTO customers VALUES (1); INSERT INTO invoices VALUES (1, 2024, 1, NULL, NULL), (1, 2025, 1, 1, 2024)",
+    )
+    .await;
     assert!(sql.try_run("INSERT INTO invoice_lines VALUES (7, 2024, 1)").await.is_err());
 }
 

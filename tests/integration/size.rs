@@ -106,7 +106,7 @@ fn write_keys(keys: &[Key], random: &mut Random) -> (String, String) {
     (format!("{columns}{constraints}"), after)
 }
 
-const PEOPLE: usize = 4000;
+const PEOPLE: usize = 4600;
 const UNITS: usize = 400;
 const SKILLS: usize = 300;
 

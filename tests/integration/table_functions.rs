@@ -35,7 +35,8 @@ async fn a_sequence_may_stand_in_a_function_file_and_belong_to_a_column() {
         .file(
             "functions/next_tag.sql",
             "-- Both numberings of the help desk.
-             CREATE SEQUENCE IF NOT EXISTS ticket_ids OWNED BY tickets.id;
+             CREATE SEQUENCE IF NOT EXISTS ticket_ids;
+             ALTER SEQUENCE ticket_ids OWNED BY tickets.id;
              CREATE SEQUENCE ticket_tags AS smallint;
              CREATE OR REPLACE FUNCTION next_tag() RETURNS text LANGUAGE plpgsql AS $body$
              BEGIN

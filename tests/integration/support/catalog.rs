@@ -25,10 +25,13 @@ pub(crate) async fn identity(database: &str) -> Vec<String> {
     let sql = Sql::connect(database).await;
     sql.run("SET search_path = ''; SET jit = off").await;
     let mut lines = sql.column(IDENTITY).await;
+    // With names in full; run with the usual path, which the functions of indexes may need.
     let rows = sql.value(ROWS).await;
+    sql.run("RESET search_path").await;
     if rows != "∅" {
         lines.extend(sql.column(&rows).await);
     }
+    lines.sort();
     lines
 }
 

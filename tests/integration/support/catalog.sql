@@ -72,8 +72,8 @@ fact (line) AS (
     SELECT format('column %s %s: %I %s collate %s%s%s%s%s%s', r.name, a.attnum, a.attname,
                   format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation,
                   CASE WHEN a.attnotnull THEN ' not null' ELSE '' END,
-                  CASE WHEN a.attidentity <> '' THEN ' identity ' || a.attidentity ELSE '' END,
-                  CASE WHEN a.attgenerated <> '' THEN ' generated ' || a.attgenerated ELSE '' END,
+                  CASE WHEN a.attidentity <> '' THEN ' identity ' || a.attidentity::text ELSE '' END,
+                  CASE WHEN a.attgenerated <> '' THEN ' generated ' || a.attgenerated::text ELSE '' END,
                   CASE WHEN a.attislocal THEN '' ELSE ' inherited' END,
                   coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), ''))
     FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped

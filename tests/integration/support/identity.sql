@@ -45,4 +45,3 @@ SELECT concat_ws(' ', 'comment', classoid::regclass, objoid, objsubid, xmin) FRO
 WHERE objoid >= 16384
 UNION ALL
 SELECT concat_ws(' ', 'sequence', schemaname, sequencename, 'at', last_value) FROM pg_sequences
-ORDER BY 1

@@ -18,11 +18,6 @@ impl Random {
         usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).expect("below a usize")
     }
 
-    /// True once in `times`.
-    pub(crate) fn one_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-
     /// Any order of these.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {

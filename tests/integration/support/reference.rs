@@ -3,7 +3,7 @@
 //! graph, so that the two can be compared.
 //!
 //! Not for bundles in which a file's statement must be taken apart (a circle of foreign keys written inline) or skipped
-//! (migrations whose effect is declared already), or cannot run in a transaction.
+//! (migrations whose effect is declared already), cannot run in a transaction, or needs another's rows before it commits.
 
 use super::{BundleBuilder, Sql};
 
@@ -17,14 +17,19 @@ struct Unit {
 pub(crate) async fn deploy_by_hand(database: &str, bundle: &BundleBuilder) {
     Sql::connect("postgres").await.run(&format!("CREATE DATABASE \"{database}\" TEMPLATE template0")).await;
     let sql = Sql::connect(database).await;
-    sql.run("BEGIN").await;
-    let mut remaining = units_of(bundle);
+    deploy_units(&sql, units_of(bundle, &["extensions", "types", "tables", "migrations", "views", "functions"])).await;
+    // Rows come when all is there, triggers too.
+    deploy_units(&sql, units_of(bundle, &["seeders"])).await;
+}
+
+/// Tries all, then those again that failed, until none is left.
+async fn deploy_units(sql: &Sql, mut remaining: Vec<Unit>) {
     let mut bodies_checked = true;
     while !remaining.is_empty() {
         let mut refused = Vec::new();
         let before = remaining.len();
         for unit in remaining {
-            if let Err(error) = try_unit(&sql, &unit, bodies_checked).await {
+            if let Err(error) = try_unit(sql, &unit, bodies_checked).await {
                 refused.push((unit, error));
             }
         }
@@ -36,29 +41,27 @@ pub(crate) async fn deploy_by_hand(database: &str, bundle: &BundleBuilder) {
         }
         remaining = refused.into_iter().map(|(unit, _)| unit).collect();
     }
-    sql.run("SET CONSTRAINTS ALL IMMEDIATE; COMMIT").await;
 }
 
+/// Each in a transaction of its own, and none sees what another has set.
 async fn try_unit(sql: &Sql, unit: &Unit, bodies_checked: bool) -> Result<(), String> {
-    let text = &unit.sql;
-    let attempt =
-        format!("SAVEPOINT unit; SET check_function_bodies = {bodies_checked};\n{text}\n;RESET ALL; RELEASE unit");
+    let attempt = format!("SET check_function_bodies = {bodies_checked};\n{}\n;RESET ALL", unit.sql);
     if let Err(error) = sql.try_run(&attempt).await {
-        sql.run("ROLLBACK TO unit; RELEASE unit").await;
-        let words = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
-        return Err(words);
+        // Only a migration with a BEGIN of its own leaves anything to roll back.
+        sql.run("ROLLBACK; RESET ALL").await;
+        return Err(error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned()));
     }
     Ok(())
 }
 
-fn units_of(bundle: &BundleBuilder) -> Vec<Unit> {
+fn units_of(bundle: &BundleBuilder, kinds: &[&str]) -> Vec<Unit> {
     let mut units = Vec::new();
-    for kind in ["extensions", "types", "tables", "migrations", "views", "functions", "seeders"] {
+    for kind in kinds {
         let prefix = format!("{kind}/");
         let mut files: Vec<_> = bundle.files().iter().filter(|(path, _)| path.starts_with(&prefix)).collect();
         files.sort();
         for (path, text) in files {
-            match kind {
+            match *kind {
                 "extensions" => units.push(Unit { place: path.clone(), sql: extension(path, text) }),
                 "migrations" => units.push(Unit { place: path.clone(), sql: text.clone() }),
                 _ => units.extend(statements(path, text)),

@@ -13,7 +13,8 @@ impl Sql {
     /// Connects to a database of the test server.
     pub(crate) async fn connect(database: &str) -> Self {
         let mut config = gateway().postgres.clone();
-        config.dbname(database);
+        // What the tests write need not survive a power cut.
+        config.dbname(database).options("-c synchronous_commit=off");
         let (client, connection) =
             config.connect(NoTls).await.unwrap_or_else(|error| panic!("connecting to {database}: {error:?}"));
         tokio::spawn(connection);
@@ -34,7 +35,11 @@ impl Sql {
 
     /// All rows of a query; NULL is `∅`.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
-        let messages = self.client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        let messages = self
+            .client
+            .simple_query(sql)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {sql}", error.as_db_error().map_or("", |error| error.message())));
         let row = |message| match message {
             SimpleQueryMessage::Row(row) => {
                 Some((0..row.len()).map(|column| row.get(column).unwrap_or("∅").to_owned()).collect())
