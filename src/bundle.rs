@@ -1,6 +1,10 @@
 //! `tar.gz` → [`Bundle`], in memory, within limits. Knows no database and does no I/O.
 
 pub mod archive;
+pub mod extension;
+mod files;
+pub mod order;
+pub mod sql;
 
 /// What a folder of the bundle holds, in the order in which they are deployed where nothing is referred to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,4 +1,19 @@
 //! The environment → [`Config`], one small struct per concern, checked once at the start (contract §8).
+//!
+//! Owns every variable's name, default and range ([`VARIABLES`]); refuses the first bad value with one line that names
+//! the variable, the value and what is allowed, and never prints a password. `main` calls it; everybody else is handed
+//! the part of [`Config`] that concerns them.
+
+mod environment;
+mod external;
+mod read;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod variables;
+
+pub use environment::Environment;
+pub use variables::{VARIABLES, Variable};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,6 +41,103 @@ pub struct Config {
     pub platform_roles: PlatformRoles,
     /// `CONFLICT_STATUS`: the status of "already there" answers, 400 or 409.
     pub conflict_status: u16,
+    /// `PG_BIN_DIR`: where the embedded PostgreSQL's `postgres` and `initdb` are; unset: searched for.
+    pub pg_bin_dir: Option<PathBuf>,
+}
+
+/// Why the environment is no [`Config`]. Always one line, never a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A value that is not allowed.
+    #[error("{variable}={shown}: expected {allowed}")]
+    Invalid {
+        /// The variable's name.
+        variable: &'static str,
+        /// The value, quoted and shortened; not the value where it may hold a password.
+        shown: String,
+        /// What would be right.
+        allowed: String,
+    },
+    /// A value that is not text.
+    #[error("{variable} is not valid UTF-8")]
+    NotUnicode {
+        /// The variable's name.
+        variable: &'static str,
+    },
+    /// `.env` is there but cannot be read.
+    #[error("{path}: {reason}")]
+    EnvFile {
+        /// The file.
+        path: String,
+        /// Why, without the line's text, which may be a password.
+        reason: String,
+    },
+}
+
+impl Config {
+    /// Checks every variable; `get` gives a variable's value. An empty value counts as unset.
+    pub fn from_env(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let env = read::Reader::new(get);
+        let postgres = external::read_source(&env)?;
+        let embedded = matches!(postgres, PostgresSource::Embedded);
+        Ok(Self {
+            server: ServerConfig {
+                host: env.host("GATEWAY_HOST", "127.0.0.1")?,
+                port: env.number("GATEWAY_PORT", 9000, 0..=65535)?,
+            },
+            postgres,
+            pool: read_pool(&env)?,
+            access: AccessConfig {
+                allowed_networks: env.networks("ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")?,
+                trusted_proxies: env.networks("TRUSTED_PROXIES", "")?,
+                admin_token: env.token("ADMIN_TOKEN")?,
+            },
+            limits: read_limits(&env)?,
+            data_dir: env.path("DATA_DIR").unwrap_or_else(|| PathBuf::from("./data")),
+            log: LogConfig { dir: env.path("LOG_DIR"), filter: env.log_filter("RUST_LOG", "info")? },
+            platform_roles: read_platform_roles(&env, embedded)?,
+            conflict_status: env.one_of("CONFLICT_STATUS", &[("400", 400), ("409", 409)])?.unwrap_or(400),
+            pg_bin_dir: env.path("PG_BIN_DIR"),
+        })
+    }
+}
+
+fn read_pool<F: Fn(&str) -> Option<String>>(env: &read::Reader<F>) -> Result<PoolConfig, ConfigError> {
+    let seconds = |variable, default, range| env.number(variable, default, range).map(Duration::from_secs);
+    // Fewer than four cannot hold a deployment, which works on its database and on a blueprint, beside calls.
+    let max_total_connections = env.number("MAX_TOTAL_CONNECTIONS", 200, 4..=100_000)?;
+    Ok(PoolConfig {
+        max_connections_per_pool: env.number(
+            "MAX_CONNECTIONS_PER_POOL",
+            max_total_connections.min(10),
+            1..=max_total_connections,
+        )?,
+        max_total_connections,
+        idle_timeout: seconds("POOL_IDLE_TIMEOUT_SECS", 1800, 1..=31_536_000)?,
+        max_lifetime: seconds("POOL_MAX_LIFETIME_SECS", 3600, 1..=31_536_000)?,
+        wait_timeout: seconds("POOL_WAIT_TIMEOUT_SECS", 5, 1..=3600)?,
+    })
+}
+
+fn read_limits<F: Fn(&str) -> Option<String>>(env: &read::Reader<F>) -> Result<LimitsConfig, ConfigError> {
+    // A day, because PostgreSQL takes both limits as milliseconds in 32 bits.
+    let seconds = |variable, default| env.number(variable, default, 1..=86_400).map(Duration::from_secs);
+    let bytes = |variable, default| env.number(variable, default, 1..=1 << 40);
+    Ok(LimitsConfig {
+        call_timeout: seconds("CALL_TIMEOUT_SECS", 30)?,
+        lock_timeout: seconds("LOCK_TIMEOUT_SECS", 10)?,
+        max_upload_bytes: bytes("MAX_UPLOAD_BYTES", 64 << 20)?,
+        max_unpacked_bytes: bytes("MAX_UNPACKED_BYTES", 256 << 20)?,
+    })
+}
+
+fn read_platform_roles<F: Fn(&str) -> Option<String>>(
+    env: &read::Reader<F>,
+    embedded: bool,
+) -> Result<PlatformRoles, ConfigError> {
+    let given = env.one_of("PLATFORM_ROLES", &[("auto", PlatformRoles::Auto), ("off", PlatformRoles::Off)])?;
+    // Elsewhere than on the embedded PostgreSQL the gateway's role may not be allowed to make roles.
+    Ok(given.unwrap_or(if embedded { PlatformRoles::Auto } else { PlatformRoles::Off }))
 }
 
 /// `GATEWAY_HOST`, `GATEWAY_PORT`.

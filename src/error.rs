@@ -3,6 +3,11 @@
 //! Domain modules have error enums of their own; how each becomes an [`ApiError`] stands in a file of this folder,
 //! matched without `_`, so that a new variant cannot be forgotten.
 
+mod access;
+mod bundle;
+mod names;
+mod orchestrator;
+
 use serde_json::{Map, Value};
 
 /// The `error` field of an answer, each with the HTTP status that goes with it.
@@ -82,6 +87,11 @@ impl ErrorCode {
         }
     }
 
+    /// Whether this is an "already there", whose status `CONFLICT_STATUS` decides.
+    pub fn is_already_there(self) -> bool {
+        self == Self::DatabaseAlreadyExists
+    }
+
     /// The word in the `error` field.
     pub fn code(self) -> &'static str {
         match self {
@@ -140,6 +150,13 @@ impl ApiError {
         let mut error = Self::new(ErrorCode::InternalError, "the gateway failed; its log says why");
         error.log_cause = Some(cause.to_string());
         error
+    }
+
+    /// The same error under another code.
+    #[must_use]
+    pub fn with_code(mut self, code: ErrorCode) -> Self {
+        self.code = code;
+        self
     }
 
     /// Adds a field to the body.

@@ -1,2 +1,236 @@
-//! The `stonescriptdb-gateway` program.
-fn main() {}
+//! The `stonescriptdb-gateway` program. Start: configuration, logging, port, PostgreSQL, server. Stop: requests end,
+//! pools close, PostgreSQL stops.
+//!
+//! What ends the program is told in one line on stderr. Exit codes: 0 stopped as asked, 1 failed, 2 the configuration or
+//! the command line is wrong, 130 stopped at once by a second Ctrl-C.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use stonescriptdb_gateway::config::{Config, ConfigError, Environment, PostgresSource, VARIABLES};
+use stonescriptdb_gateway::embedded::{self, EmbeddedError, EmbeddedOptions, SupervisedPostgres};
+use stonescriptdb_gateway::logging::{self, LogError};
+use stonescriptdb_gateway::server::{self, StopSignals};
+use tokio::net::TcpListener;
+use tracing::{error, info, warn};
+
+/// Connections of the embedded PostgreSQL beyond the gateway's own budget: for `psql`, `pg_dump` and the like.
+const SPARE_CONNECTIONS: usize = 20;
+/// How long PostgreSQL is given to hear that it shall stop, when the user wants to be gone.
+const PARTING: Duration = Duration::from_millis(200);
+
+/// Stands between application platforms and PostgreSQL: deploys their schemas safely, serves their calls.
+#[derive(Parser)]
+#[command(name = "stonescriptdb-gateway", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Task>,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Read the configuration, print it without its secrets, and stop
+    CheckConfig,
+}
+
+/// What ends the program early.
+#[derive(Debug, thiserror::Error)]
+enum Fatal {
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("cannot listen on {host} port {port}: {reason}")]
+    Bind { host: String, port: u16, reason: String },
+    #[error("embedded PostgreSQL: {0}")]
+    Embedded(#[from] EmbeddedError),
+    #[error("{doing}: {source}")]
+    System { doing: &'static str, source: std::io::Error },
+    #[error("stopped at once; PostgreSQL, if it is the gateway's own, stops by itself")]
+    Insisted,
+}
+
+impl Fatal {
+    fn system(doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::System { doing, source }
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 2,
+            Self::Log(_) | Self::Bind { .. } | Self::Embedded(_) | Self::System { .. } => 1,
+            Self::Insisted => 130,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let command = Arguments::command().after_help(help_on_variables());
+    let arguments = match Arguments::from_arg_matches(&command.get_matches()) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fatal) => {
+            let line = fatal.to_string().replace(['\n', '\r'], " ");
+            // A closed stderr is no reason to end otherwise than by the code below.
+            let _ = writeln!(std::io::stderr(), "stonescriptdb-gateway: {line}");
+            ExitCode::from(fatal.exit_code())
+        }
+    }
+}
+
+fn help_on_variables() -> String {
+    let mut text = "Environment (also from a file .env in the working folder):\n".to_owned();
+    for variable in VARIABLES {
+        let default = match variable.default {
+            "" => String::new(),
+            default => format!(" [{default}]"),
+        };
+        text.push_str(&format!("  {:<25} {}{default}\n", variable.name, variable.meaning));
+    }
+    text.push_str("\nExit codes: 0 stopped as asked, 1 failed, 2 wrong configuration, 130 stopped by a second Ctrl-C");
+    text
+}
+
+fn run(arguments: &Arguments) -> Result<(), Fatal> {
+    let environment = Environment::load(Path::new(".env"))?;
+    let config = Config::from_env(|variable| environment.get(variable))?;
+    match arguments.command {
+        Some(Task::CheckConfig) => {
+            return write!(std::io::stdout(), "configuration ok\n{config}").map_err(Fatal::system("printing"));
+        }
+        None => {}
+    }
+    let _log = logging::init(&config.log)?;
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(Fatal::system("starting threads"))?;
+    let result = runtime.block_on(run_until_stopped(config));
+    // What still runs there now has been given up.
+    runtime.shutdown_background();
+    result
+}
+
+/// Every client and every server connection takes a file descriptor; the soft limit of 1024 is for programs that use
+/// `select`.
+fn raise_file_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| match soft < hard {
+        true => setrlimit(Resource::RLIMIT_NOFILE, hard, hard),
+        false => Ok(()),
+    });
+    if let Err(error) = raised {
+        warn!(%error, "could not raise the limit of open files");
+    }
+}
+
+async fn run_until_stopped(config: Config) -> Result<(), Fatal> {
+    let signals = StopSignals::listen().map_err(Fatal::system("listening for signals"))?;
+    // Before PostgreSQL, which takes a while to start: a taken port is the likeliest mistake.
+    let listener = bind(&config).await?;
+    let address = listener.local_addr().map_err(Fatal::system("asking for the port"))?;
+    let postgres = tokio::select! {
+        started = start_postgres(&config) => started?,
+        () = signals.requested() => {
+            info!("stopped while PostgreSQL was starting");
+            return Ok(());
+        }
+    };
+    let app = build_app(&config, postgres.connection());
+    info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
+    let served = tokio::select! {
+        served = server::serve(listener, app, signals.requested()) => served.map_err(Fatal::system("serving")),
+        () = signals.insisted() => Err(Fatal::Insisted),
+    };
+    stop_postgres(postgres, &signals, served).await
+}
+
+/// PostgreSQL is stopped even if serving has failed; a second signal ends the wait for it.
+async fn stop_postgres(postgres: Postgres, signals: &StopSignals, served: Result<(), Fatal>) -> Result<(), Fatal> {
+    let Postgres::Embedded(postgres) = postgres else {
+        info!("stopped");
+        return served;
+    };
+    info!("stopping PostgreSQL");
+    let mut stop = std::pin::pin!(postgres.stop());
+    let stopped = tokio::select! {
+        stopped = &mut stop => stopped.map_err(Fatal::from),
+        () = signals.insisted() => match tokio::time::timeout(PARTING, &mut stop).await {
+            Ok(stopped) => stopped.map_err(Fatal::from),
+            Err(_) => Err(Fatal::Insisted),
+        },
+    };
+    info!("stopped");
+    served.and(stopped)
+}
+
+async fn bind(config: &Config) -> Result<TcpListener, Fatal> {
+    let (host, port) = (config.server.host.as_str(), config.server.port);
+    TcpListener::bind((host, port)).await.map_err(|error| {
+        let reason = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "the port is taken: stop the program that has it, or set GATEWAY_PORT \
+                                              to another"
+                .to_owned(),
+            std::io::ErrorKind::PermissionDenied => {
+                "ports below 1024 are not for ordinary users: set GATEWAY_PORT to another".to_owned()
+            }
+            std::io::ErrorKind::AddrNotAvailable => "this machine has no such address: set GATEWAY_HOST".to_owned(),
+            _ => format!("{error}: set GATEWAY_HOST and GATEWAY_PORT"),
+        };
+        Fatal::Bind { host: host.to_owned(), port, reason }
+    })
+}
+
+/// The PostgreSQL that this gateway stands in front of.
+enum Postgres {
+    Embedded(Box<SupervisedPostgres>),
+    /// Not ours to start or stop, nor to be there at this moment.
+    External(Box<tokio_postgres::Config>),
+}
+
+impl Postgres {
+    fn connection(&self) -> &tokio_postgres::Config {
+        match self {
+            Self::Embedded(postgres) => postgres.connection(),
+            Self::External(connection) => connection,
+        }
+    }
+}
+
+async fn start_postgres(config: &Config) -> Result<Postgres, EmbeddedError> {
+    match &config.postgres {
+        PostgresSource::External(connection) => Ok(Postgres::External(connection.clone())),
+        PostgresSource::Embedded => {
+            let options = EmbeddedOptions {
+                bin_dir: config.pg_bin_dir.clone(),
+                max_connections: config.pool.max_total_connections + SPARE_CONNECTIONS,
+                ..EmbeddedOptions::new(&config.data_dir)
+            };
+            Ok(Postgres::Embedded(Box::new(embedded::start(options).await?.supervise())))
+        }
+    }
+}
+
+/// The seam to `router::app`: until that is here, `/health` alone, which is true all the same. The pools close when the
+/// state of the app is dropped with it, at the end of `serve`, before PostgreSQL is stopped.
+fn build_app(_config: &Config, postgres: &tokio_postgres::Config) -> axum::Router {
+    let postgres = postgres.clone();
+    let health = async move || {
+        let connected = match postgres.connect(tokio_postgres::NoTls).await {
+            Ok(_) => true,
+            Err(error) => {
+                error!(%error, "PostgreSQL cannot be reached");
+                false
+            }
+        };
+        let status = if connected { "healthy" } else { "degraded" };
+        let code = if connected { axum::http::StatusCode::OK } else { axum::http::StatusCode::SERVICE_UNAVAILABLE };
+        (code, axum::Json(serde_json::json!({"status": status, "postgres_connected": connected})))
+    };
+    axum::Router::new().route("/health", axum::routing::get(health))
+}

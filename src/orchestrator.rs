@@ -1,1 +1,187 @@
-//! Bundle + database → deployment.
+//! Bundle + database → deployment. [`Orchestrator::register`] is the way in; the steps of a deployment are in
+//! [`deployment`], in order.
+//!
+//! Everything here works on one database under its deployment lock, and runs to its end even when the client that asked
+//! is gone: what is half made is then either finished or taken back.
+
+mod blueprint;
+mod catalog;
+mod deployment;
+mod diff;
+mod error;
+mod extensions;
+mod functions;
+mod migrations;
+mod objects;
+mod report;
+mod runner;
+mod seeders;
+mod tracking;
+mod verify;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::Instrument;
+
+pub use self::diff::{Change, ChangeType, Compatibility, SchemaValidation};
+pub use self::error::{DeployError, StatementError};
+pub use self::report::{Registered, Report, SeedReport, SkippedStatement};
+
+use self::blueprint::{Blueprint, Blueprints};
+use self::deployment::Goal;
+use self::tracking::Origin;
+use crate::bundle::Bundle;
+use crate::bundle::order::{self, Target};
+use crate::databases::name::{Address, DatabaseName};
+use crate::databases::{Databases, Ownership};
+
+/// Brings databases to their bundles. Cheap to clone.
+#[derive(Clone)]
+pub struct Orchestrator {
+    databases: Databases,
+    blueprints: Arc<Blueprints>,
+    lock_timeout: Duration,
+}
+
+impl Orchestrator {
+    /// `lock_timeout`: how long a deployment's statement waits for a lock.
+    pub fn new(databases: Databases, lock_timeout: Duration) -> Self {
+        Self { databases, blueprints: Arc::new(Blueprints::default()), lock_timeout }
+    }
+
+    /// Creates the database if it is missing, else brings it up to date. `force`: also where values are lost by it.
+    pub async fn register(&self, address: Address, bundle: Bundle, force: bool) -> Result<Registered, DeployError> {
+        let this = self.clone();
+        run_to_the_end(async move {
+            let started = Instant::now();
+            let mut report = this.register_locked(&address, &bundle, force).await?;
+            report.warnings.splice(0..0, bundle.warnings);
+            Ok(Registered {
+                status: "ready",
+                database: address.name().to_string(),
+                report,
+                execution_time_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            })
+        })
+        .await
+    }
+
+    /// Creates an empty database.
+    pub async fn create_tenant(&self, address: Address) -> Result<(), DeployError> {
+        let this = self.clone();
+        run_to_the_end(async move {
+            let _lock = this.databases.lock(address.name()).await?;
+            if this.owned(&address).await? != Found::Nothing {
+                return Err(DeployError::AlreadyExists { database: address.name().to_string() });
+            }
+            this.create_claimed(&address, None).await
+        })
+        .await
+    }
+
+    async fn register_locked(&self, address: &Address, bundle: &Bundle, force: bool) -> Result<Report, DeployError> {
+        let _lock = self.databases.lock(address.name()).await?;
+        match self.owned(address).await? {
+            Found::Nothing => self.create(address, bundle).await,
+            Found::Ours => self.update(address, bundle, force).await,
+            Found::Unclaimed => {
+                self.databases.claim(address).await?;
+                self.update(address, bundle, force).await
+            }
+        }
+    }
+
+    /// What there is under the address's name, where the platform may have it.
+    async fn owned(&self, address: &Address) -> Result<Found, DeployError> {
+        let database = || address.name().to_string();
+        match self.databases.find(address).await? {
+            Ownership::Missing => Ok(Found::Nothing),
+            Ownership::Recorded { exists_on_server: false } => Ok(Found::Nothing),
+            Ownership::Recorded { exists_on_server: true } => Ok(Found::Ours),
+            Ownership::Unrecorded => Ok(Found::Unclaimed),
+            Ownership::OtherPlatform => Err(DeployError::OtherPlatform { database: database() }),
+            Ownership::OtherSpelling { recorded } => {
+                Err(DeployError::OtherSpelling { database: database(), recorded })
+            }
+        }
+    }
+
+    /// A new database is a copy of its bundle's blueprint.
+    async fn create(&self, address: &Address, bundle: &Bundle) -> Result<Report, DeployError> {
+        let blueprint = self.blueprint(address, bundle).await?;
+        match self.create_claimed(address, Some(&blueprint)).await {
+            Err(DeployError::Database(error)) if error.is_missing_template() => {
+                // Somebody dropped it since; so it is built again.
+                self.blueprints.forget(&blueprint);
+                let blueprint = self.blueprint(address, bundle).await?;
+                self.create_claimed(address, Some(&blueprint)).await?;
+            }
+            result => result?,
+        }
+        Ok(blueprint.report.clone())
+    }
+
+    async fn blueprint(&self, address: &Address, bundle: &Bundle) -> Result<Arc<Blueprint>, DeployError> {
+        self.blueprints.ensure(&self.databases, address.platform(), bundle, self.lock_timeout).await
+    }
+
+    /// Records the owner, then makes the database: what has no record is nobody's, so the record comes first.
+    async fn create_claimed(&self, address: &Address, blueprint: Option<&Blueprint>) -> Result<(), DeployError> {
+        self.databases.claim(address).await?;
+        let template = blueprint.map(|blueprint| DatabaseName::recorded(blueprint.name.clone()));
+        let created = self.databases.create_database(address.name(), template.as_ref(), None).await;
+        if let Err(error) = created {
+            if let Err(second) = self.databases.release(address).await {
+                tracing::warn!(database = %address.name(), error = %second, "the record of a database that could not be made stays");
+            }
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    async fn update(&self, address: &Address, bundle: &Bundle, force: bool) -> Result<Report, DeployError> {
+        let session = self.databases.session(address.name()).await?;
+        let state = tracking::read_state(&session).await?;
+        if let Some((checksum, functions)) = &state
+            && *checksum == bundle.checksum
+        {
+            return Ok(Report { functions_unchanged: *functions, ..Report::default() });
+        }
+        let blueprint = self.blueprint(address, bundle).await?;
+        let empty = state.is_none() && tracking::is_empty(&session).await?;
+        let target = if empty { Target::NewDatabase } else { Target::ExistingDatabase };
+        let bundle_copy = bundle.clone();
+        let script = tokio::task::spawn_blocking(move || order::read(&bundle_copy, target))
+            .await
+            .map_err(|_| order::OrderError::NoThread("the reader stopped".to_owned()))??;
+        let origin =
+            Origin { platform: address.platform().given().to_owned(), bundle_checksum: bundle.checksum.clone() };
+        let declared = Some(&blueprint.catalog);
+        let goal = Goal { script: &script, target, declared, force, origin: &origin, lock_timeout: self.lock_timeout };
+        let result = deployment::deploy(&session, goal).await;
+        session.close().await;
+        // Also after a failure: a migration that runs outside the transaction may have changed something.
+        self.databases.deployed(address.name());
+        result.map(|(report, _)| report)
+    }
+}
+
+/// What stands under a name.
+#[derive(PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Ours,
+    /// Made by hand: the first to register has it.
+    Unclaimed,
+}
+
+/// In a task of its own, so that a client that hangs up leaves nothing half made.
+async fn run_to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, DeployError>> + Send + 'static,
+) -> Result<T, DeployError> {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(result) => result,
+        Err(error) => Err(DeployError::Interrupted { cause: error.to_string() }),
+    }
+}

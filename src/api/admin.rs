@@ -1,0 +1,74 @@
+//! `GET /admin/databases` and `POST /admin/create-tenant`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tracing::Instrument;
+
+use super::json::{self, Fields};
+use super::notes::Notes;
+use super::state::Gateway;
+use crate::databases::DatabaseInfo;
+use crate::databases::name::{Address, Id, Which};
+use crate::error::ApiError;
+
+/// The query of [`list_databases`].
+#[derive(Debug, Deserialize)]
+pub(crate) struct OfPlatform {
+    platform: Option<String>,
+}
+
+/// The answer of [`list_databases`].
+#[derive(Debug, Serialize)]
+pub(crate) struct DatabaseList {
+    platform: String,
+    databases: Vec<DatabaseInfo>,
+    count: usize,
+}
+
+/// A platform's databases.
+pub(crate) async fn list_databases(
+    State(gateway): State<Arc<Gateway>>,
+    notes: Notes,
+    query: Result<Query<OfPlatform>, QueryRejection>,
+) -> Result<Json<DatabaseList>, ApiError> {
+    let Query(query) = query
+        .map_err(|rejection| ApiError::invalid_request(format!("the query is malformed: {}", rejection.body_text())))?;
+    let given = query
+        .platform
+        .ok_or_else(|| ApiError::invalid_request("the query has no platform; ask for /admin/databases?platform=…"))?;
+    let platform = Id::parse("platform", &given)?;
+    notes.note_platform(&platform);
+    let databases = gateway.databases.list(&platform).await?;
+    Ok(Json(DatabaseList { platform: given, count: databases.len(), databases }))
+}
+
+/// The answer of [`create_tenant`].
+#[derive(Debug, Serialize)]
+pub(crate) struct TenantCreated {
+    status: &'static str,
+    database: String,
+    message: String,
+}
+
+/// An empty database for a tenant: `/register` fills it.
+pub(crate) async fn create_tenant(
+    State(gateway): State<Arc<Gateway>>,
+    notes: Notes,
+    request: Request,
+) -> Result<(StatusCode, Json<TenantCreated>), ApiError> {
+    let fields = Fields::parse(&json::read(request).await?)?;
+    let platform = Id::parse("platform", fields.required("platform")?)?;
+    let tenant = Id::parse("tenant_id", fields.required("tenant_id")?)?;
+    let address = Address::new(platform, Which::Tenant(tenant))?;
+    notes.note_address(&address);
+    let creation = gateway.orchestrator.create_tenant(address.clone());
+    creation.instrument(notes.span()).await?;
+    let database = address.name().to_string();
+    let message = format!("created the empty database {database}; POST /register deploys a bundle into it");
+    Ok((StatusCode::CREATED, Json(TenantCreated { status: "created", database, message })))
+}

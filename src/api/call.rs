@@ -1,0 +1,47 @@
+//! `POST /call`: one function of a database. The path that runs a million times for each deployment.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+
+use super::json;
+use super::notes::Notes;
+use super::state::Gateway;
+use crate::call::{self, Answer, CallRequest};
+use crate::error::ApiError;
+
+/// Parsing less than this is quicker than handing it to another thread.
+const LARGE_BODY_BYTES: usize = 256 * 1024;
+
+/// Calls the function. A client that hangs up drops this future, and with it the query.
+pub(crate) async fn call_function(
+    State(gateway): State<Arc<Gateway>>,
+    notes: Notes,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let body = json::read(request).await?;
+    let request = parse(body).await?;
+    notes.note_platform(&request.platform);
+    if let Some(database) = request.database_name() {
+        notes.note_database(database);
+    }
+    let body = match call::run(&gateway.databases, request).await? {
+        Answer::Complete(json) => Body::from(json),
+        Answer::Streamed(chunks) => Body::from_stream(chunks),
+    };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// Megabytes of JSON would keep the other requests of this thread waiting.
+async fn parse(body: Bytes) -> Result<CallRequest, ApiError> {
+    if body.len() < LARGE_BODY_BYTES {
+        return Ok(call::parse_request(&body)?);
+    }
+    let parsing = tokio::task::spawn_blocking(move || call::parse_request(&body));
+    Ok(parsing.await.map_err(ApiError::internal)??)
+}

@@ -1,0 +1,48 @@
+//! The access rules as layers: the allowlist before everything but `/health`, the admin token before `/admin/*`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::notes::Notes;
+use super::state::Gateway;
+use crate::error::ApiError;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Refuses addresses outside `ALLOWED_NETWORKS`.
+pub(crate) async fn allowlist(
+    State(gateway): State<Arc<Gateway>>,
+    notes: Notes,
+    request: Request,
+    next: Next,
+) -> Response {
+    // Without an address nobody is let in; the server is started with `into_make_service_with_connect_info`.
+    let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() else {
+        return ApiError::internal("the server does not tell its clients' addresses").into_response();
+    };
+    let lines = request.headers().get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
+    match gateway.access.admit(peer.ip(), lines) {
+        Ok(client) => {
+            notes.note_client(client);
+            next.run(request).await
+        }
+        Err(error) => {
+            notes.note_client(peer.ip());
+            ApiError::from(error).into_response()
+        }
+    }
+}
+
+/// Asks for `ADMIN_TOKEN`, where there is one.
+pub(crate) async fn admin_token(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    match gateway.access.check_admin(authorization) {
+        Ok(()) => next.run(request).await,
+        Err(error) => ApiError::from(error).into_response(),
+    }
+}

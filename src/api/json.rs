@@ -1,0 +1,69 @@
+//! JSON bodies: their content type, their size, and their fields by name.
+
+use axum::body::Bytes;
+use axum::extract::Request;
+use serde_json::{Map, Value};
+
+use super::body;
+use crate::error::{ApiError, ErrorCode};
+
+/// A call's parameters may hold files; more than this belongs into an upload.
+pub(super) const MAX_JSON_BYTES: usize = 32 * 1024 * 1024;
+
+/// The body, if it may be JSON by its type. `text/plain` and none at all are what simple clients send; a form is not
+/// JSON, although `curl -d` says form where it is told nothing else, so the answer tells what to write.
+pub(super) async fn read(request: Request) -> Result<Bytes, ApiError> {
+    match body::content_type(request.headers()).as_deref() {
+        None | Some("application/json" | "text/plain") => {}
+        Some(essence) if essence.starts_with("application/") && essence.ends_with("+json") => {}
+        Some(other) => {
+            let message = format!(
+                "the Content-Type is {other}; send JSON with the header Content-Type: application/json (curl: -H \
+                 'Content-Type: application/json')"
+            );
+            return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
+        }
+    }
+    body::read_whole(request, MAX_JSON_BYTES).await
+}
+
+/// The fields of a JSON object; those that nobody asks for are ignored.
+#[derive(Debug)]
+pub(super) struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// 400 with serde's line and column where it is no JSON.
+    pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Err(ApiError::invalid_request("the body is empty; send a JSON object"));
+        }
+        let value = serde_json::from_slice::<Value>(body)
+            .map_err(|error| ApiError::invalid_request(format!("the body is not JSON: {error}")))?;
+        match value {
+            Value::Object(fields) => Ok(Self(fields)),
+            other => Err(ApiError::invalid_request(format!("the body is {}; send a JSON object", name_of(&other)))),
+        }
+    }
+
+    /// A text that must be there; whether it may be empty is the caller's business.
+    pub(super) fn required(&self, name: &str) -> Result<&str, ApiError> {
+        match self.0.get(name) {
+            Some(Value::String(text)) => Ok(text),
+            None | Some(Value::Null) => Err(ApiError::invalid_request(format!("the field {name} is missing"))),
+            Some(other) => {
+                Err(ApiError::invalid_request(format!("the field {name} is {}; send a string", name_of(other))))
+            }
+        }
+    }
+}
+
+fn name_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,74 @@
+//! What a handler tells the request's log line: whom it was about. Names only, never a value.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use crate::databases::name::{Address, Id};
+
+/// Shared by the handler and the log line, which is also written when the client hangs up and the handler never ends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notes(Arc<Mutex<Noted>>);
+
+/// What was told so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Noted {
+    pub(super) request_id: String,
+    pub(super) client: Option<IpAddr>,
+    pub(super) platform: Option<String>,
+    pub(super) database: Option<String>,
+}
+
+impl Notes {
+    /// Nothing but the request's id.
+    pub(super) fn new(request_id: &str) -> Self {
+        let noted = Noted { request_id: request_id.to_owned(), ..Noted::default() };
+        Self(Arc::new(Mutex::new(noted)))
+    }
+
+    /// The client's address, as the access rules understood it.
+    pub(super) fn note_client(&self, address: IpAddr) {
+        self.change(|noted| noted.client = Some(address));
+    }
+
+    /// The platform that asks.
+    pub(super) fn note_platform(&self, platform: &Id) {
+        self.change(|noted| noted.platform = Some(platform.given().to_owned()));
+    }
+
+    /// The database that is asked for, and its platform.
+    pub(super) fn note_address(&self, address: &Address) {
+        self.note_platform(address.platform());
+        self.note_database(address.name().to_string());
+    }
+
+    /// The database that is asked for.
+    pub(super) fn note_database(&self, name: String) {
+        self.change(|noted| noted.database = Some(name));
+    }
+
+    /// For work that logs on its own, so that its lines bear the request's id and names.
+    pub(super) fn span(&self) -> tracing::Span {
+        let Noted { request_id, platform, database, .. } = self.read();
+        tracing::info_span!("request", request_id, platform, database)
+    }
+
+    pub(super) fn read(&self) -> Noted {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Noted)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Notes {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}

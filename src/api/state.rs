@@ -1,0 +1,40 @@
+//! What every handler gets.
+
+use std::time::Instant;
+
+use crate::access::AccessRules;
+use crate::bundle::archive::ArchiveLimits;
+use crate::config::Config;
+use crate::databases::Databases;
+use crate::orchestrator::Orchestrator;
+
+/// The running gateway. Made once by `main`, shared by all requests.
+pub struct Gateway {
+    /// What the operator set.
+    pub config: Config,
+    /// The way to PostgreSQL.
+    pub databases: Databases,
+    /// What brings databases to their bundles.
+    pub orchestrator: Orchestrator,
+    /// When it started.
+    pub started: Instant,
+    /// Who may speak to it.
+    pub(crate) access: AccessRules,
+}
+
+impl Gateway {
+    /// Starts the clock of `/health`.
+    pub fn new(config: Config, databases: Databases) -> Self {
+        let access = AccessRules::new(&config.access);
+        let orchestrator = Orchestrator::new(databases.clone(), config.limits.lock_timeout);
+        Self { config, databases, orchestrator, started: Instant::now(), access }
+    }
+
+    /// What an uploaded archive may cost.
+    pub(crate) fn archive_limits(&self) -> ArchiveLimits {
+        ArchiveLimits {
+            max_unpacked_bytes: self.config.limits.max_unpacked_bytes,
+            max_entries: ArchiveLimits::DEFAULT_MAX_ENTRIES,
+        }
+    }
+}

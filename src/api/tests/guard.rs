@@ -1,0 +1,70 @@
+//! The allowlist and the admin token in front of the routes; the rules themselves are tested in `access`.
+
+use super::*;
+use crate::config::Secret;
+
+const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+#[tokio::test]
+async fn an_address_outside_the_allowlist_gets_403_everywhere_but_at_health() {
+    let server = Server::start().await;
+    let answer = server.send_from(STRANGER, head("GET", "/admin/databases?platform=a", "")).await;
+    insta::assert_snapshot!(answer.error(), @r#"403 {"error":"unauthorized","message":"requests from 127.0.0.2 are not allowed; the gateway's ALLOWED_NETWORKS does not hold this address"}"#);
+    for (method, target) in [
+        ("POST", "/register"),
+        ("GET", "/register"),
+        ("POST", "/call"),
+        ("POST", "/migrate"),
+        ("GET", "/nothing"),
+        ("GET", "/"),
+        ("POST", "/admin/create-tenant"),
+        ("GET", "/health/"),
+    ] {
+        let answer = server.send_from(STRANGER, head(method, target, "")).await;
+        assert_eq!((answer.status, answer.json()["error"].as_str()), (403, Some("unauthorized")), "{method} {target}");
+    }
+}
+
+#[tokio::test]
+async fn forwarding_headers_count_from_trusted_proxies_only() {
+    let forged = head("GET", "/nothing", "X-Forwarded-For: 127.0.0.1\r\n");
+    assert_eq!(Server::start().await.send_from(STRANGER, &forged).await.status, 403);
+
+    let server =
+        Server::start_with(|config| config.access.trusted_proxies = vec!["127.0.0.2/32".parse().unwrap()]).await;
+    for (headers, status) in [
+        ("X-Forwarded-For: 127.0.0.1\r\n", 404),
+        ("X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: 127.0.0.1\r\n", 404),
+        ("X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-For: 203.0.113.9\r\n", 403),
+        ("X-Forwarded-For: 127.0.0.1, 203.0.113.9, 127.0.0.2\r\n", 403),
+        ("X-Forwarded-For: nonsense\r\n", 403),
+        ("X-Real-IP: 127.0.0.1\r\nForwarded: for=127.0.0.1\r\n", 403),
+        ("", 403),
+    ] {
+        let answer = server.send_from(STRANGER, head("GET", "/nothing", headers)).await;
+        assert_eq!(answer.status, status, "{headers:?}: {answer:?}");
+    }
+    let spoofed = server.send_from(LOOPBACK, head("GET", "/nothing", "X-Forwarded-For: 203.0.113.9\r\n")).await;
+    assert_eq!(spoofed.status, 404, "an address that is no proxy is itself");
+}
+
+#[tokio::test]
+async fn the_admin_token_guards_admin_paths_and_nothing_else() {
+    let server = Server::start_with(|config| config.access.admin_token = Some(Secret("s3cret".to_owned()))).await;
+    let answer = server.get("/admin/databases").await;
+    insta::assert_snapshot!(answer.error(), @r#"401 {"error":"unauthorized","message":"this path needs the admin token; send it as \"Authorization: Bearer <ADMIN_TOKEN>\""}"#);
+    assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+    let wrong = server.ask("GET", "/admin/platforms", "Authorization: Bearer secret\r\n").await;
+    insta::assert_snapshot!(wrong.error(), @r#"401 {"error":"unauthorized","message":"the admin token is wrong"}"#);
+    let right = server.ask("GET", "/admin/databases", "Authorization: Bearer s3cret\r\n").await;
+    assert_eq!(right.status, 400, "past the token, the platform is missing: {right:?}");
+    assert_eq!(server.get("/platforms").await.status, 404);
+}
+
+#[tokio::test]
+async fn without_the_client_s_address_nobody_is_let_in() {
+    let listener = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router::app(gateway(|_| {}))).await.unwrap() });
+    assert_eq!(Server { address }.get("/platforms").await.status, 500);
+}

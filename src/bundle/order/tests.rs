@@ -1,0 +1,212 @@
+//! Files in, an order or a circle out.
+
+use super::*;
+use crate::bundle::SourceFile;
+
+fn bundle(files: &[(&str, &str)]) -> Bundle {
+    let mut files: Vec<_> = files
+        .iter()
+        .map(|(path, text)| {
+            let kind = Kind::of_folder(path.split('/').next().unwrap()).unwrap();
+            SourceFile { kind, path: (*path).to_owned(), text: (*text).to_owned() }
+        })
+        .collect();
+    files.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
+    Bundle { files, checksum: String::new(), warnings: Vec::new() }
+}
+
+/// The order, by the first words of each statement.
+fn order(files: &[(&str, &str)]) -> Vec<String> {
+    order_for(Target::NewDatabase, files)
+}
+
+fn order_for(target: Target, files: &[(&str, &str)]) -> Vec<String> {
+    let script = read(&bundle(files), target).unwrap();
+    let text = |statement: &Statement| statement.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    script.statements.iter().chain(&script.seeds).map(text).collect()
+}
+
+fn before(order: &[String], first: &str, second: &str) {
+    let at = |start: &str| {
+        order.iter().position(|text| text.starts_with(start)).unwrap_or_else(|| panic!("{start:?} in {order:#?}"))
+    };
+    assert!(at(first) < at(second), "{first:?} is not before {second:?} in {order:#?}");
+}
+
+#[test]
+fn where_nothing_is_referred_to_kind_path_and_line_decide() {
+    let found = order(&[
+        ("functions/a.sql", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'"),
+        ("tables/b.sql", "CREATE TABLE b2 (); CREATE TABLE b1 ()"),
+        ("tables/a.sql", "CREATE TABLE a ()"),
+        ("types/z.sql", "CREATE TYPE z AS ENUM ()"),
+        ("views/v.sql", "CREATE VIEW v AS SELECT 1"),
+        ("migrations/1.sql", "SELECT 1"),
+    ]);
+    let kinds = ["CREATE TYPE", "CREATE TABLE a", "CREATE TABLE b2", "CREATE TABLE b1", "SELECT", "CREATE VIEW"];
+    for (text, start) in found.iter().zip(kinds) {
+        assert!(text.starts_with(start), "{found:#?}");
+    }
+}
+
+#[test]
+fn a_table_after_a_function_after_a_table() {
+    let found = order(&[
+        ("tables/a.sql", "CREATE TABLE a (id int CHECK (ok(id)))"),
+        ("tables/b.sql", "CREATE TABLE b ()"),
+        ("tables/c.sql", "CREATE TABLE c ()"),
+        ("migrations/1.sql", "SELECT 1"),
+        ("functions/ok.sql", "CREATE FUNCTION ok(int, c) RETURNS bool LANGUAGE plpgsql AS ''"),
+    ]);
+    before(&found, "CREATE TABLE c", "CREATE FUNCTION ok");
+    before(&found, "CREATE FUNCTION ok", "CREATE TABLE a");
+    before(&found, "CREATE TABLE b", "SELECT 1");
+}
+
+#[test]
+fn foreign_keys_in_a_circle_are_added_after_the_tables() {
+    let found = order(&[
+        ("tables/a.sql", "CREATE TABLE a (id int PRIMARY KEY, b int REFERENCES b (id) ON DELETE CASCADE DEFERRABLE)"),
+        ("tables/b.sql", "CREATE TABLE b (id int PRIMARY KEY, a int, CONSTRAINT to_a FOREIGN KEY (a) REFERENCES a)"),
+    ]);
+    before(
+        &found,
+        "CREATE TABLE a",
+        "ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b (id) ON DELETE CASCADE DEFERRABLE",
+    );
+    before(&found, "CREATE TABLE b", "ALTER TABLE b ADD CONSTRAINT to_a FOREIGN KEY (a) REFERENCES a");
+    assert_eq!(found.len(), 4, "{found:#?}");
+}
+
+#[test]
+fn checks_and_defaults_in_a_circle_are_added_after_the_table() {
+    let found = order(&[
+        ("tables/a.sql", "CREATE TABLE a (id int DEFAULT next_id(NULL), n int, CHECK (fits(n)), CHECK (n > 0))"),
+        (
+            "functions/f.sql",
+            "CREATE FUNCTION next_id(a) RETURNS int LANGUAGE plpgsql AS '';
+            CREATE FUNCTION fits(n int, x a DEFAULT NULL) RETURNS bool LANGUAGE plpgsql AS ''",
+        ),
+    ]);
+    before(&found, "CREATE TABLE a (id int, n int, CHECK (n > 0))", "CREATE FUNCTION next_id");
+    before(&found, "CREATE FUNCTION next_id", "ALTER TABLE a ALTER COLUMN id SET DEFAULT next_id(NULL)");
+    before(&found, "CREATE FUNCTION fits", "ALTER TABLE a ADD CHECK (fits(n))");
+}
+
+#[test]
+fn a_self_reference_is_no_circle() {
+    assert_eq!(order(&[("tables/a.sql", "CREATE TABLE a (id int PRIMARY KEY, up int REFERENCES a)")]).len(), 1);
+}
+
+#[test]
+fn keys_of_their_own_come_before_the_foreign_keys_that_need_them() {
+    let found = order(&[
+        ("tables/a.sql", "CREATE TABLE a (b int); ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b (id)"),
+        ("tables/b.sql", "CREATE TABLE b (id int); ALTER TABLE ONLY b ADD CONSTRAINT b_pkey PRIMARY KEY (id)"),
+        ("tables/c.sql", "CREATE TABLE c (e text REFERENCES d (e))"),
+        ("tables/d.sql", "CREATE TABLE d (e text); CREATE UNIQUE INDEX d_e ON d (e)"),
+    ]);
+    before(&found, "ALTER TABLE ONLY b", "ALTER TABLE a");
+    before(&found, "CREATE UNIQUE INDEX d_e", "CREATE TABLE c");
+}
+
+#[test]
+fn a_circle_that_cannot_be_cut_names_its_members() {
+    let files = bundle(&[
+        ("views/a.sql", "-- one\nCREATE VIEW a AS SELECT * FROM b"),
+        ("views/b.sql", "CREATE VIEW b AS SELECT * FROM a"),
+    ]);
+    assert_eq!(
+        read(&files, Target::NewDatabase).unwrap_err().to_string(),
+        "sorting the bundle: these need each other and cannot be made one after the other: \
+         a (views/a.sql, line 2), b (views/b.sql, line 1)"
+    );
+}
+
+#[test]
+fn migrations_run_by_name_except_after_what_they_need() {
+    let found = order(&[
+        ("migrations/001.sql", "ALTER TABLE later ADD x int"),
+        ("migrations/002.sql", "CREATE TABLE later ()"),
+        ("migrations/003.sql", "SELECT 3"),
+    ]);
+    assert_eq!(found, ["CREATE TABLE later ()", "ALTER TABLE later ADD x int", "SELECT 3"]);
+}
+
+#[test]
+fn functions_that_a_migration_refers_to_are_there_before_it() {
+    let found = order(&[
+        ("migrations/001.sql", "CREATE TABLE a (); CREATE TRIGGER t BEFORE UPDATE ON a EXECUTE FUNCTION touch()"),
+        ("functions/touch.sql", "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS ''"),
+        ("functions/other.sql", "CREATE FUNCTION other(a) RETURNS int LANGUAGE plpgsql AS ''"),
+    ]);
+    before(&found, "CREATE FUNCTION touch", "CREATE TRIGGER");
+    before(&found, "CREATE TABLE a", "CREATE FUNCTION other");
+    before(&found, "CREATE TRIGGER", "CREATE FUNCTION other");
+}
+
+#[test]
+fn seeds_follow_the_foreign_keys() {
+    let found = order(&[
+        ("tables/t.sql", "CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (p int REFERENCES parent)"),
+        ("seeders/1.sql", "INSERT INTO child VALUES (1); SELECT setval('s', 1)"),
+        ("seeders/2.sql", "INSERT INTO parent VALUES (1)"),
+        ("seeders/3.sql", "INSERT INTO child VALUES (2)"),
+    ]);
+    before(&found, "INSERT INTO parent", "INSERT INTO child VALUES (1)");
+    before(&found, "INSERT INTO child VALUES (1)", "SELECT setval");
+    before(&found, "INSERT INTO child VALUES (1)", "INSERT INTO child VALUES (2)");
+}
+
+#[test]
+fn schemas_and_row_types_of_views_count_too() {
+    let found = order(&[
+        ("tables/a.sql", "CREATE TABLE app.a ()"),
+        ("types/z.sql", "CREATE SCHEMA app"),
+        ("views/v.sql", "CREATE VIEW v AS SELECT f(NULL)"),
+        ("views/w.sql", "CREATE VIEW w AS SELECT 1"),
+        ("functions/f.sql", "CREATE FUNCTION f(w) RETURNS int LANGUAGE plpgsql AS ''"),
+    ]);
+    before(&found, "CREATE SCHEMA", "CREATE TABLE app.a");
+    before(&found, "CREATE VIEW w", "CREATE FUNCTION f");
+    before(&found, "CREATE FUNCTION f", "CREATE VIEW v");
+}
+
+#[test]
+fn an_empty_migration_is_still_a_migration() {
+    let script = read(&bundle(&[("migrations/001.sql", "-- nothing")]), Target::NewDatabase).unwrap();
+    assert_eq!((script.migrations.len(), script.statements.len()), (1, 0));
+    assert_eq!(script.migrations[0].file, "001.sql");
+}
+
+#[test]
+fn a_thousand_tables_in_one_circle_are_sorted() {
+    let count = 1000;
+    let files: Vec<(String, String)> = (0..count)
+        .map(|n| {
+            let next = (n + 1) % count;
+            (format!("tables/t{n:04}.sql"), format!("CREATE TABLE t{n} (id int PRIMARY KEY, n int REFERENCES t{next})"))
+        })
+        .collect();
+    let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    assert_eq!(order(&files).len(), 2 * count);
+}
+
+#[test]
+fn in_an_existing_database_migrations_go_before_the_declaration() {
+    let files = [
+        ("tables/a.sql", "CREATE TABLE a (id int PRIMARY KEY)"),
+        ("tables/b.sql", "CREATE TABLE b (x int REFERENCES a)"),
+        ("tables/c.sql", "CREATE TABLE c ()"),
+        ("migrations/1.sql", "ALTER TABLE old RENAME TO a; ALTER TABLE a ADD y int; ALTER TABLE c ADD z int"),
+        ("functions/f.sql", "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS ''"),
+        ("migrations/2.sql", "CREATE TRIGGER t BEFORE UPDATE ON b EXECUTE FUNCTION f()"),
+    ];
+    let found = order_for(Target::ExistingDatabase, &files);
+    before(&found, "ALTER TABLE old", "CREATE TABLE a");
+    before(&found, "CREATE TABLE c", "ALTER TABLE c");
+    before(&found, "CREATE TABLE b", "CREATE TRIGGER");
+    before(&found, "CREATE FUNCTION f", "CREATE TRIGGER");
+    let found = order(&files);
+    before(&found, "CREATE TABLE b", "ALTER TABLE old");
+}

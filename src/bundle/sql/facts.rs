@@ -1,0 +1,450 @@
+//! One statement's facts: what it makes, what it needs, and how the bundle treats it. Pure; called by [`super::read`].
+
+use pg_query::protobuf::{AlterTableStmt, AlterTableType, ConstrType, CreateStmt, DefineStmt, ObjectType, RangeVar};
+use pg_query::protobuf::{CommentStmt, Constraint, GrantStmt, RenameStmt};
+use pg_query::{Node, NodeEnum};
+
+use super::walk::{name_parts, references};
+use super::{Class, Object, Reference, Wanted};
+use crate::bundle::Kind;
+
+/// What becomes of a statement.
+pub(super) enum Treatment {
+    Deploy,
+    /// Left out, with the sentence to warn of it.
+    PassOver(Option<&'static str>),
+    /// Transaction control.
+    Refuse,
+}
+
+pub(super) fn treatment(kind: Kind, tree: &NodeEnum, first: bool, last: bool) -> Treatment {
+    use pg_query::protobuf::TransactionStmtKind as Control;
+    match tree {
+        NodeEnum::TransactionStmt(control) => match Control::try_from(control.kind) {
+            Ok(Control::TransStmtBegin | Control::TransStmtStart) if kind == Kind::Migrations && first => {
+                Treatment::PassOver(None)
+            }
+            Ok(Control::TransStmtCommit) if kind == Kind::Migrations && last => Treatment::PassOver(None),
+            _ => Treatment::Refuse,
+        },
+        // The statements of a migration run one after the other, so a setting has its meaning there; elsewhere each is
+        // deployed by itself, wherever its references put it.
+        _ if kind != Kind::Migrations && sets_session(tree) => {
+            Treatment::PassOver(Some("a setting of the session has no effect here and was left out"))
+        }
+        _ => Treatment::Deploy,
+    }
+}
+
+fn sets_session(tree: &NodeEnum) -> bool {
+    match tree {
+        NodeEnum::VariableSetStmt(_) => true,
+        // pg_dump's `SELECT pg_catalog.set_config('search_path', '', false)`
+        NodeEnum::SelectStmt(select) => match &select.target_list[..] {
+            [Node { node: Some(NodeEnum::ResTarget(target)) }] => match target.val.as_deref() {
+                Some(Node { node: Some(NodeEnum::FuncCall(call)) }) => {
+                    name_parts(&call.funcname).last().is_some_and(|name| name == "set_config")
+                }
+                _ => false,
+            },
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// `(makes, needs)`
+pub(in crate::bundle) fn of(kind: Kind, tree: &NodeEnum) -> (Vec<Object>, Vec<Reference>) {
+    let mut makes = made(tree);
+    let mut needs = needed(tree);
+    if kind == Kind::Seeders
+        && let NodeEnum::InsertStmt(insert) = tree
+        && let Some(table) = &insert.relation
+    {
+        makes.push(relation_as(Class::Rows, table));
+    }
+    for schema in needs.iter().filter_map(|reference| reference.schema.clone()).collect::<Vec<_>>() {
+        needs.push(Reference { wanted: Wanted::Schema, schema: None, name: schema });
+    }
+    for schema in makes.iter().filter(|made| made.class != Class::Schema).map(|made| made.schema.clone()) {
+        needs.push(Reference { wanted: Wanted::Schema, schema: None, name: schema });
+    }
+    (makes, needs)
+}
+
+fn made(tree: &NodeEnum) -> Vec<Object> {
+    let one = |object: Option<Object>| object.into_iter().collect();
+    match tree {
+        NodeEnum::CreateStmt(create) => table_made(create),
+        NodeEnum::CreateForeignTableStmt(create) => create.base_stmt.as_ref().map(table_made).unwrap_or_default(),
+        NodeEnum::ViewStmt(create) => one(create.view.as_ref().map(relation)),
+        NodeEnum::CreateTableAsStmt(create) => {
+            one(create.into.as_ref().and_then(|into| into.rel.as_ref()).map(relation))
+        }
+        NodeEnum::CreateSeqStmt(create) => one(create.sequence.as_ref().map(relation)),
+        NodeEnum::IndexStmt(create) => index_made(create),
+        NodeEnum::CreateEnumStmt(create) => one(named(Class::Type, &create.type_name)),
+        NodeEnum::CreateRangeStmt(create) => one(named(Class::Type, &create.type_name)),
+        NodeEnum::CreateDomainStmt(create) => one(named(Class::Type, &create.domainname)),
+        NodeEnum::CompositeTypeStmt(create) => one(create.typevar.as_ref().map(|name| relation_as(Class::Type, name))),
+        NodeEnum::CreateFunctionStmt(create) => one(named(Class::Routine, &create.funcname)),
+        NodeEnum::DefineStmt(create) => one(definition_made(create)),
+        NodeEnum::CreateOpClassStmt(create) => one(named(Class::OperatorClass, &create.opclassname)),
+        NodeEnum::CreateSchemaStmt(create) => {
+            vec![Object { class: Class::Schema, schema: PUBLIC.to_owned(), name: create.schemaname.clone() }]
+        }
+        NodeEnum::CreateTrigStmt(create) => one(part(create.relation.as_ref(), &create.trigname)),
+        NodeEnum::CreatePolicyStmt(create) => one(part(create.table.as_ref(), &create.policy_name)),
+        NodeEnum::RuleStmt(create) => one(part(create.relation.as_ref(), &create.rulename)),
+        NodeEnum::AlterTableStmt(alter) => alterations_made(alter),
+        NodeEnum::RenameStmt(rename) => one(rename_made(rename)),
+        _ => Vec::new(),
+    }
+}
+
+fn rename_made(rename: &RenameStmt) -> Option<Object> {
+    match ObjectType::try_from(rename.rename_type) {
+        Ok(
+            ObjectType::ObjectTable
+            | ObjectType::ObjectView
+            | ObjectType::ObjectMatview
+            | ObjectType::ObjectSequence
+            | ObjectType::ObjectIndex,
+        ) => {
+            let mut object = relation(rename.relation.as_ref()?);
+            object.name = rename.newname.clone();
+            Some(object)
+        }
+        Ok(ObjectType::ObjectType | ObjectType::ObjectDomain) => match &rename.object.as_ref()?.node {
+            Some(NodeEnum::List(list)) => {
+                let mut object = named(Class::Type, &list.items)?;
+                object.name = rename.newname.clone();
+                Some(object)
+            }
+            _ => None,
+        },
+        Ok(ObjectType::ObjectColumn) => part(rename.relation.as_ref(), &rename.newname),
+        _ => None,
+    }
+}
+
+const PUBLIC: &str = "public";
+
+pub(in crate::bundle) fn relation(name: &RangeVar) -> Object {
+    relation_as(Class::Relation, name)
+}
+
+fn relation_as(class: Class, name: &RangeVar) -> Object {
+    let schema = schema_of(name).unwrap_or_else(|| PUBLIC.to_owned());
+    Object { class, schema, name: name.relname.clone() }
+}
+
+fn schema_of(name: &RangeVar) -> Option<String> {
+    Some(name.schemaname.clone()).filter(|schema| !schema.is_empty())
+}
+
+fn named(class: Class, names: &[Node]) -> Option<Object> {
+    let mut parts = name_parts(names);
+    let name = parts.pop()?;
+    Some(Object { class, schema: parts.pop().unwrap_or_else(|| PUBLIC.to_owned()), name })
+}
+
+fn part(table: Option<&RangeVar>, name: &str) -> Option<Object> {
+    let table = table?;
+    let mut object = relation_as(Class::Part, table);
+    object.name = format!("{}.{name}", table.relname);
+    Some(object)
+}
+
+fn table_made(create: &CreateStmt) -> Vec<Object> {
+    let Some(table) = &create.relation else { return Vec::new() };
+    let mut made = vec![relation(table)];
+    // A serial column's sequence may be named by others (`ALTER SEQUENCE`, `GRANT`).
+    for column in create.table_elts.iter().filter_map(column_of) {
+        let serial = column.type_name.as_ref().and_then(|name| name_parts(&name.names).pop());
+        if serial.is_some_and(|name| name.to_ascii_lowercase().contains("serial")) {
+            let mut sequence = relation(table);
+            sequence.name = format!("{}_{}_seq", table.relname, column.colname);
+            made.push(sequence);
+        }
+    }
+    made
+}
+
+pub(in crate::bundle) fn column_of(element: &Node) -> Option<&pg_query::protobuf::ColumnDef> {
+    match &element.node {
+        Some(NodeEnum::ColumnDef(column)) => Some(column),
+        _ => None,
+    }
+}
+
+fn index_made(create: &pg_query::protobuf::IndexStmt) -> Vec<Object> {
+    let Some(table) = &create.relation else { return Vec::new() };
+    let mut made = Vec::new();
+    if !create.idxname.is_empty() {
+        let mut index = relation(table);
+        index.name = create.idxname.clone();
+        made.push(index);
+    }
+    if create.unique {
+        made.push(relation_as(Class::Key, table));
+    }
+    made
+}
+
+fn definition_made(define: &DefineStmt) -> Option<Object> {
+    let class = match ObjectType::try_from(define.kind) {
+        Ok(ObjectType::ObjectAggregate) => Class::Routine,
+        Ok(ObjectType::ObjectOperator) => Class::Operator,
+        Ok(ObjectType::ObjectType) => Class::Type,
+        Ok(ObjectType::ObjectCollation) => Class::Collation,
+        _ => return None,
+    };
+    named(class, &define.defnames)
+}
+
+fn alterations_made(alter: &AlterTableStmt) -> Vec<Object> {
+    let mut made = Vec::new();
+    let Some(table) = &alter.relation else { return made };
+    for command in alter.cmds.iter().filter_map(command_of) {
+        let added = command.def.as_deref().and_then(|def| def.node.as_ref());
+        match (AlterTableType::try_from(command.subtype), added) {
+            (Ok(AlterTableType::AtAddConstraint), Some(NodeEnum::Constraint(constraint))) => {
+                made.extend(part(Some(table), &constraint.conname));
+                let key = [ConstrType::ConstrPrimary as i32, ConstrType::ConstrUnique as i32];
+                if key.contains(&constraint.contype) {
+                    made.push(relation_as(Class::Key, table));
+                }
+            }
+            (Ok(AlterTableType::AtAddColumn), Some(NodeEnum::ColumnDef(column))) => {
+                made.extend(part(Some(table), &column.colname));
+            }
+            _ => {}
+        }
+    }
+    made
+}
+
+pub(in crate::bundle) fn command_of(node: &Node) -> Option<&pg_query::protobuf::AlterTableCmd> {
+    match &node.node {
+        Some(NodeEnum::AlterTableCmd(command)) => Some(command),
+        _ => None,
+    }
+}
+
+pub(in crate::bundle) fn needed(tree: &NodeEnum) -> Vec<Reference> {
+    let mut needs = match tree {
+        // What is dropped need not be there, and must not be made first.
+        NodeEnum::DropStmt(_) => return Vec::new(),
+        NodeEnum::CommentStmt(comment) => comment_needs(comment),
+        NodeEnum::GrantStmt(grant) => grant_needs(grant),
+        NodeEnum::DefineStmt(define) => definition_needs(define),
+        NodeEnum::AlterEnumStmt(alter) => by_name(Wanted::Type, &alter.type_name),
+        NodeEnum::AlterDomainStmt(alter) => by_name(Wanted::Type, &alter.type_name),
+        NodeEnum::CreateSeqStmt(create) => owned_by(&create.options),
+        NodeEnum::AlterSeqStmt(alter) => owned_by(&alter.options),
+        NodeEnum::RenameStmt(rename) => object_needs(rename.rename_type, rename.object.as_deref()),
+        NodeEnum::AlterOwnerStmt(alter) => object_needs(alter.object_type, alter.object.as_deref()),
+        NodeEnum::AlterObjectSchemaStmt(alter) => {
+            let mut needs = object_needs(alter.object_type, alter.object.as_deref());
+            needs.push(Reference { wanted: Wanted::Schema, schema: None, name: alter.newschema.clone() });
+            needs
+        }
+        _ => Vec::new(),
+    };
+    needs.extend(keys_needed(tree));
+    needs.extend(references(tree));
+    needs
+}
+
+fn by_name(wanted: Wanted, names: &[Node]) -> Vec<Reference> {
+    let mut parts = name_parts(names);
+    let name = parts.pop();
+    name.map(|name| Reference { wanted, schema: parts.pop(), name }).into_iter().collect()
+}
+
+/// A foreign key needs the key that it points at, which a statement of its own may add.
+fn keys_needed(tree: &NodeEnum) -> Vec<Reference> {
+    let keys = match tree {
+        NodeEnum::Constraint(constraint) => vec![&**constraint],
+        _ => foreign_keys(tree),
+    };
+    keys.into_iter()
+        .filter_map(|constraint| constraint.pktable.as_ref())
+        .map(|table| Reference { wanted: Wanted::Key, schema: schema_of(table), name: table.relname.clone() })
+        .collect()
+}
+
+/// The table that a `CREATE TABLE` or `ALTER TABLE` is about.
+pub(in crate::bundle) fn altered_or_created(tree: &NodeEnum) -> Option<&RangeVar> {
+    match tree {
+        NodeEnum::CreateStmt(create) => create.relation.as_ref(),
+        NodeEnum::AlterTableStmt(alter) => alter.relation.as_ref(),
+        _ => None,
+    }
+}
+
+/// The foreign keys in a `CREATE TABLE` or `ALTER TABLE`.
+pub(in crate::bundle) fn foreign_keys(tree: &NodeEnum) -> Vec<&Constraint> {
+    let constraints: Vec<&Node> = match tree {
+        NodeEnum::CreateStmt(create) => {
+            let in_columns = create.table_elts.iter().filter_map(column_of).flat_map(|column| &column.constraints);
+            create.table_elts.iter().chain(&create.constraints).chain(in_columns).collect()
+        }
+        NodeEnum::AlterTableStmt(alter) => {
+            let defs: Vec<&Node> =
+                alter.cmds.iter().filter_map(command_of).filter_map(|command| command.def.as_deref()).collect();
+            let in_columns = defs.iter().filter_map(|node| column_of(node)).flat_map(|column| &column.constraints);
+            defs.iter().copied().chain(in_columns).collect()
+        }
+        _ => return Vec::new(),
+    };
+    constraints
+        .into_iter()
+        .filter_map(|node| match &node.node {
+            Some(NodeEnum::Constraint(constraint)) if constraint.contype == ConstrType::ConstrForeign as i32 => {
+                Some(&**constraint)
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn comment_needs(comment: &CommentStmt) -> Vec<Reference> {
+    object_needs(comment.objtype, comment.object.as_deref())
+}
+
+/// Statements that work on any kind of object name it as a list of words.
+fn object_needs(kind: i32, object: Option<&Node>) -> Vec<Reference> {
+    let Some(NodeEnum::List(list)) = object.and_then(|object| object.node.as_ref()) else { return Vec::new() };
+    let mut parts = name_parts(&list.items);
+    match ObjectType::try_from(kind) {
+        Ok(
+            ObjectType::ObjectTable
+            | ObjectType::ObjectView
+            | ObjectType::ObjectMatview
+            | ObjectType::ObjectSequence
+            | ObjectType::ObjectIndex
+            | ObjectType::ObjectForeignTable,
+        ) => by_name(Wanted::Relation, &list.items),
+        Ok(ObjectType::ObjectCollation) => by_name(Wanted::Collation, &list.items),
+        Ok(
+            ObjectType::ObjectColumn
+            | ObjectType::ObjectTrigger
+            | ObjectType::ObjectPolicy
+            | ObjectType::ObjectRule
+            | ObjectType::ObjectTabconstraint,
+        ) => {
+            let (Some(part), Some(table)) = (parts.pop(), parts.pop()) else { return Vec::new() };
+            let schema = parts.pop();
+            vec![
+                Reference { wanted: Wanted::Part, schema: schema.clone(), name: format!("{table}.{part}") },
+                Reference { wanted: Wanted::Relation, schema, name: table },
+            ]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn grant_needs(grant: &GrantStmt) -> Vec<Reference> {
+    let wanted = match ObjectType::try_from(grant.objtype) {
+        Ok(ObjectType::ObjectType | ObjectType::ObjectDomain) => Wanted::Type,
+        Ok(ObjectType::ObjectSchema) => Wanted::Schema,
+        _ => return Vec::new(),
+    };
+    grant
+        .objects
+        .iter()
+        .flat_map(|object| match &object.node {
+            Some(NodeEnum::List(list)) => by_name(wanted, &list.items),
+            Some(NodeEnum::String(name)) => vec![Reference { wanted, schema: None, name: name.sval.clone() }],
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// `CREATE AGGREGATE … (sfunc = my_function)`: the grammar reads a function's name there as a type's.
+fn definition_needs(define: &DefineStmt) -> Vec<Reference> {
+    references(define)
+        .into_iter()
+        .filter(|reference| reference.wanted == Wanted::Type)
+        .map(|reference| Reference { wanted: Wanted::Routine, ..reference })
+        .collect()
+}
+
+/// `OWNED BY table.column`
+fn owned_by(options: &[Node]) -> Vec<Reference> {
+    options
+        .iter()
+        .filter_map(|option| match &option.node {
+            Some(NodeEnum::DefElem(option)) if option.defname == "owned_by" => option.arg.as_deref(),
+            _ => None,
+        })
+        .flat_map(|arg| match &arg.node {
+            Some(NodeEnum::List(list)) if list.items.len() > 1 => {
+                by_name(Wanted::Relation, &list.items[..list.items.len() - 1])
+            }
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// The text of a function in a language that PostgreSQL's scanner reads.
+pub(super) fn body(tree: &NodeEnum) -> Option<String> {
+    let language = language(tree)?;
+    matches!(language.as_str(), "sql" | "plpgsql").then(|| body_text(tree)).flatten()
+}
+
+fn language(tree: &NodeEnum) -> Option<String> {
+    match &option(tree, "language")?.node {
+        Some(NodeEnum::String(name)) => Some(name.sval.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
+/// The string after `AS`.
+fn body_text(tree: &NodeEnum) -> Option<String> {
+    match &option(tree, "as")?.node {
+        Some(NodeEnum::List(list)) => name_parts(&list.items).into_iter().next(),
+        _ => None,
+    }
+}
+
+fn option<'a>(tree: &'a NodeEnum, name: &str) -> Option<&'a Node> {
+    let NodeEnum::CreateFunctionStmt(create) = tree else { return None };
+    create.options.iter().find_map(|option| match &option.node {
+        Some(NodeEnum::DefElem(option)) if option.defname == name => option.arg.as_deref(),
+        _ => None,
+    })
+}
+
+/// Statements of which PostgreSQL says "cannot run inside a transaction block" (its `PreventInTransactionBlock`).
+pub(super) fn refuses_transaction(tree: &NodeEnum) -> bool {
+    let has_option = |options: &[Node], wanted: &str| {
+        options.iter().any(|option| match &option.node {
+            Some(NodeEnum::DefElem(option)) => option.defname == wanted,
+            _ => false,
+        })
+    };
+    match tree {
+        NodeEnum::IndexStmt(create) => create.concurrent,
+        NodeEnum::DropStmt(drop) => drop.concurrent,
+        NodeEnum::ReindexStmt(reindex) => {
+            use pg_query::protobuf::ReindexObjectType as Object;
+            let whole = [Object::ReindexObjectSchema, Object::ReindexObjectSystem, Object::ReindexObjectDatabase];
+            has_option(&reindex.params, "concurrently") || whole.iter().any(|kind| *kind as i32 == reindex.kind)
+        }
+        NodeEnum::AlterTableStmt(alter) => alter.cmds.iter().filter_map(command_of).any(|command| {
+            matches!(command.def.as_deref(), Some(Node { node: Some(NodeEnum::PartitionCmd(partition)) }) if partition.concurrent)
+        }),
+        NodeEnum::VacuumStmt(vacuum) => vacuum.is_vacuumcmd,
+        NodeEnum::ClusterStmt(cluster) => cluster.relation.is_none(),
+        NodeEnum::CreatedbStmt(_)
+        | NodeEnum::DropdbStmt(_)
+        | NodeEnum::CreateTableSpaceStmt(_)
+        | NodeEnum::DropTableSpaceStmt(_)
+        | NodeEnum::AlterSystemStmt(_)
+        | NodeEnum::CreateSubscriptionStmt(_) => true,
+        _ => false,
+    }
+}

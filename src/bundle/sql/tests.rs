@@ -1,0 +1,172 @@
+//! Text in, facts out.
+
+use super::*;
+
+fn statements(kind: Kind, text: &str) -> Vec<Statement> {
+    let path = format!("{}/file.sql", kind.folder());
+    read(&SourceFile { kind, path, text: text.to_owned() }).unwrap().statements
+}
+
+fn needs(text: &str) -> Vec<String> {
+    let statement = statements(Kind::Tables, text).remove(0);
+    statement
+        .needs
+        .iter()
+        .filter(|reference| reference.wanted != Wanted::Schema && reference.wanted != Wanted::Operator)
+        .filter(|reference| reference.schema.as_deref() != Some("pg_catalog"))
+        .map(|reference| match &reference.schema {
+            Some(schema) => format!("{:?} {schema}.{}", reference.wanted, reference.name),
+            None => format!("{:?} {}", reference.wanted, reference.name),
+        })
+        .collect()
+}
+
+fn makes(text: &str) -> Vec<String> {
+    let statement = statements(Kind::Tables, text).remove(0);
+    statement.makes.iter().map(|made| format!("{:?} {}.{}", made.class, made.schema, made.name)).collect()
+}
+
+#[test]
+fn references_are_found_wherever_they_hide() {
+    let table = "CREATE TABLE orders (
+        id bigint DEFAULT nextval('shop.\"Order Seq\"'::regclass),
+        state mood NOT NULL DEFAULT initial_state(),
+        customer int REFERENCES customers (id),
+        total numeric GENERATED ALWAYS AS (add_tax(1)) STORED,
+        CHECK (is_known((SELECT code FROM codes LIMIT 1))),
+        LIKE template
+    ) INHERITS (base)";
+    let found = needs(table);
+    for expected in [
+        "Relation shop.Order Seq",
+        "Type mood",
+        "Routine initial_state",
+        "Relation customers",
+        "Key customers",
+        "Routine add_tax",
+        "Routine is_known",
+        "Relation codes",
+        "Relation template",
+        "Relation base",
+    ] {
+        assert!(found.iter().any(|one| one == expected), "{expected} is not in {found:#?}");
+    }
+}
+
+#[test]
+fn a_row_type_in_a_signature_is_a_reference() {
+    let found = needs("CREATE FUNCTION f(o orders, e users.email%TYPE) RETURNS SETOF lines LANGUAGE plpgsql AS $$x$$");
+    assert!(found.contains(&"Type orders".to_owned()), "{found:?}");
+    assert!(found.contains(&"Type lines".to_owned()), "{found:?}");
+    assert!(found.contains(&"Relation users".to_owned()), "{found:?}");
+}
+
+#[test]
+fn triggers_comments_and_sequences_refer_to_their_objects() {
+    let trigger = "CREATE TRIGGER t BEFORE UPDATE ON a FOR EACH ROW EXECUTE FUNCTION touch()";
+    assert_eq!(needs(trigger), ["Relation a", "Routine touch"]);
+    assert_eq!(makes(trigger), ["Part public.a.t"]);
+    assert_eq!(needs("COMMENT ON COLUMN s.a.x IS 'x'"), ["Part s.a.x", "Relation s.a"]);
+    assert_eq!(needs("COMMENT ON FUNCTION f(int) IS 'x'").first().unwrap(), "Routine f");
+    assert!(needs("ALTER SEQUENCE q OWNED BY s.a.x").contains(&"Relation s.a".to_owned()));
+    assert!(needs("CREATE AGGREGATE m(int) (sfunc = step, stype = int)").contains(&"Routine step".to_owned()));
+}
+
+#[test]
+fn what_a_statement_makes_is_known() {
+    assert_eq!(
+        makes("CREATE TABLE \"Order Item\" (id serial)"),
+        ["Relation public.Order Item", "Relation public.Order Item_id_seq"]
+    );
+    assert_eq!(makes("CREATE TYPE s.mood AS ENUM ('a')"), ["Type s.mood"]);
+    assert_eq!(makes("CREATE UNIQUE INDEX i ON a (x)"), ["Relation public.i", "Key public.a"]);
+    assert_eq!(makes("ALTER TABLE a ADD CONSTRAINT a_pkey PRIMARY KEY (id)"), ["Part public.a.a_pkey", "Key public.a"]);
+    assert_eq!(makes("CREATE PROCEDURE p() LANGUAGE sql AS ''"), ["Routine public.p"]);
+}
+
+#[test]
+fn dropping_an_object_does_not_need_it_made_first() {
+    assert!(needs("DROP FUNCTION f(int)").is_empty());
+}
+
+#[test]
+fn statements_know_their_lines() {
+    let found = statements(Kind::Tables, "-- head\n\nCREATE TABLE a();\n\n/* x */ CREATE TABLE b(\n é int);\n");
+    assert_eq!(found.iter().map(|statement| statement.line).collect::<Vec<_>>(), [3, 5]);
+    assert_eq!(found[1].text, "CREATE TABLE b(\n é int)");
+    assert_eq!(found[1].line_of(19), 6);
+}
+
+#[test]
+fn an_outer_pair_is_ignored_in_migrations_and_all_else_refused() {
+    let read = |kind: Kind, text: &str| {
+        read(&SourceFile { kind, path: "m.sql".to_owned(), text: text.to_owned() })
+            .map(|facts| facts.statements.len())
+            .map_err(|error| match error {
+                SqlError::TransactionControl { line, .. } => line,
+                other => panic!("{other}"),
+            })
+    };
+    assert_eq!(read(Kind::Migrations, "BEGIN; SELECT 1; COMMIT;"), Ok(1));
+    assert_eq!(read(Kind::Migrations, "START TRANSACTION; SELECT 1;\nSELECT 2; END"), Ok(2));
+    assert_eq!(read(Kind::Migrations, "SELECT 1;\nCOMMIT;\nSELECT 2;"), Err(2));
+    assert_eq!(read(Kind::Migrations, "SELECT 1;\nROLLBACK"), Err(2));
+    assert_eq!(read(Kind::Migrations, "BEGIN;\nSELECT 1"), Err(1));
+    assert_eq!(read(Kind::Migrations, "SELECT 1;\nCOMMIT"), Err(1));
+    assert_eq!(read(Kind::Tables, "BEGIN; CREATE TABLE a(); COMMIT"), Err(1));
+    assert_eq!(read(Kind::Migrations, "\nSAVEPOINT a"), Err(2));
+}
+
+#[test]
+fn settings_outside_migrations_are_passed_over_with_a_warning() {
+    let text = "SET search_path = x;\nSELECT pg_catalog.set_config('search_path', '', false);\nCREATE TABLE a();";
+    let file = SourceFile { kind: Kind::Tables, path: "tables/a.sql".to_owned(), text: text.to_owned() };
+    let facts = read(&file).unwrap();
+    assert_eq!((facts.statements.len(), facts.warnings.len()), (1, 2));
+    assert_eq!(statements(Kind::Migrations, text).len(), 3);
+}
+
+#[test]
+fn a_syntax_error_names_its_line() {
+    let file = |text: &str| SourceFile { kind: Kind::Tables, path: "tables/a.sql".to_owned(), text: text.to_owned() };
+    let error = read(&file("CREATE TABLE a(\n  x int,\n  y itn NUL\n);")).unwrap_err();
+    assert_eq!(error.to_string(), "reading tables/a.sql, line 3: syntax error at or near \"NUL\"");
+    let error = read(&file("SELECT 1;\n\n\\connect other\n")).unwrap_err();
+    assert!(matches!(error, SqlError::PsqlCommand { line: 3, .. }), "{error}");
+}
+
+#[test]
+fn what_postgresql_refuses_in_a_transaction_is_recognised() {
+    for (sql, expected) in [
+        ("CREATE INDEX CONCURRENTLY i ON a (x)", true),
+        ("CREATE INDEX i ON a (x)", false),
+        ("DROP INDEX CONCURRENTLY i", true),
+        ("REINDEX TABLE CONCURRENTLY a", true),
+        ("REINDEX TABLE a", false),
+        ("VACUUM a", true),
+        ("ANALYZE a", false),
+        ("ALTER TABLE a DETACH PARTITION b CONCURRENTLY", true),
+        ("ALTER TYPE t ADD VALUE 'x'", false),
+    ] {
+        assert_eq!(statements(Kind::Migrations, sql)[0].refuses_transaction(), expected, "{sql}");
+    }
+}
+
+#[test]
+fn nesting_is_bounded_by_an_error_not_by_a_crash() {
+    let sql = |depth: usize| format!("SELECT {}1", "1||".repeat(depth));
+    let (shallow, deep) = on_deep_stack(|| {
+        let file = SourceFile { kind: Kind::Migrations, path: "migrations/a.sql".to_owned(), text: sql(100_000) };
+        (statements(Kind::Migrations, &sql(600)).len(), read(&file))
+    })
+    .unwrap();
+    assert_eq!(shallow, 1);
+    assert!(matches!(deep, Err(SqlError::Syntax { .. })), "{deep:?}");
+}
+
+#[test]
+fn empty_files_and_comments_hold_no_statement() {
+    for text in ["", "  \n", "-- nothing", "/* a */ ; ;;"] {
+        assert!(statements(Kind::Functions, text).is_empty(), "{text:?}");
+    }
+}

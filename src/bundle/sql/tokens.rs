@@ -1,0 +1,153 @@
+//! SQL as PostgreSQL's scanner sees it: checksums that ignore white space, comments and case, and the place of a syntax
+//! error, which the grammar's message does not tell.
+
+use pg_query::ParserOptions;
+use pg_query::protobuf::{KeywordKind, ScanToken, Token};
+use sha2::{Digest, Sha256};
+
+/// SHA-256, hexadecimal, over the tokens of `sql`: white space, comments and the case of keywords and unquoted
+/// identifiers do not count, every byte of a string literal or a quoted identifier does (contract §4, "Functions").
+///
+/// `body` is the text of a function in `sql` or `plpgsql`: it is a string literal to the scanner but a program to its
+/// reader, so its own tokens are what counts.
+pub fn checksum(sql: &str, body: Option<&str>) -> String {
+    let mut hash = Sha256::new();
+    add_tokens(&mut hash, sql, body);
+    hexadecimal(&hash.finalize())
+}
+
+/// SHA-256, hexadecimal, over bytes as they are.
+pub fn checksum_bytes(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn add_tokens(hash: &mut Sha256, sql: &str, body: Option<&str>) {
+    let Some(tokens) = scan(sql) else {
+        // What the scanner refuses (a body in another language's syntax) counts byte by byte.
+        hash.update(sql);
+        return;
+    };
+    for token in tokens {
+        let text = &sql[range(&token)];
+        let kind = Token::try_from(token.token).unwrap_or(Token::Nul);
+        match kind {
+            Token::SqlComment | Token::CComment => continue,
+            Token::Sconst if body.is_some() && dollar_quoted(text) == body => {
+                hash.update("$body$");
+                add_tokens(hash, body.unwrap_or_default(), None);
+            }
+            _ if folds_case(kind, &token, text) => hash.update(text.to_ascii_lowercase()),
+            _ => hash.update(text),
+        }
+        // A separator that no token holds, so that `a b` and `ab` differ.
+        hash.update([0]);
+    }
+}
+
+fn folds_case(kind: Token, token: &ScanToken, text: &str) -> bool {
+    token.keyword_kind != KeywordKind::NoKeyword as i32 || (kind == Token::Ident && !text.starts_with('"'))
+}
+
+/// What stands between the quotes of `$tag$…$tag$`.
+fn dollar_quoted(literal: &str) -> Option<&str> {
+    let tag_end = literal.strip_prefix('$')?.find('$')? + 2;
+    let tag = &literal[..tag_end];
+    literal[tag_end..].strip_suffix(tag)
+}
+
+fn scan(sql: &str) -> Option<Vec<ScanToken>> {
+    // The scanner's wrapper hands out a null list for a text without tokens.
+    if sql.trim().is_empty() {
+        return Some(Vec::new());
+    }
+    pg_query::scan_tokens(sql).ok()
+}
+
+fn range(token: &ScanToken) -> std::ops::Range<usize> {
+    usize::try_from(token.start).unwrap_or(0)..usize::try_from(token.end).unwrap_or(0)
+}
+
+/// Where in `sql` the grammar's error `message` belongs, in bytes.
+///
+/// The grammar reads from left to right and stops at the first token that no statement can have there. So of the
+/// beginnings of `sql`, the short ones are statements or lack only their end, and from the offending token on all fail
+/// otherwise: that token is found by bisection.
+pub(super) fn error_offset(sql: &str, message: &str) -> usize {
+    let Some(tokens) = scan(sql) else { return near_text(sql, message) };
+    let tokens: Vec<_> = tokens
+        .into_iter()
+        .filter(|token| !matches!(Token::try_from(token.token), Ok(Token::SqlComment | Token::CComment)))
+        .collect();
+    let fails = |token: &ScanToken| match pg_query::parse(&sql[..range(token).end], ParserOptions::DEFAULT) {
+        Ok(_) => false,
+        Err(pg_query::Error::Parse(message)) => !message.contains("at end of input"),
+        Err(_) => true,
+    };
+    let first = tokens.partition_point(|token| !fails(token));
+    match tokens.get(first).or(tokens.last()) {
+        Some(token) => range(token).start,
+        None => 0,
+    }
+}
+
+/// For what the scanner itself refuses, an unterminated string for one: its message ends with the text from there on.
+fn near_text(sql: &str, message: &str) -> usize {
+    let near = message.split_once("at or near \"").map(|(_, near)| near.trim_end_matches('"'));
+    near.filter(|near| !near.is_empty()).and_then(|near| sql.rfind(near)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same(a: &str, b: &str) -> bool {
+        checksum(a, None) == checksum(b, None)
+    }
+
+    #[test]
+    fn white_space_comments_and_case_do_not_count() {
+        assert!(same("SELECT a FROM t", "select  A\n from T -- why\n/* not */"));
+        assert!(same("create table Users(id INT)", "CREATE TABLE users (id int)"));
+    }
+
+    #[test]
+    fn literals_and_quoted_identifiers_count_to_the_letter() {
+        assert!(!same("SELECT 'a b'", "SELECT 'a  b'"));
+        assert!(!same("SELECT 'A'", "SELECT 'a'"));
+        assert!(!same("SELECT \"A\"", "SELECT \"a\""));
+        assert!(!same("SELECT $$a -- b$$", "SELECT $$a$$"));
+        assert!(!same("SELECT ab", "SELECT a b"));
+    }
+
+    #[test]
+    fn a_body_is_compared_as_a_program() {
+        let function = |body: &str| {
+            let sql = format!("CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $x${body}$x$");
+            checksum(&sql, Some(body))
+        };
+        assert_eq!(function("SELECT 'a'"), function("  select   'a' -- same\n"));
+        assert_ne!(function("SELECT 'a'"), function("SELECT 'A'"));
+        assert_ne!(function("SELECT $$a $$"), function("SELECT $$a  $$"));
+    }
+
+    #[test]
+    fn the_offending_token_is_found() {
+        let check = |sql: &str, expected: &str| {
+            let Err(pg_query::Error::Parse(message)) = pg_query::parse(sql, ParserOptions::DEFAULT) else {
+                panic!("{sql:?} parses");
+            };
+            let at = error_offset(sql, &message);
+            assert!(sql[at..].starts_with(expected), "{sql:?}: {message} at {:?}", &sql[at..]);
+        };
+        check("CREATE TABLE a(x int);\nCREATE TABL b();", "TABL b");
+        check("SELECT 1;\nSELECT FROM WHERE x", "WHERE x");
+        check("SELECT 1;\n\\d users", "\\d");
+        check("SELECT 'é', 'abc", "'abc");
+        check("CREATE TABLE a(x int", "int");
+        check("CREATE TABLE a(\n  x int,\n)", ")");
+    }
+}

@@ -1,0 +1,51 @@
+//! Every environment variable that the gateway reads: name, default, meaning. `--help` prints this table and a test
+//! holds it against what [`super::Config::from_env`] asks for, so that none is forgotten.
+
+/// One environment variable.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    /// As it stands in the environment or `.env`.
+    pub name: &'static str,
+    /// The value when unset; empty: there is none.
+    pub default: &'static str,
+    /// One line for `--help`.
+    pub meaning: &'static str,
+}
+
+const fn variable(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
+    Variable { name, default, meaning }
+}
+
+/// All of them, in the order of `--help`.
+pub const VARIABLES: &[Variable] = &[
+    variable("DB_HOST", "", "PostgreSQL's host, hosts (a,b) or socket folder; unset, like DATABASE_URL: embedded"),
+    variable("DB_PORT", "5432", "its port, or one for each host"),
+    variable("DB_NAME", "postgres", "the database to connect to first"),
+    variable("DB_USER", "postgres", "the gateway's role; it must be allowed to create databases"),
+    variable("DB_PASSWORD", "", "its password"),
+    variable("DATABASE_URL", "", "instead of DB_*: postgresql://user:password@host:port/database"),
+    variable("PG_BIN_DIR", "", "where the embedded PostgreSQL's `postgres` and `initdb` are; unset: searched for"),
+    variable("GATEWAY_HOST", "127.0.0.1", "the name or address to listen on"),
+    variable("GATEWAY_PORT", "9000", "the port to listen on; 0: any free one"),
+    variable("MAX_CONNECTIONS_PER_POOL", "10", "server connections to one database"),
+    variable("MAX_TOTAL_CONNECTIONS", "200", "server connections in all"),
+    variable("POOL_IDLE_TIMEOUT_SECS", "1800", "an unused connection is closed after this"),
+    variable("POOL_MAX_LIFETIME_SECS", "3600", "any connection is closed after this"),
+    variable("POOL_WAIT_TIMEOUT_SECS", "5", "how long a request waits for a connection"),
+    variable("ALLOWED_NETWORKS", "127.0.0.0/8,::1/128", "who may speak to the gateway"),
+    variable("TRUSTED_PROXIES", "", "networks whose X-Forwarded-For counts; unset: none"),
+    variable("ADMIN_TOKEN", "", "if set, /admin/* wants it as a bearer token"),
+    variable("DATA_DIR", "./data", "stored schemas and the embedded PostgreSQL"),
+    variable("LOG_DIR", "", "daily log files, beside stdout"),
+    variable("RUST_LOG", "info", "how much is logged: error, warn, info, debug, trace, or a filter"),
+    variable(
+        "PLATFORM_ROLES",
+        "",
+        "auto or off: a generated role per platform; unset: auto on the embedded PostgreSQL",
+    ),
+    variable("CALL_TIMEOUT_SECS", "30", "time limit of one call"),
+    variable("LOCK_TIMEOUT_SECS", "10", "how long a deployment waits for a lock"),
+    variable("MAX_UPLOAD_BYTES", "67108864", "size of an uploaded archive"),
+    variable("MAX_UNPACKED_BYTES", "268435456", "size of what is in it"),
+    variable("CONFLICT_STATUS", "400", "status of \"already there\" answers: 400 or 409"),
+];

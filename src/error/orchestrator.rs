@@ -1,0 +1,113 @@
+//! What a deployment's failure looks like to the client.
+
+use serde_json::json;
+
+use super::{ApiError, ErrorCode};
+use crate::bundle::Kind;
+use crate::bundle::order::OrderError;
+use crate::bundle::sql::SqlError;
+use crate::orchestrator::{DeployError, StatementError};
+
+/// PostgreSQL's `syntax_error`.
+const SYNTAX_ERROR: &str = "42601";
+
+impl From<DeployError> for ApiError {
+    fn from(error: DeployError) -> Self {
+        let message = error.to_string();
+        match error {
+            DeployError::OtherPlatform { database } => {
+                Self::new(ErrorCode::PlatformIsolationViolation, message).with("database", database)
+            }
+            DeployError::OtherSpelling { database, .. } => Self::invalid_request(message).with("database", database),
+            DeployError::AlreadyExists { database } => {
+                Self::new(ErrorCode::DatabaseAlreadyExists, message).with("database", database)
+            }
+            DeployError::Order(error) => order_error(error, message),
+            DeployError::ExtensionNotAvailable { name, version, path, .. } => {
+                Self::new(ErrorCode::ExtensionNotAvailable, message)
+                    .with("extension", name)
+                    .with("version", version)
+                    .with("file", path)
+            }
+            DeployError::Statement(error) => statement_error(*error, message),
+            DeployError::EditedMigration { file } => {
+                Self::new(ErrorCode::MigrationFailed, message).with("file", format!("migrations/{file}"))
+            }
+            DeployError::Blocked { validation } => {
+                Self::new(ErrorCode::MigrationFailed, message).with("schema_validation", json!(validation))
+            }
+            DeployError::Differs { differences } => {
+                Self::new(ErrorCode::MigrationFailed, message).with("differences", differences)
+            }
+            DeployError::Own { .. } | DeployError::Interrupted { .. } | DeployError::Unreadable { .. } => {
+                Self::internal(message)
+            }
+            DeployError::Database(error) => error.into(),
+        }
+    }
+}
+
+fn order_error(error: OrderError, message: String) -> ApiError {
+    let failed = ApiError::new(ErrorCode::MigrationFailed, message);
+    match error {
+        OrderError::Sql(SqlError::Syntax { path, line, message }) => failed
+            .with_code(code_of_file(&path))
+            .with("file", path)
+            .with("line", line)
+            .with("sqlstate", SYNTAX_ERROR)
+            .with("cause", message),
+        OrderError::Sql(SqlError::TransactionControl { path, line }) => failed
+            .with_code(code_of_file(&path))
+            .with("file", path)
+            .with("line", line)
+            .with("hint", "take BEGIN, COMMIT and the like out of the file"),
+        OrderError::Sql(SqlError::PsqlCommand { path, line }) => failed
+            .with_code(code_of_file(&path))
+            .with("file", path)
+            .with("line", line)
+            .with("hint", "take lines that begin with a backslash out of the file"),
+        OrderError::Circle { members } => {
+            let first = members.first().map(|member| (member.path.clone(), member.line));
+            let names: Vec<_> = members
+                .iter()
+                .map(|member| json!({ "object": member.object, "file": member.path, "line": member.line }))
+                .collect();
+            let failed = match first {
+                Some((path, line)) => failed.with("file", path).with("line", line),
+                None => failed,
+            };
+            failed.with("members", names)
+        }
+        OrderError::NoThread(cause) => ApiError::internal(cause),
+    }
+}
+
+fn statement_error(error: StatementError, message: String) -> ApiError {
+    let Some(sqlstate) = error.sqlstate else {
+        // No code: the connection broke, and with it the transaction.
+        return ApiError::new(
+            ErrorCode::ConnectionFailed,
+            "the connection to PostgreSQL was lost during the deployment, which was rolled back; send it again",
+        )
+        .logging(message);
+    };
+    ApiError::new(code_of(error.kind), message)
+        .with("file", error.path)
+        .with("line", error.line)
+        .with("sqlstate", sqlstate)
+        .with("cause", error.cause)
+        .with_some("detail", error.detail)
+        .with_some("hint", error.hint)
+}
+
+fn code_of_file(path: &str) -> ErrorCode {
+    path.split('/').next().and_then(Kind::of_folder).map_or(ErrorCode::MigrationFailed, code_of)
+}
+
+fn code_of(kind: Kind) -> ErrorCode {
+    match kind {
+        Kind::Extensions => ErrorCode::ExtensionInstallFailed,
+        Kind::Functions => ErrorCode::FunctionDeployFailed,
+        Kind::Types | Kind::Tables | Kind::Migrations | Kind::Views | Kind::Seeders => ErrorCode::MigrationFailed,
+    }
+}

@@ -1,0 +1,196 @@
+//! Blueprints: databases that hold exactly what one bundle declares. The template of every new database, and what every
+//! diff compares with (`HLD.md`, "The blueprint").
+//!
+//! A blueprint is recorded in the gateway's own database once it is whole; a database with a blueprint's name but no
+//! record is what a crash left, and gives way.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::catalog::Catalog;
+use super::deployment::{self, Goal};
+use super::error::DeployError;
+use super::report::Report;
+use super::tracking::Origin;
+use crate::bundle::Bundle;
+use crate::bundle::order::{self, Target};
+use crate::bundle::sql::tokens::checksum_bytes;
+use crate::databases::name::{DatabaseName, Id};
+use crate::databases::Databases;
+
+/// Part of a blueprint's name: raised when the gateway's own tables or what it leaves in a database change, so that
+/// blueprints made before are not used again.
+const LAYOUT: &str = "1";
+
+/// How many blueprints a platform keeps, the most recently used ones.
+const KEPT_PER_PLATFORM: i64 = 3;
+
+/// What is known of a blueprint without looking into it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Blueprint {
+    /// The database.
+    pub name: String,
+    /// What making it did, which is what a copy of it did.
+    pub report: Report,
+    /// What it holds: the declaration.
+    pub catalog: Catalog,
+}
+
+/// The blueprints that this gateway has used.
+#[derive(Debug, Default)]
+pub struct Blueprints {
+    known: Mutex<HashMap<DatabaseName, Arc<Blueprint>>>,
+}
+
+impl Blueprints {
+    /// The blueprint of a platform's bundle, built if there is none. A bundle that does not deploy is refused here.
+    pub async fn ensure(
+        &self,
+        databases: &Databases,
+        platform: &Id,
+        bundle: &Bundle,
+        lock_timeout: Duration,
+    ) -> Result<Arc<Blueprint>, DeployError> {
+        let digest = checksum_bytes(format!("{LAYOUT} {} {}", platform.normal(), bundle.checksum).as_bytes());
+        let name = DatabaseName::blueprint(&digest);
+        if let Some(known) = self.known(&name) {
+            return Ok(known);
+        }
+        let _lock = databases.lock(&name).await?;
+        if let Some(known) = self.known(&name) {
+            return Ok(known);
+        }
+        let blueprint = match read_recorded(databases, &name).await? {
+            Some(recorded) => recorded,
+            None => build(databases, &name, platform, bundle, lock_timeout).await?,
+        };
+        let blueprint = Arc::new(blueprint);
+        self.lock().insert(name, blueprint.clone());
+        Ok(blueprint)
+    }
+
+    /// Forgets a blueprint that turned out to be gone.
+    pub fn forget(&self, blueprint: &Blueprint) {
+        self.lock().remove(&DatabaseName::recorded(blueprint.name.clone()));
+    }
+
+    fn known(&self, name: &DatabaseName) -> Option<Arc<Blueprint>> {
+        self.lock().get(name).cloned()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<DatabaseName, Arc<Blueprint>>> {
+        // A map is whole after any panic.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn read_recorded(databases: &Databases, name: &DatabaseName) -> Result<Option<Blueprint>, DeployError> {
+    let control = databases.control().await?;
+    let row = control
+        .query_opt(
+            "UPDATE blueprints SET last_used_at = now() FROM pg_database
+             WHERE blueprints.name = $1 AND datname = blueprints.name RETURNING report::text",
+            &[&name.as_str()],
+        )
+        .await
+        .map_err(DeployError::own("looking for the blueprint"))?;
+    // A record that this version cannot read is as good as none: the blueprint is built anew.
+    Ok(row.and_then(|row| serde_json::from_str(row.get(0)).ok()))
+}
+
+async fn build(
+    databases: &Databases,
+    name: &DatabaseName,
+    platform: &Id,
+    bundle: &Bundle,
+    lock_timeout: Duration,
+) -> Result<Blueprint, DeployError> {
+    let bundle_copy = bundle.clone();
+    let script = tokio::task::spawn_blocking(move || order::read(&bundle_copy, Target::NewDatabase))
+        .await
+        .map_err(|_| order::OrderError::NoThread("the reader stopped".to_owned()))??;
+    databases.drop_database(name).await?;
+    databases.create_database(name, None, None).await?;
+    let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
+    let goal =
+        Goal { script: &script, target: Target::NewDatabase, declared: None, force: false, origin: &origin, lock_timeout };
+    let built = fill(databases, name, goal).await;
+    let recorded = match built {
+        Ok((report, catalog)) => {
+            let blueprint = Blueprint { name: name.to_string(), report, catalog };
+            record(databases, &blueprint, platform, bundle).await.map(|()| blueprint)
+        }
+        Err(error) => Err(error),
+    };
+    match recorded {
+        Ok(blueprint) => {
+            remove_old(databases, platform).await;
+            Ok(blueprint)
+        }
+        Err(error) => {
+            // The first error is the one that matters; what stays behind gives way to the next attempt.
+            if let Err(second) = databases.drop_database(name).await {
+                tracing::warn!(database = %name, error = %second, "a blueprint that failed could not be dropped");
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn fill(databases: &Databases, name: &DatabaseName, goal: Goal<'_>) -> Result<(Report, Catalog), DeployError> {
+    let session = databases.session(name).await?;
+    let result = deployment::deploy(&session, goal).await;
+    // A template may have no connections but the copier's.
+    session.close().await;
+    let result = result?;
+    databases.set_allow_connections(name, false).await?;
+    Ok(result)
+}
+
+async fn record(
+    databases: &Databases,
+    blueprint: &Blueprint,
+    platform: &Id,
+    bundle: &Bundle,
+) -> Result<(), DeployError> {
+    let report = serde_json::to_string(blueprint).unwrap_or_default();
+    let control = databases.control().await?;
+    control
+        .execute(
+            "INSERT INTO blueprints (name, platform, bundle_checksum, owner_role, report)
+             VALUES ($1, $2, $3, current_user, $4::text::jsonb)
+             ON CONFLICT (name) DO UPDATE SET report = excluded.report, built_at = now(), last_used_at = now()",
+            &[&blueprint.name, &platform.normal(), &bundle.checksum, &report],
+        )
+        .await
+        .map_err(DeployError::own("recording the blueprint"))?;
+    Ok(())
+}
+
+/// Drops a platform's blueprints that were not used lately. That one of them cannot be dropped now is no failure of the
+/// request at hand.
+async fn remove_old(databases: &Databases, platform: &Id) {
+    let forgotten = async {
+        let control = databases.control().await?;
+        let rows = control
+            .query(
+                "DELETE FROM blueprints WHERE name IN (SELECT name FROM blueprints WHERE platform = $1
+                                                       ORDER BY last_used_at DESC OFFSET $2)
+                 RETURNING name",
+                &[&platform.normal(), &KEPT_PER_PLATFORM],
+            )
+            .await
+            .map_err(DeployError::own("looking for old blueprints"))?;
+        drop(control);
+        for row in rows {
+            databases.drop_database(&DatabaseName::recorded(row.get(0))).await?;
+        }
+        Ok::<_, DeployError>(())
+    };
+    if let Err(error) = forgotten.await {
+        tracing::warn!(platform = platform.given(), %error, "old blueprints could not be removed");
+    }
+}

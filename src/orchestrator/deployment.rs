@@ -1,0 +1,343 @@
+//! One deployment to one database: one transaction that brings it to its bundle, or leaves it as it was (contract §4).
+//!
+//! [`deploy`] is the whole of it, step by step. A new database (a blueprint) and an existing one go the same way; what
+//! differs is what is there already.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use pg_query::NodeEnum;
+use serde_json::json;
+use tokio_postgres::Client;
+
+use super::catalog::{self, Catalog};
+use super::diff::{self, SchemaValidation};
+use super::error::DeployError;
+use super::functions::{self, CatalogFunction};
+use super::migrations::{self, Migrations};
+use super::report::Report;
+use super::runner::{Failure, Runner};
+use super::tracking::{self, Change, NameOf, Origin, Record, Tracked, TrackedFunction, TrackedObject};
+use super::verify;
+use super::{extensions, objects, seeders};
+use crate::bundle::Kind;
+use crate::bundle::order::{Script, Target};
+use crate::bundle::sql::{Class, Object, Statement};
+use crate::databases::quote_ident;
+
+/// What to bring a database to.
+#[derive(Clone, Copy)]
+pub struct Goal<'a> {
+    /// Read for `target`.
+    pub script: &'a Script,
+    /// Whether the database is empty.
+    pub target: Target,
+    /// What has to be there in the end; a blueprint itself is what is compared with.
+    pub declared: Option<&'a Catalog>,
+    /// Whether changes that lose values are applied.
+    pub force: bool,
+    /// Who asked, and the bundle.
+    pub origin: &'a Origin,
+    /// How long a statement waits for a lock.
+    pub lock_timeout: Duration,
+}
+
+/// Runs the deployment on a connection of its own. An error means that nothing was changed, except by a migration that
+/// PostgreSQL refuses in a transaction.
+pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<(Report, Catalog), DeployError> {
+    let runner = Runner::begin(client, goal.lock_timeout).await?;
+    tracking::create_tables(client).await?;
+    let tracked = tracking::read(client).await?;
+    let before = catalog::read(client).await?;
+    runner.reset_session().await?;
+    migrations::check_unedited(&goal.script.migrations, &tracked)?;
+    let new_database = goal.target == Target::NewDatabase;
+    let migrations = Migrations::new(&runner, goal.script, &tracked, new_database, goal.origin).await?;
+    let mut deployment = Deployment {
+        runner,
+        goal,
+        tracked,
+        migrations,
+        record: Record::default(),
+        report: Report::default(),
+        created: HashSet::new(),
+        changed_functions: Vec::new(),
+        waiting: Vec::new(),
+    };
+    deployment.install_extensions().await?;
+    deployment.run_statements().await?;
+    deployment.settle_functions().await?;
+    deployment.seed().await?;
+    let after = deployment.verify(&before).await?;
+    deployment.finish().await.map(|report| (report, after))
+}
+
+struct Deployment<'a> {
+    runner: Runner<'a>,
+    goal: Goal<'a>,
+    tracked: Tracked,
+    migrations: Migrations<'a>,
+    record: Record,
+    report: Report,
+    /// Tables made by this deployment.
+    created: HashSet<Object>,
+    changed_functions: Vec<&'a Statement>,
+    /// Statements that failed for want of an object, to be tried again after the others.
+    waiting: Vec<(&'a Statement, Failure)>,
+}
+
+impl<'a> Deployment<'a> {
+    async fn install_extensions(&mut self) -> Result<(), DeployError> {
+        let changes = extensions::install(&self.runner, &self.goal.script.extensions).await?;
+        self.report.extensions_installed = changes.len();
+        self.record.changes.extend(changes);
+        Ok(())
+    }
+
+    /// Every statement in order. The graph proposed the order; what it could not see (a body that is run at once,
+    /// dynamic SQL) shows as an object that is missing, and is tried again as long as that brings anything.
+    async fn run_statements(&mut self) -> Result<(), DeployError> {
+        let mut in_migration = None;
+        for statement in &self.goal.script.statements {
+            let migration = (statement.kind == Kind::Migrations).then_some(&statement.path);
+            if in_migration.is_some() && in_migration != migration {
+                // What a migration set for its session is not the next one's.
+                self.runner.reset_session().await?;
+            }
+            if migration.is_some() && in_migration != migration {
+                self.retry_waiting().await?;
+            }
+            in_migration = migration;
+            if migration.is_some() {
+                self.migrations.run(&self.runner, statement).await?;
+            } else {
+                self.run_or_wait(statement).await?;
+            }
+        }
+        self.runner.reset_session().await?;
+        self.retry_waiting().await?;
+        match self.waiting.drain(..).next() {
+            Some((_, failure)) => Err(failure.into()),
+            None => Ok(()),
+        }
+    }
+
+    async fn run_or_wait(&mut self, statement: &'a Statement) -> Result<(), DeployError> {
+        match self.run_statement(statement).await {
+            Ok(()) => Ok(()),
+            Err(failure) if failure.wants_an_object() => {
+                self.waiting.push((statement, failure));
+                Ok(())
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    async fn retry_waiting(&mut self) -> Result<(), DeployError> {
+        loop {
+            let before = self.waiting.len();
+            for (statement, _) in std::mem::take(&mut self.waiting) {
+                self.run_or_wait(statement).await?;
+            }
+            if self.waiting.is_empty() || self.waiting.len() == before {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn run_statement(&mut self, statement: &'a Statement) -> Result<(), Failure> {
+        match (statement.tree.as_ref(), statement.object()) {
+            (NodeEnum::CreateFunctionStmt(_), Some(_)) => self.deploy_function(statement).await,
+            (NodeEnum::CreateStmt(_) | NodeEnum::CreateForeignTableStmt(_), Some(table)) => {
+                self.deploy_table(statement, table).await
+            }
+            (tree, Some(object)) if object.class == Class::Type && !matches!(tree, NodeEnum::RenameStmt(_)) => {
+                self.deploy_type(statement, object).await
+            }
+            _ => self.deploy_other(statement).await,
+        }
+    }
+
+    async fn deploy_table(&mut self, statement: &'a Statement, table: &Object) -> Result<(), Failure> {
+        let name = quoted(table);
+        let unchanged = self.tracked.tables.contains(&statement.checksum);
+        if !unchanged && !self.is_there(statement, "to_regclass", &name).await? {
+            self.runner.run(statement).await?;
+            self.created.insert(table.clone());
+            self.report.tables_created += 1;
+            self.changed("CreateTable", NameOf::Relation, &name, statement);
+        }
+        self.record.tables.push(TrackedObject { name, checksum: statement.checksum.clone() });
+        Ok(())
+    }
+
+    async fn deploy_type(&mut self, statement: &'a Statement, object: &Object) -> Result<(), Failure> {
+        let name = quoted(object);
+        let unchanged = self.tracked.types.contains(&statement.checksum);
+        if !unchanged && !self.is_there(statement, "to_regtype", &name).await? {
+            self.runner.run(statement).await?;
+            self.report.types_deployed += 1;
+            self.changed("CreateType", NameOf::Type, &name, statement);
+        }
+        self.record.types.push(TrackedObject { name, checksum: statement.checksum.clone() });
+        Ok(())
+    }
+
+    /// In an existing database: what a migration just made, or somebody by hand, is not made again. In a new one that
+    /// would be two files that declare the same, which is PostgreSQL's to refuse.
+    async fn is_there(&self, statement: &Statement, lookup: &str, name: &str) -> Result<bool, Failure> {
+        if self.goal.target == Target::NewDatabase {
+            return Ok(false);
+        }
+        let query = format!("SELECT {lookup}($1::text) IS NOT NULL");
+        let row = self.runner.client.query_one(&query, &[&name]).await;
+        row.map(|row| row.get(0)).map_err(|error| Failure::new(statement, &error, 0))
+    }
+
+    async fn deploy_function(&mut self, statement: &'a Statement) -> Result<(), Failure> {
+        if self.tracked.functions.iter().any(|function| function.checksum == statement.checksum) {
+            return Ok(());
+        }
+        functions::create_or_replace(&self.runner, statement).await?;
+        self.changed_functions.push(statement);
+        Ok(())
+    }
+
+    async fn deploy_other(&mut self, statement: &'a Statement) -> Result<(), Failure> {
+        if !self.tracked.statements.contains(&statement.checksum) {
+            // What migrations may have made before: everything in an existing database, and what comes after them.
+            let may_exist = self.goal.target == Target::ExistingDatabase
+                || matches!(statement.kind, Kind::Views | Kind::Functions);
+            if objects::create(&self.runner, statement, may_exist).await? {
+                let (kind, name_of, name) = objects::described(statement);
+                self.changed(kind, name_of, &name, statement);
+            }
+        }
+        self.record.statements.push((statement.checksum.clone(), statement.path.clone()));
+        Ok(())
+    }
+
+    fn changed(&mut self, change_type: &'static str, name_of: NameOf, name: &str, statement: &Statement) {
+        let detail = json!({ "file": statement.path, "line": statement.line });
+        self.record.changes.push(Change { change_type, name_of, name: name.to_owned(), detail });
+    }
+
+    /// Works out which functions the bundle's statements are, checks the bodies of those that changed, and drops those
+    /// that nobody declares any more.
+    async fn settle_functions(&mut self) -> Result<(), DeployError> {
+        let declared: Vec<&Statement> = self
+            .goal
+            .script
+            .statements
+            .iter()
+            .filter(|statement| statement.kind != Kind::Migrations)
+            .filter(|statement| matches!(statement.tree.as_ref(), NodeEnum::CreateFunctionStmt(_)))
+            .collect();
+        let mut found = functions::identify(self.runner.client, &declared).await?;
+        let gone = declared.iter().zip(&found).filter(|(_, function)| function.is_none());
+        let gone: Vec<&'a Statement> = gone.map(|(statement, _)| *statement).collect();
+        if !gone.is_empty() {
+            // Deployed early for a migration that dropped it later: the declaration is the final state.
+            for statement in gone {
+                functions::create_or_replace(&self.runner, statement).await?;
+            }
+            found = functions::identify(self.runner.client, &declared).await?;
+        }
+        let known: Vec<(&Statement, CatalogFunction)> =
+            declared.into_iter().zip(found).filter_map(|(statement, found)| Some((statement, found?))).collect();
+        self.record_functions(&known);
+        let is_changed = |statement: &Statement| self.changed_functions.iter().any(|one| std::ptr::eq(*one, statement));
+        let changed: Vec<_> = known.into_iter().filter(|(statement, _)| is_changed(statement)).collect();
+        functions::validate(&self.runner, &changed).await?;
+        self.drop_orphans().await
+    }
+
+    fn record_functions(&mut self, known: &[(&'a Statement, CatalogFunction)]) {
+        for (statement, function) in known {
+            let before = self.tracked.functions.iter().find(|tracked| tracked.signature == function.signature);
+            if self.changed_functions.iter().any(|changed| std::ptr::eq(*changed, *statement)) {
+                self.report.functions_deployed += 1;
+                let change = if before.is_some() { "ReplaceFunction" } else { "CreateFunction" };
+                self.changed(change, NameOf::Text, &function.signature, statement);
+            } else {
+                self.report.functions_unchanged += 1;
+            }
+            if let Some(twin) = self.record.functions.iter().find(|other| other.signature == function.signature) {
+                let warning = format!(
+                    "{} is defined by {} and again by {}; the later one counts",
+                    function.signature, twin.source_file, statement.path
+                );
+                self.report.warnings.push(warning);
+            }
+            self.record.functions.push(TrackedFunction {
+                name: function.name.1.clone(),
+                signature: function.signature.clone(),
+                param_types: function.param_types.clone(),
+                return_type: function.return_type.clone(),
+                checksum: statement.checksum.clone(),
+                source_file: statement.path.clone(),
+            });
+        }
+    }
+
+    async fn drop_orphans(&mut self) -> Result<(), DeployError> {
+        let declared: HashSet<&str> =
+            self.record.functions.iter().map(|function| function.signature.as_str()).collect();
+        let orphans: Vec<&TrackedFunction> =
+            self.tracked.functions.iter().filter(|tracked| !declared.contains(tracked.signature.as_str())).collect();
+        functions::drop_orphans(&self.runner, &orphans).await?;
+        for orphan in orphans {
+            self.record.changes.push(Change {
+                change_type: "DropFunction",
+                name_of: NameOf::Text,
+                name: orphan.signature.clone(),
+                detail: json!({ "file": orphan.source_file }),
+            });
+        }
+        Ok(())
+    }
+
+    async fn seed(&mut self) -> Result<(), DeployError> {
+        let new_database = self.goal.target == Target::NewDatabase;
+        let wanted = |table: &Object| {
+            new_database || self.created.iter().any(|made| (&made.schema, &made.name) == (&table.schema, &table.name))
+        };
+        self.report.seeders = seeders::run(&self.runner, &self.goal.script.seeds, wanted).await?;
+        for seeded in self.report.seeders.iter().filter(|seeded| seeded.inserted > 0) {
+            self.record.changes.push(Change {
+                change_type: "SeedTable",
+                name_of: NameOf::Text,
+                name: seeded.table.clone(),
+                detail: json!({ "inserted": seeded.inserted }),
+            });
+        }
+        Ok(())
+    }
+
+    /// Before anything is committed: what would be lost, and whether the database is what its bundle declares.
+    async fn verify(&self, before: &Catalog) -> Result<Catalog, DeployError> {
+        let after = catalog::read(self.runner.client).await?;
+        let validation = SchemaValidation::of(diff::between(before, &after));
+        if validation.needs_force() && !self.goal.force {
+            return Err(DeployError::Blocked { validation: Box::new(validation) });
+        }
+        let differences = self.goal.declared.map(|declared| verify::differences(declared, &after)).unwrap_or_default();
+        if differences.is_empty() { Ok(after) } else { Err(DeployError::Differs { differences }) }
+    }
+
+    async fn finish(mut self) -> Result<Report, DeployError> {
+        let failed = DeployError::own("recording the migrations");
+        let applied = self.migrations.applied();
+        tracking::write_migrations(self.runner.client, applied, self.goal.origin).await.map_err(failed)?;
+        self.report.migrations_applied = applied.len();
+        self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);
+        self.report.warnings.extend(self.goal.script.warnings.iter().cloned());
+        tracking::write(self.runner.client, &self.record, self.goal.origin).await?;
+        self.runner.commit().await?;
+        Ok(self.report)
+    }
+}
+
+fn quoted(object: &Object) -> String {
+    format!("{}.{}", quote_ident(&object.schema), quote_ident(&object.name))
+}

@@ -1,0 +1,191 @@
+//! Why a deployment was refused or failed. Every variant means: the database is as it was.
+
+use tokio_postgres::error::{DbError, ErrorPosition};
+
+use super::diff::SchemaValidation;
+use crate::bundle::Kind;
+use crate::bundle::order::OrderError;
+use crate::bundle::sql::Statement;
+use crate::databases::DatabaseError;
+
+/// Why a deployment was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// The name belongs to another platform.
+    #[error("the database {database} belongs to another platform")]
+    OtherPlatform {
+        /// Its name.
+        database: String,
+    },
+    /// The ids read like those of a database that was registered under other ones.
+    #[error("the database {database} was registered as {recorded}; use the ids as they were given then, or other ones")]
+    OtherSpelling {
+        /// Its name.
+        database: String,
+        /// The ids on record.
+        recorded: String,
+    },
+    /// Create, where it exists.
+    #[error("the database {database} exists already")]
+    AlreadyExists {
+        /// Its name.
+        database: String,
+    },
+    /// The bundle's SQL cannot be read or brought into an order.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// An extension that this server does not have.
+    #[error("{path}: the extension {name}{} is not available on this server; {available}", in_version(.version))]
+    ExtensionNotAvailable {
+        /// The extension.
+        name: String,
+        /// The version asked for.
+        version: Option<String>,
+        /// Which versions the server has, as a sentence.
+        available: String,
+        /// The file that asks for it.
+        path: String,
+    },
+    /// PostgreSQL refused a statement of the bundle.
+    #[error(transparent)]
+    Statement(Box<StatementError>),
+    /// An applied migration's file was edited.
+    #[error("the migration {file} was applied already and its text has changed since; put the old text back and write a new migration")]
+    EditedMigration {
+        /// Below `migrations/`.
+        file: String,
+    },
+    /// Changes that lose values, without `force=true`.
+    #[error("the deployment would lose data and was not applied: {}; nothing was changed", summary(.validation))]
+    Blocked {
+        /// All changes, by class.
+        validation: Box<SchemaValidation>,
+    },
+    /// After everything ran, the database is not what the bundle declares.
+    #[error("the database would not be as the bundle declares it: {}; write a migration that brings it there", .differences.join("; "))]
+    Differs {
+        /// One sentence for each difference.
+        differences: Vec<String>,
+    },
+    /// PostgreSQL refused a statement of the gateway's own.
+    #[error("{step}: {source}")]
+    Own {
+        /// What the gateway was doing.
+        step: &'static str,
+        /// PostgreSQL's error.
+        source: tokio_postgres::Error,
+    },
+    /// The catalog came back in a shape that this version does not know.
+    #[error("reading the catalog: {cause}")]
+    Unreadable {
+        /// For the log.
+        cause: String,
+    },
+    /// The task that worked on it stopped: a bug, or the gateway is shutting down.
+    #[error("the deployment was interrupted: {cause}")]
+    Interrupted {
+        /// For the log.
+        cause: String,
+    },
+    /// No connection, or the gateway's records.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+/// The changes that stand in the way, in a few words.
+fn summary(validation: &SchemaValidation) -> String {
+    let changes = validation.dataloss_changes.iter().chain(&validation.incompatible_changes);
+    let words = changes.map(|change| {
+        let column = change.column.as_ref().map(|column| format!(".{column}")).unwrap_or_default();
+        format!("{:?} {}{column}", change.change_type, change.table)
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn in_version(version: &Option<String>) -> String {
+    version.as_ref().map(|version| format!(" in version {version}")).unwrap_or_default()
+}
+
+impl DeployError {
+    /// For `map_err`: the gateway's own statement failed while it did `step`.
+    pub fn own(step: &'static str) -> impl Fn(tokio_postgres::Error) -> Self {
+        move |source| Self::Own { step, source }
+    }
+}
+
+/// PostgreSQL refused a statement of the bundle: where, and in its own words.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{step}, line {line}: {cause}")]
+pub struct StatementError {
+    /// E.g. `running migrations/003_add_audit.pssql`.
+    pub step: String,
+    /// The folder, which decides the code of the answer.
+    pub kind: Kind,
+    /// The file.
+    pub path: String,
+    /// Where PostgreSQL points, else where the statement starts; from 1.
+    pub line: usize,
+    /// `None`: the connection was lost.
+    pub sqlstate: Option<String>,
+    /// PostgreSQL's message.
+    pub cause: String,
+    /// PostgreSQL's detail.
+    pub detail: Option<String>,
+    /// PostgreSQL's hint.
+    pub hint: Option<String>,
+}
+
+impl StatementError {
+    /// `prefix` characters stood before the statement's own text in what was sent.
+    pub fn new(statement: &Statement, error: &tokio_postgres::Error, prefix: usize) -> Self {
+        let verb = match statement.kind {
+            Kind::Migrations => "running",
+            Kind::Seeders => "seeding",
+            Kind::Extensions | Kind::Types | Kind::Tables | Kind::Views | Kind::Functions => "deploying",
+        };
+        let database_error = error.as_db_error();
+        let line = database_error.map_or(statement.line, |error| line(statement, error, prefix));
+        Self {
+            step: format!("{verb} {}", statement.path),
+            kind: statement.kind,
+            path: statement.path.clone(),
+            line,
+            sqlstate: error.code().map(|code| code.code().to_owned()),
+            cause: database_error.map_or_else(|| error.to_string(), |error| error.message().to_owned()),
+            detail: database_error.and_then(DbError::detail).map(str::to_owned),
+            hint: database_error.and_then(DbError::hint).map(str::to_owned),
+        }
+    }
+}
+
+fn line(statement: &Statement, error: &DbError, prefix: usize) -> usize {
+    match error.position() {
+        Some(ErrorPosition::Original(position)) => {
+            statement.line_of((*position as usize).saturating_sub(prefix).max(1))
+        }
+        // A position within a function's body: found where the body stands in the statement.
+        Some(ErrorPosition::Internal { position, query }) => match statement.text.find(query.as_str()) {
+            Some(at) if !query.is_empty() => {
+                let before = statement.text[..at].chars().count();
+                statement.line_of(before + *position as usize)
+            }
+            _ => statement.line,
+        },
+        None => body_line(statement, error).unwrap_or(statement.line),
+    }
+}
+
+/// PL/pgSQL tells the line of its body in the error's context only: `… near line 3`.
+fn body_line(statement: &Statement, error: &DbError) -> Option<usize> {
+    let context = error.where_()?;
+    let (_, after) = context.split_once("near line ").or_else(|| context.split_once(" line "))?;
+    let within: usize = after.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()?;
+    if !context.starts_with("compilation of PL/pgSQL function") && !context.starts_with("PL/pgSQL function") {
+        return None;
+    }
+    let body = statement.body()?;
+    let before = statement.text.find(body.as_str())?;
+    let lines_before = statement.text[..before].matches('\n').count();
+    // PL/pgSQL does not count a line break right after the opening quotes.
+    Some(statement.line + lines_before + within.saturating_sub(1) + usize::from(body.starts_with('\n')))
+}

@@ -1,0 +1,200 @@
+//! Functions and procedures: which one a statement made, whether its body holds, and those that nobody declares any more.
+
+use std::collections::HashMap;
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::{CreateFunctionStmt, FunctionParameterMode, TypeName};
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use super::error::{DeployError, StatementError};
+use super::runner::{Failure, Runner};
+use super::tracking::TrackedFunction;
+use crate::bundle::sql::Statement;
+use crate::databases::quote_ident;
+
+/// A function as `pg_proc` has it.
+#[derive(Clone, Debug)]
+pub struct CatalogFunction {
+    /// `pg_proc.oid`
+    pub oid: u32,
+    /// Its schema and name, unquoted.
+    pub name: (String, String),
+    /// `regprocedure`
+    pub signature: String,
+    /// Input types, as `format_type` prints them.
+    pub param_types: Vec<String>,
+    /// Empty for a procedure.
+    pub return_type: String,
+    /// The validator of its language, if it has one.
+    pub validator: Option<String>,
+}
+
+/// `(schema, name)` that a `CREATE FUNCTION` makes.
+pub fn name_of(statement: &Statement) -> Option<(String, String)> {
+    statement.object().map(|object| (object.schema.clone(), object.name.clone()))
+}
+
+/// Makes a function or replaces it. Where PostgreSQL refuses to replace (another return type, other names of
+/// parameters), the old one is dropped first.
+pub async fn create_or_replace(runner: &Runner<'_>, statement: &Statement) -> Result<(), Failure> {
+    const OR_REPLACE: &str = " OR REPLACE";
+    const CREATE: &str = "CREATE";
+    let replaces = matches!(statement.tree.as_ref(), NodeEnum::CreateFunctionStmt(create) if create.replace);
+    let result = match statement.text.get(CREATE.len()..) {
+        Some(rest) if !replaces => {
+            runner.run_as(statement, &format!("{CREATE}{OR_REPLACE}{rest}"), OR_REPLACE.len()).await
+        }
+        _ => runner.run(statement).await,
+    };
+    let refused = [SqlState::INVALID_FUNCTION_DEFINITION, SqlState::WRONG_OBJECT_TYPE];
+    match result {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.is_one_of(&refused) => match written_signature(statement) {
+            Some(signature) => {
+                let drop = format!("DROP ROUTINE IF EXISTS {signature};");
+                let sql = format!("{drop}{}", statement.text);
+                runner.run_as(statement, &sql, drop.chars().count()).await.map(|_| ())
+            }
+            None => Err(failure),
+        },
+        Err(failure) => Err(failure),
+    }
+}
+
+/// For each of `statements` the function that it defines, where PostgreSQL has it.
+pub async fn identify(
+    client: &Client,
+    statements: &[&Statement],
+) -> Result<Vec<Option<CatalogFunction>>, DeployError> {
+    let failed = DeployError::own("reading which functions were made");
+    let mut by_name: HashMap<(String, String), Vec<CatalogFunction>> = HashMap::new();
+    for function in read_catalog(client, statements).await.map_err(&failed)? {
+        by_name.entry(function.name.clone()).or_default().push(function);
+    }
+    // Only where a name has overloads does the signature have to be worked out.
+    let candidates = |statement: &Statement| name_of(statement).and_then(|name| by_name.get(&name));
+    let overloaded: Vec<String> = statements
+        .iter()
+        .filter(|statement| candidates(statement).is_some_and(|found| found.len() > 1))
+        .filter_map(|statement| written_signature(statement))
+        .collect();
+    let resolved = resolve(client, overloaded).await.map_err(&failed)?;
+    let find = |statement: &&Statement| match candidates(statement).map(Vec::as_slice) {
+        Some([only]) => Some(only.clone()),
+        Some(several) => {
+            let oid = resolved.get(&written_signature(statement)?)?;
+            several.iter().find(|function| function.oid == *oid).cloned()
+        }
+        None => None,
+    };
+    Ok(statements.iter().map(find).collect())
+}
+
+async fn read_catalog(
+    client: &Client,
+    statements: &[&Statement],
+) -> Result<Vec<CatalogFunction>, tokio_postgres::Error> {
+    let (schemas, names): (Vec<_>, Vec<_>) = statements.iter().filter_map(|statement| name_of(statement)).unzip();
+    let query = "SELECT p.oid, n.nspname::text, p.proname::text, p.oid::regprocedure::text,
+                        ARRAY(SELECT format_type(type, NULL) FROM unnest(p.proargtypes) AS type),
+                        coalesce(pg_get_function_result(p.oid), ''),
+                        CASE WHEN l.lanvalidator <> 0 THEN l.lanvalidator::regproc::text END
+                 FROM pg_proc p
+                 JOIN pg_namespace n ON n.oid = p.pronamespace
+                 JOIN pg_language l ON l.oid = p.prolang
+                 WHERE (n.nspname, p.proname) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND p.prokind <> 'a'";
+    let rows = client.query(query, &[&schemas, &names]).await?;
+    let function = |row: &tokio_postgres::Row| CatalogFunction {
+        oid: row.get(0),
+        name: (row.get(1), row.get(2)),
+        signature: row.get(3),
+        param_types: row.get(4),
+        return_type: row.get(5),
+        validator: row.get(6),
+    };
+    Ok(rows.iter().map(function).collect())
+}
+
+async fn resolve(client: &Client, signatures: Vec<String>) -> Result<HashMap<String, u32>, tokio_postgres::Error> {
+    if signatures.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let query = "SELECT signature, to_regprocedure(signature)::oid FROM unnest($1::text[]) AS signature";
+    let rows = client.query(query, &[&signatures]).await?;
+    Ok(rows.iter().filter_map(|row| Some((row.get(0), row.get::<_, Option<u32>>(1)?))).collect())
+}
+
+/// `schema.name(type, type)` as the statement writes it, for `to_regprocedure`; `None` where it says `%TYPE`.
+pub fn written_signature(statement: &Statement) -> Option<String> {
+    let NodeEnum::CreateFunctionStmt(create) = statement.tree.as_ref() else { return None };
+    let (schema, name) = name_of(statement)?;
+    let types: Option<Vec<String>> = input_types(create).map(type_text).collect();
+    Some(format!("{}.{}({})", quote_ident(&schema), quote_ident(&name), types?.join(",")))
+}
+
+fn input_types(create: &CreateFunctionStmt) -> impl Iterator<Item = &TypeName> {
+    let output = [FunctionParameterMode::FuncParamOut as i32, FunctionParameterMode::FuncParamTable as i32];
+    create
+        .parameters
+        .iter()
+        .filter_map(|node| match &node.node {
+            Some(NodeEnum::FunctionParameter(parameter)) => Some(parameter),
+            _ => None,
+        })
+        .filter(move |parameter| !output.contains(&parameter.mode))
+        .filter_map(|parameter| parameter.arg_type.as_ref())
+}
+
+fn type_text(name: &TypeName) -> Option<String> {
+    if name.pct_type {
+        return None;
+    }
+    let parts = name.names.iter().filter_map(|part| match &part.node {
+        Some(NodeEnum::String(part)) => Some(quote_ident(&part.sval)),
+        _ => None,
+    });
+    Some(format!("{}{}", parts.collect::<Vec<_>>().join("."), "[]".repeat(name.array_bounds.len().min(1))))
+}
+
+/// Has PostgreSQL check the bodies, now that everything they may mention is there. The first one that does not hold is
+/// the error.
+pub async fn validate(runner: &Runner<'_>, functions: &[(&Statement, CatalogFunction)]) -> Result<(), DeployError> {
+    runner.own("checking functions", "SET check_function_bodies = on").await?;
+    let checks = functions.iter().map(|(statement, function)| async move {
+        let Some(validator) = &function.validator else { return Ok(()) };
+        let sql = format!("SELECT {validator}({})", function.oid);
+        runner
+            .client
+            .batch_execute(&sql)
+            .await
+            .map_err(|error| DeployError::Statement(Box::new(StatementError::new(statement, &error, 0))))
+    });
+    // Sent one after the other without waiting, answered in the same order.
+    for result in futures_util::future::join_all(checks).await {
+        result?;
+    }
+    runner.own("checking functions", "SET check_function_bodies = off").await
+}
+
+/// Drops what an earlier bundle declared and this one does not. What was renamed or dropped by hand is no matter.
+pub async fn drop_orphans(runner: &Runner<'_>, orphans: &[&TrackedFunction]) -> Result<(), DeployError> {
+    for orphan in orphans {
+        // The signature is as `regprocedure` prints it: quoted, and readable again.
+        let sql = format!("DROP ROUTINE IF EXISTS {}", orphan.signature);
+        runner.client.batch_execute(&sql).await.map_err(|error| {
+            let database_error = error.as_db_error();
+            DeployError::Statement(Box::new(StatementError {
+                step: format!("dropping {}, which the bundle no longer has", orphan.signature),
+                kind: crate::bundle::Kind::Functions,
+                path: orphan.source_file.clone(),
+                line: 1,
+                sqlstate: error.code().map(|code| code.code().to_owned()),
+                cause: database_error.map_or_else(|| error.to_string(), |error| error.message().to_owned()),
+                detail: database_error.and_then(|error| error.detail()).map(str::to_owned),
+                hint: database_error.and_then(|error| error.hint()).map(str::to_owned),
+            }))
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,314 @@
+//! Runs pending migrations: in an existing database as written, in a new one without what the declaration already has.
+
+mod declared;
+
+use std::collections::HashMap;
+
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use self::declared::{Decision, Declared, History, Live, Name};
+use super::error::DeployError;
+use super::objects::beginning;
+use super::report::SkippedStatement;
+use super::runner::{Failure, Runner};
+use super::tracking::{self, Origin, Tracked};
+use crate::bundle::Kind;
+use crate::bundle::order::{Migration, Script, rewritten};
+use crate::bundle::sql::Statement;
+use crate::databases::{quote_ident, quote_literal};
+
+/// Refuses a bundle in which the text of an applied migration was edited.
+pub fn check_unedited(migrations: &[Migration], tracked: &Tracked) -> Result<(), DeployError> {
+    for migration in migrations {
+        if tracked.migrations.get(&migration.file).is_some_and(|checksum| *checksum != migration.checksum) {
+            return Err(DeployError::EditedMigration { file: migration.file.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// The migrations of one deployment to one database.
+pub struct Migrations<'a> {
+    /// By path, those that are not applied yet.
+    pending: HashMap<&'a str, &'a Migration>,
+    /// File and checksum of the same.
+    pending_in_order: Vec<(String, String)>,
+    origin: Origin,
+    new_database: Option<NewDatabase>,
+    /// How many statements of migrations were met, applied ones included.
+    met: usize,
+    /// The migration whose statements run now.
+    current: Option<&'a str>,
+    /// Statements that a new database had no need of.
+    pub skipped: Vec<SkippedStatement>,
+    /// Those that an interrupted run has behind it, by file.
+    done: HashMap<String, usize>,
+    met_in_file: usize,
+}
+
+/// What a new database needs to know to leave out what it has.
+struct NewDatabase {
+    history: History,
+    declared: Option<Declared>,
+}
+
+impl<'a> Migrations<'a> {
+    /// `new_database`: its tables are as declared, so much of the migrations is there already.
+    pub async fn new(
+        runner: &Runner<'_>,
+        script: &'a Script,
+        tracked: &Tracked,
+        new_database: bool,
+        origin: &Origin,
+    ) -> Result<Self, DeployError> {
+        let is_pending = |migration: &&Migration| !tracked.migrations.contains_key(&migration.file);
+        let pending: Vec<&Migration> = script.migrations.iter().filter(is_pending).collect();
+        let pending_in_order =
+            pending.iter().map(|migration| (migration.file.clone(), migration.checksum.clone())).collect();
+        let pending = pending.into_iter().map(|migration| (migration.path.as_str(), migration)).collect();
+        let statements: Vec<_> =
+            script.statements.iter().filter(|statement| statement.kind == Kind::Migrations).collect();
+        let declares = script
+            .statements
+            .iter()
+            .any(|statement| matches!(statement.kind, Kind::Tables | Kind::Types));
+        let new_database = (new_database && declares)
+            .then(|| NewDatabase { history: History::of(&statements), declared: None });
+        let done = read_progress(runner.client).await?;
+        Ok(Self {
+            pending,
+            pending_in_order,
+            origin: origin.clone(),
+            new_database,
+            met: 0,
+            current: None,
+            skipped: Vec::new(),
+            done,
+            met_in_file: 0,
+        })
+    }
+
+    /// Runs one statement of a migration, if that is pending.
+    pub async fn run(&mut self, runner: &Runner<'_>, statement: &'a Statement) -> Result<(), Failure> {
+        let at = self.met;
+        self.met += 1;
+        let Some(migration) = self.pending.get(statement.path.as_str()).copied() else { return Ok(()) };
+        if self.current != Some(statement.path.as_str()) {
+            self.current = Some(&statement.path);
+            self.met_in_file = 0;
+        }
+        self.met_in_file += 1;
+        if self.done.get(&migration.file).is_some_and(|done| self.met_in_file <= *done) {
+            return Ok(());
+        }
+        if statement.refuses_transaction() {
+            let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+            self.save_progress(runner, migration).await.map_err(failed)?;
+            let done = "UPDATE public._stonescriptdb_gateway_progress SET statements_done = statements_done + 1
+                        WHERE migration_file = ";
+            let done = format!("{done}{}", quote_literal(&migration.file));
+            return runner.run_outside(statement, &done).await;
+        }
+        match &mut self.new_database {
+            None => runner.run(statement).await.map(drop),
+            Some(_) => self.run_in_new(runner, at, statement, &migration.file).await,
+        }
+    }
+
+    async fn run_in_new(
+        &mut self,
+        runner: &Runner<'_>,
+        at: usize,
+        statement: &'a Statement,
+        file: &str,
+    ) -> Result<(), Failure> {
+        let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+        let Some(new_database) = &mut self.new_database else { return Ok(()) };
+        if new_database.declared.is_none() {
+            new_database.declared = Some(read_declared(runner.client).await.map_err(failed)?);
+        }
+        let Some(known) = &new_database.declared else { return Ok(()) };
+        let about = declared::altered(&statement.tree)
+            .or_else(|| declared::dropped_tables(&statement.tree).into_iter().next());
+        let live = match &about {
+            Some(name) => read_live(runner.client, name).await.map_err(failed)?,
+            None => Live::default(),
+        };
+        let decision = declared::decide(at, statement, known, &new_database.history, &live);
+        let reason = match decision {
+            Decision::Skip(reason) => Some(reason),
+            Decision::Run { forgiving } => run_guarded(runner, statement, forgiving, about.as_ref()).await?,
+            Decision::RunOnly { tree, reason } => match rewritten(statement, *tree) {
+                Some(rest) => {
+                    let more = run_guarded(runner, &rest, true, about.as_ref()).await?;
+                    Some(more.map_or(reason.clone(), |more| format!("{reason}; {more}")))
+                }
+                None => run_guarded(runner, statement, true, about.as_ref()).await?,
+            },
+        };
+        if let Some(reason) = reason {
+            self.skipped.push(SkippedStatement {
+                migration: file.to_owned(),
+                line: statement.line,
+                statement: beginning(&statement.text),
+                reason,
+            });
+        }
+        Ok(())
+    }
+
+    /// Before a statement that runs outside the transaction: what came before will be committed, and a run that is
+    /// interrupted resumes here.
+    async fn save_progress(&self, runner: &Runner<'_>, current: &Migration) -> Result<(), tokio_postgres::Error> {
+        let finished: Vec<_> = self.pending_in_order.iter().take_while(|file| file.0 != current.file).cloned().collect();
+        tracking::write_migrations(runner.client, &finished, &self.origin).await?;
+        let done = i32::try_from(self.met_in_file - 1).unwrap_or(i32::MAX);
+        let save = "INSERT INTO public._stonescriptdb_gateway_progress VALUES ($1, $2)
+                    ON CONFLICT (migration_file) DO UPDATE SET statements_done = $2";
+        runner.client.execute(save, &[&current.file, &done]).await.map(drop)
+    }
+
+    /// File and checksum of those that this deployment applies, to be recorded.
+    pub fn applied(&self) -> &[(String, String)] {
+        &self.pending_in_order
+    }
+}
+
+/// Runs a statement; the reason where its effect turned out to be there already.
+async fn run_guarded(
+    runner: &Runner<'_>,
+    statement: &Statement,
+    forgiving: bool,
+    about: Option<&Name>,
+) -> Result<Option<String>, Failure> {
+    let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+    let constraints_before = match about {
+        Some(name) if forgiving => Some((name, read_definitions(runner.client, name).await.map_err(failed)?)),
+        _ => None,
+    };
+    // Of two savepoints, this one outlives the statement's own.
+    if constraints_before.is_some() {
+        runner.client.batch_execute("SAVEPOINT guard").await.map_err(failed)?;
+    }
+    match runner.run(statement).await {
+        Ok(_) => {}
+        Err(failure) if forgiving && failure.is_one_of(EFFECT_IS_THERE) => {
+            if constraints_before.is_some() {
+                runner.client.batch_execute("RELEASE SAVEPOINT guard").await.map_err(failed)?;
+            }
+            return Ok(Some(format!("the declaration has its effect already: {}", failure.error.cause)));
+        }
+        Err(failure) => return Err(failure),
+    }
+    let Some((name, before)) = constraints_before else { return Ok(None) };
+    let after = read_definitions(runner.client, name).await.map_err(failed)?;
+    let twin = after
+        .iter()
+        .filter(|(object, _)| !before.contains_key(*object))
+        .any(|(_, definition)| before.values().any(|known| known == definition));
+    let end = if twin { "ROLLBACK TO SAVEPOINT guard" } else { "RELEASE SAVEPOINT guard" };
+    runner.client.batch_execute(end).await.map_err(failed)?;
+    Ok(twin.then(|| "the declaration has the same constraint or index already".to_owned()))
+}
+
+/// PostgreSQL's codes for "exists already" and "is not there".
+const EFFECT_IS_THERE: &[SqlState] = &[
+    SqlState::DUPLICATE_COLUMN,
+    SqlState::DUPLICATE_TABLE,
+    SqlState::DUPLICATE_OBJECT,
+    SqlState::DUPLICATE_FUNCTION,
+    SqlState::DUPLICATE_SCHEMA,
+    SqlState::UNDEFINED_COLUMN,
+    SqlState::UNDEFINED_TABLE,
+    SqlState::UNDEFINED_OBJECT,
+    // Renaming an enum value that has its new name: "is not an existing enum label".
+    SqlState::INVALID_PARAMETER_VALUE,
+    // A second primary key.
+    SqlState::INVALID_TABLE_DEFINITION,
+];
+
+async fn read_progress(client: &Client) -> Result<HashMap<String, usize>, DeployError> {
+    let rows = client
+        .query("SELECT migration_file, statements_done FROM public._stonescriptdb_gateway_progress", &[])
+        .await
+        .map_err(DeployError::own("reading where an interrupted migration stopped"))?;
+    Ok(rows.iter().map(|row| (row.get(0), usize::try_from(row.get::<_, i32>(1)).unwrap_or(0))).collect())
+}
+
+/// What is in the database before the first migration, which is what the declaration made.
+async fn read_declared(client: &Client) -> Result<Declared, tokio_postgres::Error> {
+    const OURS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+                        AND c.relname NOT LIKE '\\_stonescriptdb\\_gateway\\_%'";
+    let mut declared = Declared::default();
+    let columns = format!(
+        "SELECT n.nspname::text, c.relname::text, a.attname::text FROM pg_class c
+         JOIN pg_namespace n ON n.oid = c.relnamespace
+         LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         WHERE c.relkind IN ('r', 'p', 'f', 'c') AND {OURS}"
+    );
+    for row in client.query(&columns, &[]).await? {
+        let columns = declared.columns.entry((row.get(0), row.get(1))).or_default();
+        columns.extend(row.get::<_, Option<String>>(2));
+    }
+    let parts = format!(
+        "SELECT n.nspname::text, c.relname::text, part.name::text FROM pg_class c
+         JOIN pg_namespace n ON n.oid = c.relnamespace
+         JOIN (SELECT conrelid AS rel, conname AS name FROM pg_constraint
+               UNION ALL SELECT tgrelid, tgname FROM pg_trigger WHERE NOT tgisinternal
+               UNION ALL SELECT polrelid, polname FROM pg_policy
+               UNION ALL SELECT ev_class, rulename FROM pg_rewrite) AS part ON part.rel = c.oid
+         WHERE {OURS}"
+    );
+    let rows = client.query(&parts, &[]).await?;
+    declared.parts = rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
+    let relations = format!(
+        "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('i', 'I', 'S', 'v', 'm') AND {OURS}"
+    );
+    let rows = client.query(&relations, &[]).await?;
+    declared.relations = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let types = "SELECT n.nspname::text, t.typname::text FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+                 WHERE t.typtype IN ('e', 'd', 'r') AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
+    let rows = client.query(types, &[]).await?;
+    declared.types = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    Ok(declared)
+}
+
+async fn read_live(client: &Client, name: &Name) -> Result<Live, tokio_postgres::Error> {
+    let row = client
+        .query_one(
+            "SELECT relation.oid IS NOT NULL,
+                    ARRAY(SELECT attname::text FROM pg_attribute
+                          WHERE attrelid = relation.oid AND attnum > 0 AND NOT attisdropped),
+                    ARRAY(SELECT conname::text FROM pg_constraint WHERE conrelid = relation.oid
+                          UNION ALL SELECT tgname FROM pg_trigger WHERE tgrelid = relation.oid
+                          UNION ALL SELECT polname FROM pg_policy WHERE polrelid = relation.oid)
+             FROM (SELECT to_regclass($1::text)::oid AS oid) AS relation",
+            &[&qualified(name)],
+        )
+        .await?;
+    let (columns, parts): (Vec<String>, Vec<String>) = (row.get(1), row.get(2));
+    Ok(Live { exists: row.get(0), columns: columns.into_iter().collect(), parts: parts.into_iter().collect() })
+}
+
+/// The constraints and indexes of a table, by identity, each with what it means without its name.
+async fn read_definitions(client: &Client, name: &Name) -> Result<HashMap<String, String>, tokio_postgres::Error> {
+    let rows = client
+        .query(
+            "SELECT 'constraint ' || oid, 'constraint ' || pg_get_constraintdef(oid)
+             FROM pg_constraint WHERE conrelid = to_regclass($1::text)
+             UNION ALL
+             SELECT 'index ' || i.indexrelid, concat_ws(' ', 'index', c.relam, i.indkey, i.indclass, i.indcollation,
+                    i.indoption, i.indisunique, pg_get_expr(i.indexprs, i.indrelid), 'where',
+                    pg_get_expr(i.indpred, i.indrelid))
+             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass($1::text)",
+            &[&qualified(name)],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+fn qualified((schema, name): &Name) -> String {
+    format!("{}.{}", quote_ident(schema), quote_ident(name))
+}

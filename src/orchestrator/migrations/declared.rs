@@ -1,0 +1,398 @@
+//! Migrations in a new database, whose tables are already as declared: which statements it has no need of
+//! (contract §4, first paragraph). Pure: what the database holds is an argument.
+//!
+//! The declaration is the final state, so a statement that would change a declared column, constraint or index is
+//! skipped, whether the declaration has its result or has gone further since. What the declaration does not know (an
+//! index that only a migration makes) is run.
+
+use std::collections::{HashMap, HashSet};
+
+use pg_query::protobuf::{AlterTableStmt, AlterTableType, DropStmt, ObjectType, RangeVar, RenameStmt};
+use pg_query::{Node, NodeEnum};
+
+use crate::bundle::sql::Statement;
+
+/// A table or composite type: schema and name, unquoted.
+pub type Name = (String, String);
+
+/// What `tables/` and `types/` made, read back from the catalog before the first migration.
+#[derive(Clone, Debug, Default)]
+pub struct Declared {
+    /// Columns, or a composite type's attributes, by relation.
+    pub columns: HashMap<Name, HashSet<String>>,
+    /// Constraints, triggers, policies, rules: relation and name.
+    pub parts: HashSet<(Name, String)>,
+    /// Indexes, views, sequences.
+    pub relations: HashSet<Name>,
+    /// Enums and domains.
+    pub types: HashSet<Name>,
+}
+
+impl Declared {
+    fn has_column(&self, relation: &Name, column: &str) -> bool {
+        self.columns.get(relation).is_some_and(|columns| columns.contains(column))
+    }
+}
+
+/// The columns and parts that a relation has at this moment; empty where it is not there.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    /// Whether there is such a relation.
+    pub exists: bool,
+    /// Its columns.
+    pub columns: HashSet<String>,
+    /// Its constraints, triggers, policies and rules.
+    pub parts: HashSet<String>,
+}
+
+/// What becomes of a migration's statement.
+#[derive(Debug)]
+pub enum Decision {
+    /// Run it; where it fails because its effect is there, it is skipped after all if this says so.
+    Run {
+        /// Whether a declared object is concerned, so that "exists already" and "is gone" are no errors.
+        forgiving: bool,
+    },
+    /// Leave it out.
+    Skip(String),
+    /// Run this instead: the commands of an `ALTER TABLE` that are still needed.
+    RunOnly {
+        /// With the other commands taken out.
+        tree: Box<NodeEnum>,
+        /// Why those were.
+        reason: String,
+    },
+}
+
+/// Something that a migration does to a name.
+enum Event {
+    RenameTable(Name, Name),
+    DropTable(Name),
+    RenameColumn(Name, String, String),
+    DropColumn(Name, String),
+}
+
+/// The whole of the migrations, to know what becomes of a name later on.
+pub struct History {
+    /// With the number of the statement, in the order in which they run.
+    events: Vec<(usize, Event)>,
+    /// Tables that some migration drops or renames: they were declared once.
+    once: HashSet<Name>,
+}
+
+impl History {
+    /// `migrations`: every migration's statements in the order in which they run.
+    pub fn of(migrations: &[&Statement]) -> Self {
+        let mut events = Vec::new();
+        for (at, statement) in migrations.iter().enumerate() {
+            events.extend(events_of(&statement.tree).into_iter().map(|event| (at, event)));
+        }
+        let once = events
+            .iter()
+            .filter_map(|(_, event)| match event {
+                Event::RenameTable(old, _) => Some(old.clone()),
+                Event::DropTable(name) => Some(name.clone()),
+                Event::RenameColumn(..) | Event::DropColumn(..) => None,
+            })
+            .collect();
+        Self { events, once }
+    }
+
+    /// What a table is called in the end; `None` where it is dropped.
+    fn fate_of_table(&self, table: &Name, after: usize) -> Option<Name> {
+        let mut name = table.clone();
+        for (_, event) in self.events.iter().filter(|(at, _)| *at > after) {
+            match event {
+                Event::RenameTable(old, new) if *old == name => name = new.clone(),
+                Event::DropTable(dropped) if *dropped == name => return None,
+                _ => {}
+            }
+        }
+        Some(name)
+    }
+
+    /// What a column is called in the end, and in which table; `None` where it is dropped.
+    fn fate_of_column(&self, table: &Name, column: &str, after: usize) -> Option<(Name, String)> {
+        let (mut table, mut column) = (table.clone(), column.to_owned());
+        for (_, event) in self.events.iter().filter(|(at, _)| *at > after) {
+            match event {
+                Event::RenameTable(old, new) if *old == table => table = new.clone(),
+                Event::DropTable(dropped) if *dropped == table => return None,
+                Event::RenameColumn(of, old, new) if *of == table && *old == column => column = new.clone(),
+                Event::DropColumn(of, dropped) if *of == table && *dropped == column => return None,
+                _ => {}
+            }
+        }
+        Some((table, column))
+    }
+}
+
+fn events_of(tree: &NodeEnum) -> Vec<Event> {
+    match tree {
+        NodeEnum::RenameStmt(rename) => rename_event(rename).into_iter().collect(),
+        NodeEnum::DropStmt(drop) if drop.remove_type == ObjectType::ObjectTable as i32 => {
+            dropped(drop).into_iter().map(Event::DropTable).collect()
+        }
+        NodeEnum::AlterTableStmt(alter) => {
+            let Some(table) = alter.relation.as_ref().map(name) else { return Vec::new() };
+            commands(alter)
+                .filter(|command| command.subtype == AlterTableType::AtDropColumn as i32)
+                .map(|command| Event::DropColumn(table.clone(), command.name.clone()))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn rename_event(rename: &RenameStmt) -> Option<Event> {
+    let old = name(rename.relation.as_ref()?);
+    match ObjectType::try_from(rename.rename_type) {
+        Ok(ObjectType::ObjectTable) => {
+            let new = (old.0.clone(), rename.newname.clone());
+            Some(Event::RenameTable(old, new))
+        }
+        Ok(ObjectType::ObjectColumn | ObjectType::ObjectAttribute) => {
+            Some(Event::RenameColumn(old, rename.subname.clone(), rename.newname.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// The relation that a migration's statement alters, whose live state [`decide`] wants to know.
+pub fn altered(tree: &NodeEnum) -> Option<Name> {
+    match tree {
+        NodeEnum::AlterTableStmt(alter) => alter.relation.as_ref().map(name),
+        NodeEnum::RenameStmt(rename) => rename.relation.as_ref().map(name),
+        NodeEnum::IndexStmt(index) => index.relation.as_ref().map(name),
+        _ => None,
+    }
+}
+
+/// The names that a `DROP` is about: what [`decide`] wants to know the existence of.
+pub fn dropped_tables(tree: &NodeEnum) -> Vec<Name> {
+    match tree {
+        NodeEnum::DropStmt(drop) if drop.remove_type == ObjectType::ObjectTable as i32 => dropped(drop),
+        _ => Vec::new(),
+    }
+}
+
+/// What becomes of statement number `at` of the migrations, given what the database holds of what it is about.
+pub fn decide(at: usize, statement: &Statement, declared: &Declared, history: &History, live: &Live) -> Decision {
+    match statement.tree.as_ref() {
+        NodeEnum::CreateStmt(create) => {
+            let Some(table) = create.relation.as_ref().map(name) else { return run(false) };
+            match history.fate_of_table(&table, at) {
+                Some(fate) if declared.columns.contains_key(&fate) => {
+                    Decision::Skip(format!("the table {} is declared", fate.1))
+                }
+                _ => run(false),
+            }
+        }
+        NodeEnum::DropStmt(drop) => decide_drop(drop, declared, live),
+        NodeEnum::RenameStmt(rename) => decide_rename(rename, declared, history, live),
+        NodeEnum::AlterTableStmt(alter) => decide_alter(at, alter, declared, history, live),
+        NodeEnum::DoStmt(_) => run(false),
+        _ => run(concerns(statement, declared, history)),
+    }
+}
+
+fn run(forgiving: bool) -> Decision {
+    Decision::Run { forgiving }
+}
+
+/// Whether the statement mentions something that is, or once was, declared.
+fn concerns(statement: &Statement, declared: &Declared, history: &History) -> bool {
+    let named = statement.needs.iter().map(|need| {
+        (need.schema.clone().unwrap_or_else(|| "public".to_owned()), need.name.clone())
+    });
+    let made = statement.makes.iter().map(|made| (made.schema.clone(), made.name.clone()));
+    named.chain(made).any(|name| {
+        declared.columns.contains_key(&name)
+            || declared.types.contains(&name)
+            || declared.relations.contains(&name)
+            || history.once.contains(&name)
+    })
+}
+
+fn decide_drop(drop: &DropStmt, declared: &Declared, live: &Live) -> Decision {
+    let names = dropped(drop);
+    let is_declared = |name: &Name| match ObjectType::try_from(drop.remove_type) {
+        Ok(ObjectType::ObjectTable) => declared.columns.contains_key(name),
+        Ok(ObjectType::ObjectTrigger | ObjectType::ObjectPolicy | ObjectType::ObjectRule) => {
+            // For these the words are table and name.
+            declared.parts.contains(&(("public".to_owned(), name.0.clone()), name.1.clone()))
+        }
+        _ => declared.relations.contains(name) || declared.types.contains(name),
+    };
+    if let Some(name) = names.iter().find(|name| is_declared(name)) {
+        return Decision::Skip(format!("{} is declared, and the declaration is the final state", name.1));
+    }
+    // Where the bundle declares tables, one that is neither declared nor there is gone as it should be.
+    let declares = !declared.columns.is_empty() || !declared.types.is_empty();
+    match names.as_slice() {
+        [table] if drop.remove_type == ObjectType::ObjectTable as i32 && declares && !live.exists => {
+            Decision::Skip(format!("the table {} is not declared and not there", table.1))
+        }
+        _ => run(declares),
+    }
+}
+
+fn decide_rename(rename: &RenameStmt, declared: &Declared, history: &History, live: &Live) -> Decision {
+    let Some(relation) = rename.relation.as_ref().map(name) else { return run(!declared.types.is_empty()) };
+    let known = declared.columns.contains_key(&relation);
+    match ObjectType::try_from(rename.rename_type) {
+        Ok(ObjectType::ObjectTable) if known => {
+            Decision::Skip(format!("the table {} is declared, and the declaration is the final state", relation.1))
+        }
+        Ok(ObjectType::ObjectTable) if !live.exists => {
+            let new = (relation.0.clone(), rename.newname.clone());
+            match declared.columns.contains_key(&new) || !declared.columns.is_empty() {
+                true => Decision::Skip(format!("the declaration has no table {} any more", relation.1)),
+                false => run(false),
+            }
+        }
+        Ok(ObjectType::ObjectColumn | ObjectType::ObjectAttribute) if known || history.once.contains(&relation) => {
+            let column = &rename.subname;
+            if declared.has_column(&relation, column) {
+                Decision::Skip(format!("the column {column} is declared, and the declaration is the final state"))
+            } else if !live.columns.contains(column) {
+                Decision::Skip(format!("the declaration has no column {column} any more"))
+            } else {
+                run(false)
+            }
+        }
+        _ => run(known || !declared.relations.is_empty()),
+    }
+}
+
+fn decide_alter(
+    at: usize,
+    alter: &AlterTableStmt,
+    declared: &Declared,
+    history: &History,
+    live: &Live,
+) -> Decision {
+    let Some(relation) = alter.relation.as_ref().map(name) else { return run(false) };
+    let known = declared.columns.contains_key(&relation);
+    if !known {
+        if live.exists || !history.once.contains(&relation) {
+            return run(declared.relations.contains(&relation));
+        }
+        return Decision::Skip(format!("the declaration has no table {} any more", relation.1));
+    }
+    let mut kept = Vec::new();
+    let mut reasons = Vec::new();
+    for node in &alter.cmds {
+        match command_reason(at, &relation, node, declared, history, live) {
+            Some(reason) => reasons.push(reason),
+            None => kept.push(node.clone()),
+        }
+    }
+    if reasons.is_empty() {
+        return run(true);
+    }
+    let reason = reasons.join("; ");
+    if kept.is_empty() {
+        return Decision::Skip(reason);
+    }
+    let tree = Box::new(NodeEnum::AlterTableStmt(AlterTableStmt { cmds: kept, ..alter.clone() }));
+    Decision::RunOnly { tree, reason }
+}
+
+/// Why a command of an `ALTER TABLE` on a declared table is not needed; `None`: it is.
+fn command_reason(
+    at: usize,
+    relation: &Name,
+    node: &Node,
+    declared: &Declared,
+    history: &History,
+    live: &Live,
+) -> Option<String> {
+    use AlterTableType as Alter;
+    let Some(NodeEnum::AlterTableCmd(command)) = &node.node else { return None };
+    let def = command.def.as_deref().and_then(|def| def.node.as_ref());
+    let final_state = |what: &str| format!("{what} is declared, and the declaration is the final state");
+    match (Alter::try_from(command.subtype).ok()?, def) {
+        (Alter::AtAddColumn, Some(NodeEnum::ColumnDef(column))) => {
+            let name = &column.colname;
+            if live.columns.contains(name) {
+                return Some(format!("the declaration has the column {name} already"));
+            }
+            let (table, fate) = history.fate_of_column(relation, name, at)?;
+            declared
+                .has_column(&table, &fate)
+                .then(|| format!("the declaration has the column {name} already, as {fate}"))
+        }
+        (Alter::AtDropColumn, _) => {
+            let name = &command.name;
+            if declared.has_column(relation, name) {
+                return Some(final_state(&format!("the column {name}")));
+            }
+            (!live.columns.contains(name)).then(|| format!("the declaration has no column {name} any more"))
+        }
+        (
+            Alter::AtAlterColumnType
+            | Alter::AtColumnDefault
+            | Alter::AtSetNotNull
+            | Alter::AtDropNotNull
+            | Alter::AtAddIdentity
+            | Alter::AtSetIdentity
+            | Alter::AtDropIdentity
+            | Alter::AtSetExpression
+            | Alter::AtDropExpression,
+            _,
+        ) => {
+            let name = &command.name;
+            if declared.has_column(relation, name) {
+                return Some(final_state(&format!("the column {name}")));
+            }
+            (!live.columns.contains(name)).then(|| format!("the declaration has no column {name} any more"))
+        }
+        (Alter::AtAddConstraint, Some(NodeEnum::Constraint(constraint))) => live
+            .parts
+            .contains(&constraint.conname)
+            .then(|| format!("the declaration has the constraint {} already", constraint.conname)),
+        (Alter::AtDropConstraint, _) => {
+            let name = &command.name;
+            if declared.parts.contains(&(relation.clone(), name.clone())) {
+                return Some(final_state(&format!("the constraint {name}")));
+            }
+            (!live.parts.contains(name)).then(|| format!("the declaration has no constraint {name} any more"))
+        }
+        _ => None,
+    }
+}
+
+fn commands(alter: &AlterTableStmt) -> impl Iterator<Item = &pg_query::protobuf::AlterTableCmd> {
+    alter.cmds.iter().filter_map(|node| match &node.node {
+        Some(NodeEnum::AlterTableCmd(command)) => Some(&**command),
+        _ => None,
+    })
+}
+
+fn name(relation: &RangeVar) -> Name {
+    let schema = if relation.schemaname.is_empty() { "public" } else { &relation.schemaname };
+    (schema.to_owned(), relation.relname.clone())
+}
+
+fn dropped(drop: &DropStmt) -> Vec<Name> {
+    drop.objects
+        .iter()
+        .filter_map(|object| {
+            let parts: Vec<&str> = match &object.node {
+                Some(NodeEnum::List(list)) => list.items.iter().filter_map(word).collect(),
+                Some(NodeEnum::TypeName(name)) => name.names.iter().filter_map(word).collect(),
+                _ => return None,
+            };
+            let (last, before) = parts.split_last()?;
+            Some((before.last().copied().unwrap_or("public").to_owned(), (*last).to_owned()))
+        })
+        .collect()
+}
+
+fn word(node: &Node) -> Option<&str> {
+    match &node.node {
+        Some(NodeEnum::String(part)) => Some(&part.sval),
+        _ => None,
+    }
+}

@@ -1,0 +1,113 @@
+//! Everything that is neither table, type nor function: views, indexes, triggers, policies, sequences, comments. Makes
+//! it, or replaces what stands in its place.
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::{ObjectType, RangeVar};
+use tokio_postgres::error::SqlState;
+
+use super::runner::{Failure, Runner};
+use super::tracking::NameOf;
+use crate::bundle::sql::Statement;
+use crate::databases::quote_ident;
+
+/// Runs the statement; `false` where what it makes was there already. `may_exist`: that is then no error.
+pub async fn create(runner: &Runner<'_>, statement: &Statement, may_exist: bool) -> Result<bool, Failure> {
+    let failure = match runner.run(statement).await {
+        Ok(_) => return Ok(true),
+        Err(failure) if may_exist && failure.is_one_of(EXISTS) => failure,
+        Err(failure) => return Err(failure),
+    };
+    match drop_of(statement) {
+        // Changed, so what is there gives way. What depends on it is named by PostgreSQL's refusal.
+        Some(drop) => runner.run_as(statement, &format!("{drop};{}", statement.text), drop.chars().count() + 1).await,
+        None if replaced_by_hand(statement) => return Err(failure),
+        None => return Ok(false),
+    }
+    .map(|_| true)
+}
+
+/// PostgreSQL's codes for "exists already"; the last one is that of a second primary key.
+const EXISTS: &[SqlState] = &[
+    SqlState::DUPLICATE_OBJECT,
+    SqlState::DUPLICATE_TABLE,
+    SqlState::DUPLICATE_FUNCTION,
+    SqlState::DUPLICATE_SCHEMA,
+    SqlState::INVALID_TABLE_DEFINITION,
+];
+
+/// The statement that makes room for one that only replaces what was made from it before.
+fn drop_of(statement: &Statement) -> Option<String> {
+    match statement.tree.as_ref() {
+        NodeEnum::CreateTrigStmt(create) => Some(format!(
+            "DROP TRIGGER {} ON {}",
+            quote_ident(&create.trigname),
+            relation(create.relation.as_ref()?)
+        )),
+        NodeEnum::CreatePolicyStmt(create) => Some(format!(
+            "DROP POLICY {} ON {}",
+            quote_ident(&create.policy_name),
+            relation(create.table.as_ref()?)
+        )),
+        NodeEnum::RuleStmt(create) => {
+            Some(format!("DROP RULE {} ON {}", quote_ident(&create.rulename), relation(create.relation.as_ref()?)))
+        }
+        NodeEnum::ViewStmt(create) => Some(format!("DROP VIEW {}", relation(create.view.as_ref()?))),
+        NodeEnum::CreateTableAsStmt(create) if create.objtype == ObjectType::ObjectMatview as i32 => {
+            let name = create.into.as_ref()?.rel.as_ref()?;
+            Some(format!("DROP MATERIALIZED VIEW {}", relation(name)))
+        }
+        _ => None,
+    }
+}
+
+/// Whether "exists already" leaves the old one standing although the new one may say something else.
+fn replaced_by_hand(statement: &Statement) -> bool {
+    matches!(statement.tree.as_ref(), NodeEnum::DefineStmt(_))
+}
+
+fn relation(name: &RangeVar) -> String {
+    if name.schemaname.is_empty() {
+        return quote_ident(&name.relname);
+    }
+    format!("{}.{}", quote_ident(&name.schemaname), quote_ident(&name.relname))
+}
+
+/// Kind and name for the changelog.
+pub fn described(statement: &Statement) -> (&'static str, NameOf, String) {
+    let made = |kind, name: Option<&RangeVar>| (kind, NameOf::Relation, name.map(relation).unwrap_or_default());
+    let part = |kind, part: &str, name: Option<&RangeVar>| {
+        let table = name.map(relation).unwrap_or_default();
+        (kind, NameOf::Text, format!("{} ON {table}", quote_ident(part)))
+    };
+    let text = |kind| (kind, NameOf::Text, beginning(&statement.text));
+    match statement.tree.as_ref() {
+        NodeEnum::ViewStmt(create) => made("CreateView", create.view.as_ref()),
+        NodeEnum::CreateTableAsStmt(create) => {
+            made("CreateMaterializedView", create.into.as_ref().and_then(|into| into.rel.as_ref()))
+        }
+        NodeEnum::CreateSeqStmt(create) => made("CreateSequence", create.sequence.as_ref()),
+        NodeEnum::IndexStmt(create) if !create.idxname.is_empty() => {
+            let name = RangeVar { relname: create.idxname.clone(), ..create.relation.clone().unwrap_or_default() };
+            made("CreateIndex", Some(&name))
+        }
+        NodeEnum::CreateTrigStmt(create) => part("CreateTrigger", &create.trigname, create.relation.as_ref()),
+        NodeEnum::CreatePolicyStmt(create) => part("CreatePolicy", &create.policy_name, create.table.as_ref()),
+        NodeEnum::RuleStmt(create) => part("CreateRule", &create.rulename, create.relation.as_ref()),
+        NodeEnum::IndexStmt(_) => text("CreateIndex"),
+        NodeEnum::DefineStmt(_) => text("Define"),
+        NodeEnum::AlterTableStmt(_) => text("AlterTable"),
+        NodeEnum::CommentStmt(_) => text("Comment"),
+        NodeEnum::GrantStmt(_) => text("Grant"),
+        NodeEnum::CreateSchemaStmt(_) => text("CreateSchema"),
+        _ => text("Execute"),
+    }
+}
+
+/// The first words of a statement, for people.
+pub fn beginning(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(200) {
+        Some((at, _)) => format!("{}…", &words[..at]),
+        None => words,
+    }
+}

@@ -1,0 +1,64 @@
+//! What a deployment did, as the client reads it (contract §6, `POST /register`).
+
+use serde::{Deserialize, Serialize};
+
+/// The answer of `POST /register`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Registered {
+    /// Always `ready`.
+    pub status: &'static str,
+    /// The database's name.
+    pub database: String,
+    /// What was done.
+    #[serde(flatten)]
+    pub report: Report,
+    /// From the first look at the request to the commit.
+    pub execution_time_ms: u64,
+}
+
+/// What a deployment did to one database.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// Migrations recorded by this deployment, in a new database all of them.
+    pub migrations_applied: usize,
+    /// Extensions that were not there before.
+    pub extensions_installed: usize,
+    /// Types made.
+    pub types_deployed: usize,
+    /// Tables of `tables/` made.
+    pub tables_created: usize,
+    /// Functions and procedures made or replaced.
+    pub functions_deployed: usize,
+    /// Functions and procedures that were already as the bundle has them.
+    pub functions_unchanged: usize,
+    /// For each table that this deployment filled.
+    pub seeders: Vec<SeedReport>,
+    /// In a new database: statements of migrations whose effect the declaration already has.
+    pub migrations_skipped_statements: Vec<SkippedStatement>,
+    /// What the client should know.
+    pub warnings: Vec<String>,
+}
+
+/// Rows of one table's seeders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeedReport {
+    /// As PostgreSQL prints it.
+    pub table: String,
+    /// Rows inserted.
+    pub inserted: u64,
+    /// Rows not inserted, because the table held rows already.
+    pub skipped: u64,
+}
+
+/// A migration's statement that a new database did not need.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedStatement {
+    /// The file, below `migrations/`.
+    pub migration: String,
+    /// From 1.
+    pub line: usize,
+    /// Its beginning.
+    pub statement: String,
+    /// Why.
+    pub reason: String,
+}

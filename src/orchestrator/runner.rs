@@ -1,0 +1,136 @@
+//! Sends a bundle's statements to PostgreSQL, each under a savepoint, inside the deployment's transaction.
+//!
+//! Owns the transaction: nothing else says `BEGIN` or `COMMIT`. Called by [`super::deployment`] and its parts.
+
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use super::error::{DeployError, StatementError};
+use crate::bundle::sql::Statement;
+
+const SAVEPOINT: &str = "SAVEPOINT statement;";
+/// On a line of its own: the statement may end with a comment.
+const RELEASE: &str = "\n;RELEASE SAVEPOINT statement";
+
+/// A transaction on one connection.
+pub struct Runner<'a> {
+    /// For the deployment's own queries.
+    pub client: &'a Client,
+    settings: String,
+}
+
+impl<'a> Runner<'a> {
+    /// Opens the transaction.
+    pub async fn begin(client: &'a Client, lock_timeout: Duration) -> Result<Self, DeployError> {
+        // Bodies are checked when everything is there (`functions::validate`), so functions need no order among
+        // themselves. The other settings are those that a migration before this one may have changed.
+        let settings = format!(
+            "RESET SESSION AUTHORIZATION; RESET ALL; SET lock_timeout = {}; SET check_function_bodies = off;",
+            lock_timeout.as_millis()
+        );
+        let runner = Self { client, settings };
+        runner.own("opening the transaction", &format!("BEGIN; {}", runner.settings)).await?;
+        Ok(runner)
+    }
+
+    /// Ends the transaction.
+    pub async fn commit(&self) -> Result<(), DeployError> {
+        self.own("committing", "COMMIT").await
+    }
+
+    /// Takes back what a migration set for its session.
+    pub async fn reset_session(&self) -> Result<(), DeployError> {
+        self.own("resetting the session", &self.settings).await
+    }
+
+    /// Runs the gateway's own SQL.
+    pub async fn own(&self, step: &'static str, sql: &str) -> Result<(), DeployError> {
+        self.client.batch_execute(sql).await.map_err(DeployError::own(step))
+    }
+
+    /// Runs a statement of the bundle; where it fails, the transaction goes on as if it had not been sent.
+    pub async fn run(&self, statement: &Statement) -> Result<u64, Failure> {
+        self.run_as(statement, &statement.text, 0).await
+    }
+
+    /// Runs `sql` in a statement's stead; `prefix` is how many characters stand in it before the statement's own text.
+    /// Returns the rows that it changed.
+    pub async fn run_as(&self, statement: &Statement, sql: &str, prefix: usize) -> Result<u64, Failure> {
+        let guarded = format!("{SAVEPOINT}{sql}{RELEASE}");
+        match self.client.simple_query(&guarded).await {
+            Ok(messages) => Ok(rows_changed(&messages)),
+            Err(error) => {
+                if error.as_db_error().is_some() {
+                    // Fails only with the connection, which the next statement then reports.
+                    let _ = self.client.batch_execute("ROLLBACK TO SAVEPOINT statement").await;
+                }
+                Err(Failure::new(statement, &error, SAVEPOINT.len() + prefix))
+            }
+        }
+    }
+
+    /// Runs a statement that PostgreSQL refuses in a transaction: commits what came before, runs it by itself, records
+    /// that with `done`, and opens the next transaction.
+    pub async fn run_outside(&self, statement: &Statement, done: &str) -> Result<(), Failure> {
+        let lost = |error: &tokio_postgres::Error| Failure::new(statement, error, 0);
+        self.client.batch_execute("COMMIT").await.map_err(|error| lost(&error))?;
+        // It waits for every older transaction, so the deployment's lock timeout does not fit it.
+        self.client.batch_execute("SET lock_timeout = 0").await.map_err(|error| lost(&error))?;
+        self.client.batch_execute(&statement.text).await.map_err(|error| lost(&error))?;
+        self.client.batch_execute(done).await.map_err(|error| lost(&error))?;
+        self.client.batch_execute(&format!("BEGIN; {}", self.settings)).await.map_err(|error| lost(&error))
+    }
+}
+
+fn rows_changed(messages: &[SimpleQueryMessage]) -> u64 {
+    messages
+        .iter()
+        .map(|message| match message {
+            SimpleQueryMessage::CommandComplete(rows) => *rows,
+            _ => 0,
+        })
+        .sum()
+}
+
+/// A statement of the bundle failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// PostgreSQL's code; `None` where the connection was lost.
+    pub sqlstate: Option<SqlState>,
+    /// What the client is told.
+    pub error: StatementError,
+}
+
+impl Failure {
+    /// See [`StatementError::new`].
+    pub fn new(statement: &Statement, error: &tokio_postgres::Error, prefix: usize) -> Self {
+        Self { sqlstate: error.code().cloned(), error: StatementError::new(statement, error, prefix) }
+    }
+
+    /// Whether it failed for want of an object, which a later statement may make.
+    pub fn wants_an_object(&self) -> bool {
+        const WANTS: [SqlState; 7] = [
+            SqlState::UNDEFINED_TABLE,
+            SqlState::UNDEFINED_COLUMN,
+            SqlState::UNDEFINED_FUNCTION,
+            SqlState::UNDEFINED_OBJECT,
+            SqlState::INVALID_SCHEMA_NAME,
+            SqlState::INVALID_FOREIGN_KEY,
+            SqlState::WRONG_OBJECT_TYPE,
+        ];
+        self.is_one_of(&WANTS)
+    }
+
+    /// Whether PostgreSQL's code is one of these.
+    pub fn is_one_of(&self, codes: &[SqlState]) -> bool {
+        self.sqlstate.as_ref().is_some_and(|code| codes.contains(code))
+    }
+}
+
+impl From<Failure> for DeployError {
+    fn from(failure: Failure) -> Self {
+        Self::Statement(Box::new(failure.error))
+    }
+}

@@ -1,0 +1,357 @@
+//! The gateway's own tables in every database (contract §5): what was deployed, with which checksums, and the changelog.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+use tokio_postgres::Client;
+
+use super::error::DeployError;
+
+/// What a name in the changelog stands for, which decides how PostgreSQL prints it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameOf {
+    /// `to_regclass`
+    Relation,
+    /// `to_regtype`
+    Type,
+    /// Printed as it is.
+    Text,
+}
+
+impl NameOf {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Relation => "relation",
+            Self::Type => "type",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// One row of the changelog: an object that was really changed.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The statement's kind, e.g. `CreateTable`.
+    pub change_type: &'static str,
+    /// What `name` stands for.
+    pub name_of: NameOf,
+    /// Quoted where it is an SQL name.
+    pub name: String,
+    /// File and line, and what else helps.
+    pub detail: Value,
+}
+
+/// A table or type of the bundle, as it is tracked.
+#[derive(Clone, Debug)]
+pub struct TrackedObject {
+    /// Quoted and qualified.
+    pub name: String,
+    /// Of its statement.
+    pub checksum: String,
+}
+
+/// A function or procedure, as it is tracked.
+#[derive(Clone, Debug)]
+pub struct TrackedFunction {
+    /// Unquoted, without schema.
+    pub name: String,
+    /// As PostgreSQL prints it (`regprocedure`).
+    pub signature: String,
+    /// Input types, as `format_type` prints them.
+    pub param_types: Vec<String>,
+    /// As `pg_get_function_result` prints it; empty for a procedure.
+    pub return_type: String,
+    /// Of its statement.
+    pub checksum: String,
+    /// The file.
+    pub source_file: String,
+}
+
+/// What the tables say before a deployment.
+#[derive(Clone, Debug, Default)]
+pub struct Tracked {
+    /// By file name.
+    pub migrations: HashMap<String, String>,
+    /// Checksums of `CREATE TABLE` statements.
+    pub tables: HashSet<String>,
+    /// Checksums of statements that make a type.
+    pub types: HashSet<String>,
+    /// Checksums of all other statements: views, triggers, indexes, comments.
+    pub statements: HashSet<String>,
+    /// Those that are still there.
+    pub functions: Vec<TrackedFunction>,
+}
+
+const CREATE: &str = "
+CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_migrations (
+    migration_file text PRIMARY KEY,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_types (
+    type_name text PRIMARY KEY,
+    checksum text NOT NULL,
+    deployed_at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_tables (
+    table_name text PRIMARY KEY,
+    checksum text NOT NULL,
+    deployed_at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_functions (
+    function_name text NOT NULL,
+    signature text PRIMARY KEY,
+    param_types text[] NOT NULL,
+    return_type text NOT NULL,
+    body_checksum text NOT NULL,
+    source_file text NOT NULL,
+    deployed_at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_statements (
+    checksum text PRIMARY KEY,
+    source_file text NOT NULL,
+    deployed_at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_changelog (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    change_type text NOT NULL,
+    object_name text NOT NULL,
+    detail jsonb NOT NULL,
+    platform text NOT NULL,
+    schema_checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_progress (
+    migration_file text PRIMARY KEY,
+    statements_done integer NOT NULL);
+CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_state (
+    one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
+    bundle_checksum text NOT NULL,
+    deployed_at timestamptz NOT NULL DEFAULT clock_timestamp());
+";
+
+/// Makes the tables where they are missing.
+pub async fn create_tables(client: &Client) -> Result<(), DeployError> {
+    client.batch_execute(CREATE).await.map_err(DeployError::own("making the tracking tables"))
+}
+
+/// The bundle that a database is at, and how many functions it has from it; one query, also where nothing was deployed.
+pub async fn read_state(client: &Client) -> Result<Option<(String, usize)>, DeployError> {
+    let failed = DeployError::own("reading which bundle the database is at");
+    let there = "SELECT to_regclass('public._stonescriptdb_gateway_state') IS NOT NULL";
+    if !client.query_one(there, &[]).await.map_err(&failed)?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let state = "SELECT bundle_checksum, (SELECT count(*) FROM public._stonescriptdb_gateway_functions)
+                 FROM public._stonescriptdb_gateway_state";
+    let row = client.query_opt(state, &[]).await.map_err(&failed)?;
+    Ok(row.map(|row| (row.get(0), usize::try_from(row.get::<_, i64>(1)).unwrap_or(0))))
+}
+
+/// Whether a database holds nothing of anybody's, so that a bundle finds it as it finds a new one.
+pub async fn is_empty(client: &Client) -> Result<bool, DeployError> {
+    let query = "
+        WITH ours AS (SELECT oid FROM pg_namespace
+                      WHERE nspname NOT IN ('pg_catalog', 'information_schema') AND nspname !~ '^pg_(toast|temp)'),
+             members AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e')
+        SELECT NOT EXISTS (SELECT FROM pg_class WHERE relnamespace IN (SELECT oid FROM ours)
+                           AND ('pg_class'::regclass, oid) NOT IN (SELECT * FROM members))
+           AND NOT EXISTS (SELECT FROM pg_proc WHERE pronamespace IN (SELECT oid FROM ours)
+                           AND ('pg_proc'::regclass, oid) NOT IN (SELECT * FROM members))
+           AND NOT EXISTS (SELECT FROM pg_type WHERE typnamespace IN (SELECT oid FROM ours) AND typtype IN ('e', 'd')
+                           AND ('pg_type'::regclass, oid) NOT IN (SELECT * FROM members))";
+    let row = client.query_one(query, &[]).await.map_err(DeployError::own("looking whether the database is empty"))?;
+    Ok(row.get(0))
+}
+
+/// Everything that is tracked; the tables exist.
+pub async fn read(client: &Client) -> Result<Tracked, DeployError> {
+    let failed = DeployError::own("reading the tracking tables");
+    let query = |sql: &'static str| client.query(sql, &[]);
+    let migrations = query("SELECT migration_file, checksum FROM public._stonescriptdb_gateway_migrations");
+    let tables = query("SELECT checksum FROM public._stonescriptdb_gateway_tables");
+    let types = query("SELECT checksum FROM public._stonescriptdb_gateway_types");
+    let statements = query("SELECT checksum FROM public._stonescriptdb_gateway_statements");
+    // A function that somebody dropped by hand is not there, whatever the table says.
+    let functions = query(
+        "SELECT function_name, signature, param_types, return_type, body_checksum, source_file
+         FROM public._stonescriptdb_gateway_functions WHERE to_regprocedure(signature) IS NOT NULL ORDER BY signature",
+    );
+    let (migrations, tables, types, statements, functions) =
+        tokio::try_join!(migrations, tables, types, statements, functions).map_err(&failed)?;
+    let first_column = |rows: Vec<tokio_postgres::Row>| rows.iter().map(|row| row.get(0)).collect();
+    Ok(Tracked {
+        migrations: migrations.iter().map(|row| (row.get(0), row.get(1))).collect(),
+        tables: first_column(tables),
+        types: first_column(types),
+        statements: first_column(statements),
+        functions: functions.iter().map(tracked_function).collect(),
+    })
+}
+
+fn tracked_function(row: &tokio_postgres::Row) -> TrackedFunction {
+    TrackedFunction {
+        name: row.get(0),
+        signature: row.get(1),
+        param_types: row.get(2),
+        return_type: row.get(3),
+        checksum: row.get(4),
+        source_file: row.get(5),
+    }
+}
+
+/// Where a change came from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Who asked.
+    pub platform: String,
+    /// The bundle.
+    pub bundle_checksum: String,
+}
+
+/// What a deployment leaves in the tables. Of tables, types, functions and statements: all that the bundle declares.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// Declared tables.
+    pub tables: Vec<TrackedObject>,
+    /// Declared types.
+    pub types: Vec<TrackedObject>,
+    /// Declared functions.
+    pub functions: Vec<TrackedFunction>,
+    /// Checksum and file of every other statement.
+    pub statements: Vec<(String, String)>,
+    /// What was changed.
+    pub changes: Vec<Change>,
+}
+
+/// Writes the rows, inside the deployment's transaction. Rows of unchanged objects keep their times.
+pub async fn write(client: &Client, record: &Record, origin: &Origin) -> Result<(), DeployError> {
+    write_rows(client, record, origin).await.map_err(DeployError::own("writing the tracking tables"))
+}
+
+/// Records applied migrations, file and checksum, in the table and the changelog; those recorded before are passed over.
+pub async fn write_migrations(
+    client: &Client,
+    migrations: &[(String, String)],
+    origin: &Origin,
+) -> Result<(), tokio_postgres::Error> {
+    let (files, checksums): (Vec<_>, Vec<_>) = migrations.iter().cloned().unzip();
+    client
+        .execute(
+            "WITH applied AS (
+                 INSERT INTO public._stonescriptdb_gateway_migrations (migration_file, checksum)
+                 SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
+                 RETURNING migration_file, checksum)
+             INSERT INTO public._stonescriptdb_gateway_changelog
+                 (change_type, object_name, detail, platform, schema_checksum)
+             SELECT 'ApplyMigration', migration_file, jsonb_build_object('checksum', checksum), $3, $4 FROM applied",
+            &[&files, &checksums, &origin.platform, &origin.bundle_checksum],
+        )
+        .await
+        .map(drop)
+}
+
+async fn write_rows(client: &Client, record: &Record, origin: &Origin) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute("DELETE FROM public._stonescriptdb_gateway_progress").await?;
+    write_objects(client, "tables", "table_name", "to_regclass", &record.tables).await?;
+    write_objects(client, "types", "type_name", "to_regtype", &record.types).await?;
+    write_functions(client, &record.functions).await?;
+    write_statements(client, &record.statements).await?;
+    write_changes(client, &record.changes, origin).await?;
+    client
+        .execute(
+            "INSERT INTO public._stonescriptdb_gateway_state (bundle_checksum) VALUES ($1)
+             ON CONFLICT (one_row) DO UPDATE SET bundle_checksum = $1, deployed_at = clock_timestamp()",
+            &[&origin.bundle_checksum],
+        )
+        .await?;
+    Ok(())
+}
+
+async fn write_objects(
+    client: &Client,
+    table: &str,
+    column: &str,
+    printer: &str,
+    objects: &[TrackedObject],
+) -> Result<(), tokio_postgres::Error> {
+    let names: Vec<&str> = objects.iter().map(|object| object.name.as_str()).collect();
+    let checksums: Vec<&str> = objects.iter().map(|object| object.checksum.as_str()).collect();
+    let table = format!("public._stonescriptdb_gateway_{table}");
+    let declared = format!(
+        "WITH declared AS (
+             SELECT DISTINCT ON (1) coalesce({printer}(name)::text, name) AS name, checksum
+             FROM unnest($1::text[], $2::text[]) AS declared (name, checksum)),
+         gone AS (DELETE FROM {table} WHERE {column} NOT IN (SELECT name FROM declared))
+         INSERT INTO {table} AS tracked ({column}, checksum) SELECT name, checksum FROM declared
+         ON CONFLICT ({column}) DO UPDATE SET checksum = excluded.checksum, deployed_at = clock_timestamp()
+         WHERE tracked.checksum <> excluded.checksum"
+    );
+    client.execute(&declared, &[&names, &checksums]).await.map(drop)
+}
+
+async fn write_functions(client: &Client, functions: &[TrackedFunction]) -> Result<(), tokio_postgres::Error> {
+    let rows: Vec<Value> = functions
+        .iter()
+        .map(|function| {
+            serde_json::json!({
+                "function_name": function.name, "signature": function.signature, "param_types": function.param_types,
+                "return_type": function.return_type, "body_checksum": function.checksum,
+                "source_file": function.source_file,
+            })
+        })
+        .collect();
+    let rows = Value::Array(rows).to_string();
+    client
+        .execute(
+            "WITH declared AS (
+                 SELECT DISTINCT ON (signature) * FROM jsonb_to_recordset($1::text::jsonb) AS declared
+                     (function_name text, signature text, param_types text[], return_type text, body_checksum text,
+                      source_file text)),
+             gone AS (DELETE FROM public._stonescriptdb_gateway_functions
+                      WHERE signature NOT IN (SELECT signature FROM declared))
+             INSERT INTO public._stonescriptdb_gateway_functions AS tracked
+                 (function_name, signature, param_types, return_type, body_checksum, source_file)
+             SELECT * FROM declared
+             ON CONFLICT (signature) DO UPDATE SET (param_types, return_type, body_checksum, source_file, deployed_at) =
+                 (excluded.param_types, excluded.return_type, excluded.body_checksum, excluded.source_file,
+                  clock_timestamp())
+             WHERE (tracked.return_type, tracked.body_checksum, tracked.source_file) <>
+                 (excluded.return_type, excluded.body_checksum, excluded.source_file)",
+            &[&rows],
+        )
+        .await
+        .map(drop)
+}
+
+async fn write_statements(client: &Client, statements: &[(String, String)]) -> Result<(), tokio_postgres::Error> {
+    let (checksums, files): (Vec<_>, Vec<_>) = statements.iter().cloned().unzip();
+    client
+        .execute(
+            "WITH declared AS (
+                 SELECT DISTINCT ON (1) * FROM unnest($1::text[], $2::text[]) AS declared (checksum, source_file)),
+             gone AS (DELETE FROM public._stonescriptdb_gateway_statements
+                      WHERE checksum NOT IN (SELECT checksum FROM declared))
+             INSERT INTO public._stonescriptdb_gateway_statements (checksum, source_file) SELECT * FROM declared
+             ON CONFLICT DO NOTHING",
+            &[&checksums, &files],
+        )
+        .await
+        .map(drop)
+}
+
+async fn write_changes(client: &Client, changes: &[Change], origin: &Origin) -> Result<(), tokio_postgres::Error> {
+    let types: Vec<&str> = changes.iter().map(|change| change.change_type).collect();
+    let kinds: Vec<&str> = changes.iter().map(|change| change.name_of.word()).collect();
+    let names: Vec<&str> = changes.iter().map(|change| change.name.as_str()).collect();
+    let details: Vec<String> = changes.iter().map(|change| change.detail.to_string()).collect();
+    client
+        .execute(
+            "INSERT INTO public._stonescriptdb_gateway_changelog
+                 (change_type, object_name, detail, platform, schema_checksum)
+             SELECT change_type,
+                    coalesce(CASE name_of WHEN 'relation' THEN to_regclass(name)::text
+                                          WHEN 'type' THEN to_regtype(name)::text END, name),
+                    detail::jsonb, $5, $6
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+                  WITH ORDINALITY AS change (change_type, name_of, name, detail, place)
+             ORDER BY place",
+            &[&types, &kinds, &names, &details, &origin.platform, &origin.bundle_checksum],
+        )
+        .await
+        .map(drop)
+}

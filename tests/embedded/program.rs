@@ -1,0 +1,103 @@
+//! The command line, `.env` and the log.
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+use stonescriptdb_gateway::config::VARIABLES;
+
+use crate::place::{Place, Who};
+
+const SECRET: &str = "hunter2";
+
+#[test]
+fn help_names_every_variable_and_version_the_version() {
+    let place = Place::new(Who::OrdinaryUser);
+    let (code, help, stderr) = place.run(&["--help"], &[]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    for variable in VARIABLES {
+        let line = help.lines().find(|line| line.split_whitespace().next() == Some(variable.name));
+        assert!(line.is_some_and(|line| line.contains(variable.meaning)), "{}: {help}", variable.name);
+    }
+    assert!(help.contains("check-config"), "{help}");
+    let (code, version, _) = place.run(&["--version"], &[]);
+    assert_eq!((code, version), (Some(0), format!("stonescriptdb-gateway {}\n", env!("CARGO_PKG_VERSION"))));
+    let (code, _, stderr) = place.run(&["--no-such-thing"], &[]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("--no-such-thing"), "{stderr}");
+}
+
+#[test]
+fn check_config_prints_what_will_be_used_and_starts_nothing() {
+    let place = Place::new(Who::OrdinaryUser);
+    fs::write(
+        place.path().join(".env"),
+        "DB_HOST=db.example\nDB_PASSWORD=hunter2\nGATEWAY_PORT=1234\nADMIN_TOKEN=hunter2\n",
+    )
+    .unwrap();
+    // What is in the environment wins over .env.
+    let (code, stdout, stderr) = place.run(&["check-config"], &[("GATEWAY_PORT", "4321")]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    assert!(stdout.starts_with("configuration ok\n"), "{stdout}");
+    assert!(stdout.contains("db.example port 5432, database postgres, as postgres with a password"), "{stdout}");
+    assert!(stdout.contains("127.0.0.1 port 4321") && stdout.contains("admin token          set"), "{stdout}");
+    assert!(!stdout.contains(SECRET), "{stdout}");
+    assert!(!place.data_dir().exists());
+}
+
+#[test]
+fn a_bad_value_is_one_line_and_no_password() {
+    let place = Place::new(Who::OrdinaryUser);
+    let line = place.refusal(2, &[("GATEWAY_PORT", "70000")]);
+    assert_eq!(line, "configuration: GATEWAY_PORT=\"70000\": expected a whole number from 0 to 65535");
+    let line = place.refusal(2, &[("DATABASE_URL", "postgres://gateway:hunter2@db:port/postgres")]);
+    assert!(line.starts_with("configuration: DATABASE_URL=(not shown, it may hold a password): expected "), "{line}");
+    assert!(!line.contains(SECRET), "{line}");
+    fs::write(place.path().join(".env"), "GATEWAY_PORT=9000\nDB_PASSWORD=hunter2 'x\n").unwrap();
+    let line = place.refusal(2, &[]);
+    assert!(line.starts_with("configuration: .env: the line after GATEWAY_PORT cannot be read: "), "{line}");
+    assert!(!line.contains(SECRET), "{line}");
+}
+
+#[test]
+fn an_external_postgresql_that_is_away_is_no_reason_not_to_start() {
+    let place = Place::new(Who::OrdinaryUser);
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let gateway = place.start(&[("DB_HOST", "127.0.0.1"), ("DB_PORT", &closed), ("DB_PASSWORD", SECRET)]);
+    assert_eq!(gateway.health(), 503);
+    assert!(!place.cluster().exists());
+    let output = gateway.stop(Signal::SIGTERM);
+    assert!(!output.contains(SECRET), "{output}");
+}
+
+#[test]
+fn the_log_goes_to_daily_files_too() {
+    let place = Place::new(Who::OrdinaryUser);
+    let dir = place.path().join("log/gateway");
+    let external = [("DB_HOST", "127.0.0.1"), ("DB_PORT", "1")];
+    let gateway = place.start(&[external[0], external[1], ("LOG_DIR", dir.to_str().unwrap())]);
+    let stdout = gateway.stop(Signal::SIGTERM);
+    let files: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [file] = files.as_slice() else { panic!("{files:?}") };
+    let name = file.file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with("gateway.2") && name.ends_with(".log"), "{name}");
+    // Each takes the time by itself.
+    let without_time = |text: &str| text.lines().map(|line| line[27..].to_owned()).collect::<Vec<_>>();
+    assert_eq!(without_time(&fs::read_to_string(file).unwrap()), without_time(&stdout));
+    assert!(stdout.contains("listening on"), "{stdout}");
+    assert!(!stdout.contains('\u{1b}'), "colours in a pipe: {stdout:?}");
+
+    let line = place.refusal(1, &[external[0], external[1], ("LOG_DIR", "/proc/nowhere")]);
+    assert_eq!(line, "LOG_DIR=/proc/nowhere: No such file or directory (os error 2)");
+    let quiet = place.spawn(&[external[0], external[1], ("RUST_LOG", "off")]);
+    // Nothing tells when it listens: stopping in good order is what can be seen.
+    crate::place::wait_for("the handlers", || handles_term(quiet.pid()).then_some(()));
+    assert_eq!(quiet.stop(Signal::SIGTERM), "");
+}
+
+/// Whether a process has a handler for SIGTERM.
+fn handles_term(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(str::trim);
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
+    mask >> (Signal::SIGTERM as i32 - 1) & 1 == 1
+}
