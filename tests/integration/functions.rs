@@ -10,8 +10,10 @@ async fn sql_functions_that_call_each_other_against_the_order_of_files_deploy() 
     let bundle = bundle()
         .file("functions/a.sql", "CREATE FUNCTION a(int) RETURNS int LANGUAGE sql AS $$ SELECT b($1) + c($1, 1) $$;")
         .file("functions/b.sql", "CREATE FUNCTION b(int) RETURNS int LANGUAGE sql RETURN c($1, 2) * 2;")
-        .file("functions/c.sql", "CREATE FUNCTION c(int, int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT n FROM d($1) AS d (n) LIMIT $2; END;")
-        .file("functions/d.sql", "CREATE FUNCTION d(int) RETURNS SETOF int LANGUAGE sql AS $$ SELECT e($1) FROM generate_series(1, 3) $$;")
+        .file("functions/c.sql", "CREATE FUNCTION c(int, int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT n
+             FROM d($1) AS d (n) LIMIT $2; END;")
+        .file("functions/d.sql", "CREATE FUNCTION d(int) RETURNS SETOF int LANGUAGE sql AS $$ SELECT e($1)
+             FROM generate_series(1, 3) $$;")
         .file("functions/e.sql", "CREATE FUNCTION e(int) RETURNS int LANGUAGE sql AS 'SELECT $1 + 1';");
     check_deploys_as_psql_would(&platform, &bundle).await.counts(&[("functions_deployed", 5)]);
     assert_eq!(platform.value_of("a", json!([1])).await, json!(6));
@@ -42,10 +44,13 @@ async fn sql_functions_that_need_each_other_deploy() {
     let bundle = bundle()
         .file(
             "functions/down.sql",
-            "CREATE FUNCTION down(n int) RETURNS int LANGUAGE sql AS $$ SELECT CASE WHEN n <= 0 THEN 0 ELSE further(n - 1) END $$;",
+            "CREATE FUNCTION down(n int) RETURNS int LANGUAGE sql AS $$
+             SELECT CASE WHEN n <= 0 THEN 0 ELSE further(n - 1) END $$;",
         )
-        .file("functions/further.sql", "CREATE FUNCTION further(n int) RETURNS int LANGUAGE sql AS $$ SELECT down(n) + 1 $$;")
-        .file("functions/alone.sql", "CREATE FUNCTION alone(n int) RETURNS int LANGUAGE sql AS $$ SELECT CASE WHEN n > 1 THEN alone(n - 1) ELSE n END $$;");
+        .file("functions/further.sql", "CREATE FUNCTION further(n int) RETURNS int LANGUAGE sql AS $$
+             SELECT down(n) + 1 $$;")
+        .file("functions/alone.sql", "CREATE FUNCTION alone(n int) RETURNS int LANGUAGE sql AS $$
+             SELECT CASE WHEN n > 1 THEN alone(n - 1) ELSE n END $$;");
     check_deploys_as_psql_would(&platform, &bundle).await.counts(&[("functions_deployed", 3)]);
     assert_eq!(platform.value_of("down", json!([3])).await, json!(3));
 }
@@ -145,9 +150,11 @@ async fn aggregates_operators_and_casts_deploy() {
              CREATE FUNCTION span_of(text) RETURNS span LANGUAGE sql IMMUTABLE
                  AS $$ SELECT ROW(split_part($1, '-', 1)::int, split_part($1, '-', 2)::int)::span $$;",
         )
-        .file("functions/e_uses.sql", "CREATE FUNCTION growth() RETURNS numeric LANGUAGE sql AS $$ SELECT product(n) +% 10 FROM (VALUES (2.0), (5.0)) v (n) $$;")
+        .file("functions/e_uses.sql", "CREATE FUNCTION growth() RETURNS numeric LANGUAGE sql AS $$
+             SELECT product(n) +% 10 FROM (VALUES (2.0), (5.0)) v (n) $$;")
         .file("types/span.sql", "CREATE TYPE span AS (low int, high int);")
-        .file("views/covered.sql", "CREATE VIEW covered AS SELECT '1-5'::text::span @@> 3 AS yes, product(n::numeric) FROM generate_series(1, 4) n;");
+        .file("views/covered.sql", "CREATE VIEW covered AS SELECT '1-5'::text::span @@> 3 AS yes,
+             product(n::numeric) FROM generate_series(1, 4) n;");
     check_deploys_as_psql_would(&platform, &bundle).await;
     assert_eq!(platform.sql().await.rows("SELECT * FROM covered").await, [["t", "24"]]);
     assert_eq!(platform.sql().await.value("SELECT growth()::numeric(5, 1)").await, "11.0");
@@ -157,9 +164,12 @@ async fn aggregates_operators_and_casts_deploy() {
 async fn functions_over_tables_views_and_types_of_every_folder_deploy() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("functions/a.sql", "CREATE FUNCTION rich() RETURNS SETOF rich_people LANGUAGE sql STABLE AS 'TABLE rich_people';")
-        .file("functions/b.sql", "CREATE FUNCTION person(p_id people.id%TYPE) RETURNS people LANGUAGE sql STABLE AS 'SELECT * FROM people WHERE id = p_id';")
-        .file("functions/c.sql", "CREATE FUNCTION names(VARIADIC people[]) RETURNS text[] LANGUAGE sql AS 'SELECT array_agg(name ORDER BY name) FROM unnest($1)';")
+        .file("functions/a.sql", "CREATE FUNCTION rich() RETURNS SETOF rich_people LANGUAGE sql STABLE
+             AS 'TABLE rich_people';")
+        .file("functions/b.sql", "CREATE FUNCTION person(p_id people.id%TYPE) RETURNS people LANGUAGE sql STABLE
+             AS 'SELECT * FROM people WHERE id = p_id';")
+        .file("functions/c.sql", "CREATE FUNCTION names(VARIADIC people[]) RETURNS text[] LANGUAGE sql
+             AS 'SELECT array_agg(name ORDER BY name) FROM unnest($1)';")
         .file(
             "functions/d.sql",
             "CREATE FUNCTION report(OUT total bigint, OUT top wealth, INOUT p_limit int DEFAULT 3) LANGUAGE plpgsql AS $$
@@ -171,8 +181,10 @@ async fn functions_over_tables_views_and_types_of_every_folder_deploy() {
                  top := 'high';
              END $$;",
         )
-        .file("functions/e.sql", "CREATE FUNCTION wealth_of(p people) RETURNS wealth LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN p.money > 1000 THEN 'high' ELSE 'low' END::wealth $$;")
-        .file("functions/f.sql", "CREATE FUNCTION listed() RETURNS TABLE (id int, wealth wealth) LANGUAGE sql AS 'SELECT p.id, p.wealth_of FROM people p';")
+        .file("functions/e.sql", "CREATE FUNCTION wealth_of(p people) RETURNS wealth LANGUAGE sql IMMUTABLE AS $$
+             SELECT CASE WHEN p.money > 1000 THEN 'high' ELSE 'low' END::wealth $$;")
+        .file("functions/f.sql", "CREATE FUNCTION listed() RETURNS TABLE (id int, wealth wealth) LANGUAGE sql
+             AS 'SELECT p.id, p.wealth_of FROM people p';")
         .file("tables/people.sql", "CREATE TABLE people (id int PRIMARY KEY, name text, money numeric);")
         .file("types/wealth.sql", "CREATE TYPE wealth AS ENUM ('low', 'high');")
         .file("views/rich.sql", "CREATE VIEW rich_people AS SELECT id, name FROM people p WHERE wealth_of(p) = 'high';");

@@ -70,7 +70,8 @@ async fn a_trigger_of_a_migration_finds_its_function_of_the_bundle() {
                  RETURN NEW;
              END $$;",
         )
-        .file("functions/word_count.sql", r"CREATE FUNCTION word_count(text) RETURNS int LANGUAGE sql AS $$ SELECT cardinality(regexp_split_to_array($1, '\s+')) $$;");
+        .file("functions/word_count.sql", r"CREATE FUNCTION word_count(text) RETURNS int LANGUAGE sql AS $$
+             SELECT cardinality(regexp_split_to_array($1, '\s+')) $$;");
     check_deploys_and_is_stable(&platform, &bundle).await.counts(&[("functions_deployed", 2)]);
     assert_eq!(platform.sql().await.value("SELECT words FROM posts").await, "3");
 }
@@ -79,9 +80,11 @@ async fn a_trigger_of_a_migration_finds_its_function_of_the_bundle() {
 async fn a_migration_may_use_sql_functions_of_the_bundle_over_tables_of_earlier_ones() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("migrations/001.sql", "CREATE TABLE prices (id int PRIMARY KEY, net numeric); INSERT INTO prices VALUES (1, 100);")
+        .file("migrations/001.sql", "CREATE TABLE prices (id int PRIMARY KEY, net numeric);
+             INSERT INTO prices VALUES (1, 100);")
         .file("migrations/002.sql", "ALTER TABLE prices ADD COLUMN gross numeric; UPDATE prices SET gross = gross_of(prices.id);")
-        .file("functions/gross_of.sql", "CREATE FUNCTION gross_of(p_id int) RETURNS numeric LANGUAGE sql STABLE AS $$ SELECT net * 1.19 FROM prices WHERE id = p_id $$;");
+        .file("functions/gross_of.sql", "CREATE FUNCTION gross_of(p_id int) RETURNS numeric LANGUAGE sql STABLE
+             AS $$ SELECT net * 1.19 FROM prices WHERE id = p_id $$;");
     check_deploys_as_psql_would(&platform, &bundle).await;
     assert_eq!(platform.sql().await.value("SELECT gross FROM prices").await, "119.00");
 }
@@ -124,10 +127,12 @@ async fn any_other_transaction_control_is_refused_with_its_place() {
 async fn a_migration_that_cannot_run_in_a_transaction_runs_in_its_place() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("migrations/001.sql", "CREATE TABLE events (id int PRIMARY KEY, at timestamptz); INSERT INTO events VALUES (1, now());")
+        .file("migrations/001.sql", "CREATE TABLE events (id int PRIMARY KEY, at timestamptz);
+             INSERT INTO events VALUES (1, now());")
         .file("migrations/002_index.sql", "-- large table\nCREATE INDEX CONCURRENTLY events_by_day ON events (at);")
         .file("migrations/003.sql", "ALTER INDEX events_by_day RENAME TO events_by_time;")
-        .file("migrations/004_drop.sql", "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS events_once ON events (id, at); DROP INDEX CONCURRENTLY events_once;")
+        .file("migrations/004_drop.sql", "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS events_once
+             ON events (id, at); DROP INDEX CONCURRENTLY events_once;")
         .file("migrations/005.sql", "ALTER TABLE events ADD COLUMN what text;");
     let answer = check_deploys_and_is_stable(&platform, &bundle).await;
     answer.counts(&[("migrations_applied", 5)]);
@@ -153,7 +158,8 @@ async fn what_a_migration_sets_is_not_seen_by_the_next() {
     let bundle = bundle()
         .file("migrations/001.sql", "SET search_path = ''; SET check_function_bodies = false; SELECT pg_catalog.set_config('search_path', '', false);\nCREATE TABLE public.a (id int);\nCREATE FUNCTION public.lazy() RETURNS int LANGUAGE sql AS 'SELECT count(*)::int FROM public.nowhere';")
         .file("migrations/002.sql", "CREATE TABLE b (id int); SET LOCAL TIME ZONE 'Asia/Tokyo'; SET SESSION standard_conforming_strings = on;")
-        .file("migrations/003.sql", "CREATE TABLE later (id int, zone text DEFAULT current_setting('TimeZone')); INSERT INTO later (id) SELECT count(*) FROM a, b;")
+        .file("migrations/003.sql", "CREATE TABLE later (id int, zone text DEFAULT current_setting('TimeZone'));
+             INSERT INTO later (id) SELECT count(*) FROM a, b;")
         .file("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY);")
         .file("views/v.sql", "CREATE VIEW v AS SELECT id FROM later;");
     check_deploys_and_is_stable(&platform, &bundle).await;
@@ -189,8 +195,10 @@ fn step(number: u32) -> String {
     let (table, mut text) = (format!("part_{}", number / 10), format!("-- Step {number}\n"));
     let previous = if number >= 20 { format!("part_{}", number / 10 - 1) } else { table.clone() };
     match number % 10 {
-        0 => write!(text, "CREATE TABLE {table} (id serial PRIMARY KEY, name text NOT NULL, previous_id int REFERENCES {previous});"),
-        1 if number == 1 => write!(text, "CREATE TABLE {table} (id serial PRIMARY KEY, name text NOT NULL, old_price int);"),
+        0 => write!(text, "CREATE TABLE {table} (id serial PRIMARY KEY, name text NOT NULL,
+             previous_id int REFERENCES {previous});"),
+        1 if number == 1 => write!(text, "CREATE TABLE {table} (id serial PRIMARY KEY, name text NOT NULL,
+             old_price int);"),
         1 => write!(text, "ALTER TABLE {table}\n    ADD COLUMN old_price integer NOT NULL DEFAULT 0,\n    ADD COLUMN note varchar(20);"),
         2 => write!(text, "CREATE INDEX {table}_by_name ON {table} (lower(name));"),
         3 => write!(text, "INSERT INTO {table} (name) SELECT 'item ' || n FROM generate_series(1, 3) n;"),
@@ -199,7 +207,8 @@ fn step(number: u32) -> String {
         6 => write!(text, "ALTER TABLE {table} RENAME COLUMN old_price TO price;"),
         7 => write!(text, "ALTER TABLE {table} ALTER COLUMN price TYPE numeric(12, 2);"),
         8 => write!(text, "UPDATE {table} SET price = price + 1.5, parent_id = (SELECT min(id) FROM {table});"),
-        _ => write!(text, "CREATE OR REPLACE FUNCTION total_of_{table}() RETURNS numeric LANGUAGE sql AS $$ SELECT sum(price) FROM {table} $$;"),
+        _ => write!(text, "CREATE OR REPLACE FUNCTION total_of_{table}() RETURNS numeric LANGUAGE sql AS $$
+             SELECT sum(price) FROM {table} $$;"),
     }
     .expect("a text grows");
     text

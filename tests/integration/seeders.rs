@@ -96,7 +96,8 @@ async fn values_of_every_kind_are_inserted_and_found_again() {
         .file("types/pair.sql", "CREATE TYPE pair AS (a int, b text);")
         .file(
             "seeders/samples.sql",
-            r#"INSERT INTO samples (code, price, ratio, big, day, moment, data, more, tags, place, span, raw, mood, pair, on_time, bits, host, pause)
+            r#"INSERT INTO samples (code, price, ratio, big, day, moment,
+               data, more, tags, place, span, raw, mood, pair, on_time, bits, host, pause)
                VALUES
                ('ab', 1.5, 0.1, -9223372036854775808, '2024-02-29', '2024-01-01 12:00:00+05', '{"a": [1, null]}', '{"b": "it''s; fine"}',
                 ARRAY['x', 'y"z', NULL], point(1, 2), '[1,5)', '\x00ff', 'it''s "odd"', ROW(1, 'x,y'), DEFAULT, B'101', '10.0.0.1/8', '1 day 2 hours'),
@@ -115,8 +116,10 @@ async fn values_of_every_kind_are_inserted_and_found_again() {
 async fn rows_without_a_key_of_their_own_are_found_by_their_constants() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("tables/words.sql", "CREATE TABLE words (id serial PRIMARY KEY, word text, lang text, added timestamptz, token uuid DEFAULT gen_random_uuid());")
-        .file("seeders/words.sql", "INSERT INTO words (word, lang, added) VALUES ('ja', 'de', now()), ('yes', 'en', now()), ('yes', NULL, clock_timestamp());");
+        .file("tables/words.sql", "CREATE TABLE words (id serial PRIMARY KEY, word text, lang text,
+             added timestamptz, token uuid DEFAULT gen_random_uuid());")
+        .file("seeders/words.sql", "INSERT INTO words (word, lang, added)
+             VALUES ('ja', 'de', now()), ('yes', 'en', now()), ('yes', NULL, clock_timestamp());");
     let answer = check_deploys_and_is_stable(&platform, &bundle).await;
     assert_eq!(answer.seeded("words"), (3, 0));
 }
@@ -141,10 +144,13 @@ async fn rows_of_a_table_that_refer_to_later_ones_are_inserted() {
 async fn rows_in_a_circle_of_deferred_keys_are_inserted() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("tables/a.sql", "CREATE TABLE teams (id int PRIMARY KEY, captain_id int NOT NULL REFERENCES players DEFERRABLE INITIALLY DEFERRED);")
-        .file("tables/b.sql", "CREATE TABLE players (id int PRIMARY KEY, team_id int NOT NULL REFERENCES teams DEFERRABLE INITIALLY DEFERRED);")
+        .file("tables/a.sql", "CREATE TABLE teams (id int PRIMARY KEY, captain_id int NOT NULL
+             REFERENCES players DEFERRABLE INITIALLY DEFERRED);")
+        .file("tables/b.sql", "CREATE TABLE players (id int PRIMARY KEY, team_id int NOT NULL
+             REFERENCES teams DEFERRABLE INITIALLY DEFERRED);")
         .file("seeders/players.sql", "INSERT INTO players (id, team_id) VALUES (10, 1), (20, 2);")
-        .file("seeders/teams.sql", "INSERT INTO teams (id, captain_id) VALUES (1, 10); INSERT INTO teams (id, captain_id) VALUES (2, 20);");
+        .file("seeders/teams.sql", "INSERT INTO teams (id, captain_id) VALUES (1, 10);
+             INSERT INTO teams (id, captain_id) VALUES (2, 20);");
     let answer = check_deploys_and_is_stable(&platform, &bundle).await;
     assert_eq!((answer.seeded("teams"), answer.seeded("players")), ((2, 0), (2, 0)));
 }
@@ -153,8 +159,10 @@ async fn rows_in_a_circle_of_deferred_keys_are_inserted() {
 async fn rows_in_a_circle_of_keys_that_can_be_deferred_are_inserted() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("tables/a.sql", "CREATE TABLE teams (id int PRIMARY KEY, captain_id int NOT NULL REFERENCES players DEFERRABLE);")
-        .file("tables/b.sql", "CREATE TABLE players (id int PRIMARY KEY, team_id int NOT NULL REFERENCES teams DEFERRABLE INITIALLY IMMEDIATE);")
+        .file("tables/a.sql", "CREATE TABLE teams (id int PRIMARY KEY, captain_id int NOT NULL
+             REFERENCES players DEFERRABLE);")
+        .file("tables/b.sql", "CREATE TABLE players (id int PRIMARY KEY, team_id int NOT NULL
+             REFERENCES teams DEFERRABLE INITIALLY IMMEDIATE);")
         .file("seeders/players.sql", "INSERT INTO players (id, team_id) VALUES (10, 1);")
         .file("seeders/teams.sql", "INSERT INTO teams (id, captain_id) VALUES (1, 10);");
     let answer = check_deploys_and_is_stable(&platform, &bundle).await;
@@ -165,9 +173,11 @@ async fn rows_in_a_circle_of_keys_that_can_be_deferred_are_inserted() {
 async fn seeders_pass_through_defaults_triggers_views_and_identity_columns() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("tables/tags.sql", "CREATE TABLE tags (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, slug text);
+        .file("tables/tags.sql", "CREATE TABLE tags (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+             name text, slug text);
              CREATE TRIGGER slug BEFORE INSERT ON tags FOR EACH ROW EXECUTE FUNCTION set_slug();")
-        .file("functions/set_slug.sql", "CREATE FUNCTION set_slug() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.slug := lower(NEW.name); RETURN NEW; END $$;")
+        .file("functions/set_slug.sql", "CREATE FUNCTION set_slug() RETURNS trigger LANGUAGE plpgsql
+             AS $$ BEGIN NEW.slug := lower(NEW.name); RETURN NEW; END $$;")
         .file("seeders/tags.sql", "INSERT INTO public.tags (name) VALUES ('Red'), ('Green');\nINSERT INTO tags (id, name) OVERRIDING SYSTEM VALUE VALUES (100, 'Blue');");
     let answer = check_deploys_and_is_stable(&platform, &bundle).await;
     assert_eq!(answer.body["seeders"].as_array().map(Vec::len), Some(1), "{answer}");

@@ -96,7 +96,8 @@ fn write_keys(keys: &[Key], random: &mut Random) -> (String, String) {
                 write!(constraints, ",\n    CONSTRAINT {column}_of_{table} FOREIGN KEY ({column}) REFERENCES public.{target} (id) DEFERRABLE")
             }),
             4 => write!(columns, ",\n    {column} bigint").and_then(|()| {
-                writeln!(after, "ALTER TABLE ONLY {table} ADD CONSTRAINT {table}_{column}_fk FOREIGN KEY ({column}) REFERENCES {target}(id);")
+                writeln!(after, "ALTER TABLE ONLY {table} ADD CONSTRAINT {table}_{column}_fk FOREIGN KEY ({column})
+             REFERENCES {target}(id);")
             }),
             _ => write!(columns, ",\n    {column} bigint")
                 .and_then(|()| writeln!(after, "ALTER TABLE {table} ADD FOREIGN KEY ({column}) REFERENCES {target};")),
@@ -192,7 +193,8 @@ fn company_tables() -> BundleBuilder {
                  note text
              );",
         )
-        .file("tables/skills.sql", "CREATE TABLE skills (id int PRIMARY KEY, needs int REFERENCES skills, name text, tags text[], data jsonb);")
+        .file("tables/skills.sql", "CREATE TABLE skills (id int PRIMARY KEY, needs int REFERENCES skills, name text,
+              tags text[], data jsonb);")
         .file(
             "tables/people_skills.sql",
             "CREATE TABLE people_skills (

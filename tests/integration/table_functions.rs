@@ -30,7 +30,8 @@ async fn a_sequence_may_stand_in_a_function_file_and_belong_to_a_column() {
     let bundle = bundle()
         .file(
             "tables/tickets.sql",
-            "CREATE TABLE tickets (id bigint PRIMARY KEY DEFAULT nextval('ticket_ids'::regclass), tag text DEFAULT next_tag());",
+            "CREATE TABLE tickets (id bigint PRIMARY KEY DEFAULT nextval('ticket_ids'::regclass), tag text
+             DEFAULT next_tag());",
         )
         .file(
             "functions/next_tag.sql",
@@ -141,11 +142,11 @@ async fn generated_columns_and_indexes_over_functions_deploy() {
         )
         .file(
             "functions/is_long.sql",
-            "CREATE FUNCTION is_long(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT length_of($1) > 40 $$;",
+            "CREATE FUNCTION is_long(text) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN length_of($1) > 40;",
         )
         .file(
             "functions/length_of.sql",
-            "CREATE FUNCTION length_of(text) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT length($1) $$;",
+            "CREATE FUNCTION length_of(text) RETURNS int LANGUAGE sql IMMUTABLE RETURN length($1);",
         )
         .file(
             "functions/slug_of.sql",
@@ -180,7 +181,8 @@ async fn row_security_with_policies_that_call_functions_deploys() {
         )
         .file(
             "functions/may_write.sql",
-            "CREATE FUNCTION may_write(d documents) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT d.owner_id = current_member() $$;",
+            "CREATE FUNCTION may_write(d documents) RETURNS boolean LANGUAGE sql STABLE AS $$
+             SELECT d.owner_id = current_member() $$;",
         );
     check_deploys_as_psql_would(&platform, &bundle).await;
 }
@@ -224,12 +226,16 @@ async fn triggers_in_table_files_find_their_functions() {
 async fn defaults_that_look_up_other_tables_deploy_and_answer() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("tables/a_users.sql", "CREATE TABLE users (id int PRIMARY KEY, language text DEFAULT default_of('language'), plan int DEFAULT cheapest_plan() REFERENCES plans);")
+        .file("tables/a_users.sql", "CREATE TABLE users (id int PRIMARY KEY, language text
+             DEFAULT default_of('language'), plan int DEFAULT cheapest_plan() REFERENCES plans);")
         .file("tables/b_settings.sql", "CREATE TABLE settings (key text PRIMARY KEY, value text);")
         .file("tables/c_plans.sql", "CREATE TABLE plans (id int PRIMARY KEY, price numeric);")
-        .file("functions/default_of.sql", "CREATE FUNCTION default_of(text) RETURNS text LANGUAGE sql STABLE AS $$ SELECT value FROM settings WHERE key = $1 $$;")
-        .file("functions/cheapest_plan.sql", "CREATE FUNCTION cheapest_plan() RETURNS int LANGUAGE sql STABLE BEGIN ATOMIC SELECT id FROM plans ORDER BY price LIMIT 1; END;")
-        .file("functions/add_user.sql", "CREATE FUNCTION add_user(p_id int) RETURNS users LANGUAGE sql AS $$ INSERT INTO users (id) VALUES (p_id) RETURNING * $$;")
+        .file("functions/default_of.sql", "CREATE FUNCTION default_of(text) RETURNS text LANGUAGE sql STABLE AS $$
+             SELECT value FROM settings WHERE key = $1 $$;")
+        .file("functions/cheapest_plan.sql", "CREATE FUNCTION cheapest_plan() RETURNS int
+             LANGUAGE sql STABLE BEGIN ATOMIC SELECT id FROM plans ORDER BY price LIMIT 1; END;")
+        .file("functions/add_user.sql", "CREATE FUNCTION add_user(p_id int) RETURNS users LANGUAGE sql AS $$
+             INSERT INTO users (id) VALUES (p_id) RETURNING * $$;")
         .file("seeders/settings.sql", "INSERT INTO settings (key, value) VALUES ('language', 'eo');")
         .file("seeders/plans.sql", "INSERT INTO plans (id, price) VALUES (1, 9.90), (2, 0.00);");
     check_deploys_as_psql_would(&platform, &bundle).await;

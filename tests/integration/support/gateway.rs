@@ -9,6 +9,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
+use stonescriptdb_gateway::embedded::SUPERUSER;
+
 /// The line on the gateway's standard output that says where it listens begins so.
 const LISTENING: &str = "listening on ";
 
@@ -100,9 +102,11 @@ fn wait_until_it_listens(stdout: ChildStdout, mut log: File) -> Option<String> {
     url.recv_timeout(START_DEADLINE).ok()
 }
 
-/// How the tests reach the embedded PostgreSQL: through its socket.
+/// How the tests reach the embedded PostgreSQL: through its socket, as the role that the gateway is.
 fn superuser(data_dir: &Path) -> Result<tokio_postgres::Config, String> {
+    let file = data_dir.join(".postgres-password");
+    let password = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let mut postgres = tokio_postgres::Config::new();
-    postgres.host_path(data_dir.join("postgres")).user("postgres").dbname("postgres");
+    postgres.host_path(data_dir.join("postgres")).user(SUPERUSER).password(password.trim_end()).dbname("postgres");
     Ok(postgres)
 }
