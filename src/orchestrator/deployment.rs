@@ -97,24 +97,26 @@ impl<'a> Deployment<'a> {
     /// Every statement in order. The graph proposed the order; what it could not see (a body that is run at once,
     /// dynamic SQL) shows as an object that is missing, and is tried again as long as that brings anything.
     async fn run_statements(&mut self) -> Result<(), DeployError> {
-        let mut in_migration = None;
+        let mut last_of_migration: Option<&Statement> = None;
         for statement in &self.goal.script.statements {
-            let migration = (statement.kind == Kind::Migrations).then_some(&statement.path);
-            if in_migration.is_some() && in_migration != migration {
-                // What a migration set for its session is not the next one's.
-                self.runner.reset_session().await?;
+            let continues = last_of_migration.is_some_and(|last| last.path == statement.path);
+            if let (Some(last), false) = (last_of_migration, continues) {
+                self.runner.end_migration(last).await?;
             }
-            if migration.is_some() && in_migration != migration {
-                self.retry_waiting().await?;
-            }
-            in_migration = migration;
-            if migration.is_some() {
+            if statement.kind == Kind::Migrations {
+                if !continues {
+                    self.retry_waiting().await?;
+                }
                 self.migrations.run(&self.runner, statement).await?;
+                last_of_migration = Some(statement);
             } else {
                 self.run_or_wait(statement).await?;
+                last_of_migration = None;
             }
         }
-        self.runner.reset_session().await?;
+        if let Some(last) = last_of_migration {
+            self.runner.end_migration(last).await?;
+        }
         self.retry_waiting().await?;
         match self.waiting.drain(..).next() {
             Some((_, failure)) => Err(failure.into()),
