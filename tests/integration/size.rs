@@ -193,8 +193,11 @@ fn company_tables() -> BundleBuilder {
                  note text
              );",
         )
-        .file("tables/skills.sql", "CREATE TABLE skills (id int PRIMARY KEY, needs int REFERENCES skills, name text,
-              tags text[], data jsonb);")
+        .file(
+            "tables/skills.sql",
+            "CREATE TABLE skills (id int PRIMARY KEY, needs int REFERENCES skills, name text,
+              tags text[], data jsonb);",
+        )
         .file(
             "tables/people_skills.sql",
             "CREATE TABLE people_skills (
