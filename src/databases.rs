@@ -1,3 +1,146 @@
 //! Which database, whose it is, a connection to it.
+//!
+//! [`Databases`] is the way in; everything that talks to PostgreSQL gets its connections here, so that
+//! `MAX_TOTAL_CONNECTIONS` holds for calls, deployments and the gateway itself together.
+//!
+//! | file           | what it owns                                                              |
+//! | -------------- | ------------------------------------------------------------------------- |
+//! | [`name`]       | names of platforms, tenants and databases                                 |
+//! | [`quote`]      | identifiers and literals in SQL text                                      |
+//! | `records`      | the gateway's own database                                                |
+//! | `owner`        | whose a database is                                                       |
+//! | `resolve`      | from the ids of a call to a database                                      |
+//! | `budget`       | who may have a connection now                                             |
+//! | `pools`        | one pool per database, all within the budget                              |
+//! | `connection`   | a connection that requests share                                          |
+//! | `session`      | a connection of its own for a deployment; statements about databases      |
+//! | `locks`        | one deployment per database at a time                                     |
+//! | `server`       | opening connections                                                       |
+//! | `socket`       | a socket that is closed when the server has closed it                     |
 
+mod budget;
+mod connection;
+mod error;
+mod locks;
 pub mod name;
+mod owner;
+mod pools;
+pub mod quote;
+mod records;
+mod resolve;
+mod server;
+mod session;
+mod socket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+pub use self::connection::Pooled;
+pub use self::error::DatabaseError;
+pub(crate) use self::error::describe;
+pub use self::locks::DeploymentLock;
+pub use self::owner::{DatabaseInfo, Ownership};
+pub use self::pools::Database;
+pub use self::quote::{quote_ident, quote_literal};
+pub use self::session::Session;
+
+use self::locks::Locks;
+use self::name::DatabaseName;
+use self::pools::{CONTROL_CONNECTIONS, Pools, sweep_regularly};
+use self::records::Records;
+use self::resolve::Routes;
+use self::server::Server;
+use crate::config::PoolConfig;
+
+/// How long `/health` waits for PostgreSQL.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a stop waits for connections to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// All databases of one PostgreSQL. Cheap to clone.
+#[derive(Clone)]
+pub struct Databases {
+    pools: Arc<Pools>,
+    records: Arc<Records>,
+    routes: Arc<Routes>,
+    locks: Arc<Locks>,
+    /// Statements that take long leave one of the gateway's own connections to those that do not.
+    administering: Arc<Semaphore>,
+    call_timeout: Duration,
+}
+
+/// What `/health` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Whether PostgreSQL answers.
+    pub connected: bool,
+    /// Pools with open connections.
+    pub active_pools: usize,
+    /// Connections open on the server.
+    pub total_connections: usize,
+}
+
+impl Databases {
+    /// Opens nothing yet: PostgreSQL may come later. Needs a Tokio runtime, in which connections are driven.
+    ///
+    /// `call_timeout` bounds each statement of a call, `lock_timeout` what a deployment's statement waits for a lock.
+    pub fn start(
+        postgres: tokio_postgres::Config,
+        pool: &PoolConfig,
+        call_timeout: Duration,
+        lock_timeout: Duration,
+    ) -> Result<Self, DatabaseError> {
+        let pools = Pools::new(Server::new(postgres, call_timeout, lock_timeout)?, pool);
+        tokio::spawn(sweep_regularly(Arc::downgrade(&pools), pool.idle_timeout, pool.max_lifetime));
+        Ok(Self {
+            pools,
+            records: Arc::default(),
+            routes: Arc::default(),
+            locks: Arc::default(),
+            administering: Arc::new(Semaphore::new(CONTROL_CONNECTIONS - 2)),
+            call_timeout,
+        })
+    }
+
+    /// A connection of the database's pool. Waits its turn within the budget.
+    pub async fn pooled(&self, database: &Arc<Database>) -> Result<Pooled, DatabaseError> {
+        self.pools.pooled(database).await
+    }
+
+    /// The time limit of a call.
+    pub fn call_timeout(&self) -> Duration {
+        self.call_timeout
+    }
+
+    /// To be told after each deployment: what was prepared for the database, and what is known of its catalog, is void.
+    pub fn deployed(&self, database: &DatabaseName) {
+        if let Some(database) = self.pools.get(database) {
+            database.renew();
+        }
+    }
+
+    /// Whether PostgreSQL answers, and how many connections are open.
+    pub async fn health(&self) -> Health {
+        let asking = async {
+            match self.control().await {
+                Ok(control) => control.check_connection().await.is_ok(),
+                // The gateway is busy, which PostgreSQL is the reason of only if it answers nobody.
+                Err(DatabaseError::PoolExhausted { .. }) => true,
+                Err(_) => false,
+            }
+        };
+        let connected = tokio::time::timeout(HEALTH_TIMEOUT, asking).await.unwrap_or(false);
+        let (active_pools, total_connections) = self.pools.counts();
+        Health { connected, active_pools, total_connections }
+    }
+
+    /// Ends: nobody gets a connection any more. Returns when all are closed, those in use after their work.
+    pub async fn close(&self) {
+        self.administering.close();
+        self.locks.close().await;
+        self.pools.close(CLOSE_TIMEOUT).await;
+    }
+}

@@ -14,7 +14,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use stonescriptdb_gateway::api::state::Gateway;
 use stonescriptdb_gateway::config::{Config, ConfigError, Environment, PostgresSource, VARIABLES};
-use stonescriptdb_gateway::databases::Databases;
+use stonescriptdb_gateway::databases::{DatabaseError, Databases};
 use stonescriptdb_gateway::embedded::{self, EmbeddedError, EmbeddedOptions, SupervisedPostgres};
 use stonescriptdb_gateway::logging::{self, LogError};
 use stonescriptdb_gateway::router;
@@ -50,6 +50,8 @@ enum Fatal {
     Log(#[from] LogError),
     #[error("cannot listen on {host} port {port}: {reason}")]
     Bind { host: String, port: u16, reason: String },
+    #[error("connections to PostgreSQL: {0}")]
+    Databases(#[from] DatabaseError),
     #[error("embedded PostgreSQL: {0}")]
     Embedded(#[from] EmbeddedError),
     #[error("{doing}: {source}")]
@@ -66,7 +68,7 @@ impl Fatal {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) => 2,
-            Self::Log(_) | Self::Bind { .. } | Self::Embedded(_) | Self::System { .. } => 1,
+            Self::Log(_) | Self::Databases(_) | Self::Bind { .. } | Self::Embedded(_) | Self::System { .. } => 1,
             Self::Insisted => 130,
         }
     }
@@ -145,13 +147,21 @@ async fn run_until_stopped(config: Config) -> Result<(), Fatal> {
             return Ok(());
         }
     };
-    let databases = Databases::new(postgres.connection().clone());
-    let app = router::app(Arc::new(Gateway::new(config, databases)));
+    let limits = &config.limits;
+    let databases =
+        Databases::start(postgres.connection().clone(), &config.pool, limits.call_timeout, limits.lock_timeout)?;
+    let app = router::app(Arc::new(Gateway::new(config, databases.clone())));
     info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
     let served = tokio::select! {
         served = server::serve(listener, app, signals.requested()) => served.map_err(Fatal::system("serving")),
         () = signals.insisted() => Err(Fatal::Insisted),
     };
+    if served.is_ok() {
+        tokio::select! {
+            () = databases.close() => {}
+            () = signals.insisted() => {}
+        }
+    }
     stop_postgres(postgres, &signals, served).await
 }
 

@@ -26,8 +26,29 @@ pub(crate) struct OfPlatform {
 #[derive(Debug, Serialize)]
 pub(crate) struct DatabaseList {
     platform: String,
-    databases: Vec<DatabaseInfo>,
+    databases: Vec<ListedDatabase>,
     count: usize,
+}
+
+/// One database of the list.
+#[derive(Debug, Serialize)]
+pub(crate) struct ListedDatabase {
+    name: String,
+    r#type: &'static str,
+    /// MiB; `null` for one that was dropped by hand.
+    size_mb: Option<u64>,
+    exists: bool,
+}
+
+impl From<DatabaseInfo> for ListedDatabase {
+    fn from(database: DatabaseInfo) -> Self {
+        Self {
+            r#type: database.kind(),
+            size_mb: database.size_mb(),
+            exists: database.exists_on_server,
+            name: database.name.to_string(),
+        }
+    }
 }
 
 /// A platform's databases.
@@ -44,6 +65,7 @@ pub(crate) async fn list_databases(
     let platform = Id::parse("platform", &given)?;
     notes.note_platform(&platform);
     let databases = gateway.databases.list(&platform).await?;
+    let databases: Vec<_> = databases.into_iter().map(ListedDatabase::from).collect();
     Ok(Json(DatabaseList { platform: given, count: databases.len(), databases }))
 }
 

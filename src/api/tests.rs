@@ -54,6 +54,7 @@ fn config() -> Config {
             max_unpacked_bytes: 1_000_000,
         },
         data_dir: PathBuf::from("./data"),
+        pg_bin_dir: None,
         log: LogConfig { dir: None, filter: "info".to_owned() },
         platform_roles: PlatformRoles::Off,
         conflict_status: 400,
@@ -63,7 +64,12 @@ fn config() -> Config {
 fn gateway(change: impl FnOnce(&mut Config)) -> Arc<Gateway> {
     let mut config = config();
     change(&mut config);
-    Arc::new(Gateway::new(config, Databases))
+    // No server listens there: what these tests ask needs none.
+    let mut nowhere = tokio_postgres::Config::new();
+    nowhere.host_path("/nonexistent").user("nobody");
+    let limits = &config.limits;
+    let databases = Databases::start(nowhere, &config.pool, limits.call_timeout, limits.lock_timeout);
+    Arc::new(Gateway::new(config, databases.unwrap()))
 }
 
 /// A served router; it ends with the test's runtime.

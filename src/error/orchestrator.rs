@@ -36,6 +36,9 @@ impl From<DeployError> for ApiError {
             DeployError::Blocked { validation } => {
                 Self::new(ErrorCode::MigrationFailed, message).with("schema_validation", json!(validation))
             }
+            DeployError::RowsMissing { validations } => {
+                Self::new(ErrorCode::MigrationFailed, message).with("seeder_validations", json!(validations))
+            }
             DeployError::Differs { differences } => {
                 Self::new(ErrorCode::MigrationFailed, message).with("differences", differences)
             }

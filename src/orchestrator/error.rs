@@ -3,6 +3,7 @@
 use tokio_postgres::error::{DbError, ErrorPosition};
 
 use super::diff::SchemaValidation;
+use super::seeders::SeederValidation;
 use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::Statement;
@@ -63,6 +64,12 @@ pub enum DeployError {
         /// All changes, by class.
         validation: Box<SchemaValidation>,
     },
+    /// Rows that seeders name are not in their tables, which this deployment did not fill.
+    #[error("rows that the seeders name are missing in {}; insert them in a migration", tables(.validations))]
+    RowsMissing {
+        /// The tables with rows missing.
+        validations: Vec<SeederValidation>,
+    },
     /// After everything ran, the database is not what the bundle declares.
     #[error("the database would not be as the bundle declares it: {}; write a migration that brings it there", .differences.join("; "))]
     Differs {
@@ -70,7 +77,7 @@ pub enum DeployError {
         differences: Vec<String>,
     },
     /// PostgreSQL refused a statement of the gateway's own.
-    #[error("{step}: {source}")]
+    #[error("{step}: {}", in_words(.source))]
     Own {
         /// What the gateway was doing.
         step: &'static str,
@@ -102,6 +109,18 @@ fn summary(validation: &SchemaValidation) -> String {
         format!("{:?} {}{column}", change.change_type, change.table)
     });
     words.collect::<Vec<_>>().join(", ")
+}
+
+fn tables(validations: &[SeederValidation]) -> String {
+    validations.iter().map(|validation| validation.table.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// The driver's own text for an answer of the server is only "db error".
+fn in_words(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(told) => format!("{} ({})", told.message(), told.code().code()),
+        None => error.to_string(),
+    }
 }
 
 fn in_version(version: &Option<String>) -> String {

@@ -1,17 +1,21 @@
-//! Fills tables with their reference rows: in a new database, and in tables that this deployment made.
+//! Fills tables with their reference rows: in a new database, and in tables that this deployment made. Of other tables,
+//! the rows have to be there ([`validation`]).
 
-use std::collections::HashMap;
+mod validation;
+
+use std::collections::{BTreeMap, HashMap};
 
 use pg_query::NodeEnum;
 use tokio_postgres::error::SqlState;
 
+pub use self::validation::SeederValidation;
 use super::error::DeployError;
 use super::report::SeedReport;
 use super::runner::{Failure, Runner};
 use crate::bundle::sql::{Class, Object, Statement};
 use crate::databases::quote_ident;
 
-/// Runs the seeders of the tables that `wanted` says; each where its table is empty.
+/// Runs the seeders of the tables that `wanted` says, each where its table is empty, and validates the others.
 pub async fn run(
     runner: &Runner<'_>,
     seeds: &[Statement],
@@ -19,52 +23,93 @@ pub async fn run(
 ) -> Result<Vec<SeedReport>, DeployError> {
     let mut tables = Tables::default();
     let mut statements = Vec::new();
+    let mut expected: BTreeMap<String, Vec<&Statement>> = BTreeMap::new();
     for seed in seeds {
         match table_of(seed) {
-            Some(table) if !wanted(table) => {}
+            Some(table) if wanted(table) && tables.is_empty_now(runner, table).await? => statements.push(seed),
             Some(table) => {
-                if tables.is_empty_now(runner, table).await? {
-                    statements.push(seed);
-                } else {
-                    tables.skip(table, rows_in(seed));
-                }
+                tables.skip(table, rows_in(seed));
+                expected.entry(quoted(table)).or_default().push(seed);
             }
             // What is no INSERT (`SELECT setval(…)`) belongs to the rows before it.
             None if !statements.is_empty() => statements.push(seed),
             None => {}
         }
     }
-    if statements.is_empty() {
-        return Ok(tables.reports());
+    if !statements.is_empty() {
+        runner.own("deferring constraints for the seeders", "SET CONSTRAINTS ALL DEFERRED").await?;
+        insert(runner, statements, &mut tables).await?;
     }
-    runner.own("deferring constraints for the seeders", "SET CONSTRAINTS ALL DEFERRED").await?;
-    insert(runner, statements, &mut tables).await?;
+    validate(runner, &expected).await?;
     Ok(tables.reports())
 }
 
-/// Inserts in the order given. Where rows point at rows that come later, the keys in question are checked at the end
-/// instead: what failed is inserted once more with every key between the tables deferred.
-async fn insert(runner: &Runner<'_>, statements: Vec<&Statement>, tables: &mut Tables) -> Result<(), DeployError> {
-    let mut failures: Vec<(&Statement, Failure)> = Vec::new();
-    for statement in &statements {
-        match runner.run(statement).await {
-            Ok(rows) => tables.inserted(statement, rows),
-            Err(failure) if failure.is_one_of(&[SqlState::FOREIGN_KEY_VIOLATION]) => {
-                failures.push((statement, failure))
-            }
-            Err(failure) => return Err(failure.into()),
-        }
+async fn validate(runner: &Runner<'_>, expected: &BTreeMap<String, Vec<&Statement>>) -> Result<(), DeployError> {
+    let mut incomplete = Vec::new();
+    for seeds in expected.values() {
+        let validation = validation::validate(runner.client, seeds).await?;
+        incomplete.extend(validation.filter(|validation| !validation.missing.is_empty()));
     }
-    let keys = if failures.is_empty() { Vec::new() } else { immediate_keys(runner, tables).await? };
+    if incomplete.is_empty() { Ok(()) } else { Err(DeployError::RowsMissing { validations: incomplete }) }
+}
+
+/// Inserts in the order given. Where rows point at rows that come later, everything is inserted once more with every
+/// key of these tables checked at the end.
+async fn insert(runner: &Runner<'_>, statements: Vec<&Statement>, tables: &mut Tables) -> Result<(), DeployError> {
+    const STEP: &str = "seeding";
+    runner.own(STEP, "SAVEPOINT seeds").await?;
+    let counts = tables.reports.clone();
+    match insert_all(runner, &statements, tables).await {
+        Err(failure) if failure.is_one_of(&[SqlState::FOREIGN_KEY_VIOLATION]) => {
+            runner.own(STEP, "ROLLBACK TO SAVEPOINT seeds").await?;
+            tables.reports = counts;
+        }
+        Err(failure) => return Err(failure.into()),
+        Ok(()) => return check_keys(runner, &statements).await,
+    }
+    let keys = immediate_keys(runner, tables).await?;
     alter_keys(runner, &keys, "DEFERRABLE INITIALLY DEFERRED").await?;
-    for (statement, _) in &failures {
+    insert_all(runner, &statements, tables).await?;
+    check_keys(runner, &statements).await?;
+    alter_keys(runner, &keys, "NOT DEFERRABLE").await
+}
+
+async fn insert_all(runner: &Runner<'_>, statements: &[&Statement], tables: &mut Tables) -> Result<(), Failure> {
+    for statement in statements {
         let rows = runner.run(statement).await?;
         tables.inserted(statement, rows);
     }
-    if let Err(error) = runner.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await {
-        return Err(blame(&statements, failures, &error));
+    Ok(())
+}
+
+/// Has PostgreSQL check what was deferred, here, where the error can still name a seeder.
+async fn check_keys(runner: &Runner<'_>, statements: &[&Statement]) -> Result<(), DeployError> {
+    match runner.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(blame(runner, statements, error).await),
     }
-    alter_keys(runner, &keys, "NOT DEFERRABLE").await
+}
+
+/// A key that is checked at the end does not say which statement broke it. Where it can be checked row by row, one of
+/// the statements fails in the same words; else the table alone tells.
+async fn blame(runner: &Runner<'_>, statements: &[&Statement], error: tokio_postgres::Error) -> DeployError {
+    let told = error.as_db_error();
+    let detail = told.and_then(|error| error.detail());
+    if let Err(lost) = runner.own("seeding", "ROLLBACK TO SAVEPOINT seeds").await {
+        return lost;
+    }
+    for statement in statements {
+        match runner.run(statement).await {
+            Err(failure) if failure.error.detail.as_deref() == detail => return failure.into(),
+            Err(_) | Ok(_) => {}
+        }
+    }
+    let table = told.and_then(|error| error.table());
+    let of_table = |one: &&&Statement| table_of(one).map(|made| made.name.as_str()) == table;
+    match statements.iter().find(of_table).or(statements.first()) {
+        Some(statement) => Failure::new(statement, &error, 0).into(),
+        None => DeployError::own("seeding")(error),
+    }
 }
 
 /// Foreign keys of the seeded tables that are checked row by row: table and name, both quoted.
@@ -82,27 +127,6 @@ async fn alter_keys(runner: &Runner<'_>, keys: &[(String, String)], how: &str) -
     let alter = keys.iter().map(|(table, name)| format!("ALTER TABLE {table} ALTER CONSTRAINT {name} {how};"));
     let sql: String = alter.collect();
     if sql.is_empty() { Ok(()) } else { runner.own("deferring foreign keys for the seeders", &sql).await }
-}
-
-/// A key that is checked at the end does not say which statement broke it. The first attempt did, in the same words; of
-/// a key that is declared as deferred only the table is known.
-fn blame(
-    statements: &[&Statement],
-    failures: Vec<(&Statement, Failure)>,
-    error: &tokio_postgres::Error,
-) -> DeployError {
-    let told = error.as_db_error();
-    let detail = told.and_then(|error| error.detail()).map(str::to_owned);
-    let same_words = failures.into_iter().map(|(_, failure)| failure).find(|failure| failure.error.detail == detail);
-    if let Some(failure) = same_words {
-        return failure.into();
-    }
-    let table = told.and_then(|error| error.table());
-    let of_table = |one: &&&Statement| table_of(one).map(|made| made.name.as_str()) == table;
-    match statements.iter().find(of_table).or(statements.first()) {
-        Some(statement) => Failure::new(statement, error, 0).into(),
-        None => DeployError::Interrupted { cause: error.to_string() },
-    }
 }
 
 /// The table that a seeder's `INSERT` fills.

@@ -1,0 +1,150 @@
+//! What goes wrong on the way to a database.
+
+use std::error::Error as _;
+
+use tokio_postgres::error::SqlState;
+
+use super::name::{DatabaseName, NameError};
+
+/// Why there is no database or no connection to it.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// A name that cannot be one.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// There is none, or none that the gateway has on record.
+    #[error("the database {database} {reason}")]
+    NotFound {
+        /// The name that was looked for.
+        database: DatabaseName,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// Another platform's.
+    #[error("the database {database} belongs to another platform")]
+    OtherPlatform {
+        /// Its name.
+        database: DatabaseName,
+    },
+    /// Taken by ids that read the same.
+    #[error("the database {database} was registered as {recorded}; use the ids as they were given then, or other ones")]
+    OtherSpelling {
+        /// Its name.
+        database: DatabaseName,
+        /// The ids on record.
+        recorded: String,
+    },
+    /// One id, several databases made from stored schemas.
+    #[error("the id {id:?} is that of several databases: {}; add schema_name and database_id", .databases.join(", "))]
+    Ambiguous {
+        /// The tenant or database id that was asked for.
+        id: String,
+        /// Their names.
+        databases: Vec<String>,
+    },
+    /// Create, where it exists.
+    #[error("the database {database} exists already")]
+    Exists {
+        /// Its name.
+        database: DatabaseName,
+    },
+    /// `CREATE DATABASE … TEMPLATE` of one that is gone.
+    #[error("the template {template} does not exist")]
+    MissingTemplate {
+        /// The template.
+        template: DatabaseName,
+    },
+    /// No connection came free within the wait.
+    #[error("no connection to {database} came free within {waited_ms} ms; try again later")]
+    PoolExhausted {
+        /// Which database.
+        database: DatabaseName,
+        /// How long it was waited for.
+        waited_ms: u64,
+    },
+    /// PostgreSQL does not answer, or refuses the gateway.
+    #[error("PostgreSQL cannot be reached: {cause}")]
+    Unreachable {
+        /// For the log.
+        cause: String,
+    },
+    /// PostgreSQL has no room for another connection (class 53).
+    #[error("PostgreSQL is out of resources: {cause}")]
+    ServerFull {
+        /// Its code.
+        sqlstate: String,
+        /// Its words.
+        cause: String,
+    },
+    /// Dropped since it was looked up, or dropped and made again.
+    #[error("the database {database} was dropped")]
+    Gone {
+        /// Its name.
+        database: DatabaseName,
+    },
+    /// Older than the gateway can work with.
+    #[error("PostgreSQL {found} is too old: the gateway needs version 14 or later")]
+    TooOld {
+        /// `server_version`
+        found: String,
+    },
+    /// The gateway is stopping.
+    #[error("the gateway is stopping")]
+    Closed,
+    /// PostgreSQL refused one of the gateway's own statements.
+    #[error("{step}: {}", describe(.source))]
+    Statement {
+        /// What was being done.
+        step: &'static str,
+        /// PostgreSQL's error.
+        source: tokio_postgres::Error,
+    },
+    /// A configuration that cannot work.
+    #[error("{0}")]
+    Config(String),
+}
+
+impl DatabaseError {
+    /// For `map_err`: what was being done when PostgreSQL refused.
+    pub(super) fn step(step: &'static str) -> impl Fn(tokio_postgres::Error) -> Self {
+        move |source| match source.code() {
+            // Lost, stopped or starting up.
+            None => Self::Unreachable { cause: format!("{step}: {}", describe(&source)) },
+            Some(code) if code.code().starts_with("57P") || code.code().starts_with("08") => {
+                Self::Unreachable { cause: format!("{step}: {}", describe(&source)) }
+            }
+            Some(code) if code.code().starts_with("53") => {
+                Self::ServerFull { sqlstate: code.code().to_owned(), cause: describe(&source) }
+            }
+            Some(_) => Self::Statement { step, source },
+        }
+    }
+
+    /// Whether `create_database` found no template.
+    pub fn is_missing_template(&self) -> bool {
+        matches!(self, Self::MissingTemplate { .. })
+    }
+
+    /// What PostgreSQL's refusal of a connection means.
+    pub(super) fn of_connecting(database: &DatabaseName, error: &tokio_postgres::Error) -> Self {
+        let cause = describe(error);
+        match error.code() {
+            Some(code) if *code == SqlState::INVALID_CATALOG_NAME => Self::Gone { database: database.clone() },
+            Some(code) if code.code().starts_with("53") => {
+                Self::ServerFull { sqlstate: code.code().to_owned(), cause }
+            }
+            _ => Self::Unreachable { cause },
+        }
+    }
+}
+
+/// An error of tokio-postgres with its cause, which its own `Display` leaves out.
+pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
+    if let Some(error) = error.as_db_error() {
+        return format!("{} ({})", error.message(), error.code().code());
+    }
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

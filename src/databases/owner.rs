@@ -1,0 +1,216 @@
+//! Whose a database is (contract §2): every database remembers the platform and the ids as they were given.
+
+use tokio_postgres::Row;
+
+use super::Databases;
+use super::error::DatabaseError;
+use super::name::{Address, DatabaseName, Id, Which};
+
+/// What is known of the database that an address names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// No record, no database.
+    Missing,
+    /// It is the platform's, under these very ids.
+    Recorded {
+        /// False when somebody dropped it by hand.
+        exists_on_server: bool,
+    },
+    /// Another platform has the name.
+    OtherPlatform,
+    /// The platform has the name, but under other ids that read the same.
+    OtherSpelling {
+        /// The ids on record, for a sentence.
+        recorded: String,
+    },
+    /// It exists, made by hand: the first to register adopts it.
+    Unrecorded,
+}
+
+/// One database of a platform.
+#[derive(Clone, Debug)]
+pub struct DatabaseInfo {
+    /// Its name on the server.
+    pub name: DatabaseName,
+    /// Which of the platform's databases, with the ids as they were given.
+    pub which: Which,
+    /// Its size; `None` when it is gone, or when the gateway may not ask.
+    pub size_bytes: Option<u64>,
+    /// False when somebody dropped it by hand.
+    pub exists_on_server: bool,
+    /// When it was recorded: RFC 3339, UTC.
+    pub created_at: String,
+}
+
+impl DatabaseInfo {
+    /// `main`, `tenant` or `schema` (made from a stored schema).
+    pub fn kind(&self) -> &'static str {
+        match self.which {
+            Which::Main => "main",
+            Which::Tenant(_) => "tenant",
+            Which::Stored { .. } => "schema",
+        }
+    }
+
+    /// Its size in MiB, rounded up.
+    pub fn size_mb(&self) -> Option<u64> {
+        self.size_bytes.map(|bytes| bytes.div_ceil(1024 * 1024))
+    }
+}
+
+/// The ids of a record, spelled as they were given. Two are the same database only if these are equal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ids {
+    tenant: Option<String>,
+    schema: Option<String>,
+    database: Option<String>,
+}
+
+impl Ids {
+    fn of(which: &Which) -> Self {
+        let given = |id: &Id| Some(id.given().to_owned());
+        match which {
+            Which::Main => Self { tenant: None, schema: None, database: None },
+            Which::Tenant(tenant) => Self { tenant: given(tenant), schema: None, database: None },
+            Which::Stored { schema, database } => {
+                Self { tenant: None, schema: given(schema), database: given(database) }
+            }
+        }
+    }
+
+    fn read(row: &Row) -> Self {
+        Self { tenant: row.get("tenant_id"), schema: row.get("schema_name"), database: row.get("database_id") }
+    }
+
+    fn which(self) -> Result<Which, DatabaseError> {
+        Ok(match (self.schema, self.database, self.tenant) {
+            (Some(schema), Some(database), _) => Which::Stored {
+                schema: Id::parse("schema_name", &schema)?,
+                database: Id::parse("database_id", &database)?,
+            },
+            (_, _, Some(tenant)) => Which::Tenant(Id::parse("tenant_id", &tenant)?),
+            _ => Which::Main,
+        })
+    }
+
+    fn sentence(&self) -> String {
+        match self {
+            Self { schema: Some(schema), database: Some(database), .. } => {
+                format!("schema_name {schema:?}, database_id {database:?}")
+            }
+            Self { tenant: Some(tenant), .. } => format!("tenant_id {tenant:?}"),
+            _ => "the main database, without tenant_id".to_owned(),
+        }
+    }
+}
+
+impl Databases {
+    /// Who has the name that `address` makes.
+    pub async fn find(&self, address: &Address) -> Result<Ownership, DatabaseError> {
+        let control = self.control().await?;
+        let row = control
+            .query_one(
+                "SELECT r.platform, r.tenant_id, r.schema_name, r.database_id, d.oid IS NOT NULL AS on_server
+                 FROM (SELECT $1::text AS name) AS wanted
+                 LEFT JOIN public.databases AS r USING (name)
+                 LEFT JOIN pg_catalog.pg_database AS d ON d.datname = wanted.name",
+                &[&address.name().as_str()],
+            )
+            .await
+            .map_err(DatabaseError::step("looking up the database's owner"))?;
+        let exists_on_server: bool = row.get("on_server");
+        let Some(platform) = row.get::<_, Option<String>>("platform") else {
+            return Ok(if exists_on_server { Ownership::Unrecorded } else { Ownership::Missing });
+        };
+        if platform != address.platform().normal() {
+            return Ok(Ownership::OtherPlatform);
+        }
+        let recorded = Ids::read(&row);
+        if recorded != Ids::of(address.which()) {
+            return Ok(Ownership::OtherSpelling { recorded: recorded.sentence() });
+        }
+        Ok(Ownership::Recorded { exists_on_server })
+    }
+
+    /// Records the platform as the owner. Recorded already under the same ids is no error.
+    pub async fn claim(&self, address: &Address) -> Result<(), DatabaseError> {
+        let ids = Ids::of(address.which());
+        let control = self.control().await?;
+        let inserted = control
+            .execute(
+                "INSERT INTO public.databases (name, platform, platform_given, tenant_id, schema_name, database_id)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING",
+                &[
+                    &address.name().as_str(),
+                    &address.platform().normal(),
+                    &address.platform().given(),
+                    &ids.tenant,
+                    &ids.schema,
+                    &ids.database,
+                ],
+            )
+            .await
+            .map_err(DatabaseError::step("recording the database's owner"))?;
+        drop(control);
+        if inserted == 1 {
+            self.routes.forget(address.name());
+            return Ok(());
+        }
+        let database = address.name().clone();
+        match self.find(address).await? {
+            Ownership::OtherPlatform => Err(DatabaseError::OtherPlatform { database }),
+            Ownership::OtherSpelling { recorded } => Err(DatabaseError::OtherSpelling { database, recorded }),
+            // The last two: released between the two statements. Whoever holds the deployment lock does not see that.
+            Ownership::Recorded { .. } | Ownership::Missing | Ownership::Unrecorded => Ok(()),
+        }
+    }
+
+    /// Forgets the owner of a database that was dropped or never made.
+    pub async fn release(&self, address: &Address) -> Result<(), DatabaseError> {
+        let control = self.control().await?;
+        control
+            .execute(
+                "DELETE FROM public.databases WHERE name = $1 AND platform = $2",
+                &[&address.name().as_str(), &address.platform().normal()],
+            )
+            .await
+            .map_err(DatabaseError::step("forgetting the database's owner"))?;
+        self.pools.forget(address.name());
+        self.routes.forget(address.name());
+        Ok(())
+    }
+
+    /// Every database on record for the platform, by name. Blueprints are not among them.
+    pub async fn list(&self, platform: &Id) -> Result<Vec<DatabaseInfo>, DatabaseError> {
+        let control = self.control().await?;
+        let rows = control
+            .query(
+                // Asking for the size of a database that was dropped a moment ago is an error; a file that is being
+                // made away with is not: hence the look at pg_database first.
+                "SELECT r.name, r.tenant_id, r.schema_name, r.database_id, d.oid IS NOT NULL AS on_server,
+                        CASE WHEN d.oid IS NOT NULL
+                              AND (pg_catalog.has_database_privilege(d.oid, 'CONNECT')
+                                   OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'))
+                             THEN pg_catalog.pg_database_size(d.oid) END AS size_bytes,
+                        pg_catalog.to_char(r.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS created_at
+                 FROM public.databases AS r
+                 LEFT JOIN pg_catalog.pg_database AS d ON d.datname = r.name
+                 WHERE r.platform = $1
+                 ORDER BY r.name",
+                &[&platform.normal()],
+            )
+            .await
+            .map_err(DatabaseError::step("listing the platform's databases"))?;
+        rows.iter().map(read_info).collect()
+    }
+}
+
+fn read_info(row: &Row) -> Result<DatabaseInfo, DatabaseError> {
+    Ok(DatabaseInfo {
+        name: DatabaseName::recorded(row.get("name")),
+        which: Ids::read(row).which()?,
+        size_bytes: row.get::<_, Option<i64>>("size_bytes").and_then(|bytes| u64::try_from(bytes).ok()),
+        exists_on_server: row.get("on_server"),
+        created_at: row.get("created_at"),
+    })
+}

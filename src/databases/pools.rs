@@ -1,0 +1,368 @@
+//! One pool per database, all within one budget: `MAX_TOTAL_CONNECTIONS` server connections whatever the number of
+//! databases (contract §8, "Pools").
+//!
+//! A request first takes a ticket ([`super::budget`]), then an idle connection of its database, else opens one. Tickets
+//! and connections are equal in number, so whoever holds a ticket and finds every connection taken also finds an idle
+//! one of another database to close, or one that is closing already.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use deadpool::managed::{Pool, PoolError, QueueMode};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use super::budget::{Budget, LaneId, Ticket};
+use super::connection::{Manager, Pooled};
+use super::error::DatabaseError;
+use super::name::DatabaseName;
+use super::server::{Purpose, Server};
+use crate::config::PoolConfig;
+
+/// Connections to the gateway's own database, the one that holds the deployment locks among them.
+pub(super) const CONTROL_CONNECTIONS: usize = 5;
+
+/// How often one who waits for a closing connection looks for another one to close. It is a net below the counting
+/// argument above, not the way it works.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How many deployments a database has seen from this gateway.
+pub(super) type Generation = AtomicU64;
+
+/// What is derived from a database's catalog, of a type that its user knows.
+type Derived = RwLock<Option<Arc<dyn Any + Send + Sync>>>;
+
+/// A database that can be called: who owns it, its connections, and what is known of it.
+pub struct Database {
+    name: DatabaseName,
+    platform: String,
+    oid: Option<u32>,
+    lane: LaneId,
+    limit: usize,
+    pool: Pool<Manager>,
+    pub(super) generation: Arc<Generation>,
+    derived: Derived,
+    /// Milliseconds since the pools were made.
+    last_used: AtomicU64,
+    stale: AtomicBool,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("name", &self.name).field("platform", &self.platform).finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    /// Its name on the server.
+    pub fn name(&self) -> &DatabaseName {
+        &self.name
+    }
+
+    /// Its owner, as the platform's name reads in names of databases.
+    pub fn platform(&self) -> &str {
+        &self.platform
+    }
+
+    /// False once it was dropped or looks to be another one.
+    pub(super) fn is_current(&self) -> bool {
+        !self.stale.load(Ordering::Acquire)
+    }
+
+    /// A place for what is derived from the database's catalog: empty at first, and again after each deployment.
+    pub fn derived<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let held = self.derived.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(found) = held.and_then(|held| held.downcast::<T>().ok()) {
+            return found;
+        }
+        let mut place = self.derived.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = place.clone().and_then(|held| held.downcast::<T>().ok()) {
+            return found;
+        }
+        let fresh = Arc::new(T::default());
+        *place = Some(fresh.clone());
+        fresh
+    }
+
+    /// What was derived and prepared before is void. Connections are closed rather than told to forget: PL/pgSQL keeps
+    /// plans of its own in a session, which no message makes it drop.
+    pub(super) fn renew(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        *self.derived.write().unwrap_or_else(PoisonError::into_inner) = None;
+        drop(self.pool.retain(|_, _| false));
+    }
+
+    /// Nobody gets a connection to it any more.
+    pub(super) fn retire(&self) {
+        self.stale.store(true, Ordering::Release);
+        self.renew();
+        self.pool.close();
+    }
+
+    fn open_connections(&self) -> usize {
+        self.pool.status().size
+    }
+}
+
+/// Every pool, and what they share.
+pub(super) struct Pools {
+    pub(super) server: Server,
+    pub(super) budget: Arc<Budget>,
+    pub(super) config: PoolConfig,
+    /// One permit for every connection that the server may have.
+    sockets: Arc<Semaphore>,
+    by_name: RwLock<HashMap<DatabaseName, Arc<Database>>>,
+    control: OnceLock<Arc<Database>>,
+    next_lane: AtomicU64,
+    started: Instant,
+    closed: AtomicBool,
+}
+
+impl Pools {
+    pub(super) fn new(server: Server, config: &PoolConfig) -> Arc<Self> {
+        let total = config.max_total_connections.max(1);
+        Arc::new(Self {
+            server,
+            budget: Budget::new(total, 2.min(total - 1)),
+            config: config.clone(),
+            sockets: Arc::new(Semaphore::new(total)),
+            by_name: RwLock::default(),
+            control: OnceLock::new(),
+            next_lane: AtomicU64::new(LaneId::FIRST_DATABASE),
+            started: Instant::now(),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// The gateway's own database.
+    pub(super) fn control(self: &Arc<Self>) -> Arc<Database> {
+        let control = self.control.get_or_init(|| {
+            let name = DatabaseName::gateway();
+            let database = self.make(name.clone(), String::new(), None);
+            // Among the others, so that its idle connections give way like theirs.
+            self.by_name.write().unwrap_or_else(PoisonError::into_inner).insert(name, database.clone());
+            database
+        });
+        control.clone()
+    }
+
+    /// The database of that name, where it is known.
+    pub(super) fn get(&self, name: &DatabaseName) -> Option<Arc<Database>> {
+        self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// The entry of a database that was looked up; takes the place of one with another identity or owner.
+    pub(super) fn entry(self: &Arc<Self>, name: &DatabaseName, platform: &str, oid: u32) -> Arc<Database> {
+        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = by_name.get(name) {
+            if known.oid == Some(oid) && known.platform == platform && known.is_current() {
+                return known.clone();
+            }
+            known.retire();
+        }
+        let database = self.make(name.clone(), platform.to_owned(), Some(oid));
+        by_name.insert(name.clone(), database.clone());
+        database
+    }
+
+    /// Forgets the database of that name, which was dropped.
+    pub(super) fn forget(&self, name: &DatabaseName) {
+        let known = self.by_name.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        if let Some(database) = known {
+            database.retire();
+        }
+    }
+
+    /// Forgets a database that turned out to be gone; another one of its name stays.
+    fn forget_this(&self, database: &Arc<Database>) {
+        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        if by_name.get(&database.name).is_some_and(|known| Arc::ptr_eq(known, database)) {
+            by_name.remove(&database.name);
+        }
+        database.retire();
+    }
+
+    fn make(self: &Arc<Self>, name: DatabaseName, platform: String, oid: Option<u32>) -> Arc<Database> {
+        let (lane, limit, purpose) = match oid {
+            None => (LaneId::CONTROL, CONTROL_CONNECTIONS, Purpose::Control),
+            Some(_) => {
+                let lane = LaneId(self.next_lane.fetch_add(1, Ordering::Relaxed));
+                (lane, self.config.max_connections_per_pool.max(1), Purpose::Calls)
+            }
+        };
+        let generation = Arc::new(Generation::default());
+        let manager = Manager {
+            pools: Arc::downgrade(self),
+            database: name.clone(),
+            purpose,
+            oid,
+            generation: generation.clone(),
+        };
+        // The most recently used connection is taken first, so that the others get old enough to be closed.
+        let pool = Pool::builder(manager).max_size(limit).queue_mode(QueueMode::Lifo).build();
+        Arc::new(Database {
+            name,
+            platform,
+            oid,
+            lane,
+            limit,
+            pool: pool.expect("a pool without timeouts needs no runtime"),
+            generation,
+            derived: RwLock::default(),
+            last_used: AtomicU64::new(self.now()),
+            stale: AtomicBool::new(false),
+        })
+    }
+
+    /// A connection of the database's pool.
+    pub(super) async fn pooled(&self, database: &Arc<Database>) -> Result<Pooled, DatabaseError> {
+        database.last_used.store(self.now(), Ordering::Relaxed);
+        let ticket = self.ticket(database.lane, database.limit, &database.name).await?;
+        let object = match database.pool.get().await {
+            Ok(object) => object,
+            Err(PoolError::Backend(error)) => {
+                // The gateway's own database is made again.
+                if matches!(error, DatabaseError::Gone { .. }) && database.oid.is_some() {
+                    self.forget_this(database);
+                }
+                return Err(error);
+            }
+            Err(PoolError::Closed) => return Err(self.closed_error(&database.name)),
+            Err(error @ (PoolError::Timeout(_) | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_))) => {
+                return Err(DatabaseError::Unreachable { cause: error.to_string() });
+            }
+        };
+        Ok(Pooled::new(object, ticket, database.clone(), self.config.max_lifetime))
+    }
+
+    fn closed_error(&self, database: &DatabaseName) -> DatabaseError {
+        if self.is_closed() { DatabaseError::Closed } else { DatabaseError::Gone { database: database.clone() } }
+    }
+
+    /// The right to use one connection for `lane`.
+    pub(super) async fn ticket(
+        &self,
+        lane: LaneId,
+        limit: usize,
+        database: &DatabaseName,
+    ) -> Result<Ticket, DatabaseError> {
+        if self.is_closed() {
+            return Err(DatabaseError::Closed);
+        }
+        let deadline = Instant::now() + self.config.wait_timeout;
+        self.budget.take(lane, limit, deadline).await.map_err(|_| self.exhausted(database))
+    }
+
+    /// The right to open one more connection, for one who holds a ticket: closes an idle one if need be.
+    pub(super) async fn permit(&self, database: &DatabaseName) -> Result<OwnedSemaphorePermit, DatabaseError> {
+        if let Ok(permit) = self.sockets.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        let deadline = Instant::now() + self.config.wait_timeout;
+        let mut waiting = Box::pin(self.sockets.clone().acquire_owned());
+        loop {
+            self.close_one_idle();
+            match timeout(LOOK_AGAIN, &mut waiting).await {
+                Ok(permit) => return permit.map_err(|_| DatabaseError::Closed),
+                Err(_) if Instant::now() < deadline => {}
+                Err(_) => return Err(self.exhausted(database)),
+            }
+        }
+    }
+
+    fn exhausted(&self, database: &DatabaseName) -> DatabaseError {
+        let waited_ms = u64::try_from(self.config.wait_timeout.as_millis()).unwrap_or(u64::MAX);
+        DatabaseError::PoolExhausted { database: database.clone(), waited_ms }
+    }
+
+    /// Closes the oldest idle connection of the pool that was not used for the longest time.
+    fn close_one_idle(&self) {
+        let mut candidates: Vec<(u64, Arc<Database>)> = {
+            let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+            let open = by_name.values().filter(|database| database.open_connections() > 0);
+            open.map(|database| (database.last_used.load(Ordering::Relaxed), database.clone())).collect()
+        };
+        candidates.sort_unstable_by_key(|(last_used, _)| *last_used);
+        for (_, database) in candidates {
+            let mut found = false;
+            let closed = database.pool.retain(|_, _| std::mem::replace(&mut found, true));
+            if !closed.removed.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Pools with open connections, and connections open on the server.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        let active = by_name.values().filter(|database| database.open_connections() > 0).count();
+        let total = self.config.max_total_connections.max(1);
+        (active, total - self.sockets.available_permits().min(total))
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Nobody gets a connection any more; returns when all are closed, or after `limit`.
+    pub(super) async fn close(&self, limit: Duration) {
+        self.closed.store(true, Ordering::Release);
+        let databases: Vec<_> = {
+            let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+            by_name.drain().map(|(_, database)| database).collect()
+        };
+        for database in databases {
+            database.retire();
+        }
+        let all = u32::try_from(self.config.max_total_connections.max(1)).unwrap_or(u32::MAX);
+        // Kept by nobody: later requests find the pools closed anyway.
+        let _ = timeout(limit, self.sockets.acquire_many(all)).await;
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Closes what was idle for too long or is too old, and forgets databases that nobody uses.
+    fn sweep(&self) {
+        let databases: Vec<_> =
+            self.by_name.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for database in databases {
+            let keep = |age: Duration, unused: Duration| {
+                age < self.config.max_lifetime && unused < self.config.idle_timeout
+            };
+            drop(database.pool.retain(|_, metrics| keep(metrics.age(), metrics.last_used())));
+            if database.oid.is_some() && database.open_connections() == 0 {
+                self.forget_unused(&database);
+            }
+        }
+    }
+
+    fn forget_unused(&self, database: &Arc<Database>) {
+        let unused_ms = self.now().saturating_sub(database.last_used.load(Ordering::Relaxed));
+        if Duration::from_millis(unused_ms) < self.config.idle_timeout {
+            return;
+        }
+        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        let same = by_name.get(&database.name).is_some_and(|known| Arc::ptr_eq(known, database));
+        // One for the map and one for the caller: no request has it, and none can get it while the map is locked.
+        if same && Arc::strong_count(database) == 2 {
+            by_name.remove(&database.name);
+        }
+    }
+}
+
+/// Runs [`Pools::sweep`] for as long as the pools exist.
+pub(super) async fn sweep_regularly(pools: Weak<Pools>, idle_timeout: Duration, max_lifetime: Duration) {
+    let period = (idle_timeout.min(max_lifetime) / 4).clamp(Duration::from_millis(100), Duration::from_secs(15));
+    loop {
+        tokio::time::sleep(period).await;
+        match pools.upgrade() {
+            Some(pools) if !pools.is_closed() => pools.sweep(),
+            Some(_) | None => return,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The gateway's own database: who owns which database, and which blueprints there are.
+//!
+//! It is made on first need, so that a gateway starts while PostgreSQL is away; two gateways that start at once agree.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Mutex;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use super::Databases;
+use super::budget::LaneId;
+use super::connection::Pooled;
+use super::error::DatabaseError;
+use super::name::DatabaseName;
+use super::pools::CONTROL_CONNECTIONS;
+use super::quote::quote_ident;
+use super::server::{Link, Purpose};
+
+/// `server_version_num` of the oldest PostgreSQL that works.
+const OLDEST_VERSION: u32 = 140_000;
+
+/// Serialises the making of the tables between gateways; any number that nobody else uses in that database.
+const TABLES_LOCK: i64 = 0x5354_4f4e_4553_4442;
+
+/// Ids are kept as they were given; `platform` and `name` are normalised.
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS public.databases (
+        name text PRIMARY KEY,
+        platform text NOT NULL,
+        platform_given text NOT NULL,
+        tenant_id text,
+        schema_name text,
+        database_id text,
+        created_at timestamptz NOT NULL DEFAULT now()
+    );
+    CREATE INDEX IF NOT EXISTS databases_platform ON public.databases (platform);
+    CREATE TABLE IF NOT EXISTS public.blueprints (
+        name text PRIMARY KEY,
+        platform text NOT NULL,
+        bundle_checksum text NOT NULL,
+        owner_role text NOT NULL,
+        report jsonb NOT NULL,
+        built_at timestamptz NOT NULL DEFAULT now(),
+        last_used_at timestamptz NOT NULL DEFAULT now()
+    );";
+
+/// Whether this gateway has seen its database whole.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    ready: AtomicBool,
+    making: Mutex<()>,
+}
+
+impl Databases {
+    /// A connection to the gateway's own database.
+    pub async fn control(&self) -> Result<Pooled, DatabaseError> {
+        self.ensure_records().await?;
+        let control = self.pools.control();
+        match self.pools.pooled(&control).await {
+            Err(DatabaseError::Gone { .. }) => {
+                // Somebody dropped it: what can be made again is made again.
+                self.records.ready.store(false, Ordering::Release);
+                self.ensure_records().await?;
+                self.pools.pooled(&self.pools.control()).await
+            }
+            result => result,
+        }
+    }
+
+    /// Makes the gateway's own database and its tables, unless they are known to be there.
+    pub(super) async fn ensure_records(&self) -> Result<(), DatabaseError> {
+        if self.records.ready.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _making = self.records.making.lock().await;
+        if self.records.ready.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let database = DatabaseName::gateway();
+        let _ticket = self.pools.ticket(LaneId::CONTROL, CONTROL_CONNECTIONS, &database).await?;
+        let link = match self.open_control(&database).await {
+            Err(DatabaseError::Gone { .. }) => {
+                self.make_own_database(&database).await?;
+                self.open_control(&database).await?
+            }
+            result => result?,
+        };
+        check_version(&link.client).await?;
+        let made = make_tables(&link.client).await;
+        link.close().await;
+        made?;
+        self.records.ready.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    async fn open_control(&self, database: &DatabaseName) -> Result<Link, DatabaseError> {
+        let permit = self.pools.permit(database).await?;
+        self.pools.server.open(database, Purpose::Control, permit).await
+    }
+
+    async fn make_own_database(&self, database: &DatabaseName) -> Result<(), DatabaseError> {
+        let link = self.open_maintenance().await?;
+        let made = async {
+            check_version(&link.client).await?;
+            let name = quote_ident(database.as_str());
+            let create = format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'");
+            match link.client.batch_execute(&create).await {
+                Ok(()) => {}
+                // Another gateway was quicker.
+                Err(error) if is_duplicate(&error) => return Ok(()),
+                Err(error) => return Err(DatabaseError::Statement { step: "making the gateway's own database", source: error }),
+            }
+            // Platforms have roles of their own; the gateway's records are none of their business.
+            let close = format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC");
+            link.client.batch_execute(&close).await.map_err(DatabaseError::step("closing the gateway's own database"))
+        }
+        .await;
+        link.close().await;
+        made
+    }
+
+    /// A connection to whichever database is there.
+    async fn open_maintenance(&self) -> Result<Link, DatabaseError> {
+        let mut last = DatabaseError::Unreachable { cause: "no database to connect to".to_owned() };
+        for database in self.pools.server.maintenance_databases() {
+            match self.open_control(&database).await {
+                Ok(link) => return Ok(link),
+                Err(error @ DatabaseError::Gone { .. }) => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+}
+
+fn is_duplicate(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| [SqlState::DUPLICATE_DATABASE, SqlState::UNIQUE_VIOLATION].contains(code))
+}
+
+async fn check_version(client: &Client) -> Result<(), DatabaseError> {
+    let step = DatabaseError::step("asking for PostgreSQL's version");
+    let rows = client.simple_query("SHOW server_version_num; SHOW server_version").await.map_err(step)?;
+    let mut values = rows.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    let number = values.next().and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+    if number < OLDEST_VERSION {
+        return Err(DatabaseError::TooOld { found: values.next().unwrap_or("of an unknown version").to_owned() });
+    }
+    Ok(())
+}
+
+async fn make_tables(client: &Client) -> Result<(), DatabaseError> {
+    // One message is one transaction.
+    let sql = format!("SELECT pg_catalog.pg_advisory_xact_lock({TABLES_LOCK}); {TABLES}");
+    client.batch_execute(&sql).await.map_err(DatabaseError::step("making the gateway's own tables"))
+}

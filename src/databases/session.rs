@@ -1,0 +1,173 @@
+//! A connection of its own for a deployment, inside the budget; and the statements about whole databases.
+
+use std::ops::{Deref, DerefMut};
+
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use super::budget::{LaneId, Ticket};
+use super::error::DatabaseError;
+use super::name::DatabaseName;
+use super::quote::quote_ident;
+use super::server::{Link, Purpose};
+use super::Databases;
+
+/// A connection that nobody else uses. Its statements have no time limit, only `lock_timeout`.
+///
+/// Dropped without [`Session::close`], what it runs is cancelled and rolled back.
+pub struct Session {
+    link: Option<Link>,
+    // Given back after the link.
+    _ticket: Ticket,
+}
+
+impl Session {
+    pub(super) fn new(link: Link, ticket: Ticket) -> Self {
+        Self { link: Some(link), _ticket: ticket }
+    }
+
+    /// Closes it; returns when the server has closed it too, so that its database can be a template.
+    pub async fn close(mut self) {
+        if let Some(link) = self.link.take() {
+            link.close().await;
+        }
+    }
+
+    fn link(&self) -> &Link {
+        self.link.as_ref().expect("only close() and drop() take it")
+    }
+}
+
+impl Deref for Session {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.link().client
+    }
+}
+
+impl DerefMut for Session {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.link.as_mut().expect("only close() and drop() take it").client
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let Some(link) = self.link.take() else { return };
+        // Without a runtime the process is ending, and the server notices that by itself.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(link.cancel());
+        }
+    }
+}
+
+impl Databases {
+    /// How many sessions there can be at once: deployments leave a quarter of the budget to calls.
+    pub fn session_limit(&self) -> usize {
+        let total = self.pools.config.max_total_connections;
+        (total - total / 4).max(1)
+    }
+
+    /// A connection of its own to a database, whether it has an owner or not.
+    pub async fn session(&self, database: &DatabaseName) -> Result<Session, DatabaseError> {
+        let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
+        let permit = self.pools.permit(database).await?;
+        let link = self.pools.server.open(database, Purpose::Deployment, permit).await?;
+        Ok(Session::new(link, ticket))
+    }
+
+    /// Makes a database: a copy of `template`, which nobody may be connected to, or an empty one in UTF-8.
+    pub async fn create_database(
+        &self,
+        name: &DatabaseName,
+        template: Option<&DatabaseName>,
+        owner: Option<&str>,
+    ) -> Result<(), DatabaseError> {
+        let mut sql = format!("CREATE DATABASE {}", quote_ident(name.as_str()));
+        match template {
+            Some(template) => sql.push_str(&format!(" TEMPLATE {}", quote_ident(template.as_str()))),
+            None => sql.push_str(" TEMPLATE template0 ENCODING 'UTF8'"),
+        }
+        if let Some(owner) = owner {
+            sql.push_str(&format!(" OWNER {}", quote_ident(owner)));
+        }
+        let made = self.administer(&sql).await?;
+        self.pools.forget(name);
+        let Err(error) = made else { return Ok(()) };
+        match (error.code(), template) {
+            (Some(code), _) if *code == SqlState::DUPLICATE_DATABASE => {
+                Err(DatabaseError::Exists { database: name.clone() })
+            }
+            // Two at once: the index on the names has the last word.
+            (Some(code), _) if *code == SqlState::UNIQUE_VIOLATION => {
+                Err(DatabaseError::Exists { database: name.clone() })
+            }
+            (Some(code), Some(template))
+                if [SqlState::INVALID_CATALOG_NAME, SqlState::UNDEFINED_DATABASE].contains(code) =>
+            {
+                Err(DatabaseError::MissingTemplate { template: template.clone() })
+            }
+            _ => Err(DatabaseError::Statement { step: "creating the database", source: error }),
+        }
+    }
+
+    /// Drops a database, also one in use; one that does not exist is no error.
+    pub async fn drop_database(&self, name: &DatabaseName) -> Result<(), DatabaseError> {
+        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_ident(name.as_str()));
+        let dropped = self.administer(&sql).await?;
+        self.pools.forget(name);
+        dropped.map_err(DatabaseError::step("dropping the database"))
+    }
+
+    /// Opens a database to connections, or closes it to new ones.
+    pub async fn set_allow_connections(&self, name: &DatabaseName, allow: bool) -> Result<(), DatabaseError> {
+        let sql = format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {allow}", quote_ident(name.as_str()));
+        self.administer(&sql).await?.map_err(DatabaseError::step("closing the database to connections"))
+    }
+
+    /// Whether the server has a database of that name.
+    pub async fn exists(&self, name: &DatabaseName) -> Result<bool, DatabaseError> {
+        let control = self.control().await?;
+        let row = control
+            .query_one("SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)", &[&name.as_str()])
+            .await
+            .map_err(DatabaseError::step("looking for the database"))?;
+        Ok(row.get(0))
+    }
+
+    /// Runs a statement about a database. These take long, so one connection is always left for the short ones.
+    async fn administer(&self, sql: &str) -> Result<Result<(), tokio_postgres::Error>, DatabaseError> {
+        let _turn = self.administering.acquire().await.map_err(|_| DatabaseError::Closed)?;
+        let control = self.control().await?;
+        // Cancelled half-way it must not go back to the pool with the statement running.
+        let guard = Unfinished(Some(control));
+        let result = guard.run(sql).await;
+        guard.finished();
+        Ok(result)
+    }
+}
+
+/// A pooled connection with a statement on it; cancelled unless it ended.
+struct Unfinished(Option<super::connection::Pooled>);
+
+impl Unfinished {
+    async fn run(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
+        match &self.0 {
+            Some(control) => control.batch_execute(sql).await,
+            None => Ok(()),
+        }
+    }
+
+    fn finished(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(control) = self.0.take() {
+            control.cancel();
+        }
+    }
+}

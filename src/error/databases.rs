@@ -1,0 +1,34 @@
+//! What goes wrong on the way to a database, as the client sees it.
+
+use super::{ApiError, ErrorCode};
+use crate::databases::DatabaseError;
+use crate::databases::name::DatabaseName;
+
+impl From<DatabaseError> for ApiError {
+    fn from(error: DatabaseError) -> Self {
+        let message = error.to_string();
+        let about = |code, database: &DatabaseName| Self::new(code, &message).with("database", database.as_str());
+        match &error {
+            DatabaseError::Name(_) | DatabaseError::Ambiguous { .. } => Self::invalid_request(message),
+            DatabaseError::OtherSpelling { database, .. } => about(ErrorCode::InvalidRequest, database),
+            DatabaseError::NotFound { database, .. } => about(ErrorCode::DatabaseNotFound, database),
+            DatabaseError::Gone { database } => about(ErrorCode::DatabaseNotFound, database),
+            DatabaseError::OtherPlatform { database } => about(ErrorCode::PlatformIsolationViolation, database),
+            DatabaseError::Exists { database } => about(ErrorCode::DatabaseAlreadyExists, database),
+            DatabaseError::PoolExhausted { database, .. } => about(ErrorCode::PoolExhausted, database),
+            DatabaseError::Closed => Self::new(ErrorCode::ConnectionFailed, message),
+            DatabaseError::TooOld { .. } => Self::new(ErrorCode::ConnectionFailed, message),
+            DatabaseError::Unreachable { cause } => {
+                Self::new(ErrorCode::ConnectionFailed, "PostgreSQL cannot be reached; try again later").logging(cause)
+            }
+            DatabaseError::ServerFull { sqlstate, cause } => {
+                Self::new(ErrorCode::QueryFailed(503), "PostgreSQL is out of connections or memory; try again later")
+                    .with("sqlstate", sqlstate.as_str())
+                    .with("cause", cause.as_str())
+            }
+            DatabaseError::MissingTemplate { .. }
+            | DatabaseError::Statement { .. }
+            | DatabaseError::Config(_) => Self::internal(message),
+        }
+    }
+}

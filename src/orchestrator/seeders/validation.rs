@@ -1,0 +1,172 @@
+//! Whether the rows that seeders name are there, where their table was not filled by this deployment (contract §4,
+//! "Seeders").
+//!
+//! A row is looked for by its primary key where the INSERT names it, else by the columns that it gives constants.
+
+use pg_query::protobuf::{InsertStmt, LimitOption, ParseResult, RawStmt, ResTarget, SelectStmt, SetOperation};
+use pg_query::{DeparseOptions, Node, NodeEnum};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio_postgres::Client;
+
+use super::{quoted, table_of};
+use crate::bundle::sql::Statement;
+use crate::databases::quote_ident;
+use crate::orchestrator::error::DeployError;
+
+/// Rows asked for in one query: each is a sub-select of its own.
+const ROWS_PER_QUERY: usize = 200;
+
+/// What was looked for in one table, and what was not there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SeederValidation {
+    /// As PostgreSQL prints it.
+    pub table: String,
+    /// Rows that the seeders name.
+    pub expected: usize,
+    /// Those that are there.
+    pub found: usize,
+    /// The others: the columns that were compared, as SQL.
+    pub missing: Vec<Map<String, Value>>,
+}
+
+/// A column of the table, in its order.
+struct Column {
+    name: String,
+    data_type: String,
+    in_key: bool,
+}
+
+/// Looks for the rows of `seeds`, all for one table.
+pub async fn validate(client: &Client, seeds: &[&Statement]) -> Result<Option<SeederValidation>, DeployError> {
+    let Some(table) = seeds.first().and_then(|seed| table_of(seed)) else { return Ok(None) };
+    let name = quoted(table);
+    let failed = DeployError::own("looking for the seeded rows");
+    let (printed, columns) = read_columns(client, &name).await.map_err(&failed)?;
+    let rows: Vec<Vec<Condition>> = seeds.iter().flat_map(|seed| rows_of(seed, &columns)).collect();
+    let mut validation =
+        SeederValidation { table: printed, expected: rows.len(), found: rows.len(), missing: Vec::new() };
+    for rows in rows.chunks(ROWS_PER_QUERY) {
+        let selects: Vec<String> = rows.iter().enumerate().map(|(at, row)| missing_query(&name, at, row)).collect();
+        let found = client.query(&selects.join(" UNION ALL "), &[]).await.map_err(&failed)?;
+        for row in found {
+            let at = usize::try_from(row.get::<_, i32>(0)).unwrap_or(0);
+            validation.found -= 1;
+            let shown = rows[at].iter().map(|one| (one.column.clone(), Value::String(one.literal.clone())));
+            validation.missing.push(shown.collect());
+        }
+    }
+    Ok(Some(validation))
+}
+
+async fn read_columns(client: &Client, table: &str) -> Result<(String, Vec<Column>), tokio_postgres::Error> {
+    let query = "SELECT a.attrelid::regclass::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
+                        coalesce(a.attnum = ANY (i.indkey), false)
+                 FROM pg_attribute a
+                 LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+                 WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+    let rows = client.query(query, &[&table]).await?;
+    let column = |row: &tokio_postgres::Row| Column { name: row.get(1), data_type: row.get(2), in_key: row.get(3) };
+    Ok((rows.first().map_or_else(|| table.to_owned(), |row| row.get(0)), rows.iter().map(column).collect()))
+}
+
+/// One column of a row, and the constant that it is given.
+struct Condition {
+    column: String,
+    data_type: String,
+    literal: String,
+    is_null: bool,
+    in_key: bool,
+}
+
+impl Condition {
+    fn sql(&self) -> String {
+        let (column, literal) = (quote_ident(&self.column), format!("CAST({} AS {})", self.literal, self.data_type));
+        match (self.is_null, self.in_key) {
+            (true, _) => format!("{column} IS NULL"),
+            // Finds it by the key's index.
+            (false, true) => format!("{column} = {literal}"),
+            // Not every type has an operator =, but each has a text.
+            (false, false) => format!("{column}::text = {literal}::text"),
+        }
+    }
+}
+
+fn missing_query(table: &str, at: usize, row: &[Condition]) -> String {
+    let conditions: Vec<String> = row.iter().map(Condition::sql).collect();
+    let conditions = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
+    format!("SELECT {at} WHERE NOT EXISTS (SELECT FROM {table} WHERE {conditions})")
+}
+
+/// The rows that an `INSERT … VALUES` names; one that selects names none.
+fn rows_of(seed: &Statement, columns: &[Column]) -> Vec<Vec<Condition>> {
+    let NodeEnum::InsertStmt(insert) = seed.tree.as_ref() else { return Vec::new() };
+    let named = named_columns(insert, columns);
+    let Some(NodeEnum::SelectStmt(select)) = insert.select_stmt.as_ref().and_then(|select| select.node.as_ref()) else {
+        return Vec::new();
+    };
+    let row = |values: &Node| match &values.node {
+        Some(NodeEnum::List(list)) => conditions(&named, &list.items),
+        _ => Vec::new(),
+    };
+    select.values_lists.iter().map(row).collect()
+}
+
+fn named_columns<'a>(insert: &InsertStmt, columns: &'a [Column]) -> Vec<Option<&'a Column>> {
+    if insert.cols.is_empty() {
+        return columns.iter().map(Some).collect();
+    }
+    let find = |target: &Node| match &target.node {
+        Some(NodeEnum::ResTarget(target)) => columns.iter().find(|column| column.name == target.name),
+        _ => None,
+    };
+    insert.cols.iter().map(find).collect()
+}
+
+fn conditions(columns: &[Option<&Column>], values: &[Node]) -> Vec<Condition> {
+    let constants = columns.iter().zip(values).filter_map(|(column, value)| {
+        let (column, constant) = ((*column)?, constant(value)?);
+        Some(Condition {
+            column: column.name.clone(),
+            data_type: column.data_type.clone(),
+            literal: constant.0,
+            is_null: constant.1,
+            in_key: column.in_key,
+        })
+    });
+    let (key, others): (Vec<_>, Vec<_>) = constants.partition(|condition| condition.in_key);
+    let key_columns = columns.iter().flatten().filter(|column| column.in_key).count();
+    if !key.is_empty() && key.len() == key_columns { key } else { key.into_iter().chain(others).collect() }
+}
+
+/// A value as SQL, and whether it is NULL; `None` where it is no constant.
+fn constant(value: &Node) -> Option<(String, bool)> {
+    let is_null = match value.node.as_ref()? {
+        NodeEnum::AConst(constant) => constant.isnull,
+        NodeEnum::TypeCast(cast) => return constant(cast.arg.as_deref()?).map(|(_, null)| (written(value), null)),
+        // -1
+        NodeEnum::AExpr(expression) if expression.lexpr.is_none() => {
+            constant(expression.rexpr.as_deref()?)?;
+            false
+        }
+        NodeEnum::AArrayExpr(array) if array.elements.iter().all(|element| constant(element).is_some()) => false,
+        _ => return None,
+    };
+    Some((written(value), is_null))
+}
+
+/// An expression in the words of PostgreSQL's grammar.
+fn written(value: &Node) -> String {
+    let target = ResTarget { val: Some(Box::new(value.clone())), ..ResTarget::default() };
+    let target = Node { node: Some(NodeEnum::ResTarget(Box::new(target))) };
+    let select = SelectStmt {
+        target_list: vec![target],
+        limit_option: LimitOption::Default as i32,
+        op: SetOperation::SetopNone as i32,
+        ..SelectStmt::default()
+    };
+    let node = Node { node: Some(NodeEnum::SelectStmt(Box::new(select))) };
+    let statement = RawStmt { stmt: Some(Box::new(node)), stmt_location: 0, stmt_len: 0 };
+    let text = pg_query::deparse(&ParseResult { version: 0, stmts: vec![statement] }, DeparseOptions::default());
+    text.ok().and_then(|text| text.strip_prefix("SELECT ").map(str::to_owned)).unwrap_or_else(|| "NULL".to_owned())
+}

@@ -1,0 +1,194 @@
+//! Whose a database is, and which one an address leads to.
+
+use stonescriptdb_gateway::databases::{DatabaseError, Ownership};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn a_database_has_the_owner_that_claimed_it() {
+    let databases = databases(&wide_pools());
+    let platform = platform();
+    let address = tenant_of(&platform, "t1");
+    assert_eq!(databases.find(&address).await.unwrap(), Ownership::Missing);
+    databases.claim(&address).await.unwrap();
+    assert_eq!(databases.find(&address).await.unwrap(), Ownership::Recorded { exists_on_server: false });
+    databases.create_database(address.name(), None, None).await.unwrap();
+    assert_eq!(databases.find(&address).await.unwrap(), Ownership::Recorded { exists_on_server: true });
+    databases.claim(&address).await.unwrap();
+    let upper = tenant_of(&platform.to_uppercase(), "t1");
+    assert_eq!(databases.find(&upper).await.unwrap(), Ownership::Recorded { exists_on_server: true });
+    databases.drop_database(address.name()).await.unwrap();
+    databases.release(&address).await.unwrap();
+    assert_eq!(databases.find(&address).await.unwrap(), Ownership::Missing);
+}
+
+#[tokio::test]
+async fn ids_that_read_the_same_are_told_apart() {
+    let databases = databases(&wide_pools());
+    let platform = platform();
+    for (recorded, other) in [
+        (tenant_of(&platform, "a-b"), tenant_of(&platform, "a_b")),
+        (tenant_of(&platform, "org1"), tenant_of(&platform, "Org1")),
+        (main_of(&platform), tenant_of(&platform, "main")),
+        (stored_of(&platform, "s", "b_c"), stored_of(&platform, "s_b", "c")),
+        (stored_of(&platform, "x", "y"), tenant_of(&platform, "x_y")),
+    ] {
+        databases.claim(&recorded).await.unwrap();
+        assert!(matches!(databases.find(&other).await.unwrap(), Ownership::OtherSpelling { .. }), "{other:?}");
+        let error = databases.claim(&other).await.unwrap_err();
+        assert!(matches!(error, DatabaseError::OtherSpelling { .. }), "{error:?}");
+    }
+    let error = databases.claim(&tenant_of(&platform, "A_B")).await.unwrap_err().to_string();
+    assert!(error.contains("tenant_id \"a-b\""), "{error}");
+}
+
+#[tokio::test]
+async fn another_platform_never_gets_in() {
+    let databases = databases(&wide_pools());
+    let (my, my_app) = (platform(), platform());
+    // my + tenant app_main and my_app + main read the same.
+    let (first, second) = (tenant_of(&my, &format!("{my_app}_main")), main_of(&format!("{my}_{my_app}")));
+    assert_eq!(first.name(), second.name());
+    make(&databases, &second, "").await;
+    assert_eq!(databases.find(&first).await.unwrap(), Ownership::OtherPlatform);
+    assert!(matches!(databases.claim(&first).await, Err(DatabaseError::OtherPlatform { .. })));
+    assert!(databases.resolve(&second).await.is_ok());
+    // Also when the database is known from before.
+    assert!(matches!(databases.resolve(&first).await, Err(DatabaseError::OtherPlatform { .. })));
+    assert!(databases.list(&id(&my)).await.unwrap().is_empty());
+    // A release by the wrong platform does nothing.
+    databases.release(&first).await.unwrap();
+    assert_eq!(databases.find(&second).await.unwrap(), Ownership::Recorded { exists_on_server: true });
+}
+
+#[tokio::test]
+async fn a_database_made_by_hand_has_no_owner_until_it_is_claimed() {
+    let databases = databases(&wide_pools());
+    let address = main_of(&platform());
+    databases.create_database(address.name(), None, None).await.unwrap();
+    assert_eq!(databases.find(&address).await.unwrap(), Ownership::Unrecorded);
+    let error = databases.resolve(&address).await.unwrap_err().to_string();
+    assert!(error.contains("POST /register adopts it"), "{error}");
+    databases.claim(&address).await.unwrap();
+    assert!(databases.resolve(&address).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_list_names_a_platforms_databases_and_no_others() {
+    let databases = databases(&wide_pools());
+    let platform = platform();
+    make(&databases, &main_of(&platform), "CREATE TABLE big AS SELECT generate_series(1, 1000)").await;
+    make(&databases, &tenant_of(&platform, "T-1"), "").await;
+    databases.claim(&stored_of(&platform, "shop", "one")).await.unwrap();
+    databases.claim(&main_of(&format!("{platform}_more"))).await.unwrap();
+    let list = databases.list(&id(&platform.to_uppercase())).await.unwrap();
+    let shown: Vec<_> = list
+        .iter()
+        .map(|info| (info.name.as_str().replacen(&platform, "p", 1), info.kind(), info.exists_on_server))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("p_main".to_owned(), "main", true),
+            ("p_shop_one".to_owned(), "schema", false),
+            ("p_t_1".to_owned(), "tenant", true)
+        ]
+    );
+    assert!(list[0].size_mb().unwrap() >= 7);
+    assert_eq!(list[1].size_bytes, None);
+    assert!(list[0].created_at.ends_with('Z') && list[0].created_at.len() == 27, "{}", list[0].created_at);
+}
+
+#[tokio::test]
+async fn a_list_survives_databases_that_are_dropped_meanwhile() {
+    let databases = databases(&wide_pools());
+    let platform = platform();
+    for tenant in 0..6 {
+        make(&databases, &tenant_of(&platform, &format!("t{tenant}")), "").await;
+    }
+    let dropping = async {
+        for tenant in 0..6 {
+            databases.drop_database(tenant_of(&platform, &format!("t{tenant}")).name()).await.unwrap();
+        }
+    };
+    let listing = async {
+        for _ in 0..100 {
+            assert_eq!(databases.list(&id(&platform)).await.unwrap().len(), 6);
+        }
+    };
+    tokio::join!(dropping, listing);
+}
+
+#[tokio::test]
+async fn an_id_stands_for_the_one_stored_database_that_has_it() {
+    let databases = databases(&wide_pools());
+    let platform = platform();
+    make(&databases, &stored_of(&platform, "shop", "Store-1"), "").await;
+    let found = databases.resolve(&tenant_of(&platform, "store_1")).await.unwrap();
+    assert_eq!(found.name(), stored_of(&platform, "shop", "store_1").name());
+    assert_eq!(databases.resolve(&tenant_of(&platform, "STORE_1")).await.unwrap().name(), found.name());
+    let missing = databases.resolve(&tenant_of(&platform, "store_2")).await;
+    assert!(matches!(missing, Err(DatabaseError::NotFound { .. })));
+    // No main database: the stored one with the id main.
+    assert!(matches!(databases.resolve(&main_of(&platform)).await, Err(DatabaseError::NotFound { .. })));
+    make(&databases, &stored_of(&platform, "shop", "main"), "").await;
+    let main = databases.resolve(&main_of(&platform)).await.unwrap();
+    assert_eq!(main.name(), stored_of(&platform, "shop", "main").name());
+    // A database of the very name comes first, also after the other one was used.
+    make(&databases, &main_of(&platform), "").await;
+    assert_eq!(databases.resolve(&main_of(&platform)).await.unwrap().name(), main_of(&platform).name());
+}
+
+#[tokio::test]
+async fn an_id_of_two_stored_databases_is_refused_with_both() {
+    let databases = databases(&wide_pools());
+    let platform = platform();
+    make(&databases, &stored_of(&platform, "shop", "one"), "").await;
+    make(&databases, &stored_of(&platform, "crm", "one"), "").await;
+    let error = databases.resolve(&tenant_of(&platform, "one")).await.unwrap_err();
+    let DatabaseError::Ambiguous { databases: names, .. } = error else { panic!("{error}") };
+    assert_eq!(names, [format!("{platform}_crm_one"), format!("{platform}_shop_one")]);
+}
+
+#[tokio::test]
+async fn a_name_made_again_for_another_platform_is_noticed() {
+    let (here, there) = (databases(&wide_pools()), databases(&wide_pools()));
+    let (my, other) = (platform(), platform());
+    let (mine, theirs) = (tenant_of(&my, &format!("{other}_main")), main_of(&format!("{my}_{other}")));
+    make(&here, &mine, "").await;
+    let database = here.resolve(&mine).await.unwrap();
+    drop(here.pooled(&database).await.unwrap());
+    there.drop_database(mine.name()).await.unwrap();
+    there.release(&mine).await.unwrap();
+    make(&there, &theirs, "").await;
+    let error = here.pooled(&database).await.map(drop).unwrap_err();
+    assert!(matches!(error, DatabaseError::Gone { .. }), "{error}");
+    assert!(matches!(here.resolve(&mine).await, Err(DatabaseError::OtherPlatform { .. })));
+}
+
+#[tokio::test]
+async fn two_gateways_that_start_at_once_agree_on_their_records() {
+    let server = crate::server::start();
+    let gateways: Vec<_> = (0..6).map(|_| start_on(&server)).collect();
+    let platform = platform();
+    let claims = gateways.iter().map(|gateway| async { gateway.claim(&main_of(&platform)).await });
+    for claim in futures_util::future::join_all(claims).await {
+        claim.unwrap();
+    }
+    // Not for the roles of platforms.
+    let client = connect_to(&server, "postgres").await;
+    client.batch_execute("CREATE ROLE platform LOGIN").await.unwrap();
+    let allowed = client
+        .query_one("SELECT has_database_privilege('platform', 'stonescriptdb-gateway', 'CONNECT')", &[])
+        .await
+        .unwrap();
+    assert!(!allowed.get::<_, bool>(0));
+    // Dropped by hand, they are made again.
+    client.batch_execute("DROP DATABASE \"stonescriptdb-gateway\" WITH (FORCE)").await.unwrap();
+    eventually("new records", async || gateways[0].claim(&main_of(&platform)).await.is_ok()).await;
+}
+
+fn start_on(server: &crate::server::Server) -> stonescriptdb_gateway::databases::Databases {
+    let second = std::time::Duration::from_secs(5);
+    stonescriptdb_gateway::databases::Databases::start(server.config.clone(), &wide_pools(), second, second).unwrap()
+}

@@ -1,0 +1,307 @@
+//! Pools within one budget.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use stonescriptdb_gateway::config::PoolConfig;
+use stonescriptdb_gateway::databases::name::Address;
+use stonescriptdb_gateway::databases::{DatabaseError, Databases};
+use tokio_postgres::Client;
+
+use crate::server::{self, Server};
+use crate::support::*;
+
+fn start_on(server: &Server, pool: &PoolConfig) -> Databases {
+    Databases::start(server.config.clone(), pool, Duration::from_secs(20), Duration::from_secs(5)).unwrap()
+}
+
+/// Server connections of the gateway, as PostgreSQL counts them.
+async fn connections(client: &Client) -> i64 {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'stonescriptdb-gateway%'";
+    client.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+async fn tenants(databases: &Databases, platform: &str, count: usize) -> Vec<Address> {
+    let addresses: Vec<_> = (0..count).map(|number| tenant_of(platform, &format!("t{number}"))).collect();
+    for address in &addresses {
+        databases.claim(address).await.unwrap();
+        databases.create_database(address.name(), None, None).await.unwrap();
+    }
+    addresses
+}
+
+async fn use_once(databases: &Databases, address: &Address, sql: &str) -> Result<(), DatabaseError> {
+    let database = databases.resolve(address).await?;
+    let pooled = databases.pooled(&database).await?;
+    let row = pooled.query_one("SELECT current_database()::text", &[]).await.unwrap();
+    assert_eq!(row.get::<_, String>(0), address.name().as_str());
+    pooled.batch_execute(sql).await.unwrap();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_never_exceed_the_budget() {
+    let server = server::start();
+    let pool = PoolConfig { max_total_connections: 10, max_connections_per_pool: 3, ..wide_pools() };
+    let databases = start_on(&server, &pool);
+    let platform = platform();
+    let addresses = Arc::new(tenants(&databases, &platform, 30).await);
+    let client = connect_to(&server, "postgres").await;
+    let done = Arc::new(AtomicBool::new(false));
+    let served = Arc::new(AtomicUsize::new(0));
+    let clients = (0..24).map(|number| {
+        let (databases, addresses) = (databases.clone(), addresses.clone());
+        let (done, served) = (done.clone(), served.clone());
+        tokio::spawn(async move {
+            let mut next = number;
+            while !done.load(Ordering::Relaxed) {
+                next = (next * 7 + 3) % addresses.len();
+                use_once(&databases, &addresses[next], "").await.unwrap();
+                served.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    });
+    let clients: Vec<_> = clients.collect();
+    let end = Instant::now() + Duration::from_secs(3);
+    let mut most = 0;
+    while Instant::now() < end {
+        most = most.max(connections(&client).await);
+    }
+    done.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.await.unwrap();
+    }
+    assert!(most <= 10, "{most} connections");
+    assert!(most >= 8, "the budget was not used: {most} connections");
+    assert!(served.load(Ordering::Relaxed) > 100);
+}
+
+#[tokio::test]
+async fn the_least_recently_used_pool_gives_way_first() {
+    let server = server::start();
+    let pool = PoolConfig { max_total_connections: 6, ..wide_pools() };
+    let databases = start_on(&server, &pool);
+    let platform = platform();
+    let addresses = tenants(&databases, &platform, 6).await;
+    let client = connect_to(&server, "postgres").await;
+    let open = async || {
+        let sql = "SELECT datname::text FROM pg_stat_activity WHERE application_name = 'stonescriptdb-gateway' ORDER BY 1";
+        let rows = client.query(sql, &[]).await.unwrap();
+        rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>()
+    };
+    for address in &addresses[..4] {
+        use_once(&databases, address, "").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    use_once(&databases, &addresses[0], "").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let before = open().await;
+    for address in &addresses[4..] {
+        use_once(&databases, address, "").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let after = open().await;
+    let name = |number: usize| addresses[number].name().to_string();
+    assert_eq!(before, [name(0), name(1), name(2), name(3)]);
+    // The one used again stays; the two that were not used for the longest time go.
+    assert!(after.contains(&name(0)) && after.contains(&name(4)) && after.contains(&name(5)), "{after:?}");
+    assert!(!after.contains(&name(1)), "{after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_to_one_database_does_not_starve_another() {
+    let server = server::start();
+    let pool = PoolConfig {
+        max_total_connections: 4,
+        max_connections_per_pool: 4,
+        wait_timeout: Duration::from_secs(30),
+        ..wide_pools()
+    };
+    let databases = start_on(&server, &pool);
+    let platform = platform();
+    let addresses = tenants(&databases, &platform, 2).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let flood = (0..40).map(|_| {
+        let (databases, address, done) = (databases.clone(), addresses[0].clone(), done.clone());
+        tokio::spawn(async move {
+            while !done.load(Ordering::Relaxed) {
+                use_once(&databases, &address, "SELECT pg_sleep(0.05)").await.unwrap();
+            }
+        })
+    });
+    let flood: Vec<_> = flood.collect();
+    eventually("the flood has begun", async || databases.health().await.total_connections >= 3).await;
+    let mut longest = Duration::ZERO;
+    for _ in 0..5 {
+        let started = Instant::now();
+        use_once(&databases, &addresses[1], "").await.unwrap();
+        longest = longest.max(started.elapsed());
+    }
+    done.store(true, Ordering::Relaxed);
+    for client in flood {
+        client.await.unwrap();
+    }
+    // In the order of arrival alone it would wait for all forty, 40 * 50 ms / 2 connections.
+    assert!(longest < Duration::from_millis(700), "{longest:?}");
+}
+
+#[tokio::test]
+async fn who_waits_too_long_is_told_so() {
+    let pool = PoolConfig { max_connections_per_pool: 1, wait_timeout: Duration::from_millis(100), ..wide_pools() };
+    let databases = databases(&pool);
+    let address = main_of(&platform());
+    make(&databases, &address, "").await;
+    let database = databases.resolve(&address).await.unwrap();
+    let held = databases.pooled(&database).await.unwrap();
+    let started = Instant::now();
+    let error = databases.pooled(&database).await.map(drop).unwrap_err();
+    assert!(matches!(error, DatabaseError::PoolExhausted { waited_ms: 100, .. }), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(2));
+    drop(held);
+    drop(databases.pooled(&database).await.unwrap());
+}
+
+#[tokio::test]
+async fn idle_and_old_connections_are_closed_and_idle_databases_forgotten() {
+    let server = server::start();
+    let pool = PoolConfig { idle_timeout: Duration::from_millis(500), ..wide_pools() };
+    let databases = start_on(&server, &pool);
+    let address = main_of(&platform());
+    make(&databases, &address, "").await;
+    use_once(&databases, &address, "").await.unwrap();
+    let client = connect_to(&server, "postgres").await;
+    eventually("no connection is left", async || connections(&client).await == 0).await;
+    assert_eq!(databases.health().await.active_pools, 1, "the health check's own");
+
+    let pool = PoolConfig { max_lifetime: Duration::from_millis(300), ..wide_pools() };
+    let databases = start_on(&server, &pool);
+    let database = databases.resolve(&address).await.unwrap();
+    let pid = async || {
+        let pooled = databases.pooled(&database).await.unwrap();
+        pooled.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get::<_, i32>(0)
+    };
+    let first = pid().await;
+    assert_eq!(pid().await, first);
+    let held = databases.pooled(&database).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    drop(held);
+    assert_ne!(pid().await, first, "a connection over its lifetime came back");
+}
+
+#[tokio::test]
+async fn terminated_backends_and_a_restart_are_recovered_from() {
+    let databases = databases(&wide_pools());
+    let address = main_of(&platform());
+    make(&databases, &address, "").await;
+    let database = databases.resolve(&address).await.unwrap();
+    let held = (databases.pooled(&database).await.unwrap(), databases.pooled(&database).await.unwrap());
+    drop(held);
+    let client = connect("postgres").await;
+    client
+        .execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", &[&address.name().as_str()])
+        .await
+        .unwrap();
+    use_once(&databases, &address, "").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deployment_makes_connections_and_what_is_known_stale() {
+    let databases = databases(&wide_pools());
+    let address = main_of(&platform());
+    make(&databases, &address, "").await;
+    let database = databases.resolve(&address).await.unwrap();
+    let pid = async |pooled: &stonescriptdb_gateway::databases::Pooled| {
+        pooled.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get::<_, i32>(0)
+    };
+    let held = databases.pooled(&database).await.unwrap();
+    let idle = databases.pooled(&database).await.unwrap();
+    let old = [pid(&held).await, pid(&idle).await];
+    drop(idle);
+    let known = database.derived::<std::sync::Mutex<u32>>();
+    assert!(Arc::ptr_eq(&known, &database.derived()));
+    databases.deployed(address.name());
+    // The one in use ends its work, and then goes too.
+    assert_eq!(pid(&held).await, old[0]);
+    drop(held);
+    assert!(!old.contains(&pid(&databases.pooled(&database).await.unwrap()).await));
+    assert!(!Arc::ptr_eq(&known, &database.derived()));
+}
+
+#[tokio::test]
+async fn sessions_have_their_own_settings_and_end_what_they_ran() {
+    let databases = databases(&wide_pools());
+    let address = main_of(&platform());
+    make(&databases, &address, "").await;
+    let session = databases.session(address.name()).await.unwrap();
+    let row = session
+        .query_one(
+            "SELECT current_setting('application_name'), current_setting('statement_timeout'),
+                    current_setting('lock_timeout'), current_setting('TimeZone')",
+            &[],
+        )
+        .await
+        .unwrap();
+    let shown: [String; 4] = std::array::from_fn(|column| row.get(column));
+    assert_eq!(shown, ["stonescriptdb-gateway deployment", "0", "10s", "UTC"]);
+    // Dropped in the middle of something: cancelled, not left to run on.
+    let running = tokio::spawn(async move { session.batch_execute("SELECT pg_sleep(60)").await });
+    let client = connect("postgres").await;
+    let sleeping = async || {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND query LIKE '%pg_sleep(60)%'";
+        client.query_one(sql, &[&address.name().as_str()]).await.unwrap().get::<_, i64>(0)
+    };
+    eventually("it runs", async || sleeping().await == 1).await;
+    running.abort();
+    eventually("it is cancelled", async || sleeping().await == 0).await;
+    // close() returns when nobody is connected: the database can be a template at once.
+    let session = databases.session(address.name()).await.unwrap();
+    session.close().await;
+    let copy = tenant_of(address.platform().given(), "copy");
+    databases.create_database(copy.name(), Some(address.name()), None).await.unwrap();
+    let error = databases.create_database(copy.name(), Some(address.name()), None).await.unwrap_err();
+    assert!(matches!(error, DatabaseError::Exists { .. }), "{error}");
+    let error = databases.create_database(main_of(&platform()).name(), Some(main_of("gone").name()), None).await;
+    assert!(error.unwrap_err().is_missing_template());
+}
+
+#[tokio::test]
+async fn a_postgres_that_is_away_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = tokio_postgres::Config::new();
+    config.host_path(folder.path()).user("postgres").dbname("postgres");
+    let second = Duration::from_secs(5);
+    let databases = Databases::start(config, &wide_pools(), second, second).unwrap();
+    let address = main_of(&platform());
+    let error = databases.find(&address).await.unwrap_err();
+    assert!(matches!(error, DatabaseError::Unreachable { .. }), "{error}");
+    assert!(!databases.health().await.connected);
+    let from = match postgres().config.get_hosts() {
+        [tokio_postgres::config::Host::Unix(path)] => path.join(".s.PGSQL.5432"),
+        hosts => panic!("{hosts:?}"),
+    };
+    std::os::unix::fs::symlink(from, folder.path().join(".s.PGSQL.5432")).unwrap();
+    databases.find(&address).await.unwrap();
+    assert!(databases.health().await.connected);
+}
+
+#[tokio::test]
+async fn close_waits_for_the_connections_and_lets_nobody_in() {
+    let server = server::start();
+    let databases = start_on(&server, &wide_pools());
+    let address = main_of(&platform());
+    make(&databases, &address, "").await;
+    let database = databases.resolve(&address).await.unwrap();
+    let held = databases.pooled(&database).await.unwrap();
+    let closing = tokio::spawn({
+        let databases = databases.clone();
+        async move { databases.close().await }
+    });
+    eventually("nobody gets in", async || databases.pooled(&database).await.is_err()).await;
+    held.query_one("SELECT 1", &[]).await.unwrap();
+    assert!(!closing.is_finished());
+    drop(held);
+    closing.await.unwrap();
+    assert!(matches!(databases.find(&address).await, Err(DatabaseError::Closed)));
+    assert_eq!(connections(&connect_to(&server, "postgres").await).await, 0);
+}

@@ -1,0 +1,93 @@
+//! What the tests of this binary share: one server, and databases of its own for each test.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use stonescriptdb_gateway::config::PoolConfig;
+use stonescriptdb_gateway::databases::Databases;
+use stonescriptdb_gateway::databases::name::{Address, Id, Which};
+use tokio_postgres::{Client, NoTls};
+
+use crate::server::{self, Server};
+
+/// The server of this run.
+pub(crate) fn postgres() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(server::start)
+}
+
+/// Room for everybody.
+pub(crate) fn wide_pools() -> PoolConfig {
+    PoolConfig {
+        max_connections_per_pool: 4,
+        max_total_connections: 12,
+        idle_timeout: Duration::from_secs(60),
+        max_lifetime: Duration::from_secs(60),
+        wait_timeout: Duration::from_secs(10),
+    }
+}
+
+/// A gateway's databases on the shared server.
+pub(crate) fn databases(pool: &PoolConfig) -> Databases {
+    databases_with(pool, Duration::from_secs(20))
+}
+
+/// The same with a time limit for calls.
+pub(crate) fn databases_with(pool: &PoolConfig, call_timeout: Duration) -> Databases {
+    let config = postgres().config.clone();
+    Databases::start(config, pool, call_timeout, Duration::from_secs(10)).unwrap()
+}
+
+/// A platform that no other test uses.
+pub(crate) fn platform() -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    format!("p{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub(crate) fn id(given: &str) -> Id {
+    Id::parse("id", given).unwrap()
+}
+
+pub(crate) fn main_of(platform: &str) -> Address {
+    Address::new(id(platform), Which::Main).unwrap()
+}
+
+pub(crate) fn tenant_of(platform: &str, tenant: &str) -> Address {
+    Address::new(id(platform), Which::Tenant(id(tenant))).unwrap()
+}
+
+pub(crate) fn stored_of(platform: &str, schema: &str, database: &str) -> Address {
+    Address::new(id(platform), Which::Stored { schema: id(schema), database: id(database) }).unwrap()
+}
+
+/// Makes a database with an owner and `sql` in it.
+pub(crate) async fn make(databases: &Databases, address: &Address, sql: &str) {
+    databases.claim(address).await.unwrap();
+    databases.create_database(address.name(), None, None).await.unwrap();
+    let session = databases.session(address.name()).await.unwrap();
+    session.batch_execute(sql).await.unwrap();
+    session.close().await;
+}
+
+/// A connection beside the gateway's.
+pub(crate) async fn connect(database: &str) -> Client {
+    connect_to(postgres(), database).await
+}
+
+pub(crate) async fn connect_to(server: &Server, database: &str) -> Client {
+    let mut config = server.config.clone();
+    config.dbname(database).application_name("test");
+    let (client, connection) = config.connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// Waits for something that must come true soon.
+pub(crate) async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut is_true: F) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !is_true().await {
+        assert!(Instant::now() < deadline, "did not come true: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

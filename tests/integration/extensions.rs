@@ -1,0 +1,117 @@
+//! `extensions/`: one file, one extension.
+
+use crate::support::{BundleBuilder, Platform, Sql, bundle, check_deploys_and_is_stable, check_deploys_as_psql_would};
+
+/// An extension of PostgreSQL's own collection, a column type of it or a type that its function answers, and an
+/// expression over it.
+const CANDIDATES: &[(&str, &str, &str)] = &[
+    ("citext", "citext", "'ABC'::citext"),
+    ("hstore", "hstore", "'a=>1'::hstore"),
+    ("ltree", "ltree", "'a.b'::ltree"),
+    ("uuid-ossp", "uuid", "uuid_generate_v4()"),
+    ("pgcrypto", "text", "crypt('a', gen_salt('md5'))"),
+    ("pg_trgm", "real", "similarity('a', 'b')"),
+];
+
+/// The candidates that this server has, with their default versions.
+async fn available() -> Vec<(&'static str, &'static str, &'static str, String)> {
+    let server = Sql::connect("postgres").await;
+    let rows = server.rows("SELECT name, default_version FROM pg_available_extensions").await;
+    let known: Vec<_> = CANDIDATES
+        .iter()
+        .filter_map(|(name, of_type, expression)| {
+            let row = rows.iter().find(|row| row[0] == *name)?;
+            Some((*name, *of_type, *expression, row[1].clone()))
+        })
+        .collect();
+    assert!(!known.is_empty(), "this PostgreSQL was built without any of its own extensions");
+    known
+}
+
+fn with_table(bundle: BundleBuilder, of_type: &str, default: &str) -> BundleBuilder {
+    let table = format!("CREATE TABLE things (id int PRIMARY KEY, value {of_type} NOT NULL DEFAULT {default});");
+    bundle.file("tables/things.sql", table)
+}
+
+#[tokio::test]
+async fn a_table_can_use_the_types_and_functions_of_each_extension() {
+    for (name, of_type, default, _) in available().await {
+        let platform = Platform::new();
+        let bundle =
+            with_table(bundle().file(&format!("extensions/{name}.sql"), "-- needed by things\n"), of_type, default);
+        let answer = check_deploys_as_psql_would(&platform, &bundle).await;
+        answer.counts(&[("extensions_installed", 1), ("tables_created", 1)]);
+        platform.sql().await.run("INSERT INTO things (id) VALUES (1)").await;
+    }
+}
+
+#[tokio::test]
+async fn version_and_schema_come_from_the_comments() {
+    let platform = Platform::new();
+    let (name, _, _, version) = available().await.remove(0);
+    let file = format!("-- For search.\n-- version: {version}\n-- schema: extensions\nCREATE EXTENSION \"{name}\";\n");
+    let bundle = bundle()
+        .file(&format!("extensions/{name}.sql"), file)
+        .file("functions/one.sql", "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';");
+    check_deploys_and_is_stable(&platform, &bundle).await.counts(&[("extensions_installed", 1)]);
+    let installed =
+        format!("SELECT extversion || ' in ' || extnamespace::regnamespace FROM pg_extension WHERE extname = '{name}'");
+    assert_eq!(platform.sql().await.value(&installed).await, format!("{version} in extensions"));
+}
+
+#[tokio::test]
+async fn two_extensions_with_types_and_tables_over_them_deploy() {
+    let platform = Platform::new();
+    let extensions = available().await;
+    let mut bundle = bundle().file(
+        "functions/count_things.sql",
+        "CREATE FUNCTION count_things() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM things';",
+    );
+    for (name, ..) in &extensions {
+        bundle = bundle.file(&format!("extensions/{name}.pssql"), "");
+    }
+    let (_, of_type, default, _) = &extensions[0];
+    let bundle = with_table(bundle, "pair", &format!("ROW(1, {default})"))
+        .file("types/pair.sql", format!("CREATE TYPE pair AS (number int, value {of_type});"));
+    let answer = check_deploys_as_psql_would(&platform, &bundle).await;
+    answer.counts(&[("extensions_installed", extensions.len() as u64), ("types_deployed", 1)]);
+}
+
+#[tokio::test]
+async fn plpgsql_is_there_already() {
+    let platform = Platform::new();
+    let bundle =
+        bundle().file("extensions/plpgsql.sql", "").file("tables/a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+    check_deploys_and_is_stable(&platform, &bundle).await.counts(&[("extensions_installed", 0)]);
+}
+
+#[tokio::test]
+async fn an_extension_that_the_server_does_not_have_is_named() {
+    let platform = Platform::new();
+    let tables = bundle().file("tables/a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+    let bundle = tables.clone().file("extensions/flux_capacitor.sql", "-- version: 1.21\n");
+    let answer = platform.register_refused(&bundle).await;
+    answer.refused(400, "extension_not_available").says("flux_capacitor").says("1.21");
+    platform.register(&tables).await.ready().counts(&[("extensions_installed", 0)]);
+}
+
+#[tokio::test]
+async fn a_version_that_the_server_does_not_have_is_named() {
+    let platform = Platform::new();
+    let (name, ..) = available().await.remove(0);
+    let bundle = bundle().file(&format!("extensions/{name}.sql"), "-- version: 987.65\n");
+    let answer = platform.register_refused(&bundle).await;
+    answer.refused(400, "extension_not_available").says(name).says("987.65");
+}
+
+#[tokio::test]
+async fn a_file_may_bear_the_name_of_the_project_instead_of_the_extension() {
+    let platform = Platform::new();
+    let bundle = bundle().file("extensions/pgvector.sql", "");
+    let has_it = "SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'";
+    if Sql::connect("postgres").await.value(has_it).await == "1" {
+        platform.register(&bundle).await.ready().counts(&[("extensions_installed", 1)]);
+    } else {
+        platform.register_refused(&bundle).await.refused(400, "extension_not_available").says("vector");
+    }
+}

@@ -1,0 +1,25 @@
+//! `/register` as a client sees it: bundles go in over HTTP, and the databases that come out are looked at from behind.
+//! One gateway with one throw-away PostgreSQL serves the whole run; each test has a platform of its own.
+
+#![expect(clippy::panic, reason = "a helper of a test fails like an assertion: with a message, at once")]
+
+mod archive;
+mod both;
+mod extensions;
+mod folders;
+mod foreign_keys;
+mod functions;
+mod inheritance;
+mod large_schemas;
+mod migrations;
+mod names;
+mod owners;
+mod partitions;
+mod refusals;
+mod seeders;
+mod size;
+mod support;
+mod table_functions;
+mod types;
+mod updates;
+mod views;

@@ -1,0 +1,215 @@
+//! `migrations/`: order, tracking, transactions.
+
+use std::fmt::Write;
+
+use crate::support::{BundleBuilder, Platform, bundle, check_deploys_and_is_stable, check_deploys_as_psql_would};
+
+const RECORDED: &str =
+    "SELECT migration_file FROM _stonescriptdb_gateway_migrations ORDER BY migration_file COLLATE \"C\"";
+
+#[tokio::test]
+async fn migrations_run_in_the_order_of_their_names() {
+    let platform = Platform::new();
+    let bundle = bundle()
+        .file("migrations/010_c.sql", "INSERT INTO steps (name) VALUES ('010');")
+        .file("migrations/002_b.sql", "INSERT INTO steps (name) VALUES ('002');")
+        .file(
+            "migrations/001_a.sql",
+            "CREATE TABLE steps (id serial PRIMARY KEY, name text); INSERT INTO steps (name) VALUES ('001');",
+        )
+        .file("migrations/1_last.sql", "INSERT INTO steps (name) VALUES ('1');");
+    check_deploys_as_psql_would(&platform, &bundle).await;
+    assert_eq!(platform.sql().await.column("SELECT name FROM steps ORDER BY id").await, ["001", "002", "010", "1"]);
+}
+
+#[tokio::test]
+async fn a_migration_that_needs_a_table_of_a_later_one_runs_after_it() {
+    let platform = Platform::new();
+    let bundle = bundle()
+        .file(
+            "migrations/001_orders.sql",
+            "CREATE TABLE orders (id int PRIMARY KEY, customer_id int REFERENCES customers);",
+        )
+        .file(
+            "migrations/002_customers.sql",
+            "CREATE TABLE customers (id int PRIMARY KEY, region_id int REFERENCES regions);",
+        )
+        .file("migrations/003_regions.sql", "CREATE TABLE regions (id int PRIMARY KEY);")
+        .file("migrations/004_more.sql", "ALTER TABLE orders ADD COLUMN region_id int REFERENCES regions;");
+    check_deploys_as_psql_would(&platform, &bundle).await.counts(&[("migrations_applied", 4)]);
+}
+
+#[tokio::test]
+async fn empty_migrations_are_recorded() {
+    let platform = Platform::new();
+    let bundle = bundle()
+        .file("migrations/001_init.sql", "CREATE TABLE a (id int);")
+        .file("migrations/002_nothing.sql", "")
+        .file("migrations/003_moved.sql", "-- moved to tables/\n/* so\n   nothing */\n")
+        .file("migrations/004_semicolons.sql", ";\n;;\n");
+    check_deploys_and_is_stable(&platform, &bundle).await.counts(&[("migrations_applied", 4)]);
+}
+
+#[tokio::test]
+async fn a_trigger_of_a_migration_finds_its_function_of_the_bundle() {
+    let platform = Platform::new();
+    let bundle = bundle()
+        .file(
+            "migrations/001_posts.sql",
+            "CREATE TABLE posts (id int PRIMARY KEY, body text, words int);
+             CREATE TABLE counts (post_id int, words int);
+             CREATE TRIGGER count_words BEFORE INSERT ON posts FOR EACH ROW EXECUTE FUNCTION count_words();",
+        )
+        .file("migrations/002_first.sql", "INSERT INTO posts (id, body) VALUES (1, 'three small words');")
+        .file(
+            "functions/count_words.sql",
+            "CREATE FUNCTION count_words() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                 NEW.words := word_count(NEW.body);
+                 INSERT INTO counts VALUES (NEW.id, NEW.words);
+                 RETURN NEW;
+             END $$;",
+        )
+        .file("functions/word_count.sql", r"CREATE FUNCTION word_count(text) RETURNS int LANGUAGE sql AS $$
+             SELECT cardinality(regexp_split_to_array($1, '\s+')) $$;");
+    check_deploys_and_is_stable(&platform, &bundle).await.counts(&[("functions_deployed", 2)]);
+    assert_eq!(platform.sql().await.value("SELECT words FROM posts").await, "3");
+}
+
+#[tokio::test]
+async fn a_migration_may_use_sql_functions_of_the_bundle_over_tables_of_earlier_ones() {
+    let platform = Platform::new();
+    let bundle = bundle()
+        .file("migrations/001.sql", "CREATE TABLE prices (id int PRIMARY KEY, net numeric);
+             INSERT INTO prices VALUES (1, 100);")
+        .file("migrations/002.sql", "ALTER TABLE prices ADD COLUMN gross numeric; UPDATE prices SET gross = gross_of(prices.id);")
+        .file("functions/gross_of.sql", "CREATE FUNCTION gross_of(p_id int) RETURNS numeric LANGUAGE sql STABLE
+             AS $$ SELECT net * 1.19 FROM prices WHERE id = p_id $$;");
+    check_deploys_as_psql_would(&platform, &bundle).await;
+    assert_eq!(platform.sql().await.value("SELECT gross FROM prices").await, "119.00");
+}
+
+#[tokio::test]
+async fn an_outer_transaction_is_ignored() {
+    let platform = Platform::new();
+    let bundle = bundle()
+        .file("migrations/001.sql", "BEGIN;\nCREATE TABLE a (id int);\nCOMMIT;\n")
+        .file(
+            "migrations/002.sql",
+            "-- by hand\nSTART TRANSACTION ISOLATION LEVEL SERIALIZABLE;\nINSERT INTO a VALUES (1);\nEND TRANSACTION;",
+        )
+        .file("migrations/003.sql", "begin work; create table b (id int); commit and no chain;");
+    check_deploys_and_is_stable(&platform, &bundle).await.counts(&[("migrations_applied", 3)]);
+    assert_eq!(platform.sql().await.value("SELECT count(*) FROM a, b").await, "0");
+}
+
+#[tokio::test]
+async fn any_other_transaction_control_is_refused_with_its_place() {
+    let platform = Platform::new();
+    for (text, lines) in [
+        ("CREATE TABLE b (id int);\nCOMMIT;\nCREATE TABLE c (id int);", 2..=2),
+        ("BEGIN;\nCREATE TABLE b (id int);\nCOMMIT;\nBEGIN;\nCREATE TABLE c (id int);\nCOMMIT;", 3..=4),
+        ("CREATE TABLE b (id int);\n\n  ROLLBACK;", 3..=3),
+        ("BEGIN;\nCREATE TABLE b (id int);\nROLLBACK;", 1..=3),
+        ("BEGIN;\nCREATE TABLE b (id int);\n", 1..=1),
+        ("BEGIN;\nSAVEPOINT a;\nCREATE TABLE b (id int);\nCOMMIT;\n", 2..=2),
+        ("CREATE TABLE b (id int);\nPREPARE TRANSACTION 'p';", 2..=2),
+    ] {
+        let bundle = bundle().file("migrations/001.sql", "CREATE TABLE a (id int);").file("migrations/002.sql", text);
+        let answer = platform.register_refused(&bundle).await;
+        answer.refused(409, "migration_failed");
+        assert_eq!(answer.text("file"), "migrations/002.sql", "{text}: {answer}");
+        assert!(lines.contains(&answer.count("line")), "{text}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_migration_that_cannot_run_in_a_transaction_runs_in_its_place() {
+    let platform = Platform::new();
+    let bundle = bundle()
+        .file("migrations/001.sql", "CREATE TABLE events (id int PRIMARY KEY, at timestamptz);
+             INSERT INTO events VALUES (1, now());")
+        .file("migrations/002_index.sql", "-- large table\nCREATE INDEX CONCURRENTLY events_by_day ON events (at);")
+        .file("migrations/003.sql", "ALTER INDEX events_by_day RENAME TO events_by_time;")
+        .file("migrations/004_drop.sql", "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS events_once
+             ON events (id, at); DROP INDEX CONCURRENTLY events_once;")
+        .file("migrations/005.sql", "ALTER TABLE events ADD COLUMN what text;");
+    let answer = check_deploys_and_is_stable(&platform, &bundle).await;
+    answer.counts(&[("migrations_applied", 5)]);
+    let indexes =
+        "SELECT indexrelid::regclass || ' ' || indisvalid FROM pg_index WHERE indrelid = 'events'::regclass ORDER BY 1";
+    assert_eq!(platform.sql().await.column(indexes).await, ["events_by_time true", "events_pkey true"]);
+}
+
+#[tokio::test]
+async fn a_failure_after_a_migration_outside_a_transaction_leaves_no_new_database() {
+    let platform = Platform::new();
+    let bundle = bundle()
+        .file("migrations/001.sql", "CREATE TABLE events (id int PRIMARY KEY, at timestamptz);")
+        .file("migrations/002.sql", "CREATE INDEX CONCURRENTLY events_by_day ON events (at);")
+        .file("migrations/003.sql", "SELECT 1;\nALTER TABLE events ADD COLUMN at date;");
+    let answer = platform.register_refused(&bundle).await;
+    answer.refused(409, "migration_failed").at("migrations/003.sql", 2).sqlstate("42701").cause("\"at\"");
+}
+
+#[tokio::test]
+async fn what_a_migration_sets_is_not_seen_by_the_next() {
+    let platform = Platform::new();
+    let bundle = bundle()
+        .file("migrations/001.sql", "SET search_path = ''; SET check_function_bodies = false; SELECT pg_catalog.set_config('search_path', '', false);\nCREATE TABLE public.a (id int);\nCREATE FUNCTION public.lazy() RETURNS int LANGUAGE sql AS 'SELECT count(*)::int FROM public.nowhere';")
+        .file("migrations/002.sql", "CREATE TABLE b (id int); SET LOCAL TIME ZONE 'Asia/Tokyo'; SET SESSION standard_conforming_strings = on;")
+        .file("migrations/003.sql", "CREATE TABLE later (id int, zone text DEFAULT current_setting('TimeZone'));
+             INSERT INTO later (id) SELECT count(*) FROM a, b;")
+        .file("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY);")
+        .file("views/v.sql", "CREATE VIEW v AS SELECT id FROM later;");
+    check_deploys_and_is_stable(&platform, &bundle).await;
+    let sql = platform.sql().await;
+    assert_eq!(sql.value("SELECT relnamespace::regnamespace FROM pg_class WHERE relname = 'b'").await, "public");
+    assert_ne!(sql.value("SELECT zone FROM later").await, "Asia/Tokyo");
+}
+
+#[tokio::test]
+async fn three_hundred_migrations_deploy() {
+    let platform = Platform::new();
+    let bundle = three_hundred();
+    let answer = check_deploys_as_psql_would(&platform, &bundle).await;
+    answer.counts(&[("migrations_applied", 300)]);
+    assert_eq!(platform.sql().await.column(RECORDED).await.len(), 300);
+}
+
+/// Four years of a small shop: tables come, get columns, indexes and rows, are renamed, and go.
+fn three_hundred() -> BundleBuilder {
+    let mut built = bundle();
+    for number in 1..=300 {
+        let (age, text) = (number / 10, step(number));
+        built = built.file(&format!("migrations/{}_{number:04}_{}.sql", 2021 + age / 8, name_of(number)), text);
+    }
+    built
+}
+
+fn name_of(number: u32) -> &'static str {
+    ["create", "column", "index", "rows", "check", "key", "rename", "widen", "fill", "tidy"][(number % 10) as usize]
+}
+
+fn step(number: u32) -> String {
+    let (table, mut text) = (format!("part_{}", number / 10), format!("-- Step {number}\n"));
+    let previous = if number >= 20 { format!("part_{}", number / 10 - 1) } else { table.clone() };
+    match number % 10 {
+        0 => write!(text, "CREATE TABLE {table} (id serial PRIMARY KEY, name text NOT NULL,
+             previous_id int REFERENCES {previous});"),
+        1 if number == 1 => write!(text, "CREATE TABLE {table} (id serial PRIMARY KEY, name text NOT NULL,
+             old_price int);"),
+        1 => write!(text, "ALTER TABLE {table}\n    ADD COLUMN old_price integer NOT NULL DEFAULT 0,\n    ADD COLUMN note varchar(20);"),
+        2 => write!(text, "CREATE INDEX {table}_by_name ON {table} (lower(name));"),
+        3 => write!(text, "INSERT INTO {table} (name) SELECT 'item ' || n FROM generate_series(1, 3) n;"),
+        4 => write!(text, "ALTER TABLE {table} ADD CONSTRAINT no_debts CHECK (old_price >= 0);"),
+        5 => write!(text, "ALTER TABLE {table} ADD COLUMN parent_id integer REFERENCES {table} ON DELETE CASCADE;"),
+        6 => write!(text, "ALTER TABLE {table} RENAME COLUMN old_price TO price;"),
+        7 => write!(text, "ALTER TABLE {table} ALTER COLUMN price TYPE numeric(12, 2);"),
+        8 => write!(text, "UPDATE {table} SET price = price + 1.5, parent_id = (SELECT min(id) FROM {table});"),
+        _ => write!(text, "CREATE OR REPLACE FUNCTION total_of_{table}() RETURNS numeric LANGUAGE sql AS $$
+             SELECT sum(price) FROM {table} $$;"),
+    }
+    .expect("a text grows");
+    text
+}

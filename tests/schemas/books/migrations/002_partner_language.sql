@@ -1,0 +1,1 @@
+ALTER TABLE partners ADD COLUMN language char(2) DEFAULT 'en' NOT NULL;

@@ -1,0 +1,1 @@
+ALTER TABLE public.partners RENAME COLUMN zip TO postcode;

@@ -1,0 +1,1 @@
+ALTER TABLE banks ALTER COLUMN bic TYPE varchar(14);

@@ -1,0 +1,1 @@
+ALTER TABLE hr.jobs DROP COLUMN wanted;

@@ -1,0 +1,1 @@
+ALTER TABLE partners ALTER COLUMN phone TYPE text;

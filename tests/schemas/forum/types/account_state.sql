@@ -1,0 +1,1 @@
+CREATE TYPE account_state AS ENUM ('invited', 'active', 'suspended', 'closed');

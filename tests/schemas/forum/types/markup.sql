@@ -1,0 +1,5 @@
+CREATE TYPE markup AS (
+    source  text,
+    html    text,
+    version smallint
+);

@@ -1,0 +1,3 @@
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON prices FOR EACH ROW EXECUTE FUNCTION note_change('price_list', 'sku', 'minimum');
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON products FOR EACH ROW EXECUTE FUNCTION note_change('product_id');
+CREATE TRIGGER audit AFTER UPDATE ON coupons FOR EACH ROW EXECUTE FUNCTION note_change('coupon');

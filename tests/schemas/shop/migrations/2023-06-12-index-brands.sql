@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS products_by_brand ON products (brand);

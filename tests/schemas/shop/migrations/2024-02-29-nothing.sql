@@ -1,0 +1,1 @@
+-- The change of this day was taken back before it went out.

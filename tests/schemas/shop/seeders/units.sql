@@ -1,0 +1,1 @@
+INSERT INTO units (unit, base, factor) VALUES ('box', 'piece', 12), ('piece', NULL, DEFAULT), ('pallet', 'box', 40);

@@ -1,0 +1,1 @@
+create table brands (brand text primary key, supplier_id integer references suppliers, site text);
