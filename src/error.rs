@@ -3,6 +3,7 @@
 //! Domain modules have error enums of their own; how each becomes an [`ApiError`] stands in a file of this folder,
 //! matched without `_`, so that a new variant cannot be forgotten.
 
+mod call;
 mod databases;
 
 use serde_json::{Map, Value};
