@@ -3,5 +3,6 @@
 mod locks;
 mod owners;
 mod pools;
+mod rows;
 mod server;
 mod support;
