@@ -71,7 +71,8 @@ impl Circumstances<'_> {
         let function = self.function.to_owned();
         let code = postgres.code().code();
         let ended = matches!(postgres.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
-        if ended || code.starts_with("57P") || code.starts_with("08") && !is_raised(postgres) {
+        let stopping = code.starts_with("57P") || code.starts_with("08");
+        if ended || stopping && !is_raised(postgres) {
             // What was bound answers first, so before that the call had not begun.
             let may_have_run = self.phase == Phase::Run;
             let cause = format!("{} ({code})", postgres.message());
