@@ -1,5 +1,5 @@
 //! Bundle + database → deployment. [`Orchestrator::register`] is the way in; the steps of a deployment are in
-//! [`deployment`], in order.
+//! `deployment`, in order.
 //!
 //! Everything here works on one database under its deployment lock, and runs to its end even when the client that asked
 //! is gone: what is half made is then either finished or taken back.

@@ -1,7 +1,7 @@
 //! The order of a bundle's statements: each after what it refers to, else by kind, path and line (contract §3, "Order").
 //!
 //! Pure. Circles through foreign keys, checks and defaults are cut by making the table first and adding those after
-//! ([`cut`]); a circle that cannot be cut is an error that names its members.
+//! (`cut`); a circle that cannot be cut is an error that names its members.
 
 mod cut;
 pub use cut::rewritten;
