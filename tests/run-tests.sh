@@ -120,7 +120,7 @@ failed=0
 for bin_dir in "${bin_dirs[@]}"; do
     version=$("$bin_dir/postgres" --version)
     step "cargo test on $version"
-    PG_BIN_DIR=$bin_dir cargo test --locked || fail "cargo test failed on $version"
+    PG_BIN_DIR=$bin_dir cargo test --locked --no-fail-fast || fail "cargo test failed on $version"
     step "End to end on $version"
     end_to_end "$bin_dir"
 done
