@@ -113,7 +113,8 @@ trap 'stop INT' INT
 end_with_gateway() {
     local status=0 again
     while true; do
-        wait "$gateway" && status=0 || status=$?
+        # bash would tell of a kill in words of its own.
+        wait "$gateway" 2>/dev/null && status=0 || status=$?
         kill -0 "$gateway" 2>/dev/null || break
     done
     # The last wait may have been interrupted by a signal just as the gateway ended; bash still knows how it ended.
