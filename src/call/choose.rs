@@ -92,9 +92,10 @@ fn check_names(overloads: &[Overload], pairs: &[(std::borrow::Cow<'_, str>, &Raw
             return Err(Refusal::Twice(name.to_string()));
         }
         let has = |overload: &Overload| {
-            overload.arguments.iter().any(|argument| {
-                argument.mode != Mode::Out && argument.name.as_deref() == Some(name.as_ref())
-            })
+            overload
+                .arguments
+                .iter()
+                .any(|argument| argument.mode != Mode::Out && argument.name.as_deref() == Some(name.as_ref()))
         };
         if !overloads.iter().any(has) {
             return Err(Refusal::NoSuchName(name.to_string()));
@@ -109,9 +110,11 @@ fn distribute<'a>(overload: &Overload, params: &Params<'a>) -> Option<Vec<Given<
         Params::Positional(values) => by_position(overload, values)?,
         Params::Named(pairs) => by_name(overload, pairs)?,
     };
-    let complete = overload.arguments.iter().zip(&given).all(|(argument, given)| {
-        *given != Given::Nothing || argument.has_default || argument.mode != Mode::In
-    });
+    let complete = overload
+        .arguments
+        .iter()
+        .zip(&given)
+        .all(|(argument, given)| *given != Given::Nothing || argument.has_default || argument.mode != Mode::In);
     complete.then_some(given)
 }
 
@@ -135,10 +138,7 @@ fn by_position<'a>(overload: &Overload, values: &[&'a RawValue]) -> Option<Vec<G
     values.next().is_none().then_some(all)
 }
 
-fn by_name<'a>(
-    overload: &Overload,
-    pairs: &[(std::borrow::Cow<'a, str>, &'a RawValue)],
-) -> Option<Vec<Given<'a>>> {
+fn by_name<'a>(overload: &Overload, pairs: &[(std::borrow::Cow<'a, str>, &'a RawValue)]) -> Option<Vec<Given<'a>>> {
     let mut used = 0;
     let mut all = Vec::with_capacity(overload.arguments.len());
     for argument in &overload.arguments {
@@ -184,8 +184,7 @@ struct Fit {
 
 impl Fit {
     fn of(overload: &Overload, given: &[Given<'_>]) -> Self {
-        let mut fit =
-            Self { possible: true, not_variadic: true, without_defaults: true, score: 0, preferred: 0 };
+        let mut fit = Self { possible: true, not_variadic: true, without_defaults: true, score: 0, preferred: 0 };
         for (argument, given) in overload.arguments.iter().zip(given) {
             match given {
                 Given::Nothing => fit.without_defaults &= argument.mode == Mode::Out,

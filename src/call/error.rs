@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio_postgres::error::DbError;
 
-use crate::databases::name::{DatabaseName, NameError};
 use crate::databases::DatabaseError;
+use crate::databases::name::{DatabaseName, NameError};
 
 /// Why a call has no rows to answer with.
 #[derive(Debug, thiserror::Error)]

@@ -159,7 +159,21 @@ fn is_outdated(code: &str) -> bool {
     // that the function's author deallocated; the rest are names and types that are no longer there.
     matches!(
         code,
-        "0A000" | "26000" | "42883" | "42725" | "42804" | "42846" | "42P13" | "42P18" | "42704" | "42703" | "42P01" | "42P10" | "3F000" | "42809" | "XX000"
+        "0A000"
+            | "26000"
+            | "42883"
+            | "42725"
+            | "42804"
+            | "42846"
+            | "42P13"
+            | "42P18"
+            | "42704"
+            | "42703"
+            | "42P01"
+            | "42P10"
+            | "3F000"
+            | "42809"
+            | "XX000"
     )
 }
 

@@ -74,8 +74,11 @@ impl<'a> Params<'a> {
             Self::Positional(values) if values.len() == 1 => format!("1 parameter ({})", list_kinds(values)),
             Self::Positional(values) => format!("{} parameters ({})", values.len(), list_kinds(values)),
             Self::Named(pairs) => {
-                let names: Vec<String> =
-                    pairs.iter().take(20).map(|(name, value)| format!("{name}: {}", JsonKind::of(value).name())).collect();
+                let names: Vec<String> = pairs
+                    .iter()
+                    .take(20)
+                    .map(|(name, value)| format!("{name}: {}", JsonKind::of(value).name()))
+                    .collect();
                 format!("the parameters {}", names.join(", "))
             }
         }

@@ -119,10 +119,9 @@ fn parse_address(body: &Body<'_>) -> Result<Address, CallError> {
     let which = match (tenant, schema, database) {
         (None, None, None) => Which::Main,
         (Some(tenant), None, None) => Which::Tenant(Id::parse("tenant_id", &tenant)?),
-        (None, Some(schema), Some(database)) => Which::Stored {
-            schema: Id::parse("schema_name", &schema)?,
-            database: Id::parse("database_id", &database)?,
-        },
+        (None, Some(schema), Some(database)) => {
+            Which::Stored { schema: Id::parse("schema_name", &schema)?, database: Id::parse("database_id", &database)? }
+        }
         (None, Some(_), None) => {
             return Err(CallError::Request("schema_name without database_id; give both or neither".to_owned()));
         }

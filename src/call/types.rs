@@ -29,10 +29,7 @@ pub(super) enum Structure {
     /// JSON stays JSON.
     Json,
     /// `{…}`
-    Array {
-        element: Arc<ParamType>,
-        delimiter: char,
-    },
+    Array { element: Arc<ParamType>, delimiter: char },
     /// `(…)`
     Composite(Vec<(String, Arc<ParamType>)>),
     /// `anyelement` and its like: what is given decides.
@@ -105,10 +102,9 @@ fn build(oid: u32, rows: &HashMap<u32, TypeRow>, built: &mut HashMap<u32, Arc<Pa
     // PostgreSQL lets no type contain itself, so this ends.
     let structure = match (row.base, row.element, &row.attributes) {
         (Some(base), _, _) => share_structure(&build(base, rows, built)),
-        (_, Some(element), _) => Structure::Array {
-            element: build(element, rows, built),
-            delimiter: row.delimiter.unwrap_or(','),
-        },
+        (_, Some(element), _) => {
+            Structure::Array { element: build(element, rows, built), delimiter: row.delimiter.unwrap_or(',') }
+        }
         (_, _, Some(attributes)) => Structure::Composite(
             attributes.iter().map(|attribute| (attribute.name.clone(), build(attribute.of, rows, built))).collect(),
         ),
@@ -131,9 +127,7 @@ fn share_structure(base: &ParamType) -> Structure {
         Structure::Plain => Structure::Plain,
         Structure::Integer => Structure::Integer,
         Structure::Json => Structure::Json,
-        Structure::Array { element, delimiter } => {
-            Structure::Array { element: element.clone(), delimiter: *delimiter }
-        }
+        Structure::Array { element, delimiter } => Structure::Array { element: element.clone(), delimiter: *delimiter },
         Structure::Composite(attributes) => Structure::Composite(attributes.clone()),
         Structure::Any(of) => Structure::Any(*of),
     }

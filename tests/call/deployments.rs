@@ -13,16 +13,36 @@ async fn changes_by_hand_are_noticed() {
     let steps = [
         ("CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT a'", "[1]", r#"[{"f":1}]"#),
         ("CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT a + 1'", "[1]", r#"[{"f":2}]"#),
-        ("DROP FUNCTION f(int); CREATE FUNCTION f(a int) RETURNS text LANGUAGE sql AS $$SELECT 'x'$$", "[1]", r#"[{"f":"x"}]"#),
-        ("DROP FUNCTION f(int); CREATE FUNCTION f(a int) RETURNS int[] LANGUAGE sql AS $$SELECT ARRAY[a]$$", "[1]", r#"[{"f":[1]}]"#),
-        ("DROP FUNCTION f(int); CREATE FUNCTION f(a text) RETURNS text LANGUAGE sql AS $$SELECT a || '!'$$", "[\"1\"]", r#"[{"f":"1!"}]"#),
-        ("CREATE FUNCTION f(a text, b text) RETURNS text LANGUAGE sql AS $$SELECT a || b$$", "[\"1\",\"2\"]", r#"[{"f":"12"}]"#),
+        (
+            "DROP FUNCTION f(int); CREATE FUNCTION f(a int) RETURNS text LANGUAGE sql AS $$SELECT 'x'$$",
+            "[1]",
+            r#"[{"f":"x"}]"#,
+        ),
+        (
+            "DROP FUNCTION f(int); CREATE FUNCTION f(a int) RETURNS int[] LANGUAGE sql AS $$SELECT ARRAY[a]$$",
+            "[1]",
+            r#"[{"f":[1]}]"#,
+        ),
+        (
+            "DROP FUNCTION f(int); CREATE FUNCTION f(a text) RETURNS text LANGUAGE sql AS $$SELECT a || '!'$$",
+            "[\"1\"]",
+            r#"[{"f":"1!"}]"#,
+        ),
+        (
+            "CREATE FUNCTION f(a text, b text) RETURNS text LANGUAGE sql AS $$SELECT a || b$$",
+            "[\"1\",\"2\"]",
+            r#"[{"f":"12"}]"#,
+        ),
         ("CREATE FUNCTION f() RETURNS SETOF item LANGUAGE sql AS 'SELECT * FROM item'", "[]", r#"[{"id":1}]"#),
         ("ALTER TABLE item ADD COLUMN tags text[] DEFAULT '{t}'", "[]", r#"[{"id":1,"tags":["t"]}]"#),
         ("ALTER TABLE item ALTER COLUMN id TYPE numeric(4,1)", "[]", r#"[{"id":1.0,"tags":["t"]}]"#),
         ("ALTER TABLE item RENAME COLUMN tags TO marks", "[]", r#"[{"id":1.0,"marks":["t"]}]"#),
         ("ALTER TABLE item DROP COLUMN marks", "[]", r#"[{"id":1.0}]"#),
-        ("DROP FUNCTION f(); CREATE PROCEDURE f(INOUT n int DEFAULT 5) LANGUAGE sql AS 'SELECT 6'", "[]", r#"[{"n":6}]"#),
+        (
+            "DROP FUNCTION f(); CREATE PROCEDURE f(INOUT n int DEFAULT 5) LANGUAGE sql AS 'SELECT 6'",
+            "[]",
+            r#"[{"n":6}]"#,
+        ),
     ];
     for (sql, params, rows) in steps {
         client.batch_execute(sql).await.unwrap();
@@ -107,7 +127,8 @@ async fn leaving_out_parameters_in_many_ways_does_not_fill_the_server() {
     .await;
     let mut most = 0;
     for ways in 0..2_200_u32 {
-        let given: Vec<String> = (0..12).filter(|bit| ways & 1 << bit != 0).map(|bit| format!("\"p{bit}\":1")).collect();
+        let given: Vec<String> =
+            (0..12).filter(|bit| ways & 1 << bit != 0).map(|bit| format!("\"p{bit}\":1")).collect();
         platform.rows("f", &format!("{{{}}}", given.join(","))).await;
         if ways % 100 == 0 {
             let body: serde_json::Value = serde_json::from_str(&platform.rows("prepared", "").await).unwrap();

@@ -61,7 +61,11 @@ async fn values_are_converted_by_postgresql() {
         ("e_big", "-9223372036854775808", "-9223372036854775808"),
         ("e_big", "9007199254740993.0", "9007199254740993"),
         ("e_small", "-32768", "-32768"),
-        ("e_num", "1234567890123456789012345678901234567890.12345678901234567890", "1234567890123456789012345678901234567890.12345678901234567890"),
+        (
+            "e_num",
+            "1234567890123456789012345678901234567890.12345678901234567890",
+            "1234567890123456789012345678901234567890.12345678901234567890",
+        ),
         ("e_num", "1.10", "1.10"),
         ("e_num", "1e3", "1000"),
         ("e_num", "\"NaN\"", "\"NaN\""),
@@ -99,13 +103,20 @@ async fn values_are_converted_by_postgresql() {
         ("e_ints", "[]", "[]"),
         ("e_ints", "[[1,2],[3,4]]", "[[1,2],[3,4]]"),
         ("e_ints", "\"{1,2}\"", "[1,2]"),
-        ("e_texts", "[\"a,b\",\"\\\"q\\\"\",null,\"null\",\"{}\",\"\\\\\",\"\"]", "[\"a,b\",\"\\\"q\\\"\",null,\"null\",\"{}\",\"\\\\\",\"\"]"),
+        (
+            "e_texts",
+            "[\"a,b\",\"\\\"q\\\"\",null,\"null\",\"{}\",\"\\\\\",\"\"]",
+            "[\"a,b\",\"\\\"q\\\"\",null,\"null\",\"{}\",\"\\\\\",\"\"]",
+        ),
         ("e_jsons", "[{\"a\":[1]},[1,2],\"7\",null]", "[{\"a\": [1]},[1, 2],7,null]"),
         ("e_moods", "[\"happy\",null]", "[\"happy\",null]"),
         ("e_positives", "[1,2.0]", "[1,2]"),
         ("e_list", "[4,5]", "[4,5]"),
-        ("e_pairs", "[{\"a\":1,\"b\":\"x,\\\"y\\\"\",\"c\":{\"k\":[1]},\"d\":[1,2]},null,{}]",
-         "[{\"a\":1,\"b\":\"x,\\\"y\\\"\",\"c\":{\"k\": [1]},\"d\":[1,2]},null,{\"a\":null,\"b\":null,\"c\":null,\"d\":null}]"),
+        (
+            "e_pairs",
+            "[{\"a\":1,\"b\":\"x,\\\"y\\\"\",\"c\":{\"k\":[1]},\"d\":[1,2]},null,{}]",
+            "[{\"a\":1,\"b\":\"x,\\\"y\\\"\",\"c\":{\"k\": [1]},\"d\":[1,2]},null,{\"a\":null,\"b\":null,\"c\":null,\"d\":null}]",
+        ),
         ("e_range", "\"[1,5)\"", "\"[1,5)\""),
         ("e_hstore", "\"a=>1\"", "{\"a\": \"1\"}"),
         ("e_point", "\"(1,2)\"", "\"(1,2)\""),
@@ -231,7 +242,12 @@ async fn parameters_are_given_by_position_by_name_or_not_at_all() {
         assert!(message.contains(words) && message.contains("what exists: "), "{message}");
     }
     let (_, body) = platform.error("three", "[]").await;
-    assert!(body["message"].as_str().unwrap().contains("three(p_a integer, p_b text DEFAULT 'b'::text, \"P C\" integer DEFAULT 3)"));
+    assert!(
+        body["message"]
+            .as_str()
+            .unwrap()
+            .contains("three(p_a integer, p_b text DEFAULT 'b'::text, \"P C\" integer DEFAULT 3)")
+    );
     let many = format!("[{}]", vec!["1"; 10_000].join(","));
     assert_eq!(platform.error("three", &many).await.0, 400);
 }
@@ -277,10 +293,17 @@ async fn overloads_are_chosen_by_number_names_and_types() {
         ("m", "[1]", "bigint"),
         ("m", "[1.5]", "numeric"),
     ] {
-        assert_eq!(platform.rows(function, params).await, format!("[{{\"{function}\":\"{shown}\"}}]"), "{function} {params}");
+        assert_eq!(
+            platform.rows(function, params).await,
+            format!("[{{\"{function}\":\"{shown}\"}}]"),
+            "{function} {params}"
+        );
     }
     // Of the first PostgreSQL itself says that it cannot be called with one parameter.
-    for (function, params, exists) in [("g", "[1]", ["g(a integer)", "g(a integer, b integer DEFAULT 0)"]), ("h", "[\"x\"]", ["h(x date)", "h(x uuid)"])] {
+    for (function, params, exists) in [
+        ("g", "[1]", ["g(a integer)", "g(a integer, b integer DEFAULT 0)"]),
+        ("h", "[\"x\"]", ["h(x date)", "h(x uuid)"]),
+    ] {
         let (status, body) = platform.error(function, params).await;
         let message = body["message"].as_str().unwrap();
         assert!(status == 400 && exists.iter().all(|one| message.contains(one)), "{message}");
@@ -348,7 +371,11 @@ async fn polymorphic_parameters_take_what_they_are_given() {
         ("same", "[\"a\",\"b\"]", "\"b\""),
         ("fits", "[1,2.5]", "2.5"),
     ] {
-        assert_eq!(platform.rows(function, params).await, format!("[{{\"{function}\":{shown}}}]"), "{function} {params}");
+        assert_eq!(
+            platform.rows(function, params).await,
+            format!("[{{\"{function}\":{shown}}}]"),
+            "{function} {params}"
+        );
     }
     let (status, body) = platform.error("same", "[1,\"b\"]").await;
     assert!(status == 400 && body["message"].as_str().unwrap().contains("same(a anyelement, b anyelement)"), "{body}");

@@ -83,7 +83,8 @@ async fn a_client_that_hangs_up_has_its_query_cancelled() {
     let client = platform.client().await;
     let name = platform.address.name().as_str();
     let active = async || {
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND state = 'active' AND pid <> pg_backend_pid()";
+        let sql =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND state = 'active' AND pid <> pg_backend_pid()";
         client.query_one(sql, &[&name]).await.unwrap().get::<_, i64>(0)
     };
     // While it runs.

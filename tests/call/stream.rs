@@ -78,14 +78,13 @@ async fn an_error_after_the_first_bytes_breaks_the_body() {
 async fn a_reader_who_stops_reading_does_not_keep_the_connection() {
     let databases = databases_with(&wide_pools(), Duration::from_millis(300));
     let platform = Platform::on(databases, MANY).await;
-    let AnswerBody::Streamed(mut chunks) = start(&platform, "many", "[2000000]").await.body else {
-        panic!("not held")
-    };
+    let AnswerBody::Streamed(mut chunks) = start(&platform, "many", "[2000000]").await.body else { panic!("not held") };
     chunks.next().await.unwrap().unwrap();
     let client = platform.client().await;
     let name = platform.address.name().as_str();
     eventually("its query is gone", async || {
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND state = 'active' AND pid <> pg_backend_pid()";
+        let sql =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND state = 'active' AND pid <> pg_backend_pid()";
         client.query_one(sql, &[&name]).await.unwrap().get::<_, i64>(0) == 0
     })
     .await;
