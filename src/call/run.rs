@@ -34,19 +34,23 @@ pub async fn run(databases: &Databases, request: CallRequest) -> Result<Answer, 
     let mut connection = None;
     match call.attempt(&mut connection, false).await {
         Err(failure) if failure.again => {
-            if failure.broken {
-                connection.take().map(Running::discard);
-            }
+            discard_broken(&mut connection, &failure);
             call.attempt(&mut connection, true).await
         }
         result => result,
     }
     .map_err(|failure| {
-        if failure.broken {
-            connection.take().map(Running::discard);
-        }
+        discard_broken(&mut connection, &failure);
         failure.error
     })
+}
+
+fn discard_broken(connection: &mut Option<Running>, failure: &Failure) {
+    if failure.broken
+        && let Some(running) = connection.take()
+    {
+        running.discard();
+    }
 }
 
 /// One request.
@@ -217,7 +221,7 @@ impl Call<'_> {
                     values.push(raw(&row, index).map_err(|error| explain(Phase::Run, &error))?);
                 }
             }
-            let made = running.to_json(&types, &values).await.map_err(|error| explain(Phase::Run, &error))?;
+            let made = running.make_json(&types, &values).await.map_err(|error| explain(Phase::Run, &error))?;
             let json: Result<Vec<_>, _> = (0..made.len()).map(|index| raw(&made, index).map(|raw| raw.0)).collect();
             let json = json.map_err(|error| explain(Phase::Run, &error))?;
             plan.write_with(&row, &mut json.into_iter(), body.next_row()).map_err(|error| self.protocol(&error))?;

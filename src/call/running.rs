@@ -92,7 +92,7 @@ impl Running {
     }
 
     /// Has the server make JSON of values that it sent.
-    pub(super) async fn to_json(&mut self, types: &[Type], values: &[Raw<'_>]) -> Result<Row, Error> {
+    pub(super) async fn make_json(&mut self, types: &[Type], values: &[Raw<'_>]) -> Result<Row, Error> {
         let columns: Vec<String> = (1..=types.len()).map(|number| format!("pg_catalog.to_json(${number})")).collect();
         let sql = format!("SELECT {}", columns.join(", "));
         self.ask(async |pooled| {

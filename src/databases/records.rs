@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -49,7 +50,8 @@ const TABLES: &str = "
 #[derive(Debug, Default)]
 pub(super) struct Records {
     ready: AtomicBool,
-    making: Mutex<()>,
+    /// Held while they are made; when and why that failed last.
+    making: Mutex<Option<(Instant, String)>>,
 }
 
 impl Databases {
@@ -73,10 +75,23 @@ impl Databases {
         if self.records.ready.load(Ordering::Acquire) {
             return Ok(());
         }
-        let _making = self.records.making.lock().await;
+        let asked = Instant::now();
+        let mut failed = self.records.making.lock().await;
         if self.records.ready.load(Ordering::Acquire) {
             return Ok(());
         }
+        // Those who waited for an attempt share its end, else each would wait for a dead host in its turn.
+        if let Some((_, cause)) = failed.as_ref().filter(|(when, _)| *when >= asked) {
+            return Err(DatabaseError::Unreachable { cause: cause.clone() });
+        }
+        let made = self.make_records().await;
+        if let Err(DatabaseError::Unreachable { cause }) = &made {
+            *failed = Some((Instant::now(), cause.clone()));
+        }
+        made
+    }
+
+    async fn make_records(&self) -> Result<(), DatabaseError> {
         let database = DatabaseName::gateway();
         let _ticket = self.pools.ticket(LaneId::CONTROL, CONTROL_CONNECTIONS, &database).await?;
         let link = match self.open_control(&database).await {

@@ -1,5 +1,7 @@
 //! Connections and calls, on a real PostgreSQL.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
+
 mod deployments;
 mod errors;
 mod locks;

@@ -190,8 +190,24 @@ async fn idle_and_old_connections_are_closed_and_idle_databases_forgotten() {
     assert_ne!(pid().await, first, "a connection over its lifetime came back");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_of_postgresql_is_recovered_from() {
+    let server = server::start();
+    let databases = start_on(&server, &wide_pools());
+    let address = main_of(&platform());
+    make(&databases, &address, "").await;
+    let database = databases.resolve(&address).await.unwrap();
+    let held = (databases.pooled(&database).await.unwrap(), databases.pooled(&database).await.unwrap());
+    drop(held);
+    tokio::task::block_in_place(|| server.restart());
+    for _ in 0..5 {
+        use_once(&databases, &address, "").await.unwrap();
+        assert!(databases.health().await.connected);
+    }
+}
+
 #[tokio::test]
-async fn terminated_backends_and_a_restart_are_recovered_from() {
+async fn terminated_backends_are_recovered_from() {
     let databases = databases(&wide_pools());
     let address = main_of(&platform());
     make(&databases, &address, "").await;
@@ -280,13 +296,30 @@ async fn a_postgres_that_is_away_comes_back() {
     let error = databases.find(&address).await.unwrap_err();
     assert!(matches!(error, DatabaseError::Unreachable { .. }), "{error}");
     assert!(!databases.health().await.connected);
-    let from = match postgres().config.get_hosts() {
-        [tokio_postgres::config::Host::Unix(path)] => path.join(".s.PGSQL.5432"),
-        hosts => panic!("{hosts:?}"),
-    };
-    std::os::unix::fs::symlink(from, folder.path().join(".s.PGSQL.5432")).unwrap();
+    std::os::unix::fs::symlink(postgres().folder.join(".s.PGSQL.5432"), folder.path().join(".s.PGSQL.5432")).unwrap();
     databases.find(&address).await.unwrap();
     assert!(databases.health().await.connected);
+}
+
+#[tokio::test]
+async fn of_several_hosts_the_one_that_takes_writes_is_used() {
+    let (dead, standby, primary) =
+        (tempfile::tempdir().unwrap(), server::start_with(&["default_transaction_read_only=on"]), server::start());
+    let mut config = tokio_postgres::Config::new();
+    config.host_path(dead.path()).host_path(&standby.folder).host_path(&primary.folder).user("postgres");
+    config.target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
+    let second = Duration::from_secs(5);
+    let databases = Databases::start(config.clone(), &wide_pools(), second, second).unwrap();
+    make(&databases, &main_of(&platform()), "").await;
+    assert!(connections(&connect_to(&primary, "postgres").await).await > 0);
+    assert_eq!(connections(&connect_to(&standby, "postgres").await).await, 0);
+
+    let mut config = tokio_postgres::Config::new();
+    config.host_path(dead.path()).host_path(&standby.folder).user("postgres");
+    config.target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
+    let databases = Databases::start(config, &wide_pools(), second, second).unwrap();
+    let error = databases.find(&main_of(&platform())).await.unwrap_err().to_string();
+    assert!(error.contains("read-only"), "{error}");
 }
 
 #[tokio::test]

@@ -1,30 +1,32 @@
 //! A throw-away PostgreSQL: started here, stopped and removed when this process ends, however it ends.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Mutex;
 
 /// What the server is told beside its defaults.
 const SETTINGS: &[&str] = &["listen_addresses=", "fsync=off", "max_connections=300", "log_min_messages=warning"];
 
-/// Runs until its standard input ends, which it does with this process.
+/// Runs until its standard input ends, which it does with this process; each line on it is a restart.
 const SCRIPT: &str = r#"
 set -e
 folder=$(mktemp -d /tmp/stonescriptdb-call.XXXXXX)
 cd "$folder"
 "$BIN/initdb" -D data -U postgres -A trust -E UTF8 --no-sync >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
 for setting in $SETTINGS; do echo "$setting" | sed "s/=\(.*\)/ = '\1'/" >>data/postgresql.conf; done
-"$BIN/postgres" -D data -k "$folder" >log 2>&1 &
-server=$!
-# Not pg_isready, which ready-made binaries come without. Two minutes are for a machine with much else to do.
-tries=0
-until grep -qs '^ready' data/postmaster.pid; do
-    tries=$((tries + 1))
-    [ $tries -lt 2400 ] && kill -0 $server || { cat log >&2; exit 1; }
-    sleep 0.05
+start() {
+    "$BIN/postgres" -D data -k "$folder" >>log 2>&1 &
+    server=$!
+    until "$BIN/pg_isready" -q -h "$folder"; do kill -0 $server || { cat log >&2; exit 1; }; sleep 0.05; done
+    echo "$folder"
+}
+start
+while read -r _; do
+    kill -INT $server
+    wait $server || true
+    start
 done
-echo "$folder"
-cat >/dev/null || true
 kill -INT $server
 wait $server || true
 rm -rf "$folder"
@@ -34,23 +36,55 @@ rm -rf "$folder"
 pub(crate) struct Server {
     /// As the superuser, over the socket.
     pub(crate) config: tokio_postgres::Config,
-    _process: Child,
+    /// Where its socket is.
+    pub(crate) folder: PathBuf,
+    process: Mutex<Process>,
+}
+
+struct Process {
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    _child: Child,
+}
+
+impl Process {
+    fn wait_until_ready(&mut self) -> PathBuf {
+        let mut folder = String::new();
+        self.answers.read_line(&mut folder).expect("the folder's name");
+        let folder = PathBuf::from(folder.trim());
+        assert!(folder.is_absolute(), "the server did not start");
+        folder
+    }
+}
+
+impl Server {
+    /// Stops it, with everybody connected, and starts it again.
+    pub(crate) fn restart(&self) {
+        let mut process = self.process.lock().expect("nobody panicked with it");
+        process.orders.write_all(b"again\n").expect("a shell that reads");
+        process.wait_until_ready();
+    }
 }
 
 /// Starts one and waits until it takes connections.
 pub(crate) fn start() -> Server {
-    let mut process = shell().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
-    let mut folder = String::new();
-    let stdout = process.stdout.take().expect("a pipe");
-    BufReader::new(stdout).read_line(&mut folder).expect("the folder's name");
-    let folder = PathBuf::from(folder.trim());
-    assert!(folder.is_absolute(), "the server did not start");
-    let mut config = tokio_postgres::Config::new();
-    config.host_path(&folder).user("postgres").dbname("postgres");
-    Server { config, _process: process }
+    start_with(&[])
 }
 
-fn shell() -> Command {
+/// The same with further settings, each `name=value`.
+pub(crate) fn start_with(settings: &[&str]) -> Server {
+    let settings = [SETTINGS, settings].concat().join(" ");
+    let mut child = shell(&settings).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
+    let orders = child.stdin.take().expect("a pipe");
+    let answers = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut process = Process { orders, answers, _child: child };
+    let folder = process.wait_until_ready();
+    let mut config = tokio_postgres::Config::new();
+    config.host_path(&folder).user("postgres").dbname("postgres");
+    Server { config, folder, process: Mutex::new(process) }
+}
+
+fn shell(settings: &str) -> Command {
     // PostgreSQL refuses to be run by root.
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
     let mut command = if is_root {
@@ -62,7 +96,7 @@ fn shell() -> Command {
         command.args(["-c", SCRIPT]);
         command
     };
-    command.env("BIN", bin_dir()).env("SETTINGS", SETTINGS.join(" ")).current_dir("/");
+    command.env("BIN", bin_dir()).env("SETTINGS", settings).current_dir("/");
     command
 }
 
