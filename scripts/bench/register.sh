@@ -1,0 +1,90 @@
+# shellcheck shell=bash
+# POST /register beside psql: the first database of a bundle, further tenants, the same bundle once more. To be sourced
+# by scripts/bench.sh; bench_register is the way in.
+
+: "${root:?}" "${work:?}" "${pairs:?}"
+# shellcheck source=scripts/bench/bundle.sh
+source "$root/scripts/bench/bundle.sh"
+
+bench_register() {
+    bundle=$work/bundle script=$work/bundle.sql archive=$work/bundle.tar.gz
+    write_bundle "$bundle/postgresql" "$script"
+    check_bundle
+    open_session
+    first_register
+    second_tenant
+    again
+    close_session
+}
+
+# The figures are of a bundle of this size; a change to it would make them others.
+check_bundle() {
+    local tables functions
+    tables=$(grep -rhc '^CREATE TABLE' "$bundle/postgresql/tables" | awk '{ sum += $1 } END { print sum }')
+    functions=$(grep -rhcE '^CREATE (OR REPLACE )?FUNCTION' "$bundle/postgresql/functions" | awk '{ sum += $1 } END { print sum }')
+    ((tables == 60 && functions == 100)) || fail "the bundle has $tables tables and $functions functions, not 60 and 100"
+}
+
+pack() { tar -czf "$archive" -C "$bundle" postgresql; }
+
+# A bundle that the gateway has never seen, for a platform that it has never seen; psql runs the same text. Both are
+# timed as processes, curl's start like psql's.
+first_register() {
+    local turn name=psql_bench blueprint
+    for ((turn = 0; turn <= pairs; turn++)); do
+        revise_bundle "$bundle/postgresql" "$script" "$turn"
+        pack
+        clock register "bench-$turn" '' "$archive" '"tables_created":60' '"functions_deployed":100'
+        record first.gateway
+        blueprint=$(ask stonescriptdb-gateway "SELECT name FROM blueprints WHERE platform = 'bench_$turn'")
+        drop_databases "bench_${turn}_main" "$blueprint"
+
+        # One process makes the database and runs the files.
+        { printf 'CREATE DATABASE %s;\n\\connect %s\n' "$name" "$name" && cat "$script"; } >"$work/whole.sql"
+        clock run_psql -f "$work/whole.sql"
+        record first.psql
+        drop_databases "$name"
+
+        # The files alone: each statement commits by itself, which is psql's way; then all in one transaction.
+        in_session "CREATE DATABASE $name"
+        clock run_psql -d "$name" -f "$script"
+        record first.psql_alone
+        drop_databases "$name"
+        in_session "CREATE DATABASE $name"
+        clock run_psql -d "$name" -1 -f "$script"
+        record first.psql_single
+        drop_databases "$name"
+    done
+    local what="first \`/register\`: 60 tables, 100 functions"
+    compare "$what" first.gateway "\`psql -f\`, the same text, with \`CREATE DATABASE\`" first.psql 2.0
+    compare "$what" first.gateway "\`psql -f\` into a database that is there" first.psql_alone –
+    compare "$what" first.gateway "\`psql -1 -f\` (one transaction) into a database that is there" first.psql_single –
+}
+
+# The bundle's blueprint is there, so a tenant is a copy of it. Both are timed within, without a process's start.
+second_tenant() {
+    local turn blueprint
+    register bench '' "$archive"
+    blueprint=$(ask stonescriptdb-gateway "SELECT name FROM blueprints WHERE platform = 'bench'")
+    for ((turn = 0; turn <= pairs; turn++)); do
+        register bench "tenant-$turn" "$archive" '"tables_created":60' '"functions_deployed":100'
+        record second.gateway
+        drop_databases "bench_tenant_$turn"
+        in_session "CREATE DATABASE psql_bench TEMPLATE \"$blueprint\""
+        record second.psql
+        drop_databases psql_bench
+    done
+    compare "a second tenant of the same bundle" second.gateway "\`CREATE DATABASE … TEMPLATE\` its blueprint" second.psql 1.5
+}
+
+# What a container's start costs when nothing has changed.
+again() {
+    local turn
+    for ((turn = 0; turn <= pairs; turn++)); do
+        clock register bench '' "$archive" '"functions_deployed":0' '"functions_unchanged":100'
+        record again.gateway
+        clock run_psql -d bench_main -c 'SELECT 1'
+        record again.psql
+    done
+    compare "the same bundle sent again" again.gateway "\`psql -c 'SELECT 1'\`: one new connection" again.psql –
+}
