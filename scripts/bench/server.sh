@@ -58,12 +58,6 @@ run_psql() { "$psql" -X -q -v ON_ERROR_STOP=1 "$@" >"$work/psql.out" 2>&1 || fai
 # What a query answers. Usage: ask DATABASE SQL
 ask() { "$psql" -X -A -t -v ON_ERROR_STOP=1 -d "$1" -c "$2" || fail "psql: no answer to: $2"; }
 
-# Without a trace: what the next turn measures must not depend on how many there were.
-drop_databases() {
-    local name
-    for name in "$@"; do in_session "DROP DATABASE \"$name\" WITH (FORCE)"; done
-}
-
 # Opens a connection that stays, to measure statements without connecting.
 open_session() {
     # psql fills a buffer before it writes into a pipe, unless told otherwise.
