@@ -77,7 +77,7 @@ check_port
 target=$(target_dir)
 binary=$target/release/stonescriptdb-gateway
 # A finished build only has to be looked at again.
-check_folder "$target" "the build" "$([[ -x $binary ]] && echo 200 || echo 1500)"
+check_folder "$target" "the build" "$([[ -x $binary ]] && echo 200 || echo 1200)"
 
 want_build_tools
 want_command curl curl

@@ -1,53 +1,41 @@
-//! Function + parameters → rows as JSON.
+//! Function + parameters → rows as JSON: `POST /call` without HTTP.
+//!
+//! | file        | what it owns                                                                   |
+//! | ----------- | ------------------------------------------------------------------------------ |
+//! | `request`   | the body, taken apart                                                          |
+//! | `run`       | a call from beginning to end                                                   |
+//! | `signature` | what the functions of a name take: one catalog query, kept until a deployment  |
+//! | `types`     | the types of parameters                                                        |
+//! | `params`    | parameters as they were sent                                                   |
+//! | `choose`    | which of several functions is meant                                            |
+//! | `shape`     | one way to call a function: its SQL text                                       |
+//! | `value`     | one bound parameter                                                            |
+//! | `text`      | JSON → the text that PostgreSQL reads                                          |
+//! | `running`   | a connection while a call uses it                                              |
+//! | `rows`      | rows → JSON objects                                                            |
+//! | `json`      | PostgreSQL's binary values → JSON                                              |
+//! | `answer`    | the body of the answer                                                         |
+//! | `stream`    | an answer too large to hold                                                    |
+//! | `failure`   | what PostgreSQL's refusal means                                                |
 
-use std::io;
+mod answer;
+mod choose;
+mod error;
+mod failure;
+mod json;
+mod params;
+mod request;
+mod rows;
+mod run;
+mod running;
+mod shape;
+mod signature;
+mod stream;
+mod text;
+mod types;
+mod value;
 
-use bytes::Bytes;
-use futures_util::stream::BoxStream;
-
-use crate::databases::Databases;
-use crate::databases::name::Id;
-use crate::error::ApiError;
-
-/// Seam: written elsewhere.
-#[derive(Debug)]
-pub struct CallRequest {
-    /// Who calls.
-    pub platform: Id,
-}
-
-impl CallRequest {
-    /// The database's name where the ids alone tell it: for the log.
-    pub fn database_name(&self) -> Option<String> {
-        None
-    }
-}
-
-/// What a call answers with: JSON, whole or as it comes.
-pub enum Answer {
-    /// The whole body.
-    Complete(Bytes),
-    /// A body too large to hold.
-    Streamed(BoxStream<'static, Result<Bytes, io::Error>>),
-}
-
-/// Seam.
-#[derive(Debug, thiserror::Error)]
-#[error("not built")]
-pub struct CallError;
-
-impl From<CallError> for ApiError {
-    fn from(error: CallError) -> Self {
-        Self::internal(error)
-    }
-}
-
-/// Seam.
-pub fn parse_request(_body: &[u8]) -> Result<CallRequest, CallError> {
-    Err(CallError)
-}
-
-/// Seam.
-pub async fn run(_databases: &Databases, _request: CallRequest) -> Result<Answer, CallError> {
-    Err(CallError)
-}
+pub use self::answer::{Answer, AnswerBody};
+pub use self::error::CallError;
+pub use self::request::{CallRequest, parse_request};
+pub use self::run::run;

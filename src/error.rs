@@ -5,6 +5,7 @@
 
 mod access;
 mod bundle;
+mod call;
 mod databases;
 mod names;
 mod orchestrator;

@@ -12,11 +12,13 @@ mod error;
 mod extensions;
 mod functions;
 mod migrations;
+mod missing;
 mod objects;
 mod report;
 mod runner;
 mod seeders;
 mod tracking;
+mod twins;
 mod verify;
 
 use std::sync::Arc;

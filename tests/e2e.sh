@@ -224,8 +224,8 @@ request /call -H 'Content-Type: application/json' -d '{"platform":'
 expect "not JSON" 400 '"error":"invalid_request"'
 request /call -H 'Content-Type: application/json' -d '["platform"]'
 expect "JSON that is no object" 400 '"error":"invalid_request"'
-request /call -H 'Content-Type: text/plain' -d '{}'
-expect "another content type" 415 '"error":"unsupported_media_type"'
+request /call -d '{"platform":"x","function":"f"}'
+expect "a form where JSON is due" 415 '"error":"unsupported_media_type"'
 call todo_count '[]'
 expect "and after all that, calls work" 200 '{"rows":[{"todo_count":5}]'
 
@@ -342,6 +342,38 @@ request /register --http1.0 -F "platform=$platform" -F "schema=@$todos"
 expect "HTTP/1.0" 200 '"status":"ready"'
 request /register -H 'Transfer-Encoding: chunked' -F "platform=$platform" -F "schema=@$todos"
 expect "an upload in chunks" 200 '"status":"ready"'
+
+section "The README's quick start, word for word"
+# Its sh blocks are run one after the other, in one folder; a json block is the answer of the sh block before it. Only
+# the gateway's address and the platform's name are others, because this gateway may have a platform of that name.
+mkdir "$work/readme"
+shop=e2e_shop_${platform#e2e_}
+sed -e "s,http://127.0.0.1:9000,$url,g" -e "s/shop/$shop/g" "$root/README.md" | awk -v dir="$work/readme" '
+    /^<!-- tests\/e2e.sh runs/ { on = 1 }
+    /^<!-- end of what tests/ { on = 0 }
+    on && /^```(sh|json)$/ { file = sprintf("%s/%02d.%s", dir, ++n, substr($0, 4)); next }
+    /^```/ { file = "" }
+    file != "" { print > file }'
+# JSON as it is compared here: without white space, and every time taken is 0.
+same_json() { tr -d ' \n' <"$1" | sed -E 's/("execution_time_ms":)[0-9]+/\10/'; }
+folder=$work/readme
+for block in "$work"/readme/??.*; do
+    case $block in
+        *.sh)
+            # In a shell of its own, except for the folder that it ends in.
+            bash -c 'cd "$1" && set -e && . "$2" && pwd >"$3"' - "$folder" "$block" "$work/folder" \
+                >"$work/answer" 2>"$work/curl" || cat "$work/curl" >>"$work/answer"
+            folder=$(cat "$work/folder")
+            ;;
+        *.json)
+            wrong=()
+            [[ $(same_json "$work/answer") == "$(same_json "$block")" ]] || wrong+=("$(cat "$block")")
+            report "answer ${block##*/}" "$(cat "$work/answer")" "${wrong[@]}"
+            ;;
+    esac
+done
+status=409 body=$(cat "$work/answer")
+expect "and the refusal at the end" 409 '"error":"query_failed"' '"sqlstate":"23505"' '"cause":"'
 
 if command -v php >/dev/null 2>&1; then
     section "A PHP client: streams, HTTP/1.0, a form made by hand"

@@ -10,7 +10,7 @@ use axum::response::Response;
 use super::json;
 use super::notes::Notes;
 use super::state::Gateway;
-use crate::call::{self, Answer, CallRequest};
+use crate::call::{self, AnswerBody, CallRequest};
 use crate::error::ApiError;
 
 /// Parsing less than this is quicker than handing it to another thread.
@@ -24,13 +24,13 @@ pub(crate) async fn call_function(
 ) -> Result<Response, ApiError> {
     let body = json::read(request).await?;
     let request = parse(body).await?;
-    notes.note_platform(&request.platform);
-    if let Some(database) = request.database_name() {
-        notes.note_database(database);
-    }
-    let body = match call::run(&gateway.databases, request).await? {
-        Answer::Complete(json) => Body::from(json),
-        Answer::Streamed(chunks) => Body::from_stream(chunks),
+    notes.note_platform(request.platform());
+    notes.note_database(request.database_name().to_string());
+    let answer = call::run(&gateway.databases, request).await?;
+    notes.note_database(answer.database.to_string());
+    let body = match answer.body {
+        AnswerBody::Complete(json) => Body::from(json),
+        AnswerBody::Streamed(chunks) => Body::from_stream(chunks),
     };
     let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

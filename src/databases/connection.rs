@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, Object, RecycleError, RecycleResult};
@@ -34,7 +34,7 @@ pub(super) struct Connection {
     endpoint: Endpoint,
     generation: u64,
     /// The answer to [`CLEAN_UP`], where nobody has read it yet.
-    cleaning: Option<Pin<Box<SimpleQueryStream>>>,
+    cleaning: Mutex<Option<Pin<Box<SimpleQueryStream>>>>,
     _in_use: oneshot::Sender<()>,
 }
 
@@ -70,14 +70,15 @@ impl managed::Manager for Manager {
         }
         // The pool would end the driving task together with the client; ours ends by itself when the server has closed.
         let client = ClientWrapper::new(link.client, tokio::spawn(async {}));
-        Ok(Connection { client, endpoint: link.endpoint, generation, cleaning: None, _in_use: link.in_use })
+        Ok(Connection { client, endpoint: link.endpoint, generation, cleaning: Mutex::default(), _in_use: link.in_use })
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<DatabaseError> {
         if !connection.is_current(&self.generation) {
             return Err(RecycleError::message("a deployment came after it"));
         }
-        if let Some(cleaning) = connection.cleaning.take() {
+        let cleaning = connection.cleaning.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(cleaning) = cleaning {
             match tokio::time::timeout(CLEAN_UP_TIMEOUT, is_clean(cleaning)).await {
                 Ok(true) => {}
                 Ok(false) => return Err(RecycleError::message("it could not be cleaned")),
@@ -134,13 +135,12 @@ impl Pooled {
 
     /// Sends the statements that take back what a session was told, behind what was sent before. The next one who gets
     /// the connection waits until they are done, and gets another one if they failed.
-    pub fn clean_up(&mut self) {
-        let Some(connection) = self.object.as_deref_mut() else { return };
-        // Sending needs no waiting: the future is ready when it is first polled.
-        match connection.client.simple_query_raw(CLEAN_UP).now_or_never() {
-            Some(Ok(answer)) => connection.cleaning = Some(Box::pin(answer)),
-            // The connection is gone, which the pool finds out by itself.
-            Some(Err(_)) | None => connection.generation = u64::MAX,
+    pub fn clean_up(&self) {
+        let Some(connection) = self.object.as_deref() else { return };
+        // Sending needs no waiting: the future is ready when it is first polled. An error means that the connection is
+        // gone, which the pool finds out by itself.
+        if let Some(Ok(answer)) = connection.client.simple_query_raw(CLEAN_UP).now_or_never() {
+            *connection.cleaning.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(answer));
         }
     }
 

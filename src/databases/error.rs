@@ -130,9 +130,7 @@ impl DatabaseError {
         let cause = describe(error);
         match error.code() {
             Some(code) if *code == SqlState::INVALID_CATALOG_NAME => Self::Gone { database: database.clone() },
-            Some(code) if code.code().starts_with("53") => {
-                Self::ServerFull { sqlstate: code.code().to_owned(), cause }
-            }
+            Some(code) if code.code().starts_with("53") => Self::ServerFull { sqlstate: code.code().to_owned(), cause },
             _ => Self::Unreachable { cause },
         }
     }

@@ -328,12 +328,10 @@ impl Pools {
 
     /// Closes what was idle for too long or is too old, and forgets databases that nobody uses.
     fn sweep(&self) {
-        let databases: Vec<_> =
-            self.by_name.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let databases: Vec<_> = self.by_name.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         for database in databases {
-            let keep = |age: Duration, unused: Duration| {
-                age < self.config.max_lifetime && unused < self.config.idle_timeout
-            };
+            let keep =
+                |age: Duration, unused: Duration| age < self.config.max_lifetime && unused < self.config.idle_timeout;
             drop(database.pool.retain(|_, metrics| keep(metrics.age(), metrics.last_used())));
             if database.oid.is_some() && database.open_connections() == 0 {
                 self.forget_unused(&database);

@@ -163,9 +163,7 @@ async fn drive(
 ) {
     {
         // Notices are dropped: they may hold values.
-        let end = pin!(async {
-            while let Some(Ok(_)) = poll_fn(|cx| connection.poll_message(cx)).await {}
-        });
+        let end = pin!(async { while let Some(Ok(_)) = poll_fn(|cx| connection.poll_message(cx)).await {} });
         match select(end, unused).await {
             Either::Left(_) => {}
             Either::Right((_, end)) => {
@@ -232,8 +230,7 @@ async fn endpoints_of(config: &Config, index: usize) -> Result<Vec<Endpoint>, Co
         Some(Host::Unix(folder)) => Ok(vec![Endpoint::Unix(folder.join(format!(".s.PGSQL.{port}")))]),
         Some(Host::Tcp(host)) => {
             let resolved = tokio::net::lookup_host((host.as_str(), port)).await;
-            let addresses =
-                resolved.map_err(|error| ConnectError::Io { endpoint: format!("{host}:{port}"), error })?;
+            let addresses = resolved.map_err(|error| ConnectError::Io { endpoint: format!("{host}:{port}"), error })?;
             Ok(addresses.map(Endpoint::Tcp).collect())
         }
         None => Ok(Vec::new()),
@@ -257,7 +254,9 @@ async fn connect_to(config: &Config, endpoint: Endpoint, limit: Duration) -> Res
     };
     match timeout(limit, handshake).await {
         Ok(result) => result.map(|(client, connection)| (client, connection, endpoint)),
-        Err(_) => Err(named(io::Error::new(io::ErrorKind::TimedOut, "the server took the connection but did not answer"))),
+        Err(_) => {
+            Err(named(io::Error::new(io::ErrorKind::TimedOut, "the server took the connection but did not answer")))
+        }
     }
 }
 
@@ -267,9 +266,7 @@ async fn is_read_only(
     connection: &mut Connection<Socket, tokio_postgres::tls::NoTlsStream>,
 ) -> Result<bool, tokio_postgres::Error> {
     let answer = pin!(client.simple_query("SHOW transaction_read_only"));
-    let driven = pin!(async {
-        while let Some(Ok(_)) = poll_fn(|cx| connection.poll_message(cx)).await {}
-    });
+    let driven = pin!(async { while let Some(Ok(_)) = poll_fn(|cx| connection.poll_message(cx)).await {} });
     let rows = match select(answer, driven).await {
         Either::Left((rows, _)) => rows?,
         // The connection has ended, so the answer is there, or the error that ended it.

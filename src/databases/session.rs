@@ -5,12 +5,12 @@ use std::ops::{Deref, DerefMut};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
+use super::Databases;
 use super::budget::{LaneId, Ticket};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::quote::quote_ident;
 use super::server::{Link, Purpose};
-use super::Databases;
 
 /// A connection that nobody else uses. Its statements have no time limit, only `lock_timeout`.
 ///

@@ -26,9 +26,9 @@ impl From<DatabaseError> for ApiError {
                     .with("sqlstate", sqlstate.as_str())
                     .with("cause", cause.as_str())
             }
-            DatabaseError::MissingTemplate { .. }
-            | DatabaseError::Statement { .. }
-            | DatabaseError::Config(_) => Self::internal(message),
+            DatabaseError::MissingTemplate { .. } | DatabaseError::Statement { .. } | DatabaseError::Config(_) => {
+                Self::internal(message)
+            }
         }
     }
 }

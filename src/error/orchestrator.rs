@@ -42,6 +42,9 @@ impl From<DeployError> for ApiError {
             DeployError::Differs { differences } => {
                 Self::new(ErrorCode::MigrationFailed, message).with("differences", differences)
             }
+            DeployError::Generated { statement, source } => {
+                generated_error(&source, message).with("statement", statement)
+            }
             DeployError::Own { .. } | DeployError::Interrupted { .. } | DeployError::Unreadable { .. } => {
                 Self::internal(message)
             }
@@ -101,6 +104,21 @@ fn statement_error(error: StatementError, message: String) -> ApiError {
         .with("cause", error.cause)
         .with_some("detail", error.detail)
         .with_some("hint", error.hint)
+}
+
+fn generated_error(error: &tokio_postgres::Error, message: String) -> ApiError {
+    let Some(told) = error.as_db_error() else {
+        return ApiError::new(
+            ErrorCode::ConnectionFailed,
+            "the connection to PostgreSQL was lost during the deployment, which was rolled back; send it again",
+        )
+        .logging(message);
+    };
+    ApiError::new(ErrorCode::MigrationFailed, message)
+        .with("sqlstate", told.code().code())
+        .with("cause", told.message())
+        .with_some("detail", told.detail())
+        .with("hint", told.hint().unwrap_or("write a migration that makes this change"))
 }
 
 fn code_of_file(path: &str) -> ErrorCode {

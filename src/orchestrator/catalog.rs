@@ -3,7 +3,7 @@
 //!
 //! The gateway's own tables, system schemas and members of extensions stay out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -55,6 +55,9 @@ pub struct Column {
     pub generated: String,
     /// `attidentity`: `a` always, `d` by default, empty.
     pub identity: String,
+    /// Whether it owns the sequence that its default draws from, as `SERIAL` makes it.
+    #[serde(default)]
+    pub serial: bool,
     /// Whether the table itself declares it, not only a parent.
     pub local: bool,
 }
@@ -99,6 +102,21 @@ pub struct Domain {
     pub default: Option<String>,
     /// `pg_get_constraintdef` of each, sorted.
     pub constraints: Vec<String>,
+}
+
+impl Catalog {
+    /// Only the tables and types of these names.
+    pub fn restricted(&self, tables: &HashSet<String>, types: &HashSet<String>) -> Self {
+        let is_kept = |relation: &Relation| match relation.kind {
+            'c' => types.contains(&relation.name),
+            _ => tables.contains(&relation.name),
+        };
+        let mut kept = self.clone();
+        kept.relations.retain(|_, relation| is_kept(relation));
+        kept.enums.retain(|_, one| types.contains(&one.name));
+        kept.domains.retain(|_, domain| types.contains(&domain.name));
+        kept
+    }
 }
 
 /// Reads the catalog. The session's search path is left as `public`, in which names are printed.

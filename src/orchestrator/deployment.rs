@@ -15,6 +15,7 @@ use super::diff::{self, SchemaValidation};
 use super::error::DeployError;
 use super::functions::{self, CatalogFunction};
 use super::migrations::{self, Migrations};
+use super::missing::{self, Missing};
 use super::report::Report;
 use super::runner::{Failure, Runner};
 use super::tracking::{self, Change, NameOf, Origin, Record, Tracked, TrackedFunction, TrackedObject};
@@ -62,10 +63,12 @@ pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<(Report, Catalog)
         report: Report::default(),
         created: HashSet::new(),
         changed_functions: Vec::new(),
+        declared_tables: HashSet::new(),
+        declared_types: HashSet::new(),
         waiting: Vec::new(),
     };
     deployment.install_extensions().await?;
-    deployment.run_statements().await?;
+    deployment.run_statements(&before).await?;
     deployment.settle_functions().await?;
     deployment.seed().await?;
     let after = deployment.verify(&before).await?;
@@ -82,6 +85,10 @@ struct Deployment<'a> {
     /// Tables made by this deployment.
     created: HashSet<Object>,
     changed_functions: Vec<&'a Statement>,
+    /// What `tables/` declares, as PostgreSQL prints it.
+    declared_tables: HashSet<String>,
+    /// What `types/` declares, as PostgreSQL prints it.
+    declared_types: HashSet<String>,
     /// Statements that failed for want of an object, to be tried again after the others.
     waiting: Vec<(&'a Statement, Failure)>,
 }
@@ -96,30 +103,112 @@ impl<'a> Deployment<'a> {
 
     /// Every statement in order. The graph proposed the order; what it could not see (a body that is run at once,
     /// dynamic SQL) shows as an object that is missing, and is tried again as long as that brings anything.
-    async fn run_statements(&mut self) -> Result<(), DeployError> {
-        let mut in_migration = None;
-        for statement in &self.goal.script.statements {
-            let migration = (statement.kind == Kind::Migrations).then_some(&statement.path);
-            if in_migration.is_some() && in_migration != migration {
-                // What a migration set for its session is not the next one's.
-                self.runner.reset_session().await?;
-            }
-            if migration.is_some() && in_migration != migration {
-                self.retry_waiting().await?;
-            }
-            in_migration = migration;
-            if migration.is_some() {
-                self.migrations.run(&self.runner, statement).await?;
-            } else {
-                self.run_or_wait(statement).await?;
-            }
-        }
-        self.runner.reset_session().await?;
-        self.retry_waiting().await?;
+    async fn run_statements(&mut self, before: &Catalog) -> Result<(), DeployError> {
+        let statements = &self.goal.script.statements;
+        let shapes_tables =
+            |statement: &Statement| matches!(statement.kind, Kind::Types | Kind::Migrations | Kind::Tables);
+        let end_of_tables = statements.iter().rposition(shapes_tables).map_or(0, |last| last + 1);
+        self.run_in_order(&statements[..end_of_tables]).await?;
+        self.make_missing(before).await?;
+        self.run_in_order(&statements[end_of_tables..]).await?;
         match self.waiting.drain(..).next() {
             Some((_, failure)) => Err(failure.into()),
             None => Ok(()),
         }
+    }
+
+    async fn run_in_order(&mut self, statements: &'a [Statement]) -> Result<(), DeployError> {
+        let mut last_of_migration: Option<&Statement> = None;
+        for statement in statements {
+            let continues = last_of_migration.is_some_and(|last| last.path == statement.path);
+            if let (Some(last), false) = (last_of_migration, continues) {
+                self.runner.end_migration(last).await?;
+            }
+            if statement.kind == Kind::Migrations {
+                if !continues {
+                    self.retry_waiting().await?;
+                }
+                self.migrations.run(&self.runner, statement).await?;
+                last_of_migration = Some(statement);
+            } else {
+                self.run_or_wait(statement).await?;
+                last_of_migration = None;
+            }
+        }
+        if let Some(last) = last_of_migration {
+            self.runner.end_migration(last).await?;
+        }
+        self.retry_waiting().await
+    }
+
+    /// Brings the tables and types that were there before to their declaration, as far as migrations have not.
+    async fn make_missing(&mut self, before: &Catalog) -> Result<(), DeployError> {
+        let Some(declared) = self.goal.declared.filter(|_| self.goal.target == Target::ExistingDatabase) else {
+            return Ok(());
+        };
+        let found = catalog::read(self.runner.client).await?;
+        let declares_tables = self.declared_names().await?;
+        let wanted = declared.restricted(&self.declared_tables, &self.declared_types);
+        let plan = missing::plan(&found, &wanted);
+        let undeclared = if declares_tables { missing::undeclared_tables(&found, declared) } else { Vec::new() };
+        let changes = plan.changes().chain(undeclared.iter().map(|one| &one.change));
+        self.check_allowed(diff::between(before, &found), changes.cloned().collect())?;
+        self.runner.reset_session().await?;
+        self.make(&plan.columns).await?;
+        self.make(&undeclared).await?;
+        self.retry_waiting().await?;
+        // What stood in `tables/` beside the columns may have made some of the rest by now.
+        let found = catalog::read(self.runner.client).await?;
+        self.runner.reset_session().await?;
+        self.make(&missing::plan(&found, &wanted).definitions).await?;
+        self.retry_waiting().await
+    }
+
+    /// Works out the names that PostgreSQL prints for what `tables/` and `types/` declare; whether there are tables.
+    async fn declared_names(&mut self) -> Result<bool, DeployError> {
+        let printed = |lookup: &'static str, objects: &[TrackedObject]| {
+            let names: Vec<String> = objects.iter().map(|object| object.name.clone()).collect();
+            let client = self.runner.client;
+            async move {
+                let query = format!("SELECT {lookup}(name)::text FROM unnest($1::text[]) AS name");
+                let rows = client.query(&query, &[&names]).await.map_err(DeployError::own("looking up names"))?;
+                Ok::<HashSet<String>, DeployError>(rows.iter().filter_map(|row| row.get(0)).collect())
+            }
+        };
+        let tables = printed("to_regclass", &self.record.tables).await?;
+        self.declared_types = printed("to_regtype", &self.record.types).await?;
+        self.declared_tables = tables;
+        Ok(!self.record.tables.is_empty())
+    }
+
+    /// Refuses what loses values without `force=true`, and what no statement of the gateway's can make.
+    fn check_allowed(&self, made: Vec<diff::Change>, asked: Vec<diff::Change>) -> Result<(), DeployError> {
+        let impossible = asked.iter().any(|change| change.compatibility == diff::Compatibility::Incompatible);
+        let validation = SchemaValidation::of(made.into_iter().chain(asked).collect());
+        if impossible || (validation.needs_force() && !self.goal.force) {
+            return Err(DeployError::Blocked { validation: Box::new(validation) });
+        }
+        Ok(())
+    }
+
+    async fn make(&mut self, missing: &[Missing]) -> Result<(), DeployError> {
+        for one in missing {
+            // What a parent table brings needs no statement; what is missing in the end is told by the verification.
+            let Some(sql) = &one.sql else { continue };
+            self.runner
+                .client
+                .batch_execute(sql)
+                .await
+                .map_err(|error| DeployError::Generated { statement: sql.clone(), source: error })?;
+            let column = one.change.column.as_ref().map(|column| format!(".{column}")).unwrap_or_default();
+            self.record.changes.push(Change {
+                change_type: one.change.change_type.as_str(),
+                name_of: NameOf::Text,
+                name: format!("{}{column}", one.change.table),
+                detail: json!({ "statement": sql }),
+            });
+        }
+        Ok(())
     }
 
     async fn run_or_wait(&mut self, statement: &'a Statement) -> Result<(), DeployError> {
@@ -321,7 +410,10 @@ impl<'a> Deployment<'a> {
         if validation.needs_force() && !self.goal.force {
             return Err(DeployError::Blocked { validation: Box::new(validation) });
         }
-        let differences = self.goal.declared.map(|declared| verify::differences(declared, &after)).unwrap_or_default();
+        let compare = |declared: &Catalog| {
+            verify::differences(&declared.restricted(&self.declared_tables, &self.declared_types), &after)
+        };
+        let differences = self.goal.declared.map(compare).unwrap_or_default();
         if differences.is_empty() { Ok(after) } else { Err(DeployError::Differs { differences }) }
     }
 

@@ -44,6 +44,31 @@ pub enum ChangeType {
     DropEnumValue,
 }
 
+impl ChangeType {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CreateTable => "CreateTable",
+            Self::DropTable => "DropTable",
+            Self::AddColumn => "AddColumn",
+            Self::DropColumn => "DropColumn",
+            Self::RenameColumn => "RenameColumn",
+            Self::RenameTable => "RenameTable",
+            Self::ModifyColumnType => "ModifyColumnType",
+            Self::SetNotNull => "SetNotNull",
+            Self::DropNotNull => "DropNotNull",
+            Self::SetDefault => "SetDefault",
+            Self::DropDefault => "DropDefault",
+            Self::AddConstraint => "AddConstraint",
+            Self::DropConstraint => "DropConstraint",
+            Self::AddIndex => "AddIndex",
+            Self::DropIndex => "DropIndex",
+            Self::AddEnumValue => "AddEnumValue",
+            Self::DropEnumValue => "DropEnumValue",
+        }
+    }
+}
+
 /// One change, as the client reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
@@ -141,11 +166,11 @@ fn change(table: &str, change_type: ChangeType, compatibility: Compatibility, re
     }
 }
 
-fn plain(table: &str, change_type: ChangeType, column: Option<&str>, reason: &str) -> Change {
+pub(super) fn plain(table: &str, change_type: ChangeType, column: Option<&str>, reason: &str) -> Change {
     Change { column: column.map(str::to_owned), ..change(table, change_type, Compatibility::Safe, reason) }
 }
 
-fn dropped_table(gone: &Relation) -> Change {
+pub(super) fn dropped_table(gone: &Relation) -> Change {
     let reason = "every row of the table would be lost; move what is needed in a migration, then send force=true";
     change(&gone.name, ChangeType::DropTable, Compatibility::Dataloss, reason)
 }
@@ -168,7 +193,7 @@ fn relation_changes(before: &Relation, after: &Relation, changes: &mut Vec<Chang
     definition_changes(table, &before.indexes, &after.indexes, changes);
 }
 
-fn dropped_column(table: &str, gone: &Column) -> Change {
+pub(super) fn dropped_column(table: &str, gone: &Column) -> Change {
     let reason = "the column's values would be lost; move what is needed in a migration, then send force=true";
     Change {
         column: Some(gone.name.clone()),
@@ -177,7 +202,7 @@ fn dropped_column(table: &str, gone: &Column) -> Change {
     }
 }
 
-fn added_column(table: &str, added: &Column) -> Change {
+pub(super) fn added_column(table: &str, added: &Column) -> Change {
     let (compatibility, reason) = if added.not_null && !added.has_value_of_its_own() {
         let reason = "rows that are there have no value for it; give it a DEFAULT, or add it as nullable, fill it in a \
                       migration and set NOT NULL there";
@@ -192,7 +217,7 @@ fn added_column(table: &str, added: &Column) -> Change {
     }
 }
 
-fn column_changes(table: &str, before: &Column, after: &Column, changes: &mut Vec<Change>) {
+pub(super) fn column_changes(table: &str, before: &Column, after: &Column, changes: &mut Vec<Change>) {
     let name = Some(after.name.as_str());
     if before.name != after.name {
         let reason = format!("the column {} keeps its values", before.name);
@@ -260,7 +285,7 @@ fn definition_changes(
 }
 
 /// An enum keeps its values in their order, or columns of it change their meaning.
-fn enum_changes(before: &EnumType, after: &EnumType, changes: &mut Vec<Change>) {
+pub(super) fn enum_changes(before: &EnumType, after: &EnumType, changes: &mut Vec<Change>) {
     let mut kept = after.values.iter().filter(|value| before.values.contains(value));
     let in_order = before.values.iter().all(|value| kept.next() == Some(value));
     for value in after.values.iter().filter(|value| !before.values.contains(value)) {

@@ -76,6 +76,14 @@ pub enum DeployError {
         /// One sentence for each difference.
         differences: Vec<String>,
     },
+    /// PostgreSQL refused a statement that the gateway generated to bring a table to its declaration.
+    #[error("bringing the database to its declaration: {statement}: {}", in_words(.source))]
+    Generated {
+        /// What was sent.
+        statement: String,
+        /// PostgreSQL's error.
+        source: tokio_postgres::Error,
+    },
     /// PostgreSQL refused a statement of the gateway's own.
     #[error("{step}: {}", in_words(.source))]
     Own {

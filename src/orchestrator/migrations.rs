@@ -13,10 +13,11 @@ use super::objects::beginning;
 use super::report::SkippedStatement;
 use super::runner::{Failure, Runner};
 use super::tracking::{self, Origin, Tracked};
+use super::twins;
 use crate::bundle::Kind;
 use crate::bundle::order::{Migration, Script, rewritten};
 use crate::bundle::sql::Statement;
-use crate::databases::{quote_ident, quote_literal};
+use crate::databases::quote_literal;
 
 /// Refuses a bundle in which the text of an applied migration was edited.
 pub fn check_unedited(migrations: &[Migration], tracked: &Tracked) -> Result<(), DeployError> {
@@ -180,34 +181,18 @@ async fn run_guarded(
     forgiving: bool,
     about: Option<&Name>,
 ) -> Result<Option<String>, Failure> {
-    let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
-    let constraints_before = match about {
-        Some(name) if forgiving => Some((name, read_definitions(runner.client, name).await.map_err(failed)?)),
-        _ => None,
+    let result = match about {
+        Some(table) if forgiving => twins::run(runner, statement, table).await,
+        _ => runner.run(statement).await.map(|_| true),
     };
-    // Of two savepoints, this one outlives the statement's own.
-    if constraints_before.is_some() {
-        runner.client.batch_execute("SAVEPOINT guard").await.map_err(failed)?;
-    }
-    match runner.run(statement).await {
-        Ok(_) => {}
+    match result {
+        Ok(true) => Ok(None),
+        Ok(false) => Ok(Some("the declaration has the same constraint or index already".to_owned())),
         Err(failure) if forgiving && failure.is_one_of(EFFECT_IS_THERE) => {
-            if constraints_before.is_some() {
-                runner.client.batch_execute("RELEASE SAVEPOINT guard").await.map_err(failed)?;
-            }
-            return Ok(Some(format!("the declaration has its effect already: {}", failure.error.cause)));
+            Ok(Some(format!("the declaration has its effect already: {}", failure.error.cause)))
         }
-        Err(failure) => return Err(failure),
+        Err(failure) => Err(failure),
     }
-    let Some((name, before)) = constraints_before else { return Ok(None) };
-    let after = read_definitions(runner.client, name).await.map_err(failed)?;
-    let twin = after
-        .iter()
-        .filter(|(object, _)| !before.contains_key(*object))
-        .any(|(_, definition)| before.values().any(|known| known == definition));
-    let end = if twin { "ROLLBACK TO SAVEPOINT guard" } else { "RELEASE SAVEPOINT guard" };
-    runner.client.batch_execute(end).await.map_err(failed)?;
-    Ok(twin.then(|| "the declaration has the same constraint or index already".to_owned()))
 }
 
 /// PostgreSQL's codes for "exists already" and "is not there".
@@ -283,30 +268,9 @@ async fn read_live(client: &Client, name: &Name) -> Result<Live, tokio_postgres:
                           UNION ALL SELECT tgname FROM pg_trigger WHERE tgrelid = relation.oid
                           UNION ALL SELECT polname FROM pg_policy WHERE polrelid = relation.oid)
              FROM (SELECT to_regclass($1::text)::oid AS oid) AS relation",
-            &[&qualified(name)],
+            &[&twins::qualified(name)],
         )
         .await?;
     let (columns, parts): (Vec<String>, Vec<String>) = (row.get(1), row.get(2));
     Ok(Live { exists: row.get(0), columns: columns.into_iter().collect(), parts: parts.into_iter().collect() })
-}
-
-/// The constraints and indexes of a table, by identity, each with what it means without its name.
-async fn read_definitions(client: &Client, name: &Name) -> Result<HashMap<String, String>, tokio_postgres::Error> {
-    let rows = client
-        .query(
-            "SELECT 'constraint ' || oid, 'constraint ' || pg_get_constraintdef(oid)
-             FROM pg_constraint WHERE conrelid = to_regclass($1::text)
-             UNION ALL
-             SELECT 'index ' || i.indexrelid, concat_ws(' ', 'index', c.relam, i.indkey, i.indclass, i.indcollation,
-                    i.indoption, i.indisunique, pg_get_expr(i.indexprs, i.indrelid), 'where',
-                    pg_get_expr(i.indpred, i.indrelid))
-             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass($1::text)",
-            &[&qualified(name)],
-        )
-        .await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-}
-
-fn qualified((schema, name): &Name) -> String {
-    format!("{}.{}", quote_ident(schema), quote_ident(name))
 }

@@ -7,13 +7,19 @@ use tokio_postgres::error::SqlState;
 
 use super::runner::{Failure, Runner};
 use super::tracking::NameOf;
+use super::twins;
 use crate::bundle::sql::Statement;
 use crate::databases::quote_ident;
 
 /// Runs the statement; `false` where what it makes was there already. `may_exist`: that is then no error.
 pub async fn create(runner: &Runner<'_>, statement: &Statement, may_exist: bool) -> Result<bool, Failure> {
-    let failure = match runner.run(statement).await {
-        Ok(_) => return Ok(true),
+    let table = if may_exist { may_have_twin(statement) } else { None };
+    let result = match &table {
+        Some(table) => twins::run(runner, statement, table).await,
+        None => runner.run(statement).await.map(|_| true),
+    };
+    let failure = match result {
+        Ok(made) => return Ok(made),
         Err(failure) if may_exist && failure.is_one_of(EXISTS) => failure,
         Err(failure) => return Err(failure),
     };
@@ -24,6 +30,17 @@ pub async fn create(runner: &Runner<'_>, statement: &Statement, may_exist: bool)
         None => return Ok(false),
     }
     .map(|_| true)
+}
+
+/// The table to which the statement adds an index or a constraint.
+fn may_have_twin(statement: &Statement) -> Option<(String, String)> {
+    let table = match statement.tree.as_ref() {
+        NodeEnum::IndexStmt(create) => create.relation.as_ref()?,
+        NodeEnum::AlterTableStmt(alter) => alter.relation.as_ref()?,
+        _ => return None,
+    };
+    let schema = if table.schemaname.is_empty() { "public" } else { &table.schemaname };
+    Some((schema.to_owned(), table.relname.clone()))
 }
 
 /// PostgreSQL's codes for "exists already"; the last one is that of a second primary key.

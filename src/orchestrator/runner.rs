@@ -14,6 +14,18 @@ const SAVEPOINT: &str = "SAVEPOINT statement;";
 /// On a line of its own: the statement may end with a comment.
 const RELEASE: &str = "\n;RELEASE SAVEPOINT statement";
 
+/// `SET CONSTRAINTS ALL IMMEDIATE` holds until the transaction ends; this takes it back for those that are declared
+/// `INITIALLY DEFERRED`.
+const DEFER_AGAIN: &str = "DO $$
+    DECLARE names text;
+    BEGIN
+        SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO names
+        FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace WHERE c.condeferred;
+        IF names IS NOT NULL THEN
+            EXECUTE 'SET CONSTRAINTS ' || names || ' DEFERRED';
+        END IF;
+    END $$";
+
 /// A transaction on one connection.
 pub struct Runner<'a> {
     /// For the deployment's own queries.
@@ -40,9 +52,19 @@ impl<'a> Runner<'a> {
         self.own("committing", "COMMIT").await
     }
 
-    /// Takes back what a migration set for its session.
+    /// Takes back what was set for the session.
     pub async fn reset_session(&self) -> Result<(), DeployError> {
         self.own("resetting the session", &self.settings).await
+    }
+
+    /// After the `last` statement of a migration: what a transaction of its own would end with. Deferred constraints
+    /// are checked, so that their pending checks do not stand in the way of an `ALTER TABLE` to come, and deferred
+    /// again; the session is as it was.
+    pub async fn end_migration(&self, last: &Statement) -> Result<(), DeployError> {
+        let check = self.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await;
+        check.map_err(|error| Failure::new(last, &error, 0))?;
+        self.own("ending a migration", DEFER_AGAIN).await?;
+        self.reset_session().await
     }
 
     /// Runs the gateway's own SQL.

@@ -104,6 +104,7 @@ mod tests {
             default: None,
             generated: String::new(),
             identity: String::new(),
+            serial: false,
             local: true,
         };
         let relation = Relation {

@@ -86,7 +86,8 @@ async fn the_least_recently_used_pool_gives_way_first() {
     let addresses = tenants(&databases, &platform, 6).await;
     let client = connect_to(&server, "postgres").await;
     let open = async || {
-        let sql = "SELECT datname::text FROM pg_stat_activity WHERE application_name = 'stonescriptdb-gateway' ORDER BY 1";
+        let sql =
+            "SELECT datname::text FROM pg_stat_activity WHERE application_name = 'stonescriptdb-gateway' ORDER BY 1";
         let rows = client.query(sql, &[]).await.unwrap();
         rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>()
     };
@@ -199,7 +200,10 @@ async fn terminated_backends_and_a_restart_are_recovered_from() {
     drop(held);
     let client = connect("postgres").await;
     client
-        .execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", &[&address.name().as_str()])
+        .execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1",
+            &[&address.name().as_str()],
+        )
         .await
         .unwrap();
     use_once(&databases, &address, "").await.unwrap();

@@ -4,9 +4,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+use stonescriptdb_gateway::call::{AnswerBody, CallError, parse_request, run};
 use stonescriptdb_gateway::config::PoolConfig;
 use stonescriptdb_gateway::databases::Databases;
 use stonescriptdb_gateway::databases::name::{Address, Id, Which};
+use stonescriptdb_gateway::error::ApiError;
 use tokio_postgres::{Client, NoTls};
 
 use crate::server::{self, Server};
@@ -89,5 +92,72 @@ pub(crate) async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut is_true:
     while !is_true().await {
         assert!(Instant::now() < deadline, "did not come true: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Runs a call and reads its body to the end.
+pub(crate) async fn call(databases: &Databases, request: &str) -> Result<String, CallError> {
+    let request = parse_request(request.as_bytes())?;
+    // In a task, as a server runs it.
+    let databases = databases.clone();
+    let answer = tokio::spawn(async move { run(&databases, request).await }).await.unwrap()?;
+    let mut body = Vec::new();
+    match answer.body {
+        AnswerBody::Complete(bytes) => body.extend_from_slice(&bytes),
+        AnswerBody::Streamed(mut chunks) => {
+            while let Some(chunk) = chunks.next().await {
+                body.extend_from_slice(&chunk.unwrap());
+            }
+        }
+    }
+    Ok(String::from_utf8(body).unwrap())
+}
+
+/// A platform with its main database, to call.
+pub(crate) struct Platform {
+    pub(crate) databases: Databases,
+    pub(crate) name: String,
+    pub(crate) address: Address,
+}
+
+impl Platform {
+    pub(crate) async fn with(sql: &str) -> Self {
+        Self::on(databases(&wide_pools()), sql).await
+    }
+
+    pub(crate) async fn on(databases: Databases, sql: &str) -> Self {
+        let name = platform();
+        let address = main_of(&name);
+        make(&databases, &address, sql).await;
+        Self { databases, name, address }
+    }
+
+    /// The whole body; `params` is JSON, or empty for none.
+    pub(crate) async fn body(&self, function: &str, params: &str) -> Result<String, CallError> {
+        let params = if params.is_empty() { String::new() } else { format!(r#","params":{params}"#) };
+        call(&self.databases, &format!(r#"{{"platform":"{}","function":"{function}"{params}}}"#, self.name)).await
+    }
+
+    /// What stands between `"rows":` and `,"row_count"`, as it was sent.
+    pub(crate) async fn rows(&self, function: &str, params: &str) -> String {
+        let body = self.body(function, params).await.unwrap_or_else(|error| panic!("{function} {params}: {error}"));
+        let parsed: serde_json::Value = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+        let rows = body.strip_prefix("{\"rows\":").unwrap().rsplit_once(",\"row_count\":").unwrap().0.to_owned();
+        assert_eq!(parsed["rows"].as_array().unwrap().len() as u64, parsed["row_count"].as_u64().unwrap());
+        rows
+    }
+
+    /// Status and body of the error that a call ends in.
+    pub(crate) async fn error(&self, function: &str, params: &str) -> (u16, serde_json::Value) {
+        let error = match self.body(function, params).await {
+            Ok(body) => panic!("{function} {params} did not fail: {body}"),
+            Err(error) => ApiError::from(error),
+        };
+        (error.code.status(), error.body())
+    }
+
+    /// A connection beside the gateway's.
+    pub(crate) async fn client(&self) -> Client {
+        connect(self.address.name().as_str()).await
     }
 }

@@ -10,10 +10,16 @@ async fn sql_functions_that_call_each_other_against_the_order_of_files_deploy() 
     let bundle = bundle()
         .file("functions/a.sql", "CREATE FUNCTION a(int) RETURNS int LANGUAGE sql AS $$ SELECT b($1) + c($1, 1) $$;")
         .file("functions/b.sql", "CREATE FUNCTION b(int) RETURNS int LANGUAGE sql RETURN c($1, 2) * 2;")
-        .file("functions/c.sql", "CREATE FUNCTION c(int, int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT n
-             FROM d($1) AS d (n) LIMIT $2; END;")
-        .file("functions/d.sql", "CREATE FUNCTION d(int) RETURNS SETOF int LANGUAGE sql AS $$ SELECT e($1)
-             FROM generate_series(1, 3) $$;")
+        .file(
+            "functions/c.sql",
+            "CREATE FUNCTION c(int, int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT n
+             FROM d($1) AS d (n) LIMIT $2; END;",
+        )
+        .file(
+            "functions/d.sql",
+            "CREATE FUNCTION d(int) RETURNS SETOF int LANGUAGE sql AS $$ SELECT e($1)
+             FROM generate_series(1, 3) $$;",
+        )
         .file("functions/e.sql", "CREATE FUNCTION e(int) RETURNS int LANGUAGE sql AS 'SELECT $1 + 1';");
     check_deploys_as_psql_would(&platform, &bundle).await.counts(&[("functions_deployed", 5)]);
     assert_eq!(platform.value_of("a", json!([1])).await, json!(6));
@@ -47,10 +53,16 @@ async fn sql_functions_that_need_each_other_deploy() {
             "CREATE FUNCTION down(n int) RETURNS int LANGUAGE sql AS $$
              SELECT CASE WHEN n <= 0 THEN 0 ELSE further(n - 1) END $$;",
         )
-        .file("functions/further.sql", "CREATE FUNCTION further(n int) RETURNS int LANGUAGE sql AS $$
-             SELECT down(n) + 1 $$;")
-        .file("functions/alone.sql", "CREATE FUNCTION alone(n int) RETURNS int LANGUAGE sql AS $$
-             SELECT CASE WHEN n > 1 THEN alone(n - 1) ELSE n END $$;");
+        .file(
+            "functions/further.sql",
+            "CREATE FUNCTION further(n int) RETURNS int LANGUAGE sql AS $$
+             SELECT down(n) + 1 $$;",
+        )
+        .file(
+            "functions/alone.sql",
+            "CREATE FUNCTION alone(n int) RETURNS int LANGUAGE sql AS $$
+             SELECT CASE WHEN n > 1 THEN alone(n - 1) ELSE n END $$;",
+        );
     check_deploys_as_psql_would(&platform, &bundle).await.counts(&[("functions_deployed", 3)]);
     assert_eq!(platform.value_of("down", json!([3])).await, json!(3));
 }

@@ -70,8 +70,11 @@ async fn a_trigger_of_a_migration_finds_its_function_of_the_bundle() {
                  RETURN NEW;
              END $$;",
         )
-        .file("functions/word_count.sql", r"CREATE FUNCTION word_count(text) RETURNS int LANGUAGE sql AS $$
-             SELECT cardinality(regexp_split_to_array($1, '\s+')) $$;");
+        .file(
+            "functions/word_count.sql",
+            r"CREATE FUNCTION word_count(text) RETURNS int LANGUAGE sql AS $$
+             SELECT cardinality(regexp_split_to_array($1, '\s+')) $$;",
+        );
     check_deploys_and_is_stable(&platform, &bundle).await.counts(&[("functions_deployed", 2)]);
     assert_eq!(platform.sql().await.value("SELECT words FROM posts").await, "3");
 }
@@ -80,11 +83,20 @@ async fn a_trigger_of_a_migration_finds_its_function_of_the_bundle() {
 async fn a_migration_may_use_sql_functions_of_the_bundle_over_tables_of_earlier_ones() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("migrations/001.sql", "CREATE TABLE prices (id int PRIMARY KEY, net numeric);
-             INSERT INTO prices VALUES (1, 100);")
-        .file("migrations/002.sql", "ALTER TABLE prices ADD COLUMN gross numeric; UPDATE prices SET gross = gross_of(prices.id);")
-        .file("functions/gross_of.sql", "CREATE FUNCTION gross_of(p_id int) RETURNS numeric LANGUAGE sql STABLE
-             AS $$ SELECT net * 1.19 FROM prices WHERE id = p_id $$;");
+        .file(
+            "migrations/001.sql",
+            "CREATE TABLE prices (id int PRIMARY KEY, net numeric);
+             INSERT INTO prices VALUES (1, 100);",
+        )
+        .file(
+            "migrations/002.sql",
+            "ALTER TABLE prices ADD COLUMN gross numeric; UPDATE prices SET gross = gross_of(prices.id);",
+        )
+        .file(
+            "functions/gross_of.sql",
+            "CREATE FUNCTION gross_of(p_id int) RETURNS numeric LANGUAGE sql STABLE
+             AS $$ SELECT net * 1.19 FROM prices WHERE id = p_id $$;",
+        );
     check_deploys_as_psql_would(&platform, &bundle).await;
     assert_eq!(platform.sql().await.value("SELECT gross FROM prices").await, "119.00");
 }
@@ -127,12 +139,18 @@ async fn any_other_transaction_control_is_refused_with_its_place() {
 async fn a_migration_that_cannot_run_in_a_transaction_runs_in_its_place() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("migrations/001.sql", "CREATE TABLE events (id int PRIMARY KEY, at timestamptz);
-             INSERT INTO events VALUES (1, now());")
+        .file(
+            "migrations/001.sql",
+            "CREATE TABLE events (id int PRIMARY KEY, at timestamptz);
+             INSERT INTO events VALUES (1, now());",
+        )
         .file("migrations/002_index.sql", "-- large table\nCREATE INDEX CONCURRENTLY events_by_day ON events (at);")
         .file("migrations/003.sql", "ALTER INDEX events_by_day RENAME TO events_by_time;")
-        .file("migrations/004_drop.sql", "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS events_once
-             ON events (id, at); DROP INDEX CONCURRENTLY events_once;")
+        .file(
+            "migrations/004_drop.sql",
+            "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS events_once
+             ON events (id, at); DROP INDEX CONCURRENTLY events_once;",
+        )
         .file("migrations/005.sql", "ALTER TABLE events ADD COLUMN what text;");
     let answer = check_deploys_and_is_stable(&platform, &bundle).await;
     answer.counts(&[("migrations_applied", 5)]);

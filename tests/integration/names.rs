@@ -8,26 +8,47 @@ use crate::support::{Platform, bundle, check_deploys_as_psql_would};
 async fn names_with_stars_slashes_spaces_and_capitals_deploy() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("tables/Order Item.sql", "CREATE TABLE \"Order Item\" (\"Id\" int PRIMARY KEY, \"Order Id\" int
-             REFERENCES \"Order\", \"*/*\" text);")
-        .file("tables/a-b/c.d/Order.sql", "CREATE TABLE \"Order\" (\"Id\" int PRIMARY KEY, \"select\" text
-             DEFAULT \"*/*\"(1), \"/*\" int);")
-        .file("tables/odd.sql", "CREATE TABLE \"*/*\" (\"--\" int PRIMARY KEY, \"; DROP\" int
+        .file(
+            "tables/Order Item.sql",
+            "CREATE TABLE \"Order Item\" (\"Id\" int PRIMARY KEY, \"Order Id\" int
+             REFERENCES \"Order\", \"*/*\" text);",
+        )
+        .file(
+            "tables/a-b/c.d/Order.sql",
+            "CREATE TABLE \"Order\" (\"Id\" int PRIMARY KEY, \"select\" text
+             DEFAULT \"*/*\"(1), \"/*\" int);",
+        )
+        .file(
+            "tables/odd.sql",
+            "CREATE TABLE \"*/*\" (\"--\" int PRIMARY KEY, \"; DROP\" int
              REFERENCES \"Order Item\"(\"Id\"));
-             COMMENT ON TABLE \"*/*\" IS 'any; type';")
-        .file("functions/any.sql", "CREATE FUNCTION \"*/*\"(\"p /*\" int) RETURNS text LANGUAGE sql AS $$
-             SELECT '/* ' || \"p /*\" || ' */' $$;")
-        .file("functions/trigger.sql", "
+             COMMENT ON TABLE \"*/*\" IS 'any; type';",
+        )
+        .file(
+            "functions/any.sql",
+            "CREATE FUNCTION \"*/*\"(\"p /*\" int) RETURNS text LANGUAGE sql AS $$
+             SELECT '/* ' || \"p /*\" || ' */' $$;",
+        )
+        .file(
+            "functions/trigger.sql",
+            "
              CREATE FUNCTION \"On Change\"() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
              CREATE TRIGGER \"on; change\" BEFORE INSERT ON \"Order Item\"
-             FOR EACH ROW EXECUTE FUNCTION \"On Change\"();")
+             FOR EACH ROW EXECUTE FUNCTION \"On Change\"();",
+        )
         .file("types/Kind.sql", "CREATE TYPE \"Kind of \"\"thing\"\"\" AS ENUM ('a/b', '*/*');")
         .file("tables/thing.sql", "CREATE TABLE \"a/b\" (k \"Kind of \"\"thing\"\"\" DEFAULT '*/*', \"Größe\" int);")
-        .file("views/All Items.sql", "CREATE VIEW \"All Items\" AS SELECT i.*, \"*/*\"(1) AS \"any\"
-             FROM \"Order Item\" i;")
+        .file(
+            "views/All Items.sql",
+            "CREATE VIEW \"All Items\" AS SELECT i.*, \"*/*\"(1) AS \"any\"
+             FROM \"Order Item\" i;",
+        )
         .file("migrations/001 first; step.sql", "CREATE TABLE \"From Migration\" (\"Id\" int REFERENCES \"*/*\");")
-        .file("seeders/x.sql", "INSERT INTO \"Order Item\" (\"Id\", \"Order Id\") VALUES (1, 7);
-             INSERT INTO \"Order\" (\"Id\") VALUES (7);");
+        .file(
+            "seeders/x.sql",
+            "INSERT INTO \"Order Item\" (\"Id\", \"Order Id\") VALUES (1, 7);
+             INSERT INTO \"Order\" (\"Id\") VALUES (7);",
+        );
     check_deploys_as_psql_would(&platform, &bundle).await.counts(&[("tables_created", 4), ("functions_deployed", 2)]);
     assert_eq!(platform.sql().await.rows("SELECT * FROM \"All Items\"").await, [["1", "7", "∅", "/* 1 */"]]);
 }

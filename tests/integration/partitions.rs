@@ -43,15 +43,24 @@ async fn partitions_by_range_list_and_hash_deploy_before_their_parents_by_name()
 async fn sub_partitions_over_expressions_and_functions_deploy() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("tables/logs.sql", "CREATE TABLE logs (at timestamptz NOT NULL, level text NOT NULL, host text)
-             PARTITION BY LIST (bucket_of(level));")
+        .file(
+            "tables/logs.sql",
+            "CREATE TABLE logs (at timestamptz NOT NULL, level text NOT NULL, host text)
+             PARTITION BY LIST (bucket_of(level));",
+        )
         .file("tables/logs_1_hosts.sql", "CREATE TABLE logs_1_a PARTITION OF logs_1 FOR VALUES FROM ('a') TO ('n');")
         .file("tables/logs_1_rest.sql", "CREATE TABLE logs_1_rest PARTITION OF logs_1 DEFAULT PARTITION BY HASH (at);")
-        .file("tables/logs_1_rest_0.sql", "CREATE TABLE logs_1_rest_0 PARTITION OF logs_1_rest FOR
-             VALUES WITH (MODULUS 1, REMAINDER 0);")
+        .file(
+            "tables/logs_1_rest_0.sql",
+            "CREATE TABLE logs_1_rest_0 PARTITION OF logs_1_rest FOR
+             VALUES WITH (MODULUS 1, REMAINDER 0);",
+        )
         .file("tables/logs_0.sql", "CREATE TABLE logs_0 PARTITION OF logs FOR VALUES IN (0);")
-        .file("tables/logs_1.sql", "CREATE TABLE logs_1 PARTITION OF logs FOR VALUES IN (1)
-             PARTITION BY RANGE (lower(host));")
+        .file(
+            "tables/logs_1.sql",
+            "CREATE TABLE logs_1 PARTITION OF logs FOR VALUES IN (1)
+             PARTITION BY RANGE (lower(host));",
+        )
         .file(
             "functions/bucket_of.sql",
             "CREATE FUNCTION bucket_of(text) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT ($1 = 'error')::int $$;",
@@ -136,12 +145,21 @@ async fn foreign_keys_from_and_to_partitioned_tables_deploy() {
 async fn a_circle_of_foreign_keys_over_a_partitioned_table_deploys() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("tables/a.sql", "CREATE TABLE threads (id int PRIMARY KEY, last_post bigint, last_year int,
-             FOREIGN KEY (last_post, last_year) REFERENCES posts);")
-        .file("tables/b.sql", "CREATE TABLE posts (id bigint, year int, thread_id int NOT NULL REFERENCES threads,
-             PRIMARY KEY (id, year)) PARTITION BY LIST (year);")
-        .file("tables/c.sql", "CREATE TABLE posts_now PARTITION OF posts FOR VALUES IN (2025);
-             CREATE TABLE posts_else PARTITION OF posts DEFAULT;");
+        .file(
+            "tables/a.sql",
+            "CREATE TABLE threads (id int PRIMARY KEY, last_post bigint, last_year int,
+             FOREIGN KEY (last_post, last_year) REFERENCES posts);",
+        )
+        .file(
+            "tables/b.sql",
+            "CREATE TABLE posts (id bigint, year int, thread_id int NOT NULL REFERENCES threads,
+             PRIMARY KEY (id, year)) PARTITION BY LIST (year);",
+        )
+        .file(
+            "tables/c.sql",
+            "CREATE TABLE posts_now PARTITION OF posts FOR VALUES IN (2025);
+             CREATE TABLE posts_else PARTITION OF posts DEFAULT;",
+        );
     check_deploys_and_is_stable(&platform, &bundle).await.counts(&[("tables_created", 4)]);
     let keys = "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND conparentid = 0";
     assert_eq!(platform.sql().await.value(keys).await, "2");
@@ -151,18 +169,27 @@ async fn a_circle_of_foreign_keys_over_a_partitioned_table_deploys() {
 async fn attached_partitions_and_triggers_on_partitioned_tables_deploy() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("tables/metrics.sql", "
+        .file(
+            "tables/metrics.sql",
+            "
              CREATE TABLE metrics (at date NOT NULL, value float8) PARTITION BY RANGE (at);
              CREATE TABLE metrics_2023 (at date NOT NULL, value float8);
              ALTER TABLE metrics ATTACH PARTITION metrics_2023 FOR VALUES FROM ('2023-01-01') TO ('2024-01-01');
              CREATE TRIGGER on_metric BEFORE INSERT ON metrics FOR EACH ROW EXECUTE FUNCTION round_value();
              CREATE INDEX metrics_at ON ONLY metrics (at);
              CREATE INDEX metrics_2023_at ON metrics_2023 (at);
-             ALTER INDEX metrics_at ATTACH PARTITION metrics_2023_at;")
-        .file("tables/metrics_2024.sql", "CREATE TABLE metrics_2024 PARTITION OF metrics FOR VALUES
-             FROM ('2024-01-01') TO ('2025-01-01');")
-        .file("functions/round_value.sql", "CREATE FUNCTION round_value() RETURNS trigger LANGUAGE plpgsql
-             AS $$ BEGIN NEW.value := round(NEW.value); RETURN NEW; END $$;");
+             ALTER INDEX metrics_at ATTACH PARTITION metrics_2023_at;",
+        )
+        .file(
+            "tables/metrics_2024.sql",
+            "CREATE TABLE metrics_2024 PARTITION OF metrics FOR VALUES
+             FROM ('2024-01-01') TO ('2025-01-01');",
+        )
+        .file(
+            "functions/round_value.sql",
+            "CREATE FUNCTION round_value() RETURNS trigger LANGUAGE plpgsql
+             AS $$ BEGIN NEW.value := round(NEW.value); RETURN NEW; END $$;",
+        );
     check_deploys_as_psql_would(&platform, &bundle).await;
     let sql = platform.sql().await;
     sql.run("INSERT INTO metrics VALUES ('2023-06-01', 1.6), ('2024-06-01', 2.4)").await;

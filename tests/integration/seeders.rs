@@ -116,10 +116,16 @@ async fn values_of_every_kind_are_inserted_and_found_again() {
 async fn rows_without_a_key_of_their_own_are_found_by_their_constants() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("tables/words.sql", "CREATE TABLE words (id serial PRIMARY KEY, word text, lang text,
-             added timestamptz, token uuid DEFAULT gen_random_uuid());")
-        .file("seeders/words.sql", "INSERT INTO words (word, lang, added)
-             VALUES ('ja', 'de', now()), ('yes', 'en', now()), ('yes', NULL, clock_timestamp());");
+        .file(
+            "tables/words.sql",
+            "CREATE TABLE words (id serial PRIMARY KEY, word text, lang text,
+             added timestamptz, token uuid DEFAULT gen_random_uuid());",
+        )
+        .file(
+            "seeders/words.sql",
+            "INSERT INTO words (word, lang, added)
+             VALUES ('ja', 'de', now()), ('yes', 'en', now()), ('yes', NULL, clock_timestamp());",
+        );
     let answer = check_deploys_and_is_stable(&platform, &bundle).await;
     assert_eq!(answer.seeded("words"), (3, 0));
 }
@@ -144,13 +150,22 @@ async fn rows_of_a_table_that_refer_to_later_ones_are_inserted() {
 async fn rows_in_a_circle_of_deferred_keys_are_inserted() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("tables/a.sql", "CREATE TABLE teams (id int PRIMARY KEY, captain_id int NOT NULL
-             REFERENCES players DEFERRABLE INITIALLY DEFERRED);")
-        .file("tables/b.sql", "CREATE TABLE players (id int PRIMARY KEY, team_id int NOT NULL
-             REFERENCES teams DEFERRABLE INITIALLY DEFERRED);")
+        .file(
+            "tables/a.sql",
+            "CREATE TABLE teams (id int PRIMARY KEY, captain_id int NOT NULL
+             REFERENCES players DEFERRABLE INITIALLY DEFERRED);",
+        )
+        .file(
+            "tables/b.sql",
+            "CREATE TABLE players (id int PRIMARY KEY, team_id int NOT NULL
+             REFERENCES teams DEFERRABLE INITIALLY DEFERRED);",
+        )
         .file("seeders/players.sql", "INSERT INTO players (id, team_id) VALUES (10, 1), (20, 2);")
-        .file("seeders/teams.sql", "INSERT INTO teams (id, captain_id) VALUES (1, 10);
-             INSERT INTO teams (id, captain_id) VALUES (2, 20);");
+        .file(
+            "seeders/teams.sql",
+            "INSERT INTO teams (id, captain_id) VALUES (1, 10);
+             INSERT INTO teams (id, captain_id) VALUES (2, 20);",
+        );
     let answer = check_deploys_and_is_stable(&platform, &bundle).await;
     assert_eq!((answer.seeded("teams"), answer.seeded("players")), ((2, 0), (2, 0)));
 }
@@ -159,10 +174,16 @@ async fn rows_in_a_circle_of_deferred_keys_are_inserted() {
 async fn rows_in_a_circle_of_keys_that_can_be_deferred_are_inserted() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("tables/a.sql", "CREATE TABLE teams (id int PRIMARY KEY, captain_id int NOT NULL
-             REFERENCES players DEFERRABLE);")
-        .file("tables/b.sql", "CREATE TABLE players (id int PRIMARY KEY, team_id int NOT NULL
-             REFERENCES teams DEFERRABLE INITIALLY IMMEDIATE);")
+        .file(
+            "tables/a.sql",
+            "CREATE TABLE teams (id int PRIMARY KEY, captain_id int NOT NULL
+             REFERENCES players DEFERRABLE);",
+        )
+        .file(
+            "tables/b.sql",
+            "CREATE TABLE players (id int PRIMARY KEY, team_id int NOT NULL
+             REFERENCES teams DEFERRABLE INITIALLY IMMEDIATE);",
+        )
         .file("seeders/players.sql", "INSERT INTO players (id, team_id) VALUES (10, 1);")
         .file("seeders/teams.sql", "INSERT INTO teams (id, captain_id) VALUES (1, 10);");
     let answer = check_deploys_and_is_stable(&platform, &bundle).await;

@@ -226,16 +226,28 @@ async fn triggers_in_table_files_find_their_functions() {
 async fn defaults_that_look_up_other_tables_deploy_and_answer() {
     let platform = Platform::new();
     let bundle = bundle()
-        .file("tables/a_users.sql", "CREATE TABLE users (id int PRIMARY KEY, language text
-             DEFAULT default_of('language'), plan int DEFAULT cheapest_plan() REFERENCES plans);")
+        .file(
+            "tables/a_users.sql",
+            "CREATE TABLE users (id int PRIMARY KEY, language text
+             DEFAULT default_of('language'), plan int DEFAULT cheapest_plan() REFERENCES plans);",
+        )
         .file("tables/b_settings.sql", "CREATE TABLE settings (key text PRIMARY KEY, value text);")
         .file("tables/c_plans.sql", "CREATE TABLE plans (id int PRIMARY KEY, price numeric);")
-        .file("functions/default_of.sql", "CREATE FUNCTION default_of(text) RETURNS text LANGUAGE sql STABLE AS $$
-             SELECT value FROM settings WHERE key = $1 $$;")
-        .file("functions/cheapest_plan.sql", "CREATE FUNCTION cheapest_plan() RETURNS int
-             LANGUAGE sql STABLE BEGIN ATOMIC SELECT id FROM plans ORDER BY price LIMIT 1; END;")
-        .file("functions/add_user.sql", "CREATE FUNCTION add_user(p_id int) RETURNS users LANGUAGE sql AS $$
-             INSERT INTO users (id) VALUES (p_id) RETURNING * $$;")
+        .file(
+            "functions/default_of.sql",
+            "CREATE FUNCTION default_of(text) RETURNS text LANGUAGE sql STABLE AS $$
+             SELECT value FROM settings WHERE key = $1 $$;",
+        )
+        .file(
+            "functions/cheapest_plan.sql",
+            "CREATE FUNCTION cheapest_plan() RETURNS int
+             LANGUAGE sql STABLE BEGIN ATOMIC SELECT id FROM plans ORDER BY price LIMIT 1; END;",
+        )
+        .file(
+            "functions/add_user.sql",
+            "CREATE FUNCTION add_user(p_id int) RETURNS users LANGUAGE sql AS $$
+             INSERT INTO users (id) VALUES (p_id) RETURNING * $$;",
+        )
         .file("seeders/settings.sql", "INSERT INTO settings (key, value) VALUES ('language', 'eo');")
         .file("seeders/plans.sql", "INSERT INTO plans (id, price) VALUES (1, 9.90), (2, 0.00);");
     check_deploys_as_psql_would(&platform, &bundle).await;

@@ -10,26 +10,44 @@ fn version_1() -> BundleBuilder {
     bundle()
         .file("types/state.sql", "CREATE TYPE state AS ENUM ('open', 'done');")
         .file("tables/users.sql", "CREATE TABLE users (id int PRIMARY KEY, name text);")
-        .file("tables/tasks.sql", "CREATE TABLE tasks (id int PRIMARY KEY, user_id int
-             REFERENCES users, state state NOT NULL DEFAULT 'open');")
+        .file(
+            "tables/tasks.sql",
+            "CREATE TABLE tasks (id int PRIMARY KEY, user_id int
+             REFERENCES users, state state NOT NULL DEFAULT 'open');",
+        )
         .file("migrations/001.sql", "CREATE INDEX IF NOT EXISTS tasks_by_user ON tasks (user_id);")
         .file("views/open_tasks.sql", "CREATE VIEW open_tasks AS SELECT * FROM tasks WHERE state = 'open';")
-        .file("functions/count_tasks.sql", "CREATE FUNCTION count_tasks() RETURNS bigint LANGUAGE sql
-             AS 'SELECT count(*) FROM tasks';")
-        .file("functions/greeting.sql", "CREATE FUNCTION greeting(p_name text) RETURNS text LANGUAGE sql AS $$
-             SELECT 'Hello ' || p_name $$;")
+        .file(
+            "functions/count_tasks.sql",
+            "CREATE FUNCTION count_tasks() RETURNS bigint LANGUAGE sql
+             AS 'SELECT count(*) FROM tasks';",
+        )
+        .file(
+            "functions/greeting.sql",
+            "CREATE FUNCTION greeting(p_name text) RETURNS text LANGUAGE sql AS $$
+             SELECT 'Hello ' || p_name $$;",
+        )
         .file("functions/old_name.sql", "CREATE FUNCTION old_name() RETURNS int LANGUAGE sql AS 'SELECT 1';")
 }
 
 fn version_2() -> BundleBuilder {
     version_1()
-        .file("tables/comments.sql", "CREATE TABLE comments (id int PRIMARY KEY, task_id int NOT NULL
-             REFERENCES tasks, body text DEFAULT greeting('all'));")
+        .file(
+            "tables/comments.sql",
+            "CREATE TABLE comments (id int PRIMARY KEY, task_id int NOT NULL
+             REFERENCES tasks, body text DEFAULT greeting('all'));",
+        )
         .file("migrations/002.sql", "INSERT INTO users VALUES (100, 'from the migration');")
-        .file("functions/greeting.sql", "CREATE FUNCTION greeting(p_name text) RETURNS text LANGUAGE sql AS $$
-             SELECT 'Good day ' || p_name $$;")
-        .file("functions/comments_of.sql", "CREATE FUNCTION comments_of(p_task int) RETURNS SETOF comments
-             LANGUAGE sql AS 'SELECT * FROM comments WHERE task_id = p_task';")
+        .file(
+            "functions/greeting.sql",
+            "CREATE FUNCTION greeting(p_name text) RETURNS text LANGUAGE sql AS $$
+             SELECT 'Good day ' || p_name $$;",
+        )
+        .file(
+            "functions/comments_of.sql",
+            "CREATE FUNCTION comments_of(p_task int) RETURNS SETOF comments
+             LANGUAGE sql AS 'SELECT * FROM comments WHERE task_id = p_task';",
+        )
 }
 
 /// The lines of [`identity`] that begin so.

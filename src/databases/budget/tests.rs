@@ -35,11 +35,7 @@ async fn queue(
 }
 
 /// Lets one ticket go round until everybody was served.
-async fn order_of(
-    first: Ticket,
-    mut served: mpsc::UnboundedReceiver<(LaneId, Ticket)>,
-    count: usize,
-) -> Vec<LaneId> {
+async fn order_of(first: Ticket, mut served: mpsc::UnboundedReceiver<(LaneId, Ticket)>, count: usize) -> Vec<LaneId> {
     drop(first);
     let mut order = Vec::new();
     while order.len() < count {

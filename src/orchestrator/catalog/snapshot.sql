@@ -24,6 +24,10 @@ columns AS (
                'default', pg_get_expr(d.adbin, d.adrelid),
                'generated', a.attgenerated,
                'identity', a.attidentity,
+               'serial', EXISTS (SELECT FROM pg_depend o JOIN pg_class s ON s.oid = o.objid AND s.relkind = 'S'
+                                 WHERE o.classid = 'pg_class'::regclass AND o.refclassid = 'pg_class'::regclass
+                                   AND o.refobjid = a.attrelid AND o.refobjsubid = a.attnum AND o.deptype = 'a')
+                         AND pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%',
                'local', a.attislocal)) AS list
     FROM pg_attribute a
     JOIN relation r ON r.oid = a.attrelid

@@ -10,6 +10,7 @@ fn column(name: &str, data_type: &str) -> Column {
         default: None,
         generated: String::new(),
         identity: String::new(),
+        serial: false,
         local: true,
     }
 }

@@ -1,0 +1,96 @@
+//! What goes wrong with a call.
+
+use std::time::Duration;
+
+use tokio_postgres::error::DbError;
+
+use crate::databases::DatabaseError;
+use crate::databases::name::{DatabaseName, NameError};
+
+/// Why a call has no rows to answer with.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// A field is missing or malformed.
+    #[error("{0}")]
+    Request(String),
+    /// An id that cannot be part of a name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// No database, or no connection to it.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// None of that name that can be called.
+    #[error("the database {database} has no function {function}")]
+    FunctionNotFound {
+        /// As it was asked for.
+        function: String,
+        /// Where it was looked for.
+        database: DatabaseName,
+    },
+    /// The parameters fit none, or several equally well.
+    #[error("{function}: {reason}; what exists: {}", .exists.join("; "))]
+    Parameters {
+        /// As it was asked for.
+        function: String,
+        /// What does not fit.
+        reason: String,
+        /// Every function of that name with what it takes.
+        exists: Vec<String>,
+        /// PostgreSQL's words, where it refused.
+        postgres: Option<Box<DbError>>,
+    },
+    /// A value that cannot be sent.
+    #[error("{function}: parameter {parameter} {reason}")]
+    Value {
+        /// As it was asked for.
+        function: String,
+        /// Its number from 1, and its name if it has one.
+        parameter: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A value that PostgreSQL does not take for its parameter.
+    #[error("{function}: {}", .postgres.message())]
+    Conversion {
+        /// As it was asked for.
+        function: String,
+        /// PostgreSQL's words.
+        postgres: Box<DbError>,
+    },
+    /// PostgreSQL refused or failed to run it.
+    #[error("{function}: {}", .postgres.message())]
+    Query {
+        /// As it was asked for.
+        function: String,
+        /// The HTTP status that its SQLSTATE means.
+        status: u16,
+        /// PostgreSQL's words.
+        postgres: Box<DbError>,
+    },
+    /// Over the time limit.
+    #[error("{function} ran longer than {} s and was stopped", .limit.as_secs_f64())]
+    Timeout {
+        /// As it was asked for.
+        function: String,
+        /// `CALL_TIMEOUT_SECS`
+        limit: Duration,
+    },
+    /// The connection broke.
+    #[error("{function}: the connection to PostgreSQL was lost{}", if *.may_have_run { "; the call may have run, so it was not repeated" } else { "; it was not run" })]
+    Lost {
+        /// As it was asked for.
+        function: String,
+        /// Whether the server had it already.
+        may_have_run: bool,
+        /// For the log.
+        cause: String,
+    },
+    /// The server sent what cannot be: a bug.
+    #[error("{function}: {cause}")]
+    Protocol {
+        /// As it was asked for.
+        function: String,
+        /// For the log.
+        cause: String,
+    },
+}

@@ -1,0 +1,285 @@
+//! A call from beginning to end: database, connection, function, statement, rows.
+//!
+//! A call that may have run is never repeated. What fails before, because a deployment or somebody at the database
+//! changed what was known, is looked up and prepared anew, once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::value::RawValue;
+use tokio_postgres::{Row, Statement};
+
+use super::answer::{Answer, AnswerBody, Body};
+use super::choose::{Chosen, Refusal, choose};
+use super::error::CallError;
+use super::failure::{Circumstances, Failure, Phase};
+use super::params::Params;
+use super::request::CallRequest;
+use super::rows::{Plan, RowError, raw};
+use super::running::Running;
+use super::shape::{Shape, bind};
+use super::signature::{Kind, Overload, Signatures, read};
+use super::stream::stream;
+use crate::databases::{Database, DatabaseError, Databases};
+
+/// An answer that grows over this is sent as it comes.
+const LARGE_BODY_BYTES: usize = 256 * 1024;
+
+/// PostgreSQL stops a call at its time limit; if it does not, the gateway does so after this.
+pub(super) const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs the function that a request asks for.
+pub async fn run(databases: &Databases, request: CallRequest) -> Result<Answer, CallError> {
+    let call = Call { databases, request: &request, function: request.function.to_string(), started: Instant::now() };
+    let mut connection = None;
+    match call.attempt(&mut connection, false).await {
+        Err(failure) if failure.again => {
+            if failure.broken {
+                connection.take().map(Running::discard);
+            }
+            call.attempt(&mut connection, true).await
+        }
+        result => result,
+    }
+    .map_err(|failure| {
+        if failure.broken {
+            connection.take().map(Running::discard);
+        }
+        failure.error
+    })
+}
+
+/// One request.
+struct Call<'a> {
+    databases: &'a Databases,
+    request: &'a CallRequest,
+    function: String,
+    started: Instant,
+}
+
+/// What is run, and what it was derived from.
+struct Prepared<'o, 'a> {
+    chosen: Chosen<'o, 'a>,
+    shape: Arc<Shape>,
+    statement: Statement,
+    plan: Arc<Plan>,
+}
+
+impl Call<'_> {
+    /// `connection` keeps what the attempt used, unless the answer goes on using it.
+    async fn attempt(&self, connection: &mut Option<Running>, anew: bool) -> Result<Answer, Failure> {
+        let database = self.databases.resolve(&self.request.address).await.map_err(CallError::from)?;
+        if connection.is_none() {
+            let pooled = self.databases.pooled(&database).await.map_err(|error| Failure {
+                again: matches!(error, DatabaseError::Gone { .. }),
+                broken: false,
+                error: error.into(),
+            })?;
+            *connection = Some(Running::new(pooled));
+        }
+        let limit = self.databases.call_timeout() + GRACE;
+        match tokio::time::timeout(limit, self.execute(connection, &database, anew)).await {
+            Ok(result) => result,
+            // Dropped while it is busy, the connection is cancelled.
+            Err(_) => Err(CallError::Timeout { function: self.function.clone(), limit: self.limit() }.into()),
+        }
+    }
+
+    fn limit(&self) -> Duration {
+        self.databases.call_timeout()
+    }
+
+    async fn execute(
+        &self,
+        connection: &mut Option<Running>,
+        database: &Arc<Database>,
+        anew: bool,
+    ) -> Result<Answer, Failure> {
+        let running = connection.as_mut().expect("the attempt put one there");
+        let since = Instant::now();
+        let explain = |phase, error: &tokio_postgres::Error| {
+            Circumstances { function: &self.function, phase, elapsed: since.elapsed(), limit: self.limit() }
+                .explain(error)
+        };
+        let signatures = self.signatures(database);
+        let params = self.params()?;
+        let known = if anew { None } else { signatures.get(&self.request.function) };
+        let found;
+        let (overloads, chosen) = match known.as_deref().map(|known| (known, choose(known, &params))) {
+            Some((known, Ok(chosen))) => (known, chosen),
+            // What is known may be older than what somebody has just made; then it is looked up again.
+            Some((_, Err(_))) | None => {
+                let looked_up = running.ask(async |pooled| read(pooled, &self.request.function).await).await;
+                found = looked_up.map_err(|error| explain(Phase::Prepare, &error))?;
+                if !found.is_empty() {
+                    signatures.insert(&self.request.function, found.clone());
+                }
+                (&*found, self.choose(&found, &params, database)?)
+            }
+        };
+        let key = chosen.key();
+        let values = bind(&chosen, &key);
+        let shape = signatures.shape(key.clone(), || Shape::new(&chosen, &key));
+        if anew {
+            forget(running, &shape);
+        }
+        let (statement, plan) = prepare(running, &shape)
+            .await
+            .map_err(|error| with_what_exists(explain(Phase::Prepare, &error), overloads))?;
+        let prepared = Prepared { chosen, shape, statement, plan };
+        if let Err(error) = running.start(&prepared.statement, &values).await {
+            let failure = explain(Phase::Bind, &error);
+            return Err(name_parameter(failure, &prepared.chosen));
+        }
+        self.answer(connection, database, prepared, &explain).await
+    }
+
+    /// What is known of the database's functions. When that is too much, everything is forgotten, on the server too.
+    fn signatures(&self, database: &Arc<Database>) -> Arc<Signatures> {
+        let signatures = database.derived::<Signatures>();
+        if !signatures.is_full() {
+            return signatures;
+        }
+        self.databases.deployed(database.name());
+        database.derived()
+    }
+
+    fn params(&self) -> Result<Params<'_>, CallError> {
+        let params: Option<&RawValue> = self.request.params.as_deref();
+        Params::parse(params).map_err(|error| CallError::Request(format!("params is malformed: {error}")))
+    }
+
+    fn choose<'o, 'a>(
+        &self,
+        overloads: &'o [Overload],
+        params: &Params<'a>,
+        database: &Arc<Database>,
+    ) -> Result<Chosen<'o, 'a>, CallError> {
+        if overloads.is_empty() {
+            let (function, database) = (self.function.clone(), database.name().clone());
+            return Err(CallError::FunctionNotFound { function, database });
+        }
+        choose(overloads, params).map_err(|refusal| {
+            let given = params.describe();
+            let reason = match refusal {
+                Refusal::Twice(name) => format!("the parameter {name:?} is given twice"),
+                Refusal::NoSuchName(name) => format!("there is no parameter {name:?}"),
+                Refusal::Number => format!("nothing of that name takes {given}"),
+                Refusal::Ambiguous => format!("several of that name take {given}; give the parameters by name"),
+            };
+            CallError::Parameters { function: self.function.clone(), reason, exists: list(overloads), postgres: None }
+        })
+    }
+
+    async fn answer(
+        &self,
+        connection: &mut Option<Running>,
+        database: &Arc<Database>,
+        prepared: Prepared<'_, '_>,
+        explain: &impl Fn(Phase, &tokio_postgres::Error) -> Failure,
+    ) -> Result<Answer, Failure> {
+        let running = connection.as_mut().expect("the attempt put one there");
+        let Prepared { shape, plan, .. } = prepared;
+        let answer = |body| Answer { database: database.name().clone(), body };
+        let mut body = Body::new(self.started);
+        if shape.kind == Kind::Procedure && plan.needs_server() {
+            self.answer_procedure(running, &plan, &mut body, explain).await?;
+            return Ok(answer(AnswerBody::Complete(body.finish())));
+        }
+        while body.len() <= LARGE_BODY_BYTES {
+            let Some(row) = running.next_row().await else {
+                return Ok(answer(AnswerBody::Complete(body.finish())));
+            };
+            let row = row.map_err(|error| explain(Phase::Run, &error))?;
+            plan.write_row(&row, body.next_row()).map_err(|error| self.protocol(&error))?;
+        }
+        let running = connection.take().expect("the attempt put one there");
+        Ok(answer(AnswerBody::Streamed(stream(running, plan, body, self.function.clone(), self.limit()))))
+    }
+
+    /// CALL can be no part of a SELECT, so the server makes JSON of its values afterwards.
+    async fn answer_procedure(
+        &self,
+        running: &mut Running,
+        plan: &Plan,
+        body: &mut Body,
+        explain: &impl Fn(Phase, &tokio_postgres::Error) -> Failure,
+    ) -> Result<(), Failure> {
+        let mut rows: Vec<Row> = Vec::new();
+        while let Some(row) = running.next_row().await {
+            rows.push(row.map_err(|error| explain(Phase::Run, &error))?);
+        }
+        for row in rows {
+            let (mut types, mut values) = (Vec::new(), Vec::new());
+            for (index, (_, needs_server)) in plan.columns().enumerate() {
+                if needs_server {
+                    types.push(row.columns()[index].type_().clone());
+                    values.push(raw(&row, index).map_err(|error| explain(Phase::Run, &error))?);
+                }
+            }
+            let made = running.to_json(&types, &values).await.map_err(|error| explain(Phase::Run, &error))?;
+            let json: Result<Vec<_>, _> = (0..made.len()).map(|index| raw(&made, index).map(|raw| raw.0)).collect();
+            let json = json.map_err(|error| explain(Phase::Run, &error))?;
+            plan.write_with(&row, &mut json.into_iter(), body.next_row()).map_err(|error| self.protocol(&error))?;
+        }
+        Ok(())
+    }
+
+    fn protocol(&self, error: &RowError) -> CallError {
+        CallError::Protocol { function: self.function.clone(), cause: error.to_string() }
+    }
+}
+
+/// PostgreSQL found no function for what was chosen: the sentence says what there is.
+fn with_what_exists(mut failure: Failure, overloads: &[Overload]) -> Failure {
+    if let CallError::Parameters { exists, .. } = &mut failure.error {
+        *exists = list(overloads);
+    }
+    failure
+}
+
+/// Beside its number, a parameter that could not be sent has a name.
+fn name_parameter(mut failure: Failure, chosen: &Chosen<'_, '_>) -> Failure {
+    if let CallError::Value { parameter, .. } = &mut failure.error
+        && let Some(name) = parameter.parse::<usize>().ok().and_then(|number| chosen.name_of(number))
+    {
+        *parameter = format!("{parameter} ({name})");
+    }
+    failure
+}
+
+fn list(overloads: &[Overload]) -> Vec<String> {
+    overloads.iter().map(|overload| overload.display.clone()).collect()
+}
+
+/// What was prepared is prepared anew.
+fn forget(running: &Running, shape: &Shape) {
+    if let Some(plan) = shape.plan() {
+        running.forget(&plan.sql);
+    }
+    running.forget(&shape.plain_sql());
+    shape.set_plan(None);
+}
+
+/// The statement, and how to write its rows: columns of common types as they come, the others as JSON that the server
+/// makes.
+async fn prepare(running: &mut Running, shape: &Shape) -> Result<(Statement, Arc<Plan>), tokio_postgres::Error> {
+    if let Some(plan) = shape.plan() {
+        let statement = running.prepare(&plan.sql).await?;
+        if plan.fits(statement.columns()) {
+            return Ok((statement, plan));
+        }
+    }
+    let plain = shape.plain_sql();
+    let mut statement = running.prepare(&plain).await?;
+    let mut plan = Plan::new(plain, statement.columns());
+    if plan.needs_server() && shape.kind != Kind::Procedure {
+        running.forget(&plan.sql);
+        let wrapped = shape.wrapped_sql(plan.columns());
+        statement = running.prepare(&wrapped).await?;
+        plan = Plan::new(wrapped, statement.columns());
+    }
+    let plan = Arc::new(plan);
+    shape.set_plan(Some(plan.clone()));
+    Ok((statement, plan))
+}

@@ -1,0 +1,118 @@
+//! A body too large to hold, row by row as its reader takes it.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+
+use super::answer::Body;
+use super::failure::{Circumstances, Phase};
+use super::rows::Plan;
+use super::run::GRACE;
+use super::running::Running;
+
+/// What is sent at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// A call whose rows are still coming. `None` when it has ended or was stopped.
+type Shared = Arc<Mutex<Option<Rows>>>;
+
+struct Rows {
+    running: Running,
+    plan: Arc<Plan>,
+    body: Body,
+    function: String,
+    limit: Duration,
+    since: Instant,
+}
+
+/// Ends the watch over a stream together with the stream.
+struct Watch(tokio::task::JoinHandle<()>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The rest of an answer. A reader who stops reading holds a connection, so the time limit is watched from outside:
+/// nobody polls a stream that cannot be written.
+pub(super) fn stream(
+    running: Running,
+    plan: Arc<Plan>,
+    body: Body,
+    function: String,
+    limit: Duration,
+) -> BoxStream<'static, Result<Bytes, io::Error>> {
+    let shared: Shared =
+        Arc::new(Mutex::new(Some(Rows { running, plan, body, function, limit, since: Instant::now() })));
+    let watch = Watch(tokio::spawn(stop_after(limit + GRACE, shared.clone())));
+    let mut ended = false;
+    stream::poll_fn(move |cx| {
+        let _watched = &watch;
+        if ended {
+            return Poll::Ready(None);
+        }
+        let mut rows = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(current) = rows.as_mut() else {
+            ended = true;
+            let error = io::Error::new(io::ErrorKind::TimedOut, "the call was stopped: nobody read its rows in time");
+            return Poll::Ready(Some(Err(error)));
+        };
+        let chunk = ready!(current.poll_chunk(cx));
+        match chunk {
+            Chunk::More(bytes) => Poll::Ready(Some(Ok(bytes))),
+            Chunk::Last => {
+                ended = true;
+                Poll::Ready(rows.take().map(|rows| Ok(rows.body.finish())))
+            }
+            Chunk::Failed(error) => {
+                ended = true;
+                *rows = None;
+                Poll::Ready(Some(Err(error)))
+            }
+        }
+    })
+    .boxed()
+}
+
+async fn stop_after(limit: Duration, shared: Shared) {
+    tokio::time::sleep(limit).await;
+    let stopped = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // Dropped while it runs, the query is cancelled.
+    drop(stopped);
+}
+
+enum Chunk {
+    More(Bytes),
+    Last,
+    Failed(io::Error),
+}
+
+impl Rows {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Chunk> {
+        while self.body.len() < CHUNK_BYTES {
+            let row = match ready!(self.running.poll_row(cx)) {
+                Some(Ok(row)) => row,
+                Some(Err(error)) => {
+                    let circumstances = Circumstances {
+                        function: &self.function,
+                        phase: Phase::Run,
+                        elapsed: self.since.elapsed(),
+                        limit: self.limit,
+                    };
+                    return Poll::Ready(Chunk::Failed(io::Error::other(circumstances.explain(&error).error)));
+                }
+                None => return Poll::Ready(Chunk::Last),
+            };
+            if let Err(error) = self.plan.write_row(&row, self.body.next_row()) {
+                return Poll::Ready(Chunk::Failed(io::Error::other(error)));
+            }
+        }
+        Poll::Ready(Chunk::More(self.body.take()))
+    }
+}

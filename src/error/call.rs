@@ -1,0 +1,51 @@
+//! A failed call, as the client sees it (contract §6, `POST /call`): each with `sqlstate`, `cause`, and `detail` and
+//! `hint` where PostgreSQL gave them.
+
+use tokio_postgres::error::DbError;
+
+use super::{ApiError, ErrorCode};
+use crate::call::CallError;
+
+impl From<CallError> for ApiError {
+    fn from(error: CallError) -> Self {
+        let message = error.to_string();
+        match error {
+            CallError::Request(_) => Self::invalid_request(message),
+            CallError::Name(error) => Self::invalid_request(error.to_string()),
+            CallError::Database(error) => error.into(),
+            CallError::FunctionNotFound { database, .. } => {
+                Self::new(ErrorCode::FunctionNotFound, message).with("database", database.as_str())
+            }
+            CallError::Parameters { postgres, .. } => {
+                let error = Self::invalid_request(message);
+                match postgres {
+                    Some(postgres) => error.with_postgres(&postgres),
+                    None => error,
+                }
+            }
+            CallError::Value { .. } => Self::invalid_request(message),
+            CallError::Conversion { postgres, .. } => Self::invalid_request(message).with_postgres(&postgres),
+            CallError::Query { status, postgres, function } => {
+                let sentence = match status {
+                    // No internals in the sentence; what PostgreSQL said is the cause.
+                    500.. => format!("{function} failed in PostgreSQL; sqlstate and cause say why"),
+                    _ => message.clone(),
+                };
+                Self::new(ErrorCode::QueryFailed(status), sentence).with_postgres(&postgres).logging(message)
+            }
+            CallError::Timeout { .. } => Self::new(ErrorCode::QueryTimeout, message).with("sqlstate", "57014"),
+            CallError::Lost { cause, .. } => Self::new(ErrorCode::ConnectionFailed, message).logging(cause),
+            CallError::Protocol { .. } => Self::internal(message),
+        }
+    }
+}
+
+impl ApiError {
+    /// What PostgreSQL said.
+    fn with_postgres(self, postgres: &DbError) -> Self {
+        self.with("sqlstate", postgres.code().code())
+            .with("cause", postgres.message())
+            .with_some("detail", postgres.detail())
+            .with_some("hint", postgres.hint())
+    }
+}

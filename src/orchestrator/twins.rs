@@ -1,0 +1,57 @@
+//! Unnamed constraints and indexes: PostgreSQL makes a second one under another name as often as it is asked. Here a
+//! statement that would make the twin of one that is there is taken back.
+
+use std::collections::HashMap;
+
+use tokio_postgres::Client;
+
+use super::runner::{Failure, Runner};
+use crate::bundle::sql::Statement;
+use crate::databases::quote_ident;
+
+/// Runs a statement about `table` (schema and name, unquoted); `false` where it made a twin and was taken back.
+pub async fn run(runner: &Runner<'_>, statement: &Statement, table: &(String, String)) -> Result<bool, Failure> {
+    let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+    let before = read_definitions(runner.client, table).await.map_err(failed)?;
+    // Of two savepoints, this one outlives the statement's own.
+    runner.client.batch_execute("SAVEPOINT twins").await.map_err(failed)?;
+    let result = runner.run(statement).await;
+    let twin = match &result {
+        Ok(_) => {
+            let after = read_definitions(runner.client, table).await.map_err(failed)?;
+            after
+                .iter()
+                .filter(|(object, _)| !before.contains_key(*object))
+                .any(|(_, definition)| before.values().any(|known| known == definition))
+        }
+        Err(_) => false,
+    };
+    let end = if twin { "ROLLBACK TO SAVEPOINT twins" } else { "RELEASE SAVEPOINT twins" };
+    runner.client.batch_execute(end).await.map_err(failed)?;
+    result.map(|_| !twin)
+}
+
+/// The constraints and indexes of a table, by identity, each with what it means without its name.
+async fn read_definitions(
+    client: &Client,
+    table: &(String, String),
+) -> Result<HashMap<String, String>, tokio_postgres::Error> {
+    let rows = client
+        .query(
+            "SELECT 'constraint ' || oid, 'constraint ' || pg_get_constraintdef(oid)
+             FROM pg_constraint WHERE conrelid = to_regclass($1::text)
+             UNION ALL
+             SELECT 'index ' || i.indexrelid, concat_ws(' ', 'index', c.relam, i.indkey, i.indclass, i.indcollation,
+                    i.indoption, i.indisunique, pg_get_expr(i.indexprs, i.indrelid), 'where',
+                    pg_get_expr(i.indpred, i.indrelid))
+             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass($1::text)",
+            &[&qualified(table)],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// A name for SQL.
+pub fn qualified((schema, name): &(String, String)) -> String {
+    format!("{}.{}", quote_ident(schema), quote_ident(name))
+}

@@ -1,0 +1,104 @@
+//! Holds the invariants that `HLD.md` states by reading the source tree.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the source tree can be read") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every source file: its path below `src/`, and its text without comments and in-file tests.
+fn files() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    sources(&root, &mut paths);
+    paths
+        .into_iter()
+        .filter(|path| !path.ends_with("tests.rs") && !path.components().any(|part| part.as_os_str() == "tests"))
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("a source file is text");
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let name = path.strip_prefix(&root).expect("below src").to_string_lossy().into_owned();
+            (name, lines.collect::<Vec<_>>().join("\n"))
+        })
+        .collect()
+}
+
+/// No file whose path begins with one of `places` (or, with `inside` false, lies elsewhere) holds one of `words`.
+fn check(what: &str, inside: bool, places: &[&str], words: &[&str]) {
+    let offenders: Vec<String> = files()
+        .into_iter()
+        .filter(|(name, _)| places.iter().any(|place| name.starts_with(place)) == inside)
+        .flat_map(|(name, code)| {
+            let found: Vec<String> =
+                words.iter().filter(|word| code.contains(**word)).map(|word| format!("{name}: {word}")).collect();
+            found
+        })
+        .collect();
+    assert!(offenders.is_empty(), "{what}: {offenders:#?}");
+}
+
+#[test]
+fn deciding_does_no_io_and_logs_nothing() {
+    let pure = [
+        "bundle",
+        "orchestrator/diff",
+        "orchestrator/missing",
+        "orchestrator/verify",
+        "orchestrator/migrations/declared",
+        "databases/name",
+        "databases/quote",
+        "access",
+    ];
+    check("pure code", true, &pure, &["tokio::", "tracing::", "std::fs", "std::net::Tcp", "println!", "Instant::now"]);
+}
+
+#[test]
+fn only_the_edge_knows_http() {
+    check("axum", false, &["api", "router", "server", "main"], &["axum::", "hyper::"]);
+    check("status codes", false, &["api", "error", "server"], &["StatusCode"]);
+}
+
+#[test]
+fn the_edge_holds_no_sql() {
+    check("SQL", true, &["api", "router", "access", "server", "config", "logging"], &["SELECT ", "INSERT ", "CREATE "]);
+}
+
+#[test]
+fn nothing_below_knows_the_edge() {
+    check("use of api", false, &["api", "router", "main", "lib"], &["crate::api"]);
+    check(
+        "use of databases in bundle",
+        true,
+        &["bundle"],
+        &["crate::databases", "crate::orchestrator", "tokio_postgres"],
+    );
+}
+
+#[test]
+fn identifiers_are_quoted_by_one_function() {
+    let makers: Vec<String> = files()
+        .into_iter()
+        .filter(|(_, code)| code.contains("fn quote_ident(") || code.contains(r#"format!("\"{}\"""#))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(makers, ["databases/quote.rs"]);
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    sources(&root, &mut paths);
+    let silent: Vec<_> =
+        paths.into_iter().filter(|path| !fs::read_to_string(path).is_ok_and(|text| text.starts_with("//!"))).collect();
+    assert!(silent.is_empty(), "{silent:#?}");
+}
