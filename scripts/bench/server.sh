@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# The gateway under measurement, and psql beside it on the same PostgreSQL over the same socket. To be sourced by
+# scripts/bench.sh, which stops everything at its end.
+
+: "${work:?}"
+gateway=
+session_pid=
+
+# Starts the gateway on a PostgreSQL of its own in $work; fills $url, and what psql needs to get to the same server.
+start_gateway() {
+    local port log=$work/gateway.log data=$work/data
+    port=$(free_port)
+    url=http://127.0.0.1:$port
+    mkdir -m 755 "$data"
+    # In a folder of its own, so that no .env is read.
+    (cd "$work" && exec env GATEWAY_PORT="$port" DATA_DIR="$data" "$(target_dir)/release/stonescriptdb-gateway") \
+        >"$log" 2>&1 &
+    gateway=$!
+    if ! wait_until_healthy "$url" "$gateway" 120; then
+        tail -n 20 "$log" >&2
+        fail "the gateway did not start on port $port; its last log lines are above"
+    fi
+    psql=$(postgres_bin_dir)/psql
+    [[ -x $psql ]] || psql=psql
+    # All of them words of the environment: a password has no place on a command line.
+    PGHOST=$data/postgres PGPORT=5432 PGUSER=stonescriptdb PGPASSWORD=$(<"$data/.postgres-password")
+    export PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE=postgres PGCONNECT_TIMEOUT=10
+    unset PGOPTIONS PGSERVICE PGPASSFILE PSQLRC
+}
+
+stop_gateway() {
+    [[ -n $gateway ]] || return 0
+    kill -TERM "$gateway" 2>/dev/null || true
+    wait "$gateway" 2>/dev/null || true
+    gateway=
+}
+
+# --- the gateway's side -----------------------------------------------------------------------------------------------
+
+# Usage: register PLATFORM TENANT ARCHIVE EXPECTED…; TENANT "" is the main database. Each EXPECTED has to be in the
+# answer. It takes what curl says the request took: connecting, sending, waiting, reading.
+register() {
+    local platform=$1 tenant=$2 archive=$3 answer expected
+    shift 3
+    answer=$(curl -sS --noproxy '*' --max-time 120 -w '\n%{time_total}' -F "platform=$platform" -F "tenant_id=$tenant" \
+        -F "schema=@$archive" "$url/register") || fail "the gateway did not answer; its log: $(tail -n 3 "$work/gateway.log")"
+    took "$(microseconds "${answer##*$'\n'}" 1000000)"
+    for expected in '"status":"ready"' "$@"; do
+        [[ $answer == *"$expected"* ]] || fail "expected $expected in the gateway's answer: ${answer:0:2000}"
+    done
+}
+
+# --- PostgreSQL's side ------------------------------------------------------------------------------------------------
+
+# A psql process of its own. Usage: run_psql [ARGUMENT]…
+run_psql() { "$psql" -X -q -v ON_ERROR_STOP=1 "$@" >"$work/psql.out" 2>&1 || fail "psql: $(tail -n 3 "$work/psql.out")"; }
+
+# What a query answers. Usage: ask DATABASE SQL
+ask() { "$psql" -X -A -t -v ON_ERROR_STOP=1 -d "$1" -c "$2" || fail "psql: no answer to: $2"; }
+
+# Opens a connection that stays, to measure statements without connecting.
+open_session() {
+    # psql fills a buffer before it writes into a pipe, unless told otherwise.
+    coproc session { exec stdbuf -oL "$psql" -X -q -v ON_ERROR_STOP=1 -d "stonescriptdb-gateway" 2>&1; }
+    # shellcheck disable=SC2154 # coproc sets it
+    session_pid=$session_PID
+    say '\timing on' >&"${session[1]}"
+}
+
+# Runs one statement in the session. It takes what psql's \timing says. Usage: in_session SQL
+in_session() {
+    local line
+    say "$1;" >&"${session[1]}"
+    IFS= read -r -t 60 line <&"${session[0]}" || fail "psql ended during: $1"
+    [[ $line =~ ^Time:\ ([0-9.]+)\ ms ]] || fail "psql: $line (in: $1)"
+    took "$(microseconds "${BASH_REMATCH[1]}" 1000)"
+}
+
+close_session() {
+    [[ -n $session_pid ]] || return 0
+    kill "$session_pid" 2>/dev/null || true
+    wait "$session_pid" 2>/dev/null || true
+    session_pid=
+}
