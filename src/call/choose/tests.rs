@@ -1,6 +1,5 @@
 //! Which overload wins; whether PostgreSQL agrees is tested in `tests/call/params.rs`.
 
-
 use super::*;
 use crate::call::signature::{Argument, Kind};
 use crate::call::types::Guess;
