@@ -11,15 +11,18 @@
 //! | `owner`        | whose a database is                                                       |
 //! | `resolve`      | from the ids of a call to a database                                      |
 //! | `budget`       | who may have a connection now                                             |
+//! | `database`     | a database as calls see it                                                |
 //! | `pools`        | one pool per database, all within the budget                              |
 //! | `connection`   | a connection that requests share                                          |
 //! | `session`      | a connection of its own for a deployment; statements about databases      |
 //! | `locks`        | one deployment per database at a time                                     |
 //! | `server`       | opening connections                                                       |
 //! | `socket`       | a socket that is closed when the server has closed it                     |
+//! | `error`        | what goes wrong                                                           |
 
 mod budget;
 mod connection;
+mod database;
 mod error;
 mod locks;
 pub mod name;
@@ -38,11 +41,11 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 pub use self::connection::Pooled;
+pub use self::database::Database;
 pub use self::error::DatabaseError;
 pub(crate) use self::error::describe;
 pub use self::locks::DeploymentLock;
 pub use self::owner::{DatabaseInfo, Ownership};
-pub use self::pools::Database;
 pub use self::quote::{quote_ident, quote_literal};
 pub use self::session::Session;
 

@@ -13,9 +13,10 @@ use tokio::sync::oneshot;
 use tokio_postgres::SimpleQueryStream;
 
 use super::budget::Ticket;
+use super::database::{Database, Generation};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
-use super::pools::{Database, Generation, Pools};
+use super::pools::Pools;
 use super::server::{Purpose, cancel};
 use super::socket::Endpoint;
 

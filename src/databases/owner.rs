@@ -1,5 +1,6 @@
 //! Whose a database is (contract §2): every database remembers the platform and the ids as they were given.
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use tokio_postgres::Row;
 
 use super::Databases;
@@ -55,6 +56,29 @@ impl DatabaseInfo {
     /// Its size in MiB, rounded up.
     pub fn size_mb(&self) -> Option<u64> {
         self.size_bytes.map(|bytes| bytes.div_ceil(1024 * 1024))
+    }
+}
+
+/// As lists show it. `missing` only where it is.
+impl Serialize for DatabaseInfo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", self.name.as_str())?;
+        map.serialize_entry("type", self.kind())?;
+        match &self.which {
+            Which::Main => {}
+            Which::Tenant(tenant) => map.serialize_entry("tenant_id", tenant.given())?,
+            Which::Stored { schema, database } => {
+                map.serialize_entry("schema_name", schema.given())?;
+                map.serialize_entry("database_id", database.given())?;
+            }
+        }
+        map.serialize_entry("size_mb", &self.size_mb())?;
+        map.serialize_entry("created_at", &self.created_at)?;
+        if !self.exists_on_server {
+            map.serialize_entry("missing", &true)?;
+        }
+        map.end()
     }
 }
 

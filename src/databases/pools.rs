@@ -5,21 +5,21 @@
 //! and connections are equal in number, so whoever holds a ticket and finds every connection taken also finds an idle
 //! one of another database to close, or one that is closing already.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use deadpool::managed::{Pool, PoolError, QueueMode};
+use deadpool::managed::PoolError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::budget::{Budget, LaneId, Ticket};
-use super::connection::{Manager, Pooled};
+use super::connection::Pooled;
+use super::database::{Database, Parts};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
-use super::server::{Purpose, Server};
+use super::server::Server;
 use crate::config::PoolConfig;
 
 /// Connections to the gateway's own database, the one that holds the deployment locks among them.
@@ -28,84 +28,6 @@ pub(super) const CONTROL_CONNECTIONS: usize = 5;
 /// How often one who waits for a closing connection looks for another one to close. It is a net below the counting
 /// argument above, not the way it works.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-/// How many deployments a database has seen from this gateway.
-pub(super) type Generation = AtomicU64;
-
-/// What is derived from a database's catalog, of a type that its user knows.
-type Derived = RwLock<Option<Arc<dyn Any + Send + Sync>>>;
-
-/// A database that can be called: who owns it, its connections, and what is known of it.
-pub struct Database {
-    name: DatabaseName,
-    platform: String,
-    oid: Option<u32>,
-    lane: LaneId,
-    limit: usize,
-    pool: Pool<Manager>,
-    pub(super) generation: Arc<Generation>,
-    derived: Derived,
-    /// Milliseconds since the pools were made.
-    last_used: AtomicU64,
-    stale: AtomicBool,
-}
-
-impl std::fmt::Debug for Database {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("name", &self.name).field("platform", &self.platform).finish_non_exhaustive()
-    }
-}
-
-impl Database {
-    /// Its name on the server.
-    pub fn name(&self) -> &DatabaseName {
-        &self.name
-    }
-
-    /// Its owner, as the platform's name reads in names of databases.
-    pub fn platform(&self) -> &str {
-        &self.platform
-    }
-
-    /// False once it was dropped or looks to be another one.
-    pub(super) fn is_current(&self) -> bool {
-        !self.stale.load(Ordering::Acquire)
-    }
-
-    /// A place for what is derived from the database's catalog: empty at first, and again after each deployment.
-    pub fn derived<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
-        let held = self.derived.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(found) = held.and_then(|held| held.downcast::<T>().ok()) {
-            return found;
-        }
-        let mut place = self.derived.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = place.clone().and_then(|held| held.downcast::<T>().ok()) {
-            return found;
-        }
-        let fresh = Arc::new(T::default());
-        *place = Some(fresh.clone());
-        fresh
-    }
-
-    /// What was derived and prepared before is void. Connections are closed rather than told to forget: PL/pgSQL keeps
-    /// plans of its own in a session, which no message makes it drop.
-    pub(super) fn renew(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        *self.derived.write().unwrap_or_else(PoisonError::into_inner) = None;
-        drop(self.pool.retain(|_, _| false));
-    }
-
-    /// Nobody gets a connection to it any more.
-    pub(super) fn retire(&self) {
-        self.stale.store(true, Ordering::Release);
-        self.renew();
-        self.pool.close();
-    }
-
-    fn open_connections(&self) -> usize {
-        self.pool.status().size
-    }
-}
 
 /// Every pool, and what they share.
 pub(super) struct Pools {
@@ -186,35 +108,14 @@ impl Pools {
     }
 
     fn make(self: &Arc<Self>, name: DatabaseName, platform: String, oid: Option<u32>) -> Arc<Database> {
-        let (lane, limit, purpose) = match oid {
-            None => (LaneId::CONTROL, CONTROL_CONNECTIONS, Purpose::Control),
+        let (lane, limit) = match oid {
+            None => (LaneId::CONTROL, CONTROL_CONNECTIONS),
             Some(_) => {
                 let lane = LaneId(self.next_lane.fetch_add(1, Ordering::Relaxed));
-                (lane, self.config.max_connections_per_pool.max(1), Purpose::Calls)
+                (lane, self.config.max_connections_per_pool.max(1))
             }
         };
-        let generation = Arc::new(Generation::default());
-        let manager = Manager {
-            pools: Arc::downgrade(self),
-            database: name.clone(),
-            purpose,
-            oid,
-            generation: generation.clone(),
-        };
-        // The most recently used connection is taken first, so that the others get old enough to be closed.
-        let pool = Pool::builder(manager).max_size(limit).queue_mode(QueueMode::Lifo).build();
-        Arc::new(Database {
-            name,
-            platform,
-            oid,
-            lane,
-            limit,
-            pool: pool.expect("a pool without timeouts needs no runtime"),
-            generation,
-            derived: RwLock::default(),
-            last_used: AtomicU64::new(self.now()),
-            stale: AtomicBool::new(false),
-        })
+        Database::new(Parts { name, platform, oid, lane, limit, pools: Arc::downgrade(self), now: self.now() })
     }
 
     /// A connection of the database's pool.

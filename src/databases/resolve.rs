@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use tokio_postgres::Row;
 
 use super::Databases;
+use super::database::Database;
 use super::error::DatabaseError;
 use super::name::{Address, DatabaseName, Which};
-use super::pools::Database;
 
 /// How long an id that is not the name of a database stands for another one before it is looked up again: another
 /// gateway may have made a database of that name.

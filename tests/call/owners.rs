@@ -95,6 +95,9 @@ async fn a_list_names_a_platforms_databases_and_no_others() {
         ]
     );
     assert!(list[0].size_mb().unwrap() >= 7);
+    let json = serde_json::to_value(&list[1]).unwrap();
+    assert_eq!(json["schema_name"], "shop");
+    assert_eq!((&json["size_mb"], &json["missing"]), (&serde_json::Value::Null, &true.into()));
     assert_eq!(list[1].size_bytes, None);
     assert!(list[0].created_at.ends_with('Z') && list[0].created_at.len() == 27, "{}", list[0].created_at);
 }

@@ -323,6 +323,19 @@ async fn of_several_hosts_the_one_that_takes_writes_is_used() {
 }
 
 #[tokio::test]
+async fn four_connections_are_enough_for_a_deployment() {
+    let pool = PoolConfig { max_total_connections: 4, wait_timeout: Duration::from_secs(2), ..wide_pools() };
+    let databases = databases(&pool);
+    let address = main_of(&platform());
+    let _lock = databases.lock(address.name()).await.unwrap();
+    make(&databases, &address, "").await;
+    let session = databases.session(address.name()).await.unwrap();
+    let _control = databases.control().await.unwrap();
+    use_once(&databases, &address, "").await.unwrap();
+    session.close().await;
+}
+
+#[tokio::test]
 async fn close_waits_for_the_connections_and_lets_nobody_in() {
     let server = server::start();
     let databases = start_on(&server, &wide_pools());
