@@ -17,6 +17,7 @@ mod objects;
 mod report;
 mod runner;
 mod seeders;
+mod standing;
 mod tracking;
 mod twins;
 mod verify;

@@ -1,7 +1,7 @@
 //! What the bundle's SQL says, read with PostgreSQL's own grammar: its statements, where they start, which objects each
 //! makes and which it needs. Knows no database; [`super::order`] sorts what comes from here.
 
-pub(super) mod facts;
+pub(crate) mod facts;
 pub mod tokens;
 mod walk;
 
@@ -188,6 +188,14 @@ pub enum SqlError {
         /// From 1.
         line: usize,
     },
+    /// `DROP DATABASE` and the like: a bundle is about one database, and does not know which.
+    #[error("reading {path}, line {line}: a bundle may not change other databases or the server")]
+    ServerWide {
+        /// The file.
+        path: String,
+        /// From 1.
+        line: usize,
+    },
     /// psql's own commands.
     #[error("reading {path}, line {line}: a command of psql, which PostgreSQL itself does not know")]
     PsqlCommand {
@@ -230,6 +238,9 @@ pub fn read(file: &SourceFile) -> Result<FileFacts, SqlError> {
             }
             facts::Treatment::Refuse => {
                 return Err(SqlError::TransactionControl { path: file.path.clone(), line });
+            }
+            facts::Treatment::RefuseServerWide => {
+                return Err(SqlError::ServerWide { path: file.path.clone(), line });
             }
         }
         let text = file.text[start..end].trim_end().to_owned();

@@ -30,7 +30,7 @@ impl From<DeployError> for ApiError {
                     .with("file", path)
             }
             DeployError::Statement(error) => statement_error(*error, message),
-            DeployError::EditedMigration { file } => {
+            DeployError::EditedMigration { file } | DeployError::EditedInterrupted { file, .. } => {
                 Self::new(ErrorCode::MigrationFailed, message).with("file", format!("migrations/{file}"))
             }
             DeployError::Blocked { validation } => {
@@ -67,6 +67,11 @@ fn order_error(error: OrderError, message: String) -> ApiError {
             .with("file", path)
             .with("line", line)
             .with("hint", "take BEGIN, COMMIT and the like out of the file"),
+        OrderError::Sql(SqlError::ServerWide { path, line }) => failed
+            .with_code(code_of_file(&path))
+            .with("file", path)
+            .with("line", line)
+            .with("hint", "take the statement out of the file; whoever runs the server may run it there"),
         OrderError::Sql(SqlError::PsqlCommand { path, line }) => failed
             .with_code(code_of_file(&path))
             .with("file", path)

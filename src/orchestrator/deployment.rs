@@ -18,6 +18,7 @@ use super::migrations::{self, Migrations};
 use super::missing::{self, Missing};
 use super::report::Report;
 use super::runner::{Failure, Runner};
+use super::standing::Standing;
 use super::tracking::{self, Change, NameOf, Origin, Record, Tracked, TrackedFunction, TrackedObject};
 use super::verify;
 use super::{extensions, objects, seeders};
@@ -50,6 +51,7 @@ pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<(Report, Catalog)
     tracking::create_tables(client).await?;
     let tracked = tracking::read(client).await?;
     let before = catalog::read(client).await?;
+    let standing = Standing::read(client).await.map_err(DeployError::own("looking at what is there"))?;
     runner.reset_session().await?;
     migrations::check_unedited(&goal.script.migrations, &tracked)?;
     let new_database = goal.target == Target::NewDatabase;
@@ -58,6 +60,7 @@ pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<(Report, Catalog)
         runner,
         goal,
         tracked,
+        standing,
         migrations,
         record: Record::default(),
         report: Report::default(),
@@ -79,6 +82,7 @@ struct Deployment<'a> {
     runner: Runner<'a>,
     goal: Goal<'a>,
     tracked: Tracked,
+    standing: Standing,
     migrations: Migrations<'a>,
     record: Record,
     report: Report,
@@ -108,16 +112,16 @@ impl<'a> Deployment<'a> {
         let shapes_tables =
             |statement: &Statement| matches!(statement.kind, Kind::Types | Kind::Migrations | Kind::Tables);
         let end_of_tables = statements.iter().rposition(shapes_tables).map_or(0, |last| last + 1);
-        self.run_in_order(&statements[..end_of_tables]).await?;
+        self.run_in_order(&statements[..end_of_tables], before).await?;
         self.make_missing(before).await?;
-        self.run_in_order(&statements[end_of_tables..]).await?;
+        self.run_in_order(&statements[end_of_tables..], before).await?;
         match self.waiting.drain(..).next() {
             Some((_, failure)) => Err(failure.into()),
             None => Ok(()),
         }
     }
 
-    async fn run_in_order(&mut self, statements: &'a [Statement]) -> Result<(), DeployError> {
+    async fn run_in_order(&mut self, statements: &'a [Statement], before: &Catalog) -> Result<(), DeployError> {
         let mut last_of_migration: Option<&Statement> = None;
         for statement in statements {
             let continues = last_of_migration.is_some_and(|last| last.path == statement.path);
@@ -127,6 +131,12 @@ impl<'a> Deployment<'a> {
             if statement.kind == Kind::Migrations {
                 if !continues {
                     self.retry_waiting().await?;
+                }
+                if statement.refuses_transaction() && self.migrations.is_pending(statement) {
+                    self.check_before_commit(before).await?;
+                }
+                if self.migrations.is_pending(statement) {
+                    self.standing.changed();
                 }
                 self.migrations.run(&self.runner, statement).await?;
                 last_of_migration = Some(statement);
@@ -139,6 +149,18 @@ impl<'a> Deployment<'a> {
             self.runner.end_migration(last).await?;
         }
         self.retry_waiting().await
+    }
+
+    /// A statement that PostgreSQL refuses in a transaction commits what came before it: the last moment to refuse that.
+    async fn check_before_commit(&self, before: &Catalog) -> Result<(), DeployError> {
+        let path = "SELECT current_setting('search_path')";
+        let failed = DeployError::own("looking at what a migration changed");
+        let path: String = self.runner.client.query_one(path, &[]).await.map_err(&failed)?.get(0);
+        let found = catalog::read(self.runner.client).await?;
+        self.check_allowed(diff::between(before, &found), Vec::new())?;
+        // The migration may have set it, and goes on.
+        let set = "SELECT set_config('search_path', $1, false)";
+        self.runner.client.execute(set, &[&path]).await.map(drop).map_err(&failed)
     }
 
     /// Brings the tables and types that were there before to their declaration, as far as migrations have not.
@@ -192,6 +214,7 @@ impl<'a> Deployment<'a> {
     }
 
     async fn make(&mut self, missing: &[Missing]) -> Result<(), DeployError> {
+        self.standing.changed();
         for one in missing {
             // What a parent table brings needs no statement; what is missing in the end is told by the verification.
             let Some(sql) = &one.sql else { continue };
@@ -249,9 +272,10 @@ impl<'a> Deployment<'a> {
 
     async fn deploy_table(&mut self, statement: &'a Statement, table: &Object) -> Result<(), Failure> {
         let name = quoted(table);
-        let unchanged = self.tracked.tables.contains(&statement.checksum);
-        if !unchanged && !self.is_there(statement, "to_regclass", &name).await? {
+        // Also where the checksum is known: somebody, or a migration, may have dropped it.
+        if !self.is_there(statement, "to_regclass", &name).await? {
             self.runner.run(statement).await?;
+            self.standing.changed();
             self.created.insert(table.clone());
             self.report.tables_created += 1;
             self.changed("CreateTable", NameOf::Relation, &name, statement);
@@ -262,8 +286,7 @@ impl<'a> Deployment<'a> {
 
     async fn deploy_type(&mut self, statement: &'a Statement, object: &Object) -> Result<(), Failure> {
         let name = quoted(object);
-        let unchanged = self.tracked.types.contains(&statement.checksum);
-        if !unchanged && !self.is_there(statement, "to_regtype", &name).await? {
+        if !self.is_there(statement, "to_regtype", &name).await? {
             self.runner.run(statement).await?;
             self.report.types_deployed += 1;
             self.changed("CreateType", NameOf::Type, &name, statement);
@@ -287,17 +310,25 @@ impl<'a> Deployment<'a> {
         if self.tracked.functions.iter().any(|function| function.checksum == statement.checksum) {
             return Ok(());
         }
-        functions::create_or_replace(&self.runner, statement).await?;
+        if functions::create_or_replace(&self.runner, statement).await? {
+            self.standing.changed();
+        }
         self.changed_functions.push(statement);
         Ok(())
     }
 
     async fn deploy_other(&mut self, statement: &'a Statement) -> Result<(), Failure> {
-        if !self.tracked.statements.contains(&statement.checksum) {
+        let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+        let unchanged = self.tracked.statements.contains(&statement.checksum)
+            && self.standing.has_effect(self.runner.client, statement).await.map_err(failed)?;
+        if !unchanged {
             // What migrations may have made before: everything in an existing database, and what comes after them.
             let may_exist =
                 self.goal.target == Target::ExistingDatabase || matches!(statement.kind, Kind::Views | Kind::Functions);
             if objects::create(&self.runner, statement, may_exist).await? {
+                if matches!(statement.tree.as_ref(), NodeEnum::ViewStmt(_) | NodeEnum::CreateTableAsStmt(_)) {
+                    self.standing.changed();
+                }
                 let (kind, name_of, name) = objects::described(statement);
                 self.changed(kind, name_of, &name, statement);
             }
@@ -374,6 +405,14 @@ impl<'a> Deployment<'a> {
             self.record.functions.iter().map(|function| function.signature.as_str()).collect();
         let orphans: Vec<&TrackedFunction> =
             self.tracked.functions.iter().filter(|tracked| !declared.contains(tracked.signature.as_str())).collect();
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        for (name, drop) in functions::triggers_of_orphans(&self.runner, &orphans).await? {
+            self.runner.own("dropping a trigger that the bundle no longer has", &drop).await?;
+            let detail = json!({ "statement": drop });
+            self.record.changes.push(Change { change_type: "DropTrigger", name_of: NameOf::Text, name, detail });
+        }
         functions::drop_orphans(&self.runner, &orphans).await?;
         for orphan in orphans {
             self.record.changes.push(Change {

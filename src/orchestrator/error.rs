@@ -58,6 +58,17 @@ pub enum DeployError {
         /// Below `migrations/`.
         file: String,
     },
+    /// A migration that was interrupted after a statement outside the transaction was edited before that place.
+    #[error(
+        "the migration {file} was interrupted after its first {done} statements, which are committed, and these were edited \
+         since; put them back as they were and edit only what follows"
+    )]
+    EditedInterrupted {
+        /// Below `migrations/`.
+        file: String,
+        /// How many statements are committed.
+        done: usize,
+    },
     /// Changes that lose values, without `force=true`.
     #[error("the deployment would lose data and was not applied: {}; nothing was changed", summary(.validation))]
     Blocked {

@@ -1,6 +1,6 @@
 //! Functions and procedures: which one a statement made, whether its body holds, and those that nobody declares any more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CreateFunctionStmt, FunctionParameterMode, TypeName};
@@ -36,8 +36,8 @@ pub fn name_of(statement: &Statement) -> Option<(String, String)> {
 }
 
 /// Makes a function or replaces it. Where PostgreSQL refuses to replace (another return type, other names of
-/// parameters), the old one is dropped first.
-pub async fn create_or_replace(runner: &Runner<'_>, statement: &Statement) -> Result<(), Failure> {
+/// parameters), the old one is dropped first. Whether it was.
+pub async fn create_or_replace(runner: &Runner<'_>, statement: &Statement) -> Result<bool, Failure> {
     const OR_REPLACE: &str = " OR REPLACE";
     const CREATE: &str = "CREATE";
     let replaces = matches!(statement.tree.as_ref(), NodeEnum::CreateFunctionStmt(create) if create.replace);
@@ -49,12 +49,12 @@ pub async fn create_or_replace(runner: &Runner<'_>, statement: &Statement) -> Re
     };
     let refused = [SqlState::INVALID_FUNCTION_DEFINITION, SqlState::WRONG_OBJECT_TYPE];
     match result {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(false),
         Err(failure) if failure.is_one_of(&refused) => match written_signature(statement) {
             Some(signature) => {
                 let drop = format!("DROP ROUTINE IF EXISTS {signature};");
                 let sql = format!("{drop}{}", statement.text);
-                runner.run_as(statement, &sql, drop.chars().count()).await.map(|_| ())
+                runner.run_as(statement, &sql, drop.chars().count()).await.map(|_| true)
             }
             None => Err(failure),
         },
@@ -77,12 +77,20 @@ pub async fn identify(client: &Client, statements: &[&Statement]) -> Result<Vec<
         .filter_map(|statement| written_signature(statement))
         .collect();
     let resolved = resolve(client, overloaded).await.map_err(&failed)?;
+    let claimed: HashSet<u32> = resolved.values().copied().collect();
     let find = |statement: &&Statement| match candidates(statement).map(Vec::as_slice) {
         Some([only]) => Some(only.clone()),
-        Some(several) => {
-            let oid = resolved.get(&written_signature(statement)?)?;
-            several.iter().find(|function| function.oid == *oid).cloned()
-        }
+        Some(several) => match written_signature(statement) {
+            Some(signature) => {
+                let oid = resolved.get(&signature)?;
+                several.iter().find(|function| function.oid == *oid).cloned()
+            }
+            // `f(t.id%TYPE)`: the one that no other statement names.
+            None => {
+                let mut others = several.iter().filter(|function| !claimed.contains(&function.oid));
+                others.next().filter(|_| others.next().is_none()).cloned()
+            }
+        },
         None => None,
     };
     Ok(statements.iter().map(find).collect())
@@ -172,6 +180,33 @@ pub async fn validate(runner: &Runner<'_>, functions: &[(&Statement, CatalogFunc
         result?;
     }
     runner.own("checking functions", "SET check_function_bodies = off").await
+}
+
+/// The triggers that an earlier bundle made and that call a function which goes: each with the statement that drops it.
+/// A trigger of the bundle's own would have been refused for want of the function.
+pub async fn triggers_of_orphans(
+    runner: &Runner<'_>,
+    orphans: &[&TrackedFunction],
+) -> Result<Vec<(String, String)>, DeployError> {
+    let signatures: Vec<&str> = orphans.iter().map(|orphan| orphan.signature.as_str()).collect();
+    // The changelog has the names as statements of a bundle write them, always quoted, with or without the schema.
+    let query = r#"
+        WITH of_orphan AS (
+            SELECT t.tgname, n.nspname, c.relname FROM pg_trigger t
+            JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE t.tgfoid IN (SELECT to_regprocedure(signature) FROM unnest($1::text[]) AS signature)
+              AND NOT t.tgisinternal AND t.tgparentid = 0),
+        quoted AS (
+            SELECT *, '"' || replace(tgname, '"', '""') || '" ON ' AS trigger_on,
+                   '"' || replace(nspname, '"', '""') || '".' AS in_schema,
+                   '"' || replace(relname, '"', '""') || '"' AS relation FROM of_orphan)
+        SELECT trigger_on || relation, format('DROP TRIGGER %I ON %I.%I', tgname, nspname, relname) FROM quoted
+        WHERE EXISTS (SELECT FROM public._stonescriptdb_gateway_changelog
+                      WHERE change_type = 'CreateTrigger'
+                        AND object_name IN (trigger_on || relation, trigger_on || in_schema || relation))"#;
+    let rows = runner.client.query(query, &[&signatures]).await;
+    let rows = rows.map_err(DeployError::own("looking for triggers of functions that are gone"))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// Drops what an earlier bundle declared and this one does not. What was renamed or dropped by hand is no matter.

@@ -1,5 +1,6 @@
 //! Runs pending migrations: in an existing database as written, in a new one without what the declaration already has.
 
+mod concurrently;
 mod declared;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use super::twins;
 use crate::bundle::Kind;
 use crate::bundle::order::{Migration, Script, rewritten};
 use crate::bundle::sql::Statement;
+use crate::bundle::sql::tokens::checksum_bytes;
 use crate::databases::quote_literal;
 
 /// Refuses a bundle in which the text of an applied migration was edited.
@@ -43,9 +45,11 @@ pub struct Migrations<'a> {
     current: Option<&'a str>,
     /// Statements that a new database had no need of.
     pub skipped: Vec<SkippedStatement>,
-    /// Those that an interrupted run has behind it, by file.
+    /// How many statements an interrupted run has behind it, by file.
     done: HashMap<String, usize>,
     met_in_file: usize,
+    /// The statements of each migration, by path.
+    by_path: HashMap<&'a str, Vec<&'a Statement>>,
 }
 
 /// What a new database needs to know to leave out what it has.
@@ -73,7 +77,11 @@ impl<'a> Migrations<'a> {
         let declares = script.statements.iter().any(|statement| matches!(statement.kind, Kind::Tables | Kind::Types));
         let new_database =
             (new_database && declares).then(|| NewDatabase { history: History::of(&statements), declared: None });
-        let done = read_progress(runner.client).await?;
+        let mut by_path: HashMap<&str, Vec<&Statement>> = HashMap::new();
+        for statement in &statements {
+            by_path.entry(statement.path.as_str()).or_default().push(statement);
+        }
+        let done = read_progress(runner.client, &pending, &by_path).await?;
         Ok(Self {
             pending,
             pending_in_order,
@@ -84,7 +92,13 @@ impl<'a> Migrations<'a> {
             skipped: Vec::new(),
             done,
             met_in_file: 0,
+            by_path,
         })
+    }
+
+    /// Whether a statement's migration is not applied yet.
+    pub fn is_pending(&self, statement: &Statement) -> bool {
+        self.pending.contains_key(statement.path.as_str())
     }
 
     /// Runs one statement of a migration, if that is pending.
@@ -101,12 +115,7 @@ impl<'a> Migrations<'a> {
             return Ok(());
         }
         if statement.refuses_transaction() {
-            let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
-            self.save_progress(runner, migration).await.map_err(failed)?;
-            let done = "UPDATE public._stonescriptdb_gateway_progress SET statements_done = statements_done + 1
-                        WHERE migration_file = ";
-            let done = format!("{done}{}", quote_literal(&migration.file));
-            return runner.run_outside(statement, &done).await;
+            return self.run_outside(runner, statement, migration).await;
         }
         match &mut self.new_database {
             None => runner.run(statement).await.map(drop),
@@ -156,6 +165,38 @@ impl<'a> Migrations<'a> {
         Ok(())
     }
 
+    async fn run_outside(
+        &self,
+        runner: &Runner<'_>,
+        statement: &Statement,
+        migration: &Migration,
+    ) -> Result<(), Failure> {
+        let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+        let was_interrupted_here = self.done.get(&migration.file) == Some(&(self.met_in_file - 1));
+        self.save_progress(runner, migration).await.map_err(failed)?;
+        let set = format!(
+            "UPDATE public._stonescriptdb_gateway_progress SET statements_done = {}, statements_checksum = {}
+             WHERE migration_file = {}",
+            self.met_in_file,
+            quote_literal(&checksum_of(&self.by_path, &migration.path, self.met_in_file)),
+            quote_literal(&migration.file)
+        );
+        if was_interrupted_here && concurrently::is_done(runner.client, statement).await.map_err(failed)? {
+            return runner.outside(statement, &set).await;
+        }
+        runner.commit_before(statement).await?;
+        if was_interrupted_here {
+            concurrently::drop_invalid(runner.client, statement).await.map_err(failed)?;
+        }
+        let result = runner.outside(statement, &statement.text).await;
+        if result.is_err() {
+            // Half an index would stand in the way of the next attempt. A connection that is lost says so by itself.
+            let _ = concurrently::drop_invalid(runner.client, statement).await;
+        }
+        result?;
+        runner.begin_after(statement, &set).await
+    }
+
     /// Before a statement that runs outside the transaction: what came before will be committed, and a run that is
     /// interrupted resumes here.
     async fn save_progress(&self, runner: &Runner<'_>, current: &Migration) -> Result<(), tokio_postgres::Error> {
@@ -163,9 +204,10 @@ impl<'a> Migrations<'a> {
             self.pending_in_order.iter().take_while(|file| file.0 != current.file).cloned().collect();
         tracking::write_migrations(runner.client, &finished, &self.origin).await?;
         let done = i32::try_from(self.met_in_file - 1).unwrap_or(i32::MAX);
-        let save = "INSERT INTO public._stonescriptdb_gateway_progress VALUES ($1, $2)
-                    ON CONFLICT (migration_file) DO UPDATE SET statements_done = $2";
-        runner.client.execute(save, &[&current.file, &done]).await.map(drop)
+        let checksum = checksum_of(&self.by_path, &current.path, self.met_in_file - 1);
+        let save = "INSERT INTO public._stonescriptdb_gateway_progress VALUES ($1, $2, $3)
+                    ON CONFLICT (migration_file) DO UPDATE SET statements_done = $2, statements_checksum = $3";
+        runner.client.execute(save, &[&current.file, &done, &checksum]).await.map(drop)
     }
 
     /// File and checksum of those that this deployment applies, to be recorded.
@@ -211,12 +253,34 @@ const EFFECT_IS_THERE: &[SqlState] = &[
     SqlState::INVALID_TABLE_DEFINITION,
 ];
 
-async fn read_progress(client: &Client) -> Result<HashMap<String, usize>, DeployError> {
-    let rows = client
-        .query("SELECT migration_file, statements_done FROM public._stonescriptdb_gateway_progress", &[])
-        .await
-        .map_err(DeployError::own("reading where an interrupted migration stopped"))?;
-    Ok(rows.iter().map(|row| (row.get(0), usize::try_from(row.get::<_, i32>(1)).unwrap_or(0))).collect())
+/// Over the first `count` statements of a migration.
+fn checksum_of(by_path: &HashMap<&str, Vec<&Statement>>, path: &str, count: usize) -> String {
+    let statements = by_path.get(path).into_iter().flatten().take(count);
+    let texts: Vec<&str> = statements.map(|statement| statement.text.as_str()).collect();
+    checksum_bytes(texts.join(";\n").as_bytes())
+}
+
+/// How many statements of which file an interrupted run committed. What was edited since among those would be passed
+/// over in silence, so that is refused.
+async fn read_progress(
+    client: &Client,
+    pending: &HashMap<&str, &Migration>,
+    by_path: &HashMap<&str, Vec<&Statement>>,
+) -> Result<HashMap<String, usize>, DeployError> {
+    let query = "SELECT migration_file, statements_done, statements_checksum
+                 FROM public._stonescriptdb_gateway_progress";
+    let failed = DeployError::own("reading where an interrupted migration stopped");
+    let rows = client.query(query, &[]).await.map_err(failed)?;
+    let mut progress = HashMap::new();
+    for row in rows {
+        let (file, done): (String, usize) = (row.get(0), usize::try_from(row.get::<_, i32>(1)).unwrap_or(0));
+        let migration = pending.values().find(|migration| migration.file == file);
+        if migration.is_some_and(|one| checksum_of(by_path, &one.path, done) != row.get::<_, String>(2)) {
+            return Err(DeployError::EditedInterrupted { file, done });
+        }
+        progress.insert(file, done);
+    }
+    Ok(progress)
 }
 
 /// What is in the database before the first migration, which is what the declaration made.

@@ -23,6 +23,13 @@ pub async fn create(runner: &Runner<'_>, statement: &Statement, may_exist: bool)
         Err(failure) if may_exist && failure.is_one_of(EXISTS) => failure,
         Err(failure) => return Err(failure),
     };
+    if let NodeEnum::DefineStmt(define) = statement.tree.as_ref()
+        && define.kind == ObjectType::ObjectAggregate as i32
+        && let Some(rest) = statement.text.get(CREATE.len()..)
+    {
+        const OR_REPLACE: &str = " OR REPLACE";
+        return runner.run_as(statement, &format!("{CREATE}{OR_REPLACE}{rest}"), OR_REPLACE.len()).await.map(|_| true);
+    }
     match drop_of(statement) {
         // Changed, so what is there gives way. What depends on it is named by PostgreSQL's refusal.
         Some(drop) => runner.run_as(statement, &format!("{drop};{}", statement.text), drop.chars().count() + 1).await,
@@ -31,6 +38,8 @@ pub async fn create(runner: &Runner<'_>, statement: &Statement, may_exist: bool)
     }
     .map(|_| true)
 }
+
+const CREATE: &str = "CREATE";
 
 /// The table to which the statement adds an index or a constraint.
 fn may_have_twin(statement: &Statement) -> Option<(String, String)> {

@@ -15,12 +15,14 @@ const SAVEPOINT: &str = "SAVEPOINT statement;";
 const RELEASE: &str = "\n;RELEASE SAVEPOINT statement";
 
 /// `SET CONSTRAINTS ALL IMMEDIATE` holds until the transaction ends; this takes it back for those that are declared
-/// `INITIALLY DEFERRED`.
+/// `INITIALLY DEFERRED`. PostgreSQL takes a name for all constraints that bear it, so one that a constraint shares which
+/// cannot be deferred stays immediate.
 const DEFER_AGAIN: &str = "DO $$
     DECLARE names text;
     BEGIN
         SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO names
-        FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace WHERE c.condeferred;
+        FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace WHERE c.condeferred AND NOT EXISTS (SELECT FROM pg_constraint o WHERE o.connamespace = c.connamespace
+                                            AND o.conname = c.conname AND NOT o.condeferrable);
         IF names IS NOT NULL THEN
             EXECUTE 'SET CONSTRAINTS ' || names || ' DEFERRED';
         END IF;
@@ -93,16 +95,22 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Runs a statement that PostgreSQL refuses in a transaction: commits what came before, runs it by itself, records
-    /// that with `done`, and opens the next transaction.
-    pub async fn run_outside(&self, statement: &Statement, done: &str) -> Result<(), Failure> {
-        let lost = |error: &tokio_postgres::Error| Failure::new(statement, error, 0);
-        self.client.batch_execute("COMMIT").await.map_err(|error| lost(&error))?;
+    /// Before a statement that PostgreSQL refuses in a transaction: commits what came before it.
+    pub async fn commit_before(&self, statement: &Statement) -> Result<(), Failure> {
         // It waits for every older transaction, so the deployment's lock timeout does not fit it.
-        self.client.batch_execute("SET lock_timeout = 0").await.map_err(|error| lost(&error))?;
-        self.client.batch_execute(&statement.text).await.map_err(|error| lost(&error))?;
-        self.client.batch_execute(done).await.map_err(|error| lost(&error))?;
-        self.client.batch_execute(&format!("BEGIN; {}", self.settings)).await.map_err(|error| lost(&error))
+        self.outside(statement, "COMMIT").await?;
+        self.outside(statement, "SET lock_timeout = 0").await
+    }
+
+    /// After it: records that with `done`, and opens the next transaction.
+    pub async fn begin_after(&self, statement: &Statement, done: &str) -> Result<(), Failure> {
+        self.outside(statement, done).await?;
+        self.outside(statement, &format!("BEGIN; {}", self.settings)).await
+    }
+
+    /// Runs `sql` for a statement, without a savepoint.
+    pub async fn outside(&self, statement: &Statement, sql: &str) -> Result<(), Failure> {
+        self.client.batch_execute(sql).await.map_err(|error| Failure::new(statement, &error, 0))
     }
 }
 

@@ -72,11 +72,7 @@ pub struct TrackedFunction {
 pub struct Tracked {
     /// By file name.
     pub migrations: HashMap<String, String>,
-    /// Checksums of `CREATE TABLE` statements.
-    pub tables: HashSet<String>,
-    /// Checksums of statements that make a type.
-    pub types: HashSet<String>,
-    /// Checksums of all other statements: views, triggers, indexes, comments.
+    /// Checksums of statements that make neither table, type nor function: views, triggers, indexes, comments.
     pub statements: HashSet<String>,
     /// Those that are still there.
     pub functions: Vec<TrackedFunction>,
@@ -117,7 +113,8 @@ CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_changelog (
     applied_at timestamptz NOT NULL DEFAULT clock_timestamp());
 CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_progress (
     migration_file text PRIMARY KEY,
-    statements_done integer NOT NULL);
+    statements_done integer NOT NULL,
+    statements_checksum text NOT NULL);
 CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_state (
     one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
     bundle_checksum text NOT NULL,
@@ -163,22 +160,16 @@ pub async fn read(client: &Client) -> Result<Tracked, DeployError> {
     let failed = DeployError::own("reading the tracking tables");
     let query = |sql: &'static str| client.query(sql, &[]);
     let migrations = query("SELECT migration_file, checksum FROM public._stonescriptdb_gateway_migrations");
-    let tables = query("SELECT checksum FROM public._stonescriptdb_gateway_tables");
-    let types = query("SELECT checksum FROM public._stonescriptdb_gateway_types");
     let statements = query("SELECT checksum FROM public._stonescriptdb_gateway_statements");
     // A function that somebody dropped by hand is not there, whatever the table says.
     let functions = query(
         "SELECT function_name, signature, param_types, return_type, body_checksum, source_file
          FROM public._stonescriptdb_gateway_functions WHERE to_regprocedure(signature) IS NOT NULL ORDER BY signature",
     );
-    let (migrations, tables, types, statements, functions) =
-        tokio::try_join!(migrations, tables, types, statements, functions).map_err(&failed)?;
-    let first_column = |rows: Vec<tokio_postgres::Row>| rows.iter().map(|row| row.get(0)).collect();
+    let (migrations, statements, functions) = tokio::try_join!(migrations, statements, functions).map_err(&failed)?;
     Ok(Tracked {
         migrations: migrations.iter().map(|row| (row.get(0), row.get(1))).collect(),
-        tables: first_column(tables),
-        types: first_column(types),
-        statements: first_column(statements),
+        statements: statements.iter().map(|row| row.get(0)).collect(),
         functions: functions.iter().map(tracked_function).collect(),
     })
 }

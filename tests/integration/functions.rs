@@ -276,3 +276,17 @@ async fn rules_grants_and_settings_of_a_table_deploy() {
     );
     check_deploys_as_psql_would(&platform, &bundle).await;
 }
+
+#[tokio::test]
+async fn an_overload_that_takes_a_columns_type_is_tracked() {
+    let table = bundle().file("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY);");
+    let both = table.clone().file(
+        "functions/f.sql",
+        "CREATE FUNCTION f(a t.id%TYPE) RETURNS int LANGUAGE sql AS 'SELECT 1';
+         CREATE FUNCTION f(a text) RETURNS int LANGUAGE sql AS 'SELECT 2';",
+    );
+    let platform = Platform::new();
+    platform.register(&both).await.ready().counts(&[("functions_deployed", 2)]);
+    platform.register(&table).await.ready();
+    assert_eq!(platform.sql().await.value("SELECT count(*) FROM pg_proc WHERE proname = 'f'").await, "0");
+}

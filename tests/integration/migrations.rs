@@ -231,3 +231,69 @@ fn step(number: u32) -> String {
     .expect("a text grows");
     text
 }
+
+#[tokio::test]
+async fn what_comes_before_a_concurrent_index_is_not_committed_when_it_loses_data() {
+    let version_1 = bundle().file("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY, a text, b text);");
+    let platform = Platform::new();
+    platform.register(&version_1).await.ready();
+    let sql = platform.sql().await;
+    sql.run("INSERT INTO t VALUES (1, 'a', 'b')").await;
+    let version_2 = version_1
+        .file("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY, b text);")
+        .file("migrations/001.sql", "ALTER TABLE t DROP COLUMN a; CREATE INDEX CONCURRENTLY t_by_b ON t (b);");
+    platform.register(&version_2).await.refused(409, "migration_failed").says("DropColumn t.a");
+    assert_eq!(sql.value("SELECT a FROM t").await, "a");
+    platform.register_forced(&version_2).await.ready();
+    assert_eq!(sql.value("SELECT count(*) FROM pg_class WHERE relname = 't_by_b'").await, "1");
+}
+
+#[tokio::test]
+async fn a_concurrent_index_that_fails_leaves_no_invalid_index_and_resumes_when_the_rows_are_mended() {
+    let version_1 = bundle().file("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY, a text);");
+    let platform = Platform::new();
+    platform.register(&version_1).await.ready();
+    let sql = platform.sql().await;
+    sql.run("INSERT INTO t VALUES (1, 'a'), (2, 'a')").await;
+    let index = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS t_once ON t (a);";
+    let version_2 = version_1.clone().file("migrations/001.sql", format!("INSERT INTO t VALUES (3, 'c');\n{index}"));
+    platform.register(&version_2).await.refused(409, "migration_failed").at("migrations/001.sql", 2).sqlstate("23505");
+    assert_eq!(sql.value("SELECT count(*) FROM pg_class WHERE relname = 't_once'").await, "0");
+
+    let edited = format!("DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (3, 'c');\n{index}");
+    let answer = platform.register(&version_1.clone().file("migrations/001.sql", edited)).await;
+    answer.refused(409, "migration_failed").says("first 1 statements");
+
+    let mended = format!("INSERT INTO t VALUES (3, 'c'); DELETE FROM t WHERE id = 2;\n{index}");
+    platform.register(&version_1.file("migrations/001.sql", mended)).await.ready();
+    assert_eq!(sql.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_once'::regclass").await, "t");
+    assert_eq!(sql.column("SELECT id FROM t ORDER BY id").await, ["1", "3"]);
+}
+
+#[tokio::test]
+async fn a_concurrent_index_that_was_made_but_not_recorded_is_not_made_again() {
+    let version_1 = bundle().file("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY, a text);");
+    let platform = Platform::new();
+    platform.register(&version_1).await.ready();
+    let sql = platform.sql().await;
+    sql.run("INSERT INTO t VALUES (1, 'a'), (2, 'a')").await;
+    let version_2 = version_1.file("migrations/001.sql", "CREATE UNIQUE INDEX CONCURRENTLY t_once ON t (a);");
+    platform.register(&version_2).await.refused(409, "migration_failed");
+    // As a gateway leaves it that is killed between the statement and its record.
+    sql.run("DELETE FROM t WHERE id = 2; CREATE UNIQUE INDEX t_once ON t (a)").await;
+    platform.register(&version_2).await.ready().counts(&[("migrations_applied", 1)]);
+}
+
+#[tokio::test]
+async fn constraints_of_one_name_need_not_all_be_deferrable() {
+    let platform = Platform::new();
+    let bundle = bundle()
+        .file(
+            "tables/a.sql",
+            "CREATE TABLE a (id int PRIMARY KEY);
+             CREATE TABLE b (a int CONSTRAINT to_a REFERENCES a DEFERRABLE INITIALLY DEFERRED);
+             CREATE TABLE c (a int CONSTRAINT to_a REFERENCES a);",
+        )
+        .file("migrations/001.sql", "INSERT INTO a VALUES (1);");
+    platform.register(&bundle).await.ready();
+}

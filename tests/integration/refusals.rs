@@ -307,3 +307,22 @@ async fn the_first_tenant_that_fails_does_not_spoil_the_next() {
     assert_eq!(names, [platform.main()]);
     crate::support::register(platform.name(), Some("other"), &good).await.ready();
 }
+
+#[tokio::test]
+async fn a_bundle_cannot_touch_other_databases_or_the_server() {
+    let other = Platform::new();
+    other.register(&bundle().file("tables/a.sql", "CREATE TABLE a (id int);")).await.ready();
+    for statement in [
+        format!("DROP DATABASE {}", other.main()),
+        format!("ALTER DATABASE {} SET work_mem = '5MB'", other.main()),
+        format!("ALTER DATABASE {} RENAME TO mine", other.main()),
+        "CREATE DATABASE mine".to_owned(),
+        "ALTER SYSTEM SET work_mem = '5MB'".to_owned(),
+    ] {
+        let platform = Platform::new();
+        let bundle = bundle().file("migrations/001.sql", format!("SELECT 1;\n{statement};"));
+        let answer = platform.register(&bundle).await;
+        answer.refused(409, "migration_failed").at("migrations/001.sql", 2).says("other databases");
+    }
+    other.sql().await.run("SELECT FROM a").await;
+}

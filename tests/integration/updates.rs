@@ -256,3 +256,96 @@ async fn a_migration_outside_a_transaction_runs_on_an_existing_database() {
     );
     check_again_changes_nothing(&platform, &bundle, &answer).await;
 }
+
+#[tokio::test]
+async fn a_view_that_a_migration_drops_is_made_again_with_its_grants_and_comment() {
+    let version_1 = bundle().file("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY, n int);").file(
+        "views/v.sql",
+        "CREATE VIEW v AS SELECT id, n FROM t; GRANT SELECT ON v TO public; COMMENT ON VIEW v IS 'all';",
+    );
+    let platform = Platform::new();
+    platform.register(&version_1).await.ready();
+    let version_2 = version_1
+        .file("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY, n bigint);")
+        .file("migrations/001.sql", "DROP VIEW v; ALTER TABLE t ALTER COLUMN n TYPE bigint;");
+    platform.register(&version_2).await.ready();
+    let view = "SELECT obj_description(oid) || ' ' || (relacl::text LIKE '%=r/%')
+                FROM pg_class WHERE oid = to_regclass('v')";
+    assert_eq!(platform.sql().await.value(view).await, "all true");
+}
+
+#[tokio::test]
+async fn a_table_that_a_migration_makes_anew_keeps_its_trigger_its_policies_and_its_comment() {
+    let version_1 = bundle()
+        .file(
+            "tables/t.sql",
+            "CREATE TABLE t (id int PRIMARY KEY, n int); ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY p ON t USING (n > 0); COMMENT ON TABLE t IS 'all';",
+        )
+        .file(
+            "functions/f.sql",
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+             CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();",
+        );
+    let platform = Platform::new();
+    platform.register(&version_1).await.ready();
+    let sql = platform.sql().await;
+    sql.run("INSERT INTO t VALUES (1, 2)").await;
+    let version_2 = version_1.file(
+        "migrations/001.sql",
+        "CREATE TABLE t_new (id int, n int); INSERT INTO t_new SELECT * FROM t; DROP TABLE t;
+         ALTER TABLE t_new RENAME TO t; ALTER TABLE t ADD PRIMARY KEY (id);",
+    );
+    platform.register(&version_2).await.refused(409, "migration_failed").says("DropTable t");
+    platform.register_forced(&version_2).await.ready();
+    let parts = "SELECT obj_description(oid, 'pg_class'), relrowsecurity,
+                        (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid),
+                        (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid), (SELECT n FROM t)
+                 FROM pg_class c WHERE oid = to_regclass('t')";
+    assert_eq!(sql.rows(parts).await, [["all", "t", "1", "1", "2"]]);
+}
+
+#[tokio::test]
+async fn a_table_dropped_by_hand_is_made_again() {
+    let version_1 = bundle()
+        .file("tables/a.sql", "CREATE TABLE a (id int PRIMARY KEY);")
+        .file("tables/b.sql", "CREATE TABLE b (id int PRIMARY KEY);");
+    let platform = Platform::new();
+    platform.register(&version_1).await.ready();
+    let sql = platform.sql().await;
+    sql.run("DROP TABLE b").await;
+    let version_2 = version_1.file("tables/c.sql", "CREATE TABLE c (id int PRIMARY KEY);");
+    platform.register(&version_2).await.ready().counts(&[("tables_created", 2)]);
+    let tracked = "SELECT table_name FROM _stonescriptdb_gateway_tables WHERE to_regclass(table_name) IS NOT NULL";
+    assert_eq!(sql.column(tracked).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_file_with_a_trigger_and_its_function_can_be_taken_away() {
+    let version_1 = bundle().file("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY);");
+    let version_2 = version_1.clone().file(
+        "functions/f.sql",
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+         CREATE TRIGGER \"Tr\" BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();",
+    );
+    let platform = Platform::new();
+    platform.register(&version_2).await.ready();
+    let sql = platform.sql().await;
+    sql.run("CREATE TRIGGER by_hand BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()").await;
+    platform.register(&version_1).await.refused(409, "function_deploy_failed").sqlstate("2BP01");
+    sql.run("DROP TRIGGER by_hand ON t").await;
+    platform.register(&version_1).await.ready();
+    assert_eq!(sql.value("SELECT count(*) FROM pg_trigger WHERE tgrelid = 't'::regclass").await, "0");
+}
+
+#[tokio::test]
+async fn a_changed_aggregate_is_replaced() {
+    let aggregate = |initial: &str| {
+        let text = format!("CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int, INITCOND = '{initial}');");
+        bundle().file("functions/total.sql", text)
+    };
+    let platform = Platform::new();
+    platform.register(&aggregate("0")).await.ready();
+    platform.register(&aggregate("5")).await.ready();
+    assert_eq!(platform.sql().await.value("SELECT total(1)").await, "6");
+}

@@ -70,7 +70,7 @@ impl Graph {
         let mut previous_migration = None;
         for (at, statement) in statements.iter().enumerate() {
             let makers: Vec<Vec<usize>> =
-                statement.needs.iter().map(|need| makers_for(statements, at, index.makers(need))).collect();
+                statement.needs.iter().map(|need| makers_for(statements, at, index.makers(need), target)).collect();
             let mut needs: Vec<usize> = makers.iter().flatten().copied().collect();
             if statement.kind == Kind::Migrations {
                 needs.extend(previous_migration.replace(at));
@@ -79,7 +79,8 @@ impl Graph {
             }
             needs.sort_unstable();
             needs.dedup();
-            let preferred = statement.prefers.iter().flat_map(|one| makers_for(statements, at, index.makers(one)));
+            let preferred =
+                statement.prefers.iter().flat_map(|one| makers_for(statements, at, index.makers(one), target));
             graph.prefers.push(preferred.filter(|maker| statements[*maker].kind != Kind::Migrations).collect());
             graph.needs.push(needs);
             graph.makers.push(makers);
@@ -108,14 +109,17 @@ impl Graph {
 }
 
 /// Of the makers of a name those that statement `at` has to wait for.
-fn makers_for(statements: &[Statement], at: usize, makers: &[usize]) -> Vec<usize> {
+fn makers_for(statements: &[Statement], at: usize, makers: &[usize], target: Target) -> Vec<usize> {
     let is_migration = |maker: &usize| statements[*maker].kind == Kind::Migrations;
     let in_migration = is_migration(&at);
     let declared: Vec<usize> = makers.iter().copied().filter(|maker| *maker != at && !is_migration(maker)).collect();
     if in_migration {
         // Migrations are in order already, and what an earlier one makes is there.
         let made_before = makers.iter().any(|maker| is_migration(maker) && *maker <= at);
-        return if made_before { Vec::new() } else { declared };
+        // In an existing database the declaration waits for the migration that makes the same; a statement before that
+        // one means what is there already (`DROP TABLE t; ALTER TABLE t_new RENAME TO t`).
+        let made_later = target == Target::ExistingDatabase && makers.iter().any(is_migration);
+        return if made_before || made_later { Vec::new() } else { declared };
     }
     // The declaration goes before a migration that makes the same: it is the final state.
     if makers.contains(&at) {

@@ -15,6 +15,8 @@ pub(super) enum Treatment {
     PassOver(Option<&'static str>),
     /// Transaction control.
     Refuse,
+    /// About databases or the server.
+    RefuseServerWide,
 }
 
 pub(super) fn treatment(kind: Kind, tree: &NodeEnum, first: bool, last: bool) -> Treatment {
@@ -27,12 +29,35 @@ pub(super) fn treatment(kind: Kind, tree: &NodeEnum, first: bool, last: bool) ->
             Ok(Control::TransStmtCommit) if kind == Kind::Migrations && last => Treatment::PassOver(None),
             _ => Treatment::Refuse,
         },
+        _ if is_server_wide(tree) => Treatment::RefuseServerWide,
         // The statements of a migration run one after the other, so a setting has its meaning there; elsewhere each is
         // deployed by itself, wherever its references put it.
         _ if kind != Kind::Migrations && sets_session(tree) => {
             Treatment::PassOver(Some("a setting of the session has no effect here and was left out"))
         }
         _ => Treatment::Deploy,
+    }
+}
+
+/// Statements about databases as a whole, tablespaces and the server's settings: their effect would not stay in the one
+/// database that the bundle is for.
+fn is_server_wide(tree: &NodeEnum) -> bool {
+    let database = ObjectType::ObjectDatabase as i32;
+    let tablespace = ObjectType::ObjectTablespace as i32;
+    match tree {
+        NodeEnum::CreatedbStmt(_)
+        | NodeEnum::DropdbStmt(_)
+        | NodeEnum::AlterDatabaseStmt(_)
+        | NodeEnum::AlterDatabaseSetStmt(_)
+        | NodeEnum::AlterDatabaseRefreshCollStmt(_)
+        | NodeEnum::CreateTableSpaceStmt(_)
+        | NodeEnum::DropTableSpaceStmt(_)
+        | NodeEnum::AlterTableSpaceOptionsStmt(_)
+        | NodeEnum::AlterSystemStmt(_) => true,
+        NodeEnum::RenameStmt(rename) => [database, tablespace].contains(&rename.rename_type),
+        NodeEnum::AlterOwnerStmt(alter) => [database, tablespace].contains(&alter.object_type),
+        NodeEnum::GrantStmt(grant) => [database, tablespace].contains(&grant.objtype),
+        _ => false,
     }
 }
 
@@ -445,6 +470,15 @@ fn option<'a>(tree: &'a NodeEnum, name: &str) -> Option<&'a Node> {
     })
 }
 
+/// The names in a `DROP`, each in its parts.
+pub fn dropped_names(drop: &pg_query::protobuf::DropStmt) -> Vec<Vec<String>> {
+    let parts = |object: &Node| match &object.node {
+        Some(NodeEnum::List(list)) => name_parts(&list.items),
+        _ => Vec::new(),
+    };
+    drop.objects.iter().map(parts).filter(|parts| !parts.is_empty()).collect()
+}
+
 /// Statements of which PostgreSQL says "cannot run inside a transaction block" (its `PreventInTransactionBlock`).
 pub(super) fn refuses_transaction(tree: &NodeEnum) -> bool {
     let has_option = |options: &[Node], wanted: &str| {
@@ -466,12 +500,8 @@ pub(super) fn refuses_transaction(tree: &NodeEnum) -> bool {
         }),
         NodeEnum::VacuumStmt(vacuum) => vacuum.is_vacuumcmd,
         NodeEnum::ClusterStmt(cluster) => cluster.relation.is_none(),
-        NodeEnum::CreatedbStmt(_)
-        | NodeEnum::DropdbStmt(_)
-        | NodeEnum::CreateTableSpaceStmt(_)
-        | NodeEnum::DropTableSpaceStmt(_)
-        | NodeEnum::AlterSystemStmt(_)
-        | NodeEnum::CreateSubscriptionStmt(_) => true,
+        NodeEnum::CreateSubscriptionStmt(_) => true,
+        // `CREATE DATABASE` and its like are refused before this is asked.
         _ => false,
     }
 }

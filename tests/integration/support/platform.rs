@@ -58,6 +58,13 @@ impl Platform {
         register(&self.name, None, bundle).await
     }
 
+    /// `/register` of the main database with `force=true`.
+    pub(crate) async fn register_forced(&self, bundle: &BundleBuilder) -> Answer {
+        let _beside = DEPLOYMENTS.read().await;
+        let form = Form::new().text("platform", self.name.clone()).text("force", "true");
+        send_form(form.part("schema", archive_part(bundle.tar_gz()))).await
+    }
+
     /// `/register` that must be refused while the database is new: neither it nor a blueprint is left.
     pub(crate) async fn register_refused(&self, bundle: &BundleBuilder) -> Answer {
         let _alone = DEPLOYMENTS.write().await;
