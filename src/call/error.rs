@@ -94,3 +94,23 @@ pub enum CallError {
         cause: String,
     },
 }
+
+impl CallError {
+    /// The error without PostgreSQL's words, which may hold values.
+    pub fn for_log(&self) -> String {
+        match self {
+            Self::Query { function, postgres, .. } | Self::Conversion { function, postgres } => {
+                format!("{function} failed with SQLSTATE {}", postgres.code().code())
+            }
+            Self::Request(_)
+            | Self::Name(_)
+            | Self::Database(_)
+            | Self::FunctionNotFound { .. }
+            | Self::Parameters { .. }
+            | Self::Value { .. }
+            | Self::Timeout { .. }
+            | Self::Lost { .. }
+            | Self::Protocol { .. } => self.to_string(),
+        }
+    }
+}

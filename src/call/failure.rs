@@ -1,6 +1,7 @@
 //! What PostgreSQL's refusal of a call means, told from its SQLSTATE and from how far the call had come. No I/O.
 
 use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use tokio_postgres::error::{DbError, Severity, SqlState};
@@ -60,6 +61,10 @@ impl Circumstances<'_> {
         }
         if error.source().is_some_and(|source| source.is::<super::json::Malformed>()) {
             return CallError::Protocol { function, cause: describe(error) }.into();
+        }
+        if is_unsendable(error) {
+            let reason = format!("{function}: there are too many parameters, or one is too large, to be sent at once");
+            return CallError::Request(reason).into();
         }
         // Bound but not answered: the server may have had it and run it.
         let may_have_run = self.phase != Phase::Prepare;
@@ -149,8 +154,8 @@ fn is_about_a_parameter(postgres: &DbError) -> bool {
 /// The function that was looked up does not take these types after all.
 fn is_mismatch(code: &str) -> bool {
     // undefined_function, ambiguous_function, datatype_mismatch, cannot_coerce, invalid_function_definition,
-    // indeterminate_datatype, undefined_object (a type), syntax_error_or_access_rule_violation
-    matches!(code, "42883" | "42725" | "42804" | "42846" | "42P13" | "42P18" | "42704" | "42P38")
+    // indeterminate_datatype, undefined_object (a type); class 54 is "too many arguments".
+    matches!(code, "42883" | "42725" | "42804" | "42846" | "42P13" | "42P18" | "42704") || code.starts_with("54")
 }
 
 /// What a function or a statement says that was changed since it was looked up or prepared.
@@ -175,6 +180,12 @@ fn is_outdated(code: &str) -> bool {
             | "42809"
             | "XX000"
     )
+}
+
+/// The message could not be made: its lengths are counted in 16 or 32 bits.
+fn is_unsendable(error: &tokio_postgres::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|source| source.kind() == io::ErrorKind::InvalidInput)
 }
 
 /// tokio-postgres tells which parameter only in its sentence.

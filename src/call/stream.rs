@@ -105,7 +105,7 @@ impl Rows {
                         elapsed: self.since.elapsed(),
                         limit: self.limit,
                     };
-                    return Poll::Ready(Chunk::Failed(io::Error::other(circumstances.explain(&error).error)));
+                    return Poll::Ready(Chunk::Failed(io::Error::other(circumstances.explain(&error).error.for_log())));
                 }
                 None => return Poll::Ready(Chunk::Last),
             };

@@ -23,6 +23,10 @@ use super::socket::Endpoint;
 /// Takes back what a call may have set in its session. `RESET ALL` returns to what the connection started with; it
 /// leaves the role, which `SET SESSION AUTHORIZATION` takes back. One message and one round trip that nobody waits for,
 /// because it travels with the call: see [`Pooled::clean_up`].
+///
+/// Its price, for one-row calls on 16 connections of a machine with two cores that also runs PostgreSQL: 80,000/s without
+/// it, 65,000/s with an empty message in its place, 61,000/s with the first two statements, 50,000/s with all. Preparing
+/// the statements costs more, because each is then a message of its own.
 const CLEAN_UP: &str = "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;\
                         SELECT pg_catalog.pg_advisory_unlock_all();DISCARD TEMP;DISCARD SEQUENCES";
 

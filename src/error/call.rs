@@ -8,7 +8,7 @@ use crate::call::CallError;
 
 impl From<CallError> for ApiError {
     fn from(error: CallError) -> Self {
-        let message = error.to_string();
+        let (message, for_log) = (error.to_string(), error.for_log());
         match error {
             CallError::Request(_) => Self::invalid_request(message),
             CallError::Name(error) => Self::invalid_request(error.to_string()),
@@ -29,9 +29,9 @@ impl From<CallError> for ApiError {
                 let sentence = match status {
                     // No internals in the sentence; what PostgreSQL said is the cause.
                     500.. => format!("{function} failed in PostgreSQL; sqlstate and cause say why"),
-                    _ => message.clone(),
+                    _ => message,
                 };
-                Self::new(ErrorCode::QueryFailed(status), sentence).with_postgres(&postgres).logging(message)
+                Self::new(ErrorCode::QueryFailed(status), sentence).with_postgres(&postgres).logging(for_log)
             }
             CallError::Timeout { .. } => Self::new(ErrorCode::QueryTimeout, message).with("sqlstate", "57014"),
             CallError::Lost { cause, .. } => Self::new(ErrorCode::ConnectionFailed, message).logging(cause),

@@ -215,3 +215,20 @@ async fn a_connection_that_breaks_during_a_call_is_told_and_the_call_not_repeate
     assert!(body["message"].as_str().unwrap().contains("may have run"), "{body}");
     assert_eq!(platform.rows("one", "").await, r#"[{"one":1}]"#);
 }
+
+#[tokio::test]
+async fn a_database_that_is_dropped_or_made_again_elsewhere_is_noticed() {
+    let platform = Platform::with(FAILING).await;
+    let elsewhere = databases(&wide_pools());
+    assert_eq!(platform.rows("one", "").await, r#"[{"one":1}]"#);
+    elsewhere.drop_database(platform.address.name()).await.unwrap();
+    let (status, body) = platform.error("one", "").await;
+    assert_eq!((status, body["error"].as_str()), (404, Some("database_not_found")), "{body}");
+    assert!(body["message"].as_str().unwrap().contains("register it again"), "{body}");
+    make(&elsewhere, &platform.address, "CREATE FUNCTION one() RETURNS text LANGUAGE sql AS $$SELECT 'new'$$").await;
+    assert_eq!(platform.rows("one", "").await, r#"[{"one":"new"}]"#);
+    // Both in between two calls.
+    elsewhere.drop_database(platform.address.name()).await.unwrap();
+    make(&elsewhere, &platform.address, FAILING).await;
+    assert_eq!(platform.rows("one", "").await, r#"[{"one":1}]"#);
+}

@@ -343,6 +343,12 @@ async fn values_at_the_end_are_collected() {
     }
     let many = (0..10_000).map(|number| number.to_string()).collect::<Vec<_>>().join(",");
     assert_eq!(platform.rows("v", &format!("[\"x\",{many}]")).await, format!("[{{\"v\":\"x{{{many}}}\"}}]"));
+    assert_eq!(platform.rows("vany", "[\"a\",1,true]").await, r#"[{"vany":"a1t"}]"#);
+    // These are passed one by one, and PostgreSQL takes no more than a hundred.
+    for count in [200, 70_000] {
+        let many = format!("[{}]", vec!["\"x\""; count].join(","));
+        assert_eq!(platform.error("vany", &many).await.0, 400, "{count}");
+    }
 }
 
 #[tokio::test]
