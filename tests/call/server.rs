@@ -13,6 +13,12 @@ const SCRIPT: &str = r#"
 set -e
 folder=$(mktemp -d /tmp/stonescriptdb-call.XXXXXX)
 cd "$folder"
+finish() {
+    [ -z "$server" ] || { kill -INT "$server" && wait "$server"; } || true
+    rm -rf "$folder"
+}
+trap finish EXIT
+trap 'exit 1' HUP INT PIPE TERM
 "$BIN/initdb" -D data -U postgres -A trust -E UTF8 --no-sync >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
 for setting in $SETTINGS; do echo "$setting" | sed "s/=\(.*\)/ = '\1'/" >>data/postgresql.conf; done
 start() {
@@ -27,9 +33,6 @@ while read -r _; do
     wait $server || true
     start
 done
-kill -INT $server
-wait $server || true
-rm -rf "$folder"
 "#;
 
 /// A running server.
