@@ -5,7 +5,7 @@
 #   ./scripts/bench.sh             every benchmark there is
 #   ./scripts/bench.sh register    new databases, further tenants, and the same bundle once more
 #
-# BENCH_PAIRS=15 takes 15 turns instead of 9 (at least 7, for a median that means something). A benchmark NAME is a file
+# BENCH_PAIRS=15 takes 15 turns instead of 7, which is the least that makes a median mean something. A benchmark NAME is a file
 # scripts/bench/NAME.sh with a function bench_NAME, and stands in the list below.
 set -euo pipefail
 
@@ -22,7 +22,7 @@ chosen=("$@")
 for name in "${chosen[@]}"; do
     [[ " ${benchmarks[*]} " == *" $name "* ]] || fail "no benchmark $name; there are: ${benchmarks[*]}"
 done
-pairs=${BENCH_PAIRS:-9}
+pairs=${BENCH_PAIRS:-7}
 if ! [[ $pairs =~ ^[0-9]+$ ]] || ((pairs < 7 || pairs > 1000)); then
     fail "BENCH_PAIRS=$pairs: expected 7 to 1000"
 fi
@@ -40,6 +40,9 @@ want_postgres
 [[ -x $(postgres_bin_dir)/psql ]] || want_command psql postgresql-client
 find_cargo
 install_missing
+
+free=$(df -Pk "${TMPDIR:-/tmp}" | awk 'NR == 2 { print int($4 / 1024) }')
+((free >= 3000)) || fail "${TMPDIR:-/tmp} has $free MiB free, and the databases need 3000; set TMPDIR to another folder"
 
 say "Building the gateway; the first time takes a few minutes" >&2
 cargo build --release --locked || fail "the build failed; cargo's last lines say why"
@@ -70,5 +73,5 @@ done
 print_table
 say ""
 describe_machine
-say "$pairs turns. Times are medians; the ratio is the median of the turns' ratios, with the lowest and the highest. Load" \
+say "$pairs turns, of short ones more. Times are medians; the ratio is the median of the turns' ratios, with the lowest and the highest. Load" \
     "average before: $load. $SECONDS s in all."

@@ -62,7 +62,7 @@ step "Formatting"
 cargo fmt --check || fail "cargo fmt puts it right"
 
 step "Shell scripts"
-shellcheck -x .ci/run scripts/*.sh tests/*.sh deploy/*.sh
+shellcheck -x .ci/run scripts/*.sh scripts/bench/*.sh tests/*.sh deploy/*.sh
 
 step "Clippy"
 cargo clippy --locked --all-targets -- -D warnings

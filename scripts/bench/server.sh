@@ -13,7 +13,8 @@ start_gateway() {
     url=http://127.0.0.1:$port
     mkdir -m 755 "$data"
     # In a folder of its own, so that no .env is read.
-    (cd "$work" && exec env GATEWAY_PORT="$port" DATA_DIR="$data" "$(target_dir)/release/stonescriptdb-gateway") \
+    (cd "$work" && exec env GATEWAY_PORT="$port" DATA_DIR="$data" PG_BIN_DIR="$(postgres_bin_dir)" \
+        "$(target_dir)/release/stonescriptdb-gateway") \
         >"$log" 2>&1 &
     gateway=$!
     if ! wait_until_healthy "$url" "$gateway" 120; then
@@ -28,11 +29,17 @@ start_gateway() {
     unset PGOPTIONS PGSERVICE PGPASSFILE PSQLRC
 }
 
+# At once and without a checkpoint, which would write out gigabytes that are removed right after.
 stop_gateway() {
     [[ -n $gateway ]] || return 0
-    kill -TERM "$gateway" 2>/dev/null || true
+    local postmaster deadline=$((SECONDS + 30))
+    kill -KILL "$gateway" 2>/dev/null || true
     wait "$gateway" 2>/dev/null || true
     gateway=
+    # The first line of its own file; without the gateway nobody starts another one.
+    read -r postmaster 2>/dev/null <"$work/data/postgres/postmaster.pid" || return 0
+    kill -QUIT "$postmaster" 2>/dev/null || true
+    while kill -0 "$postmaster" 2>/dev/null && ((SECONDS < deadline)); do sleep 0.1; done
 }
 
 # --- the gateway's side -----------------------------------------------------------------------------------------------
@@ -69,10 +76,26 @@ open_session() {
 
 # Runs one statement in the session. It takes what psql's \timing says. Usage: in_session SQL
 in_session() {
-    local line
     say "$1;" >&"${session[1]}"
-    IFS= read -r -t 60 line <&"${session[0]}" || fail "psql ended during: $1"
-    [[ $line =~ ^Time:\ ([0-9.]+)\ ms ]] || fail "psql: $line (in: $1)"
+    read_timing "$1"
+}
+
+# Connects the session anew and asks one question; it takes both together. Usage: connect_session DATABASE
+connect_session() {
+    local from=${EPOCHREALTIME/./}
+    printf '\\connect "%s"\nSELECT 1 AS one \\gset\n' "$1" >&"${session[1]}"
+    read_timing "connecting to $1"
+    took $((${EPOCHREALTIME/./} - from))
+}
+
+# Has PostgreSQL write everything to disk, so that what comes is not disturbed by what was.
+settle() { in_session CHECKPOINT; }
+
+# Usage: read_timing WHAT-WAS-ASKED
+read_timing() {
+    local line
+    IFS= read -r -t 60 line <&"${session[0]}" || fail "psql gave no answer: $1"
+    [[ $line =~ ^Time:\ ([0-9.]+)\ ms ]] || fail "psql: $line (asked: $1)"
     took "$(microseconds "${BASH_REMATCH[1]}" 1000)"
 }
 
