@@ -31,7 +31,7 @@ async fn the_first_start_makes_a_private_cluster_and_the_next_finds_its_data() {
     for who in Who::possible() {
         let place = Place::new(*who);
         let gateway = place.start(&[("ADMIN_TOKEN", "the-admins-token")]);
-        assert_eq!(gateway.health(), 200);
+        gateway.wait_until_healthy();
         assert_eq!(place.cluster_uid(), place.postgres_uid(), "{who:?}");
         assert_eq!(mode(place.cluster()), 0o700);
         assert_eq!(mode(place.data_dir().join(".postgres-password")), 0o600);
@@ -93,7 +93,7 @@ async fn a_gateway_killed_hard_leaves_a_server_that_the_next_takes_over_and_stop
 
         let gateway = place.start(&[]);
         assert_eq!(place.postmaster(), Some(postmaster), "{who:?}: not taken over");
-        assert_eq!(gateway.health(), 200);
+        gateway.wait_until_healthy();
         assert_eq!(stored(&place).await, 42);
         gateway.stop(Signal::SIGTERM);
         place.assert_no_postgres();
@@ -175,7 +175,7 @@ async fn a_start_killed_while_it_makes_the_cluster_leaves_nothing_in_the_way() {
         place.make_folders(&place.data_dir().join("postgres.new-0/base"));
 
         let gateway = place.start(&[]);
-        assert_eq!(gateway.health(), 200);
+        gateway.wait_until_healthy();
         store(&place).await;
         assert!(!place.data_dir().join("postgres.new-0").exists());
         gateway.stop(Signal::SIGTERM);

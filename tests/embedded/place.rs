@@ -125,12 +125,12 @@ impl Place {
     }
 
     pub(crate) fn spawn(&self, variables: &[(&str, &str)]) -> Gateway {
-        Gateway::new(self.command(variables).spawn().unwrap())
+        Gateway::new(spawned(&mut self.command(variables)))
     }
 
     /// Runs the program to its end; gives its exit code and what it has written to stdout and stderr.
     pub(crate) fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
-        let mut gateway = Gateway::new(self.command(variables).args(arguments).spawn().unwrap());
+        let mut gateway = Gateway::new(spawned(self.command(variables).args(arguments)));
         let status = gateway.wait_until_ended();
         let (stdout, stderr) = gateway.take_output();
         (status.code(), stdout, stderr)
@@ -307,6 +307,11 @@ impl Gateway {
     }
 
     /// The status of `GET /health`.
+    /// On a machine with much else to do, the first connection may take longer than `/health` waits for it.
+    pub(crate) fn wait_until_healthy(&self) {
+        wait_for("/health to answer 200", || (self.health() == 200).then_some(()));
+    }
+
     pub(crate) fn health(&self) -> u16 {
         let mut stream = self.send_bytes("GET /health HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n");
         let mut answer = String::new();
@@ -351,4 +356,13 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Starts a program that was copied here. While another test forks, its child holds the copy open for a moment, and the
+/// system refuses to run a file that is open for writing.
+fn spawned(command: &mut Command) -> std::process::Child {
+    wait_for("the program's file to be closed", || match command.spawn() {
+        Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => None,
+        result => Some(result.unwrap()),
+    })
 }

@@ -22,7 +22,7 @@ fn a_second_gateway_on_the_same_data_is_refused() {
             place.data_dir().display()
         )
     );
-    assert_eq!(gateway.health(), 200);
+    gateway.wait_until_healthy();
     gateway.stop(Signal::SIGTERM);
 }
 
@@ -177,7 +177,7 @@ fn root_goes_on_with_a_cluster_that_an_ordinary_user_has_made() {
     let owner = users.cluster_uid();
     let place = Place::new(Who::Root);
     let gateway = place.start(&[("DATA_DIR", users.data_dir().to_str().unwrap())]);
-    assert_eq!(gateway.health(), 200);
+    gateway.wait_until_healthy();
     gateway.stop(Signal::SIGTERM);
     assert_eq!(users.cluster_uid(), owner);
     users.start(&[]).stop(Signal::SIGTERM);
