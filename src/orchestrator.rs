@@ -33,6 +33,7 @@ pub use self::report::{Registered, Report, SeedReport, SkippedStatement};
 
 use self::blueprint::{Blueprint, Blueprints};
 use self::deployment::Goal;
+use self::runner::Mode;
 use self::tracking::Origin;
 use crate::bundle::Bundle;
 use crate::bundle::order::{self, Target};
@@ -159,12 +160,20 @@ impl Orchestrator {
         let origin =
             Origin { platform: address.platform().given().to_owned(), bundle_checksum: bundle.checksum.clone() };
         let declared = Some(&blueprint.catalog);
-        let goal = Goal { script: &script, target, declared, force, origin: &origin, lock_timeout: self.lock_timeout };
+        let goal = Goal {
+            script: &script,
+            target,
+            declared,
+            force,
+            mode: Mode::Apply,
+            origin: &origin,
+            lock_timeout: self.lock_timeout,
+        };
         let result = deployment::deploy(&session, goal).await;
         session.close().await;
         // Also after a failure: a migration that runs outside the transaction may have changed something.
         self.databases.deployed(address.name());
-        result.map(|(report, _)| report)
+        result.map(|outcome| outcome.report)
     }
 }
 

@@ -11,9 +11,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::catalog::Catalog;
-use super::deployment::{self, Goal};
+use super::deployment::{self, Goal, Outcome};
 use super::error::DeployError;
 use super::report::Report;
+use super::runner::Mode;
 use super::tracking::Origin;
 use crate::bundle::Bundle;
 use crate::bundle::order::{self, Target};
@@ -120,12 +121,13 @@ async fn build(
         target: Target::NewDatabase,
         declared: None,
         force: false,
+        mode: Mode::Apply,
         origin: &origin,
         lock_timeout,
     };
     let built = fill(databases, name, goal).await;
     let recorded = match built {
-        Ok((report, catalog)) => {
+        Ok(Outcome { report, catalog, .. }) => {
             let blueprint = Blueprint { name: name.to_string(), report, catalog };
             record(databases, &blueprint, platform, bundle).await.map(|()| blueprint)
         }
@@ -146,7 +148,7 @@ async fn build(
     }
 }
 
-async fn fill(databases: &Databases, name: &DatabaseName, goal: Goal<'_>) -> Result<(Report, Catalog), DeployError> {
+async fn fill(databases: &Databases, name: &DatabaseName, goal: Goal<'_>) -> Result<Outcome, DeployError> {
     let session = databases.session(name).await?;
     let result = deployment::deploy(&session, goal).await;
     // A template may have no connections but the copier's.

@@ -17,7 +17,7 @@ use super::functions::{self, CatalogFunction};
 use super::migrations::{self, Migrations};
 use super::missing::{self, Missing};
 use super::report::Report;
-use super::runner::{Failure, Runner};
+use super::runner::{Failure, Mode, Runner};
 use super::standing::Standing;
 use super::tracking::{self, Change, NameOf, Origin, Record, Tracked, TrackedFunction, TrackedObject};
 use super::verify;
@@ -38,16 +38,30 @@ pub struct Goal<'a> {
     pub declared: Option<&'a Catalog>,
     /// Whether changes that lose values are applied.
     pub force: bool,
+    /// Whether it is meant.
+    pub mode: Mode,
     /// Who asked, and the bundle.
     pub origin: &'a Origin,
     /// How long a statement waits for a lock.
     pub lock_timeout: Duration,
 }
 
+/// What a deployment came to.
+pub struct Outcome {
+    /// What was done, as the client reads it.
+    pub report: Report,
+    /// The catalog in the end.
+    pub catalog: Catalog,
+    /// What it changed, by class.
+    pub validation: SchemaValidation,
+    /// Every statement of the bundle that was run, and those that were generated, in order.
+    pub statements: Vec<String>,
+}
+
 /// Runs the deployment on a connection of its own. An error means that nothing was changed, except by a migration that
 /// PostgreSQL refuses in a transaction.
-pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<(Report, Catalog), DeployError> {
-    let runner = Runner::begin(client, goal.lock_timeout).await?;
+pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<Outcome, DeployError> {
+    let runner = Runner::begin(client, goal.mode, goal.lock_timeout).await?;
     tracking::create_tables(client).await?;
     let tracked = tracking::read(client).await?;
     let before = catalog::read(client).await?;
@@ -74,8 +88,9 @@ pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<(Report, Catalog)
     deployment.run_statements(&before).await?;
     deployment.settle_functions().await?;
     deployment.seed().await?;
-    let after = deployment.verify(&before).await?;
-    deployment.finish().await.map(|report| (report, after))
+    let (catalog, validation) = deployment.verify(&before).await?;
+    let (report, statements) = deployment.finish().await?;
+    Ok(Outcome { report, catalog, validation, statements })
 }
 
 struct Deployment<'a> {
@@ -218,11 +233,7 @@ impl<'a> Deployment<'a> {
         for one in missing {
             // What a parent table brings needs no statement; what is missing in the end is told by the verification.
             let Some(sql) = &one.sql else { continue };
-            self.runner
-                .client
-                .batch_execute(sql)
-                .await
-                .map_err(|error| DeployError::Generated { statement: sql.clone(), source: error })?;
+            self.runner.generated(sql).await?;
             let column = one.change.column.as_ref().map(|column| format!(".{column}")).unwrap_or_default();
             self.record.changes.push(Change {
                 change_type: one.change.change_type.as_str(),
@@ -410,6 +421,7 @@ impl<'a> Deployment<'a> {
         }
         for (name, drop) in functions::triggers_of_orphans(&self.runner, &orphans).await? {
             self.runner.own("dropping a trigger that the bundle no longer has", &drop).await?;
+            self.runner.note(&drop);
             let detail = json!({ "statement": drop });
             self.record.changes.push(Change { change_type: "DropTrigger", name_of: NameOf::Text, name, detail });
         }
@@ -443,7 +455,7 @@ impl<'a> Deployment<'a> {
     }
 
     /// Before anything is committed: what would be lost, and whether the database is what its bundle declares.
-    async fn verify(&self, before: &Catalog) -> Result<Catalog, DeployError> {
+    async fn verify(&self, before: &Catalog) -> Result<(Catalog, SchemaValidation), DeployError> {
         let after = catalog::read(self.runner.client).await?;
         let validation = SchemaValidation::of(diff::between(before, &after));
         if validation.needs_force() && !self.goal.force {
@@ -453,10 +465,10 @@ impl<'a> Deployment<'a> {
             verify::differences(&declared.restricted(&self.declared_tables, &self.declared_types), &after)
         };
         let differences = self.goal.declared.map(compare).unwrap_or_default();
-        if differences.is_empty() { Ok(after) } else { Err(DeployError::Differs { differences }) }
+        if differences.is_empty() { Ok((after, validation)) } else { Err(DeployError::Differs { differences }) }
     }
 
-    async fn finish(mut self) -> Result<Report, DeployError> {
+    async fn finish(mut self) -> Result<(Report, Vec<String>), DeployError> {
         let failed = DeployError::own("recording the migrations");
         let applied = self.migrations.applied();
         tracking::write_migrations(self.runner.client, applied, self.goal.origin).await.map_err(failed)?;
@@ -464,8 +476,8 @@ impl<'a> Deployment<'a> {
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);
         self.report.warnings.extend(self.goal.script.warnings.iter().cloned());
         tracking::write(self.runner.client, &self.record, self.goal.origin).await?;
-        self.runner.commit().await?;
-        Ok(self.report)
+        let statements = self.runner.end().await?;
+        Ok((self.report, statements))
     }
 }
 

@@ -214,7 +214,9 @@ pub async fn drop_orphans(runner: &Runner<'_>, orphans: &[&TrackedFunction]) -> 
     for orphan in orphans {
         // The signature is as `regprocedure` prints it: quoted, and readable again.
         let sql = format!("DROP ROUTINE IF EXISTS {}", orphan.signature);
-        runner.client.batch_execute(&sql).await.map_err(|error| {
+        let dropped = runner.client.batch_execute(&sql).await;
+        runner.note(&sql);
+        dropped.map_err(|error| {
             let database_error = error.as_db_error();
             DeployError::Statement(Box::new(StatementError {
                 step: format!("dropping {}, which the bundle no longer has", orphan.signature),

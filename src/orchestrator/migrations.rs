@@ -12,7 +12,7 @@ use self::declared::{Decision, Declared, History, Live, Name};
 use super::error::DeployError;
 use super::objects::beginning;
 use super::report::SkippedStatement;
-use super::runner::{Failure, Runner};
+use super::runner::{Failure, Mode, Runner};
 use super::tracking::{self, Origin, Tracked};
 use super::twins;
 use crate::bundle::Kind;
@@ -115,6 +115,10 @@ impl<'a> Migrations<'a> {
             return Ok(());
         }
         if statement.refuses_transaction() {
+            if runner.mode == Mode::Rehearse {
+                runner.note(&statement.text);
+                return Ok(());
+            }
             return self.run_outside(runner, statement, migration).await;
         }
         match &mut self.new_database {

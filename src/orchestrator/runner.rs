@@ -2,6 +2,7 @@
 //!
 //! Owns the transaction: nothing else says `BEGIN` or `COMMIT`. Called by [`super::deployment`] and its parts.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
@@ -28,30 +29,65 @@ const DEFER_AGAIN: &str = "DO $$
         END IF;
     END $$";
 
+/// Whether a deployment is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is committed.
+    Apply,
+    /// It is rolled back in the end; what PostgreSQL refuses in a transaction is told of, not run.
+    Rehearse,
+}
+
 /// A transaction on one connection.
 pub struct Runner<'a> {
     /// For the deployment's own queries.
     pub client: &'a Client,
+    /// Whether the transaction is committed in the end.
+    pub mode: Mode,
     settings: String,
+    /// What was run of the bundle, or generated for it, in order.
+    statements: Mutex<Vec<String>>,
 }
 
 impl<'a> Runner<'a> {
     /// Opens the transaction.
-    pub async fn begin(client: &'a Client, lock_timeout: Duration) -> Result<Self, DeployError> {
+    pub async fn begin(client: &'a Client, mode: Mode, lock_timeout: Duration) -> Result<Self, DeployError> {
         // Bodies are checked when everything is there (`functions::validate`), so functions need no order among
         // themselves. The other settings are those that a migration before this one may have changed.
         let settings = format!(
             "RESET SESSION AUTHORIZATION; RESET ALL; SET lock_timeout = {}; SET check_function_bodies = off;",
             lock_timeout.as_millis()
         );
-        let runner = Self { client, settings };
+        let runner = Self { client, mode, settings, statements: Mutex::default() };
         runner.own("opening the transaction", &format!("BEGIN; {}", runner.settings)).await?;
         Ok(runner)
     }
 
-    /// Ends the transaction.
-    pub async fn commit(&self) -> Result<(), DeployError> {
-        self.own("committing", "COMMIT").await
+    /// Ends the transaction; the statements that it ran.
+    pub async fn end(self) -> Result<Vec<String>, DeployError> {
+        match self.mode {
+            Mode::Apply => self.own("committing", "COMMIT").await?,
+            Mode::Rehearse => self.own("rolling back", "ROLLBACK").await?,
+        }
+        Ok(self.statements.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Has the statement told of as one that was run.
+    pub fn note(&self, sql: &str) {
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner).push(sql.to_owned());
+    }
+
+    /// The last statement was taken back.
+    pub fn forget_last(&self) {
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    }
+
+    /// Runs a statement that the gateway generated to bring the database to its declaration.
+    pub async fn generated(&self, sql: &str) -> Result<(), DeployError> {
+        let run = self.client.batch_execute(sql).await;
+        run.map_err(|error| DeployError::Generated { statement: sql.to_owned(), source: error })?;
+        self.note(sql);
+        Ok(())
     }
 
     /// Takes back what was set for the session.
@@ -84,7 +120,10 @@ impl<'a> Runner<'a> {
     pub async fn run_as(&self, statement: &Statement, sql: &str, prefix: usize) -> Result<u64, Failure> {
         let guarded = format!("{SAVEPOINT}{sql}{RELEASE}");
         match self.client.simple_query(&guarded).await {
-            Ok(messages) => Ok(rows_changed(&messages)),
+            Ok(messages) => {
+                self.note(sql);
+                Ok(rows_changed(&messages))
+            }
             Err(error) => {
                 if error.as_db_error().is_some() {
                     // Fails only with the connection, which the next statement then reports.

@@ -26,6 +26,9 @@ pub async fn run(runner: &Runner<'_>, statement: &Statement, table: &(String, St
         }
         Err(_) => false,
     };
+    if twin {
+        runner.forget_last();
+    }
     let end = if twin { "ROLLBACK TO SAVEPOINT twins" } else { "RELEASE SAVEPOINT twins" };
     runner.client.batch_execute(end).await.map_err(failed)?;
     result.map(|_| !twin)
