@@ -6,6 +6,7 @@ use super::{ApiError, ErrorCode};
 use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::SqlError;
+use crate::orchestrator::fleet::FleetFailure;
 use crate::orchestrator::{DeployError, StatementError};
 
 /// PostgreSQL's `syntax_error`.
@@ -48,9 +49,32 @@ impl From<DeployError> for ApiError {
             DeployError::Own { .. } | DeployError::Interrupted { .. } | DeployError::Unreadable { .. } => {
                 Self::internal(message)
             }
+            DeployError::NotFound { database, .. } => {
+                Self::new(ErrorCode::DatabaseNotFound, message).with("database", database)
+            }
+            DeployError::NoDatabase { .. } => Self::new(ErrorCode::DatabaseNotFound, message),
+            DeployError::Fleet(failure) => fleet_error(*failure, message),
+            DeployError::Name(_) => Self::invalid_request(message),
             DeployError::Database(error) => error.into(),
         }
     }
+}
+
+/// 409 whatever stopped the first one, with what is known of that beside the lists (contract §4, "Many databases").
+fn fleet_error(failure: FleetFailure, message: String) -> ApiError {
+    let FleetFailure { updated, failed, pending, validation, first } = failure;
+    let first = ApiError::from(first);
+    let mut error = ApiError::new(
+        ErrorCode::MigrationFailed,
+        if first.code.status() < 500 { message } else { first.message.clone() },
+    );
+    error.details.insert("databases_updated".to_owned(), json!(updated));
+    error.details.insert("databases_failed".to_owned(), json!(failed));
+    error.details.insert("databases_pending".to_owned(), json!(pending));
+    error.details.insert("schema_validation".to_owned(), json!(validation));
+    error.details.extend(first.details);
+    error.log_cause = first.log_cause;
+    error
 }
 
 fn order_error(error: OrderError, message: String) -> ApiError {

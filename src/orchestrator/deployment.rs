@@ -21,7 +21,7 @@ use super::runner::{Failure, Mode, Runner};
 use super::standing::Standing;
 use super::tracking::{self, Change, NameOf, Origin, Record, Tracked, TrackedFunction, TrackedObject};
 use super::verify;
-use super::{extensions, objects, seeders};
+use super::{extensions, objects, seeders, shape};
 use crate::bundle::Kind;
 use crate::bundle::order::{Script, Target};
 use crate::bundle::sql::{Class, Object, Statement};
@@ -89,7 +89,7 @@ pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<Outcome, DeployEr
     deployment.settle_functions().await?;
     deployment.seed().await?;
     let (catalog, validation) = deployment.verify(&before).await?;
-    let (report, statements) = deployment.finish().await?;
+    let (report, statements) = deployment.finish(&catalog).await?;
     Ok(Outcome { report, catalog, validation, statements })
 }
 
@@ -468,14 +468,14 @@ impl<'a> Deployment<'a> {
         if differences.is_empty() { Ok((after, validation)) } else { Err(DeployError::Differs { differences }) }
     }
 
-    async fn finish(mut self) -> Result<(Report, Vec<String>), DeployError> {
+    async fn finish(mut self, after: &Catalog) -> Result<(Report, Vec<String>), DeployError> {
         let failed = DeployError::own("recording the migrations");
         let applied = self.migrations.applied();
         tracking::write_migrations(self.runner.client, applied, self.goal.origin).await.map_err(failed)?;
         self.report.migrations_applied = applied.len();
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);
         self.report.warnings.extend(self.goal.script.warnings.iter().cloned());
-        tracking::write(self.runner.client, &self.record, self.goal.origin).await?;
+        tracking::write(self.runner.client, &self.record, self.goal.origin, &shape::of(after)).await?;
         let statements = self.runner.end().await?;
         Ok((self.report, statements))
     }

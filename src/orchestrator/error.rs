@@ -3,11 +3,13 @@
 use tokio_postgres::error::{DbError, ErrorPosition};
 
 use super::diff::SchemaValidation;
+use super::fleet::FleetFailure;
 use super::seeders::SeederValidation;
 use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::Statement;
 use crate::databases::DatabaseError;
+use crate::databases::name::NameError;
 
 /// Why a deployment was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +117,26 @@ pub enum DeployError {
         /// For the log.
         cause: String,
     },
+    /// Not there, or not on record.
+    #[error("the database {database} {hint}")]
+    NotFound {
+        /// Its name.
+        database: String,
+        /// Why, and what to do.
+        hint: &'static str,
+    },
+    /// A platform without a database.
+    #[error("the platform {platform} has no database; POST /register makes one")]
+    NoDatabase {
+        /// As it was given.
+        platform: String,
+    },
+    /// Some of many databases.
+    #[error("{}", .0.sentence())]
+    Fleet(Box<FleetFailure>),
+    /// Names that are none.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// No connection, or the gateway's records.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -147,6 +169,21 @@ fn in_version(version: &Option<String>) -> String {
 }
 
 impl DeployError {
+    /// Whether the database was dropped by hand.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Database(DatabaseError::Gone { .. }))
+    }
+
+    /// PostgreSQL's own words, where it refused a statement.
+    pub fn cause(&self) -> Option<String> {
+        match self {
+            Self::Statement(error) => Some(error.cause.clone()),
+            Self::Generated { source, .. } => source.as_db_error().map(|error| error.message().to_owned()),
+            Self::Fleet(failure) => failure.first.cause(),
+            _ => None,
+        }
+    }
+
     /// For `map_err`: the gateway's own statement failed while it did `step`.
     pub fn own(step: &'static str) -> impl Fn(tokio_postgres::Error) -> Self {
         move |source| Self::Own { step, source }
