@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio_postgres::Client;
 
 use super::catalog::Catalog;
 use super::deployment::{self, Goal, Outcome};
@@ -163,11 +164,22 @@ async fn build(
 async fn fill(databases: &Databases, name: &DatabaseName, goal: Goal<'_>) -> Result<Outcome, DeployError> {
     let session = databases.session(name).await?;
     let result = deployment::deploy(&session, goal).await;
+    let settled = if result.is_ok() { settle_sequences(&session).await } else { Ok(()) };
     // A template may have no connections but the copier's.
     session.close().await;
     let result = result?;
+    settled?;
     databases.set_allow_connections(name, false).await?;
     Ok(result)
+}
+
+/// A sequence that was drawn from is ahead of what the server's log says of it by up to 32 values: that many draws are
+/// logged at once. A copy inherits the sequence but not the log's promise, so after a crash it would give out values a
+/// second time. `setval` leaves nothing promised: the first draw in each copy is logged there.
+async fn settle_sequences(client: &Client) -> Result<(), DeployError> {
+    let settle = "SELECT setval(seqrelid::regclass, pg_sequence_last_value(seqrelid)) FROM pg_sequence
+                  WHERE pg_sequence_last_value(seqrelid) IS NOT NULL";
+    client.execute(settle, &[]).await.map(drop).map_err(DeployError::own("settling the sequences of the blueprint"))
 }
 
 async fn record(
