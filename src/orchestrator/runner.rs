@@ -2,6 +2,7 @@
 //!
 //! Owns the transaction: nothing else says `BEGIN` or `COMMIT`. Called by [`super::deployment`] and its parts.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct Runner<'a> {
     pub client: &'a Client,
     /// Whether the transaction is committed in the end.
     pub mode: Mode,
+    /// Whether a rehearsal passed over something, so that the database in the end is not what it would be.
+    pub left_out: AtomicBool,
     settings: String,
     /// What was run of the bundle, or generated for it, in order.
     statements: Mutex<Vec<String>>,
@@ -58,7 +61,7 @@ impl<'a> Runner<'a> {
             "RESET SESSION AUTHORIZATION; RESET ALL; SET lock_timeout = {}; SET check_function_bodies = off;",
             lock_timeout.as_millis()
         );
-        let runner = Self { client, mode, settings, statements: Mutex::default() };
+        let runner = Self { client, mode, left_out: AtomicBool::default(), settings, statements: Mutex::default() };
         runner.own("opening the transaction", &format!("BEGIN; {}", runner.settings)).await?;
         Ok(runner)
     }

@@ -12,6 +12,7 @@ mod foreign_keys;
 mod functions;
 mod inheritance;
 mod large_schemas;
+mod migrate;
 mod migrations;
 mod names;
 mod owners;

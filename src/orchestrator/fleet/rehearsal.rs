@@ -1,8 +1,8 @@
 //! Finds out what a deployment will do to databases of one shape, without touching any of them where that is possible.
 //!
 //! Where they are what an older bundle's blueprint is, the deployment is made for real on a copy of that: no rows, no
-//! locks, and what PostgreSQL refuses in a transaction runs too. Otherwise it is made in the first database of the
-//! group, in a transaction that is rolled back.
+//! locks, and what PostgreSQL refuses in a transaction runs too. Otherwise, and where it fails there (perhaps only for
+//! want of rows), it is made in the first database of the group, in a transaction that is rolled back.
 
 use super::Group;
 use crate::databases::DatabaseError;
@@ -23,9 +23,9 @@ pub async fn rehearse(
 ) -> Result<Outcome, DeployError> {
     if let Some(older) = older_blueprint(orchestrator, group, prepared).await? {
         match on_copy(orchestrator, &older, prepared, force).await {
-            // Somebody dropped it since.
-            Err(DeployError::Database(error)) if error.is_missing_template() => {}
-            result => return result,
+            result @ (Ok(_) | Err(DeployError::Blocked { .. })) => return result,
+            // Somebody dropped the blueprint since, or a statement needs rows: the last word has a database with rows.
+            Err(error) => tracing::debug!(%error, "the rehearsal on a copy says nothing about databases with rows"),
         }
     }
     let mut last = None;
