@@ -34,5 +34,6 @@ pub mod embedded;
 pub mod error;
 pub mod logging;
 pub mod orchestrator;
+pub mod registry;
 pub mod router;
 pub mod server;

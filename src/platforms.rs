@@ -1,0 +1,179 @@
+//! Platforms that store their schemas on the gateway and create databases on demand (v2 of the API): the registry on disk,
+//! the blueprints, and the databases brought together. [`Platforms`] is the way in; `api` asks, nothing else does.
+
+mod error;
+
+use std::time::Instant;
+
+use serde::Serialize;
+use tokio::sync::mpsc::UnboundedSender;
+
+pub use self::error::PlatformsError;
+use crate::bundle::Bundle;
+use crate::databases::name::{Address, Id, Which};
+use crate::databases::{DatabaseInfo, Databases};
+use crate::orchestrator::fleet::{Event, Migrated, Wish};
+use crate::orchestrator::{Orchestrator, Report};
+use crate::registry::{PlatformRecord, Registry, RegistryError, SchemaRecord};
+
+/// Everything that v2 of the API does. Cheap to clone.
+#[derive(Clone)]
+pub struct Platforms {
+    registry: Registry,
+    databases: Databases,
+    orchestrator: Orchestrator,
+}
+
+/// A platform in a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlatformSummary {
+    /// As it was given.
+    pub name: String,
+    /// Stored schemas.
+    pub schemas: usize,
+    /// Databases on record, those of v1 too.
+    pub databases: usize,
+}
+
+/// What a stored schema is after an upload.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// As it is listed.
+    pub record: SchemaRecord,
+    /// What was passed over in the bundle.
+    pub warnings: Vec<String>,
+}
+
+/// The answer of `/database/create`, without its first fields.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// What was made.
+    pub report: Report,
+    /// Its name.
+    pub database: String,
+    /// From the first look at the registry.
+    pub execution_time_ms: u64,
+}
+
+impl Platforms {
+    /// What it works with.
+    pub fn new(registry: Registry, databases: Databases, orchestrator: Orchestrator) -> Self {
+        Self { registry, databases, orchestrator }
+    }
+
+    /// Registers a platform.
+    pub async fn register(&self, platform: &Id) -> Result<(), PlatformsError> {
+        let writer = self.registry.writer(platform).await?;
+        let known = self.registry.platform(platform).await?;
+        if known.as_ref().is_some_and(|record| record.registered) {
+            return Err(PlatformsError::AlreadyRegistered { platform: platform.given().to_owned() });
+        }
+        let record = match known {
+            Some(record) => PlatformRecord { registered: true, ..record },
+            None => PlatformRecord {
+                name: platform.given().to_owned(),
+                created_at: self.databases.now().await?,
+                registered: true,
+                credentials: None,
+            },
+        };
+        self.registry.write_platform(&writer, record).await?;
+        Ok(())
+    }
+
+    /// Stores a bundle under a name, once it is known to deploy; the version before stays until then.
+    pub async fn store_schema(&self, platform: &Id, schema: &Id, bundle: Bundle) -> Result<Stored, PlatformsError> {
+        self.known(platform).await?;
+        if let Some(stored) = self.registry.schema(platform, schema).await?
+            && stored.name != schema.given()
+        {
+            return Err(PlatformsError::OtherSpelling { given: schema.given().to_owned(), stored: stored.name });
+        }
+        let warnings = self.orchestrator.validate(platform, &bundle).await?;
+        let writer = self.registry.writer(platform).await?;
+        let record = self.registry.write_schema(&writer, platform, schema, bundle).await?;
+        self.orchestrator.keep_blueprint(platform, schema, &record.checksum).await?;
+        Ok(Stored { record, warnings })
+    }
+
+    /// A platform's stored schemas, by name.
+    pub async fn schemas(&self, platform: &Id) -> Result<Vec<SchemaRecord>, PlatformsError> {
+        self.known(platform).await?;
+        Ok(self.registry.schemas(platform).await?)
+    }
+
+    /// A platform's databases, or those of one of its schemas.
+    pub async fn databases(&self, platform: &Id, schema: Option<&Id>) -> Result<Vec<DatabaseInfo>, PlatformsError> {
+        self.known(platform).await?;
+        let of_schema = |info: &DatabaseInfo| match (&info.which, schema) {
+            (_, None) => true,
+            (Which::Stored { schema: of, .. }, Some(schema)) => of == schema,
+            (Which::Main | Which::Tenant(_), Some(_)) => false,
+        };
+        Ok(self.databases.list(platform).await?.into_iter().filter(of_schema).collect())
+    }
+
+    /// Every platform of the registry, by name.
+    pub async fn platforms(&self) -> Result<Vec<PlatformSummary>, PlatformsError> {
+        let counts = self.databases.count_by_platform().await?;
+        let mut platforms = Vec::new();
+        for record in self.registry.platforms().await? {
+            let id = record.id()?;
+            let schemas = self.registry.schemas(&id).await?.len();
+            let databases = counts.get(id.normal()).copied().unwrap_or(0);
+            platforms.push(PlatformSummary { name: record.name, schemas, databases });
+        }
+        Ok(platforms)
+    }
+
+    /// Makes a database from a stored schema.
+    pub async fn create_database(&self, address: Address) -> Result<Created, PlatformsError> {
+        let started = Instant::now();
+        let (platform, schema) = self.stored(&address).await?;
+        let bundle = self.bundle(&platform, &schema).await?;
+        let report = self.orchestrator.create(address.clone(), bundle).await?;
+        let execution_time_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(Created { report, database: address.name().to_string(), execution_time_ms })
+    }
+
+    /// Brings a schema's databases, or one of them, to what is stored.
+    pub async fn migrate(
+        &self,
+        platform: Id,
+        schema: Id,
+        database: Option<Id>,
+        wish: Wish,
+        events: UnboundedSender<Event>,
+    ) -> Result<Migrated, PlatformsError> {
+        self.known(&platform).await?;
+        let bundle = self.bundle(&platform, &schema).await?;
+        let migrated = self.orchestrator.migrate_stored(platform, schema, database, bundle, wish, events).await?;
+        Ok(migrated)
+    }
+
+    /// Platform and schema of an address, both known.
+    async fn stored(&self, address: &Address) -> Result<(Id, Id), PlatformsError> {
+        let platform = address.platform().clone();
+        self.known(&platform).await?;
+        match address.which() {
+            Which::Stored { schema, .. } => Ok((platform, schema.clone())),
+            Which::Main | Which::Tenant(_) => Err(PlatformsError::SchemaNotFound { schema: String::new() }),
+        }
+    }
+
+    async fn known(&self, platform: &Id) -> Result<PlatformRecord, PlatformsError> {
+        let record = match self.registry.platform(platform).await {
+            // A name that nobody can register is one that nobody has.
+            Err(RegistryError::Reserved { .. }) => None,
+            record => record?,
+        };
+        record
+            .filter(|record| record.registered)
+            .ok_or_else(|| PlatformsError::PlatformNotFound { platform: platform.given().to_owned() })
+    }
+
+    async fn bundle(&self, platform: &Id, schema: &Id) -> Result<Bundle, PlatformsError> {
+        let stored = self.registry.bundle(platform, schema).await?;
+        stored.ok_or_else(|| PlatformsError::SchemaNotFound { schema: schema.given().to_owned() })
+    }
+}
