@@ -87,6 +87,7 @@ pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<Outcome, DeployEr
     deployment.install_extensions().await?;
     deployment.run_statements(&before).await?;
     deployment.settle_functions().await?;
+    deployment.settle_dependants().await?;
     deployment.seed().await?;
     let (catalog, validation) = deployment.verify(&before).await?;
     let (report, statements) = deployment.finish().await?;
@@ -330,6 +331,10 @@ impl<'a> Deployment<'a> {
 
     async fn deploy_other(&mut self, statement: &'a Statement) -> Result<(), Failure> {
         let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+        self.standing.remade(&self.runner.dependants.remade());
+        if self.runner.dependants.were_touched() {
+            self.standing.changed();
+        }
         let unchanged = self.tracked.statements.contains(&statement.checksum)
             && self.standing.has_effect(self.runner.client, statement).await.map_err(failed)?;
         if !unchanged {
@@ -433,6 +438,23 @@ impl<'a> Deployment<'a> {
                 name: orphan.signature.clone(),
                 detail: json!({ "file": orphan.source_file }),
             });
+        }
+        Ok(())
+    }
+
+    /// Everything ran: what still stands aside is made again now, or never.
+    async fn settle_dependants(&mut self) -> Result<(), DeployError> {
+        let failed = DeployError::own("putting back what depends on a change");
+        let settled = self.runner.dependants.settle(self.runner.client).await.map_err(failed)?;
+        self.runner.dependants.statements().iter().for_each(|sql| self.runner.note(sql));
+        for one in settled.map_err(|left| DeployError::Dependants { left })? {
+            let detail = json!({ "reason": one.refusal });
+            let name = one.description;
+            self.report.warnings.push(format!(
+                "{name}, which the bundle no longer has, was dropped because it cannot stand any more: {}",
+                one.refusal
+            ));
+            self.record.changes.push(Change { change_type: one.change_type, name_of: NameOf::Text, name, detail });
         }
         Ok(())
     }

@@ -7,8 +7,9 @@ use pg_query::protobuf::{CreateFunctionStmt, FunctionParameterMode, TypeName};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
+use super::dependants::{self, Fate, Left};
 use super::error::{DeployError, StatementError};
-use super::runner::{Failure, Runner};
+use super::runner::{Failure, Refused, Runner};
 use super::tracking::TrackedFunction;
 use crate::bundle::sql::Statement;
 use crate::databases::quote_ident;
@@ -36,10 +37,8 @@ pub fn name_of(statement: &Statement) -> Option<(String, String)> {
 }
 
 /// Makes a function or replaces it. Where PostgreSQL refuses to replace (another return type, other names of
-/// parameters), the old one is dropped first. Whether it was.
+/// parameters), the old one is dropped first, and what depends on it taken off and put back. Whether it was.
 pub async fn create_or_replace(runner: &Runner<'_>, statement: &Statement) -> Result<bool, Failure> {
-    const OR_REPLACE: &str = " OR REPLACE";
-    const CREATE: &str = "CREATE";
     let replaces = matches!(statement.tree.as_ref(), NodeEnum::CreateFunctionStmt(create) if create.replace);
     let result = match statement.text.get(CREATE.len()..) {
         Some(rest) if !replaces => {
@@ -48,19 +47,23 @@ pub async fn create_or_replace(runner: &Runner<'_>, statement: &Statement) -> Re
         _ => runner.run(statement).await,
     };
     let refused = [SqlState::INVALID_FUNCTION_DEFINITION, SqlState::WRONG_OBJECT_TYPE];
-    match result {
-        Ok(_) => Ok(false),
-        Err(failure) if failure.is_one_of(&refused) => match written_signature(statement) {
-            Some(signature) => {
-                let drop = format!("DROP ROUTINE IF EXISTS {signature};");
-                let sql = format!("{drop}{}", statement.text);
-                runner.run_as(statement, &sql, drop.chars().count()).await.map(|_| true)
-            }
-            None => Err(failure),
-        },
-        Err(failure) => Err(failure),
+    let failure = match result {
+        Ok(_) => return Ok(false),
+        Err(failure) => failure,
+    };
+    let Some(signature) = written_signature(statement).filter(|_| failure.is_one_of(&refused)) else {
+        return Err(failure);
+    };
+    let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+    let roots = dependants::routine(runner.client, &signature, Fate::Replaced).await.map_err(failed)?;
+    if roots.is_empty() {
+        return Err(failure);
     }
+    runner.run_in_place_of(statement, &roots).await.map(|_| true)
 }
+
+const OR_REPLACE: &str = " OR REPLACE";
+const CREATE: &str = "CREATE";
 
 /// For each of `statements` the function that it defines, where PostgreSQL has it.
 pub async fn identify(client: &Client, statements: &[&Statement]) -> Result<Vec<Option<CatalogFunction>>, DeployError> {
@@ -151,7 +154,8 @@ fn input_types(create: &CreateFunctionStmt) -> impl Iterator<Item = &TypeName> {
         .filter_map(|parameter| parameter.arg_type.as_ref())
 }
 
-fn type_text(name: &TypeName) -> Option<String> {
+/// A type's name as a statement writes it, for `to_regprocedure`; `None` for `%TYPE`.
+pub fn type_text(name: &TypeName) -> Option<String> {
     if name.pct_type {
         return None;
     }
@@ -209,26 +213,43 @@ pub async fn triggers_of_orphans(
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// Drops what an earlier bundle declared and this one does not. What was renamed or dropped by hand is no matter.
+/// Drops what an earlier bundle declared and this one does not. What was renamed or dropped by hand is no matter. What
+/// depends on them is put back, which works where a function of the bundle takes their place.
 pub async fn drop_orphans(runner: &Runner<'_>, orphans: &[&TrackedFunction]) -> Result<(), DeployError> {
+    let mut roots = Vec::new();
     for orphan in orphans {
-        // The signature is as `regprocedure` prints it: quoted, and readable again.
-        let sql = format!("DROP ROUTINE IF EXISTS {}", orphan.signature);
-        let dropped = runner.client.batch_execute(&sql).await;
-        runner.note(&sql);
-        dropped.map_err(|error| {
-            let database_error = error.as_db_error();
-            DeployError::Statement(Box::new(StatementError {
-                step: format!("dropping {}, which the bundle no longer has", orphan.signature),
-                kind: crate::bundle::Kind::Functions,
-                path: orphan.source_file.clone(),
-                line: 1,
-                sqlstate: error.code().map(|code| code.code().to_owned()),
-                cause: database_error.map_or_else(|| error.to_string(), |error| error.message().to_owned()),
-                detail: database_error.and_then(|error| error.detail()).map(str::to_owned),
-                hint: database_error.and_then(|error| error.hint()).map(str::to_owned),
-            }))
-        })?;
+        let found = dependants::routine(runner.client, &orphan.signature, Fate::Dropped).await;
+        roots.extend(found.map_err(DeployError::own("looking for functions that are gone"))?);
     }
-    Ok(())
+    let signatures: Vec<&str> = orphans.iter().map(|orphan| orphan.signature.as_str()).collect();
+    // All in one statement: they may depend on each other. The signatures are as `regprocedure` prints them: quoted,
+    // and readable again.
+    let sql = format!("DROP ROUTINE IF EXISTS {}", signatures.join(", "));
+    let because = format!("{}, which the bundle no longer has", signatures.join(", "));
+    let dropped = runner.dropping(&sql, &roots, &because).await;
+    dropped.map_err(|refused| match (refused, orphans) {
+        (Refused::Standing(dependants), [orphan, ..]) => {
+            DeployError::Statement(Box::new(standing_error(orphan, &because, &dependants)))
+        }
+        (Refused::Standing(dependants), []) => DeployError::Dependants {
+            left: dependants
+                .into_iter()
+                .map(|description| Left { description, because: because.clone(), refusal: String::new() })
+                .collect(),
+        },
+        (Refused::Postgres(error), _) => DeployError::Generated { statement: sql.clone(), source: error },
+    })
+}
+
+fn standing_error(orphan: &TrackedFunction, because: &str, dependants: &[String]) -> StatementError {
+    StatementError {
+        step: format!("dropping {because}"),
+        kind: crate::bundle::Kind::Functions,
+        path: orphan.source_file.clone(),
+        line: 1,
+        sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST.code().to_owned()),
+        cause: format!("{} depend on it and cannot be made again", dependants.join(", ")),
+        detail: Some(dependants.join("; ")),
+        hint: Some(dependants::HINT.to_owned()),
+    }
 }

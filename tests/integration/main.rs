@@ -5,6 +5,7 @@
 
 mod archive;
 mod both;
+mod dependants;
 mod extensions;
 mod folders;
 mod foreign_keys;
