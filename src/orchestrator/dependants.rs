@@ -58,6 +58,8 @@ struct State {
     /// For the changelog and the list of statements.
     statements: Vec<String>,
     touched: bool,
+    /// A function that goes, and the signature of the one that takes its place.
+    heir: Option<(Address, String)>,
 }
 
 /// Why there is no way.
@@ -131,6 +133,28 @@ impl Dependants {
         way
     }
 
+    /// The next statement makes a function of this signature in the place of the only one of `roots`.
+    pub fn expect_heir(&self, roots: &[Root], signature: &str) {
+        self.lock().heir = roots.first().map(|root| (root.address, signature.to_owned()));
+    }
+
+    /// The statement was run, or failed.
+    pub fn forget_heir(&self) {
+        self.lock().heir = None;
+    }
+
+    /// After the statement: what belonged to the old function is the new one's.
+    pub async fn meet_heir(&self, client: &Client, way: &mut Way) -> Result<(), Error> {
+        let Some((address, signature)) = self.lock().heir.clone() else { return Ok(()) };
+        let path = plain_path_after(client, &signature).await?;
+        if let Some((oid, name)) = path.0
+            && let Some(taken) = way.0.iter_mut().find(|taken| taken.address == address)
+        {
+            taken.becomes(oid, &name);
+        }
+        restore_path(client, &path.1).await
+    }
+
     /// The statement for which way was made has been run.
     pub fn accept(&self, way: Way) {
         let mut state = self.lock();
@@ -149,7 +173,8 @@ impl Dependants {
         let mut still = Vec::new();
         for mut taken in waiting {
             match put_back_one(client, &taken).await? {
-                Ok((now, statements)) => {
+                Ok(None) => {}
+                Ok(Some((now, statements))) => {
                     let mut state = self.lock();
                     state.remade.push((taken.address.object, now));
                     state.statements.extend(statements);
@@ -232,17 +257,24 @@ async fn columns_generated_by(
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Its oid now and what was run, or PostgreSQL's refusal in words.
-async fn put_back_one(client: &Client, taken: &Taken) -> Result<Result<(u32, Vec<String>), String>, Error> {
+/// What became of an object: its oid now and what was run, nothing where it has no place any more, or PostgreSQL's
+/// refusal in words.
+type PutBack = Result<Option<(u32, Vec<String>)>, String>;
+
+async fn put_back_one(client: &Client, taken: &Taken) -> Result<PutBack, Error> {
     client.batch_execute("SAVEPOINT put_back").await?;
     let result = make_again(client, taken).await;
     match result {
         Ok(made) => {
             client.batch_execute("RELEASE SAVEPOINT put_back").await?;
-            Ok(made.ok_or_else(|| "it is not there".to_owned()))
+            Ok(made.map(Some).ok_or_else(|| "it is not there".to_owned()))
         }
         Err(error) if error.as_db_error().is_some() => {
             client.batch_execute("ROLLBACK TO SAVEPOINT put_back; RELEASE SAVEPOINT put_back").await?;
+            // A default goes with its column.
+            if taken.is_default && error.code() == Some(&SqlState::UNDEFINED_COLUMN) {
+                return Ok(Ok(None));
+            }
             Ok(Err(error.as_db_error().map(|error| error.message().to_owned()).unwrap_or_default()))
         }
         Err(error) => Err(error),
@@ -293,6 +325,15 @@ async fn plain_path(client: &Client) -> Result<String, Error> {
     let path = client.query_one("SELECT current_setting('search_path')", &[]).await?.get(0);
     client.batch_execute("SELECT set_config('search_path', '', false)").await?;
     Ok(path)
+}
+
+/// The routine of that signature as the path of now finds it, its name in full, and the path.
+async fn plain_path_after(client: &Client, signature: &str) -> Result<(Option<(u32, String)>, String), Error> {
+    let oid: Option<u32> = client.query_one("SELECT to_regprocedure($1::text)::oid", &[&signature]).await?.get(0);
+    let path = plain_path(client).await?;
+    let Some(oid) = oid else { return Ok((None, path)) };
+    let name = client.query_one("SELECT $1::oid::regprocedure::text", &[&oid]).await?.get(0);
+    Ok((Some((oid, name)), path))
 }
 
 async fn restore_path(client: &Client, path: &str) -> Result<(), Error> {

@@ -139,7 +139,10 @@ pub enum DeployError {
 
 fn in_the_way(left: &[Left]) -> String {
     let sentence = |one: &Left| {
-        format!("{} depends on what is changed ({}) and cannot be made again: {}", one.description, one.because, one.refusal)
+        format!(
+            "{} depends on what is changed ({}) and cannot be made again: {}",
+            one.description, one.because, one.refusal
+        )
     };
     left.iter().map(sentence).collect::<Vec<_>>().join("; ")
 }

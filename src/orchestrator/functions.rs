@@ -62,6 +62,76 @@ pub async fn create_or_replace(runner: &Runner<'_>, statement: &Statement) -> Re
     runner.run_in_place_of(statement, &roots).await.map(|_| true)
 }
 
+/// The functions of the statement's name that an earlier bundle deployed and none of `declared`, the statements of that
+/// name, declares any more. They have to go before the new one comes: side by side, calls of either may be ambiguous.
+pub async fn superseded<'t>(
+    client: &Client,
+    declared: &[&Statement],
+    tracked: &'t [TrackedFunction],
+) -> Result<Vec<&'t TrackedFunction>, tokio_postgres::Error> {
+    let Some(name) = declared.first().and_then(|statement| name_of(statement)) else { return Ok(Vec::new()) };
+    let of_name: Vec<&TrackedFunction> = tracked.iter().filter(|function| function.name == name.1).collect();
+    let mut types = Vec::new();
+    for statement in declared {
+        // `%TYPE` tells nothing before the function is made; then it is only found in the end.
+        let Some(written) = written_types(statement) else { return Ok(Vec::new()) };
+        types.push(written);
+    }
+    if of_name.is_empty() {
+        return Ok(of_name);
+    }
+    let signatures: Vec<&str> = of_name.iter().map(|function| function.signature.as_str()).collect();
+    let written: Vec<String> = types.iter().map(|types| serde_json::json!(types).to_string()).collect();
+    let query = "
+        SELECT signature FROM unnest($1::text[]) AS signature
+        JOIN pg_proc p ON p.oid = to_regprocedure(signature)
+        JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = $2
+        WHERE NOT EXISTS (
+            SELECT FROM unnest($3::text[]) AS written
+            WHERE ARRAY(SELECT to_regtype(name)::oid FROM json_array_elements_text(written::json) WITH ORDINALITY AS t (name, place)
+                        ORDER BY place)
+                  IS NOT DISTINCT FROM ARRAY(SELECT type FROM unnest(p.proargtypes) WITH ORDINALITY AS t (type, place) ORDER BY place))";
+    let rows = client.query(query, &[&signatures, &name.0, &written]).await?;
+    let gone: HashSet<String> = rows.iter().map(|row| row.get(0)).collect();
+    Ok(of_name.into_iter().filter(|function| gone.contains(&function.signature)).collect())
+}
+
+/// Makes a function in the place of the only one that it supersedes, whose grants, comment and dependants it gets.
+pub async fn create_in_place_of(
+    runner: &Runner<'_>,
+    statement: &Statement,
+    old: &TrackedFunction,
+) -> Result<(), Failure> {
+    let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+    let roots = dependants::routine(runner.client, &old.signature, Fate::Replaced).await.map_err(failed)?;
+    match written_signature(statement) {
+        Some(signature) if !roots.is_empty() => runner.run_as_heir(statement, &roots, &signature).await.map(drop),
+        _ => create_or_replace(runner, statement).await.map(drop),
+    }
+}
+
+/// Several overloads that nobody declares any more go together; no new one is the heir of any.
+pub async fn drop_superseded(
+    runner: &Runner<'_>,
+    statement: &Statement,
+    old: &[TrackedFunction],
+) -> Result<(), Failure> {
+    let old: Vec<&TrackedFunction> = old.iter().collect();
+    match drop_orphans(runner, &old).await {
+        Ok(()) => Ok(()),
+        Err(DeployError::Statement(error)) => {
+            Err(Failure { sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST), error: *error })
+        }
+        Err(other) => {
+            let state = SqlState::DEPENDENT_OBJECTS_STILL_EXIST;
+            Err(Failure {
+                error: StatementError::of(statement, state.code(), other.to_string()),
+                sqlstate: Some(state),
+            })
+        }
+    }
+}
+
 const OR_REPLACE: &str = " OR REPLACE";
 const CREATE: &str = "CREATE";
 
@@ -139,6 +209,11 @@ pub fn written_signature(statement: &Statement) -> Option<String> {
     let (schema, name) = name_of(statement)?;
     let types: Option<Vec<String>> = input_types(create).map(type_text).collect();
     Some(format!("{}.{}({})", quote_ident(&schema), quote_ident(&name), types?.join(",")))
+}
+
+fn written_types(statement: &Statement) -> Option<Vec<String>> {
+    let NodeEnum::CreateFunctionStmt(create) = statement.tree.as_ref() else { return None };
+    input_types(create).map(type_text).collect()
 }
 
 fn input_types(create: &CreateFunctionStmt) -> impl Iterator<Item = &TypeName> {

@@ -61,8 +61,7 @@ impl<'a> Runner<'a> {
             "RESET SESSION AUTHORIZATION; RESET ALL; SET lock_timeout = {}; SET check_function_bodies = off;",
             lock_timeout.as_millis()
         );
-        let runner =
-            Self { client, mode, dependants: Dependants::default(), settings, statements: Mutex::default() };
+        let runner = Self { client, mode, dependants: Dependants::default(), settings, statements: Mutex::default() };
         runner.own("opening the transaction", &format!("BEGIN; {}", runner.settings)).await?;
         Ok(runner)
     }
@@ -107,11 +106,9 @@ impl<'a> Runner<'a> {
             Ok(()) => Ok(()),
             Err(Refused::Postgres(second)) => Err(failed(second)),
             Err(Refused::Standing(names)) if names.is_empty() => Err(failed(error)),
-            Err(Refused::Standing(names)) => Err(DeployError::Standing {
-                statement: sql.to_owned(),
-                dependants: names,
-                source: error,
-            }),
+            Err(Refused::Standing(names)) => {
+                Err(DeployError::Standing { statement: sql.to_owned(), dependants: names, source: error })
+            }
         }
     }
 
@@ -182,6 +179,31 @@ impl<'a> Runner<'a> {
         self.run_past(statement, &statement.text, 0, roots, None).await
     }
 
+    /// The same for a function that comes under another `signature`.
+    pub async fn run_as_heir(&self, statement: &Statement, roots: &[Root], signature: &str) -> Result<u64, Failure> {
+        self.dependants.expect_heir(roots, signature);
+        let result = self.run_past(statement, &statement.text, 0, roots, None).await;
+        self.dependants.forget_heir();
+        result
+    }
+
+    /// Runs a statement after the one that `dropped` says, which stands in `sql` before it.
+    pub async fn run_dropping(
+        &self,
+        statement: &Statement,
+        sql: &str,
+        prefix: usize,
+        dropped: &str,
+    ) -> Result<u64, Failure> {
+        let failure = match self.send(statement, sql, prefix).await {
+            Err(failure) if failure.is_one_of(DEPENDED_ON) => failure,
+            result => return result,
+        };
+        let roots = dependants::roots_of_text(self.client, dropped).await;
+        let roots = roots.map_err(|error| Failure::new(statement, &error, 0))?;
+        self.run_past(statement, sql, prefix, &roots, Some(failure)).await
+    }
+
     /// `refused`: what it answered while the dependants stood there.
     async fn run_past(
         &self,
@@ -195,8 +217,11 @@ impl<'a> Runner<'a> {
         self.client.batch_execute("SAVEPOINT dependants").await.map_err(failed)?;
         let because = format!("{}, line {}", statement.path, statement.line);
         let result = match self.dependants.make_way(self.client, roots, &because).await {
-            Ok(way) => match self.send(statement, sql, prefix).await {
-                Ok(rows) => Ok((rows, way)),
+            Ok(mut way) => match self.send(statement, sql, prefix).await {
+                Ok(rows) => {
+                    self.dependants.meet_heir(self.client, &mut way).await.map_err(failed)?;
+                    Ok((rows, way))
+                }
                 Err(failure) => Err(failure),
             },
             Err(NoWay::Nothing) => Err(refused.unwrap_or_else(|| Failure::standing(statement, None, &[]))),

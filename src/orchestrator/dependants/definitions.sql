@@ -110,8 +110,15 @@ definition AS (
     JOIN pg_constraint o ON a.class = 'pg_constraint'::regclass AND o.oid = a.object AND o.contype IN ('c', 'x')
     CROSS JOIN LATERAL (SELECT CASE WHEN o.conrelid <> 0 THEN 'TABLE ' || o.conrelid::regclass ELSE 'DOMAIN ' || o.contypid::regtype END AS owner) w
     UNION ALL
-    SELECT a.*, 'INDEX ' || c.oid::regclass, format('to_regclass(%L)::oid', c.oid::regclass), NULL, ARRAY[pg_get_indexdef(c.oid)], NULL, 'CreateIndex'
-    FROM asked a JOIN pg_class c ON a.class = 'pg_class'::regclass AND c.oid = a.object AND a.sub = 0 AND c.relkind IN ('i', 'I')
+    SELECT a.*, 'INDEX ' || c.oid::regclass, format('to_regclass(%L)::oid', c.oid::regclass), NULL,
+           -- PostgreSQL prints the index of a partitioned table ON ONLY that; those of its partitions come with it.
+           ARRAY[CASE WHEN starts_with(w.text, w.start || 'ONLY ') THEN w.start || substr(w.text, length(w.start || 'ONLY ') + 1) ELSE w.text END],
+           NULL, 'CreateIndex'
+    FROM asked a
+    JOIN pg_class c ON a.class = 'pg_class'::regclass AND c.oid = a.object AND a.sub = 0 AND c.relkind IN ('i', 'I')
+    JOIN pg_index i ON i.indexrelid = c.oid
+    CROSS JOIN LATERAL (SELECT pg_get_indexdef(c.oid) AS text,
+        format('CREATE %sINDEX %I ON ', CASE WHEN i.indisunique THEN 'UNIQUE ' END, c.relname) AS start) w
     UNION ALL
     SELECT a.*, format('STATISTICS %I.%I', n.nspname, s.stxname),
            format('(SELECT s.oid FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE n.nspname = %L AND s.stxname = %L)', n.nspname, s.stxname),
@@ -162,6 +169,7 @@ SELECT d.place, pg_describe_object(d.class, d.object, d.sub), d.finder, coalesce
                 FROM pg_rewrite x JOIN pg_class c ON c.oid = x.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace WHERE x.oid = d.object) w)
            ELSE (SELECT ARRAY[format('%I.%I', n.nspname, c.relname), CASE WHEN n.nspname = 'public' THEN quote_ident(c.relname) END]
                  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE d.class = 'pg_class'::regclass AND c.oid = d.object)
-       END
+       END,
+       d.class = 'pg_attrdef'::regclass
 FROM definition d
 LEFT JOIN pg_description t ON t.classoid = d.class AND t.objoid = d.object AND t.objsubid = d.sub

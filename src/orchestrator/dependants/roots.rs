@@ -77,7 +77,8 @@ async fn of_alter(client: &Client, alter: &AlterTableStmt) -> Result<Vec<Root>, 
     for command in alter.cmds.iter().filter_map(facts::command_of) {
         if let Some((query, fate)) = of_command(command) {
             let rows = client.query(query, &[&table, &command.name]).await?;
-            let address = |row: &tokio_postgres::Row| Address { class: row.get(0), object: row.get(1), sub: row.get(2) };
+            let address =
+                |row: &tokio_postgres::Row| Address { class: row.get(0), object: row.get(1), sub: row.get(2) };
             roots.extend(rows.iter().map(|row| Root { address: address(row), fate }));
         }
     }

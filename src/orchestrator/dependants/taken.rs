@@ -14,6 +14,8 @@ pub(super) struct Taken {
     pub(super) address: Address,
     /// As PostgreSQL prints it: `view totals`.
     pub(super) description: String,
+    /// The default of a column.
+    pub(super) is_default: bool,
     /// SQL for its oid, `NULL` where it is not there.
     finder: String,
     /// Takes it off.
@@ -47,6 +49,7 @@ pub(super) async fn read(client: &Client, objects: &[Address]) -> Result<Result<
         taken[place] = Some(Taken {
             address,
             description: row.get(1),
+            is_default: row.get(8),
             finder: row.get(2),
             dropping: row.get(3),
             making: row.get(4),
@@ -79,6 +82,18 @@ async fn read_privileges(client: &Client, class: u32, object: u32) -> Result<BTr
 }
 
 impl Taken {
+    /// What belongs to it goes to the routine `oid`, which PostgreSQL prints as `name`.
+    pub(super) fn becomes(&mut self, oid: u32, name: &str) {
+        // `DROP FUNCTION public.f(integer)`
+        let old = self.dropping.splitn(3, ' ').nth(2).unwrap_or_default().to_owned();
+        self.finder = format!("{oid}::oid");
+        for sql in &mut self.belongings {
+            *sql = sql.replacen(&old, name, 1);
+        }
+        let renamed = |(what, who, option): &Privilege| (what.replacen(&old, name, 1), who.clone(), *option);
+        self.privileges = self.privileges.iter().map(renamed).collect();
+    }
+
     /// The oid under which it stands now.
     pub(super) async fn find(&self, client: &Client) -> Result<Option<u32>, Error> {
         Ok(client.query_one(&format!("SELECT {}", self.finder), &[]).await?.get(0))

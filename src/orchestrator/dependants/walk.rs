@@ -35,6 +35,8 @@ pub(super) async fn walk(client: &Client, roots: &[Root]) -> Result<Walk, Error>
     let mut seen: HashSet<Address> = frontier.iter().copied().collect();
     let retyped: HashSet<Address> =
         roots.iter().filter(|root| root.fate == Fate::Retyped).map(|root| root.address).collect();
+    let dropped: HashSet<Address> =
+        roots.iter().filter(|root| root.fate == Fate::Dropped).map(|root| root.address).collect();
     for root in roots.iter().filter(|root| root.fate == Fate::Replaced) {
         graph.add(root.address);
     }
@@ -42,7 +44,10 @@ pub(super) async fn walk(client: &Client, roots: &[Root]) -> Result<Walk, Error>
         let edges = read_edges(client, &frontier).await?;
         frontier.clear();
         for edge in edges {
-            if along.contains(&edge.to) || (retyped.contains(&edge.from) && !edge.stops_retyping) {
+            if along.contains(&edge.to) || dropped.contains(&edge.to) {
+                continue;
+            }
+            if retyped.contains(&edge.from) && !edge.stops_retyping {
                 continue;
             }
             let from = graph.holder(edge.from);

@@ -1,7 +1,7 @@
 //! Functions that change their signature under everything that can call one.
 
 use super::evolve;
-use crate::support::catalog::identity;
+use crate::support::catalog::{assert_same, in_words};
 use crate::support::{BundleBuilder, Platform, bundle, check_deploys_as_psql_would};
 
 /// `worth`, called by one of each: check, default, index, trigger, policy, view, matview, SQL-standard body, rule.
@@ -61,7 +61,16 @@ async fn check_kept(after: &str) {
     sql.run(BY_HAND).await;
     let before = belongings(&sql).await;
     platform.register(&everything_calls(after)).await.ready();
-    assert_eq!(belongings(&sql).await, before, "after {after}");
+    let plain = |rows: Vec<Vec<String>>| -> Vec<String> {
+        // Where the call needs a cast now, or passes a default, PostgreSQL prints it.
+        rows.into_iter()
+            .map(|row| {
+                row.join(" | ").replace("(n)::bigint", "n").replace("(1)::bigint", "1").replace("(7)::bigint", "7")
+            })
+            .collect()
+    };
+    let now = plain(belongings(&sql).await);
+    assert_same(after, &plain(before), &now);
     assert_eq!(sql.value("SELECT total()").await, "3");
     assert_eq!(sql.column("SELECT double FROM by_hand").await, ["6"]);
     sql.run("INSERT INTO a (id) VALUES (2)").await;
@@ -76,8 +85,10 @@ async fn a_parameter_renamed_keeps_everything_that_calls_the_function() {
 
 #[tokio::test]
 async fn a_new_parameter_with_a_default_keeps_everything_that_calls_the_function() {
-    check_kept("CREATE FUNCTION worth(n int, times int DEFAULT 1) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n * times'")
-        .await;
+    check_kept(
+        "CREATE FUNCTION worth(n int, times int DEFAULT 1) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n * times'",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -94,7 +105,10 @@ async fn another_return_type_reaches_the_views_over_it() {
             .file("views/v.sql", "CREATE VIEW v AS SELECT worth(n) AS w FROM a;"),
         "INSERT INTO a DEFAULT VALUES; GRANT SELECT ON v TO PUBLIC",
         &bundle()
-            .file("functions/f.sql", "CREATE FUNCTION worth(n int) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT n * 1.5'")
+            .file(
+                "functions/f.sql",
+                "CREATE FUNCTION worth(n int) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT n * 1.5'",
+            )
             .file("tables/a.sql", "CREATE TABLE a (n int DEFAULT worth(1));")
             .file("views/v.sql", "CREATE VIEW v AS SELECT worth(n) AS w FROM a;"),
     )
@@ -111,7 +125,10 @@ async fn a_function_and_its_view_change_together_and_the_bundles_new_view_wins()
         .file("views/v.sql", "CREATE VIEW v AS SELECT worth(n) AS w FROM a;");
     let after = bundle()
         .file("tables/a.sql", "CREATE TABLE a (n int);")
-        .file("functions/f.sql", "CREATE FUNCTION worth(n text, unit text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT n || unit'")
+        .file(
+            "functions/f.sql",
+            "CREATE FUNCTION worth(n text, unit text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT n || unit'",
+        )
         .file("views/v.sql", "CREATE VIEW v AS SELECT n, worth(n::text, ' EUR') AS w FROM a;");
     let (_platform, sql) = evolve(&before, "INSERT INTO a VALUES (4); GRANT SELECT ON v TO PUBLIC", &after).await;
     assert_eq!(sql.rows("SELECT * FROM v").await, [["4", "4 EUR"]]);
@@ -159,14 +176,15 @@ async fn quoted_names_overloads_and_other_schemas_are_put_back_too() {
     let fresh = Platform::new();
     fresh.register(&files("\"b \"\" c\"")).await.ready();
     sql.run("REVOKE SELECT (\"W\") ON \"My Shop\".\"The View\" FROM PUBLIC").await;
-    assert_eq!(identity(&platform.main()).await, identity(&fresh.main()).await);
+    assert_same("grown and new", &in_words(&platform.main()).await, &in_words(&fresh.main()).await);
 }
 
 #[tokio::test]
 async fn a_bundle_that_is_deployed_anew_is_the_same_as_one_that_grew() {
-    let grown = everything_calls("CREATE FUNCTION worth(n bigint) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n::int'");
+    let grown =
+        everything_calls("CREATE FUNCTION worth(n bigint) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n::int'");
     let (platform, _sql) = evolve(&everything_calls(INT), "SELECT 1", &grown).await;
     let fresh = Platform::new();
     check_deploys_as_psql_would(&fresh, &grown).await;
-    assert_eq!(identity(&platform.main()).await, identity(&fresh.main()).await);
+    assert_same("grown and new", &in_words(&platform.main()).await, &in_words(&fresh.main()).await);
 }

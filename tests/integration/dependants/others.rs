@@ -21,12 +21,12 @@ async fn aggregates_operators_casts_and_domains_are_put_back() {
             .file(
                 "functions/g.sql",
                 "CREATE AGGREGATE all_of(int) (SFUNC = add_up, STYPE = int, INITCOND = '10');
-                 CREATE OPERATOR +++ (FUNCTION = add_up, LEFTARG = int, RIGHTARG = int, COMMUTATOR = +++);
+                 CREATE OPERATOR <+> (FUNCTION = add_up, LEFTARG = int, RIGHTARG = int, COMMUTATOR = <+>);
                  CREATE CAST (int AS pair) WITH FUNCTION to_pair(int) AS ASSIGNMENT;",
             )
             .file("types/d.sql", "CREATE DOMAIN fine AS int CONSTRAINT fine_enough CHECK (is_fine(VALUE));")
             .file("tables/a.sql", "CREATE TABLE a (n fine, p pair);")
-            .file("views/v.sql", "CREATE VIEW v AS SELECT all_of(n) AS total, max(n +++ 1) AS next, (5::int::pair).a AS five FROM a;")
+            .file("views/v.sql", "CREATE VIEW v AS SELECT all_of(n) AS total, max(n <+> 1) AS next, (5::int::pair).a AS five FROM a;")
     };
     let (_platform, sql) = evolve(&files("x"), "INSERT INTO a VALUES (2, 4)", &files("other")).await;
     assert_eq!(sql.rows("SELECT * FROM v").await, [["12", "3", "5"]]);
@@ -38,7 +38,10 @@ async fn aggregates_operators_casts_and_domains_are_put_back() {
 async fn exclusion_constraints_and_the_parts_of_partitions_are_put_back_once() {
     let files = |name: &str| {
         bundle()
-            .file("functions/f.sql", format!("CREATE FUNCTION half({name} int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 2'"))
+            .file(
+                "functions/f.sql",
+                format!("CREATE FUNCTION half({name} int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 2'"),
+            )
             .file(
                 "tables/p.sql",
                 "CREATE TABLE p (n int NOT NULL, CONSTRAINT halves CHECK (half(n) < 100)) PARTITION BY RANGE (n);
@@ -61,7 +64,8 @@ async fn a_migration_may_make_a_type_anew_under_its_functions() {
             .file("types/t.sql", format!("CREATE TYPE pair AS ({values});"))
             .file("functions/f.sql", "CREATE FUNCTION f(p pair) RETURNS int LANGUAGE sql AS 'SELECT (p).a';")
     };
-    let after = files("a int, b int, c int").file("migrations/1.sql", "DROP TYPE pair; CREATE TYPE pair AS (a int, b int, c int);");
+    let after = files("a int, b int, c int")
+        .file("migrations/1.sql", "DROP TYPE pair; CREATE TYPE pair AS (a int, b int, c int);");
     let (_platform, sql) = evolve(&files("a int, b int"), "GRANT EXECUTE ON FUNCTION f(pair) TO PUBLIC", &after).await;
     assert_eq!(sql.value("SELECT f(ROW(7, 8, 9))").await, "7");
 }

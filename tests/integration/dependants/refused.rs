@@ -4,7 +4,12 @@ use crate::support::catalog::identity;
 use crate::support::{BundleBuilder, Platform, Sql, bundle};
 
 /// Deploys `before`, runs `by_hand`, and has `after` refused with these words; nothing is changed by that.
-async fn check_refused(before: &BundleBuilder, by_hand: &str, after: &BundleBuilder, words: &[&str]) -> (Platform, Sql) {
+async fn check_refused(
+    before: &BundleBuilder,
+    by_hand: &str,
+    after: &BundleBuilder,
+    words: &[&str],
+) -> (Platform, Sql) {
     let platform = Platform::new();
     platform.register(before).await.ready();
     let sql = platform.sql().await;
@@ -31,7 +36,8 @@ const F: &str = "CREATE FUNCTION f(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 
 #[tokio::test]
 async fn an_orphan_with_a_view_made_by_hand_is_refused_and_names_the_view() {
     let hand = "CREATE VIEW by_hand AS SELECT f(n) AS w FROM a";
-    let (platform, sql) = check_refused(&with_function(F), hand, &with_function(""), &["view public.by_hand", "f(integer)"]).await;
+    let (platform, sql) =
+        check_refused(&with_function(F), hand, &with_function(""), &["view public.by_hand", "f(integer)"]).await;
     sql.run("DROP VIEW by_hand").await;
     platform.register(&with_function("")).await.ready();
 }
@@ -55,10 +61,13 @@ async fn a_view_that_cannot_be_made_again_is_named() {
 #[tokio::test]
 async fn a_generated_column_is_never_dropped_for_its_function() {
     let files = |function: &str| {
-        bundle().file("functions/f.sql", function).file("tables/a.sql", "CREATE TABLE a (n int, g int GENERATED ALWAYS AS (f(n)) STORED);")
+        bundle()
+            .file("functions/f.sql", function)
+            .file("tables/a.sql", "CREATE TABLE a (n int, g int GENERATED ALWAYS AS (f(n)) STORED);")
     };
     let other = "CREATE FUNCTION f(m int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT m'";
-    let (_platform, sql) = check_refused(&files(F), "INSERT INTO a VALUES (1)", &files(other), &["column g of table"]).await;
+    let (_platform, sql) =
+        check_refused(&files(F), "INSERT INTO a VALUES (1)", &files(other), &["column g of table"]).await;
     assert_eq!(sql.rows("SELECT * FROM a").await, [["1", "1"]]);
     let gone = bundle().file("tables/a.sql", "CREATE TABLE a (n int, g int);");
     check_refused(&files(F), "INSERT INTO a VALUES (1)", &gone, &[]).await;
@@ -74,7 +83,9 @@ async fn a_column_that_a_view_made_by_hand_reads_is_not_dropped() {
 
 #[tokio::test]
 async fn a_foreign_key_is_never_taken_off() {
-    let before = bundle().file("tables/a.sql", "CREATE TABLE a (n int PRIMARY KEY);").file("tables/b.sql", "CREATE TABLE b (x int);");
+    let before = bundle()
+        .file("tables/a.sql", "CREATE TABLE a (n int PRIMARY KEY);")
+        .file("tables/b.sql", "CREATE TABLE b (x int);");
     let after = bundle().file("tables/b.sql", "CREATE TABLE b (x int);");
     let hand = "ALTER TABLE b ADD CONSTRAINT to_a FOREIGN KEY (x) REFERENCES a";
     check_refused(&before, hand, &after, &["to_a"]).await;
@@ -82,7 +93,14 @@ async fn a_foreign_key_is_never_taken_off() {
 
 #[tokio::test]
 async fn a_table_with_a_column_of_the_dropped_type_keeps_it() {
-    let before = bundle().file("types/t.sql", "CREATE TYPE t AS (a int);").file("tables/a.sql", "CREATE TABLE a (n int);");
+    let before =
+        bundle().file("types/t.sql", "CREATE TYPE t AS (a int);").file("tables/a.sql", "CREATE TABLE a (n int);");
     let after = before.clone().file("migrations/1.sql", "DROP TYPE t; CREATE TYPE t AS (a int);");
-    check_refused(&before, "CREATE TABLE IF NOT EXISTS a (); ALTER TABLE a ADD COLUMN x t", &after, &["column x of table"]).await;
+    check_refused(
+        &before,
+        "CREATE TABLE IF NOT EXISTS a (); ALTER TABLE a ADD COLUMN x t",
+        &after,
+        &["column x of table"],
+    )
+    .await;
 }

@@ -24,7 +24,11 @@ async fn a_column_under_a_pile_of_views_is_widened() {
     let typed = "SELECT count(*) FROM pg_attribute WHERE attname = 'n' AND format_type(atttypid, atttypmod) = 'character varying(50)'";
     assert_eq!(sql.value(typed).await, "5", "table, index, matview and two views");
     assert_eq!(sql.value("SELECT count(*) FROM pg_indexes WHERE tablename = 'one'").await, "2");
-    assert_eq!(sql.value("SELECT count(*) FROM pg_class WHERE relacl::text LIKE '%=r/%' AND relname IN ('one', 'three')").await, "2");
+    assert_eq!(
+        sql.value("SELECT count(*) FROM pg_class WHERE relacl::text LIKE '%=r/%' AND relname IN ('one', 'three')")
+            .await,
+        "2"
+    );
     assert_eq!(sql.value("SELECT obj_description('three'::regclass)").await, "third");
     platform.register(&over("n text")).await.ready();
     let changes = "SELECT count(*) FROM _stonescriptdb_gateway_changelog WHERE change_type IN ('Grant', 'Comment')";
@@ -60,7 +64,10 @@ async fn a_column_goes_whose_view_no_longer_reads_it() {
     assert_eq!(sql.rows("SELECT * FROM v").await, [["1", "x", "2"]]);
     platform.register_forced(&after).await.ready();
     assert_eq!(sql.rows("SELECT * FROM v").await, [["1", "2"]]);
-    assert_eq!(sql.value("SELECT count(*) FROM pg_class WHERE relacl::text LIKE '%=r/%' AND relname IN ('v', 'w')").await, "2");
+    assert_eq!(
+        sql.value("SELECT count(*) FROM pg_class WHERE relacl::text LIKE '%=r/%' AND relname IN ('v', 'w')").await,
+        "2"
+    );
 }
 
 #[tokio::test]
@@ -76,7 +83,10 @@ async fn a_view_that_an_earlier_bundle_made_goes_with_the_column_it_reads() {
     assert!(answer.body["warnings"].to_string().contains("view public.v"), "{answer}");
     let sql = platform.sql().await;
     assert_eq!(sql.value("SELECT count(*) FROM pg_class WHERE relname = 'v'").await, "0");
-    assert_eq!(sql.value("SELECT count(*) FROM _stonescriptdb_gateway_changelog WHERE change_type = 'DropView'").await, "1");
+    assert_eq!(
+        sql.value("SELECT count(*) FROM _stonescriptdb_gateway_changelog WHERE change_type = 'DropView'").await,
+        "1"
+    );
 }
 
 #[tokio::test]
@@ -106,8 +116,14 @@ async fn a_view_may_change_its_columns_and_keeps_its_grants_and_dependants() {
     assert_eq!(sql.value("SELECT obj_description('v'::regclass)").await, "mine");
     assert_eq!(sql.value("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'v'::regclass").await, "1");
     assert_eq!(sql.value("SELECT count(*) FROM pg_attrdef WHERE adrelid = 'v'::regclass").await, "1");
-    assert_eq!(sql.value("SELECT count(*) FROM pg_attribute WHERE attrelid = 'v'::regclass AND attacl IS NOT NULL").await, "1");
-    assert_eq!(sql.value("SELECT count(*) FROM pg_class WHERE relacl::text LIKE '%=r/%' AND relname IN ('v', 'w')").await, "2");
+    assert_eq!(
+        sql.value("SELECT count(*) FROM pg_attribute WHERE attrelid = 'v'::regclass AND attacl IS NOT NULL").await,
+        "1"
+    );
+    assert_eq!(
+        sql.value("SELECT count(*) FROM pg_class WHERE relacl::text LIKE '%=r/%' AND relname IN ('v', 'w')").await,
+        "2"
+    );
     assert_eq!(sql.value("SELECT has_function_privilege('f()', 'execute')").await, "t");
     assert_eq!(sql.value("SELECT proacl::text LIKE '%{=X%' FROM pg_proc WHERE proname = 'f'").await, "f");
 }
@@ -132,7 +148,10 @@ async fn a_changed_materialized_view_keeps_grants_and_dependants() {
     let files = |column: &str| {
         bundle()
             .file("tables/a.sql", "CREATE TABLE a (n int, t text);")
-            .file("views/m.sql", format!("CREATE MATERIALIZED VIEW m AS SELECT {column} FROM a; CREATE INDEX m_n ON m (n);"))
+            .file(
+                "views/m.sql",
+                format!("CREATE MATERIALIZED VIEW m AS SELECT {column} FROM a; CREATE INDEX m_n ON m (n);"),
+            )
             .file("views/w.sql", "CREATE VIEW w AS SELECT n FROM m;")
     };
     let (_platform, sql) = evolve(
@@ -143,7 +162,10 @@ async fn a_changed_materialized_view_keeps_grants_and_dependants() {
     .await;
     assert_eq!(sql.rows("SELECT * FROM m").await, [["x", "1"]]);
     assert_eq!(sql.value("SELECT obj_description('m'::regclass)").await, "figures");
-    assert_eq!(sql.value("SELECT count(*) FROM pg_class WHERE relacl::text LIKE '%=r/%' AND relname IN ('m', 'w')").await, "2");
+    assert_eq!(
+        sql.value("SELECT count(*) FROM pg_class WHERE relacl::text LIKE '%=r/%' AND relname IN ('m', 'w')").await,
+        "2"
+    );
     assert_eq!(sql.value("SELECT count(*) FROM pg_indexes WHERE tablename = 'm'").await, "1");
 }
 
