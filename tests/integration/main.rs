@@ -6,6 +6,7 @@
 mod archive;
 mod both;
 mod crash;
+mod dependants;
 mod extensions;
 mod folders;
 mod foreign_keys;
