@@ -5,6 +5,7 @@
 
 mod archive;
 mod both;
+mod evolutions;
 mod extensions;
 mod folders;
 mod foreign_keys;
