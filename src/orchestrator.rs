@@ -6,6 +6,7 @@
 
 mod blueprint;
 mod catalog;
+mod dependants;
 mod deployment;
 mod diff;
 mod error;

@@ -12,6 +12,12 @@ use crate::orchestrator::{DeployError, StatementError};
 /// PostgreSQL's `syntax_error`.
 const SYNTAX_ERROR: &str = "42601";
 
+/// PostgreSQL's `dependent_objects_still_exist`.
+const DEPENDENT_OBJECTS: &str = "2BP01";
+
+/// What to do about dependants that stand in the way.
+const HINT: &str = "change them in the same bundle, or drop them in a migration of their own";
+
 impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
         let message = error.to_string();
@@ -46,6 +52,15 @@ impl From<DeployError> for ApiError {
             DeployError::Generated { statement, source } => {
                 generated_error(&source, message).with("statement", statement)
             }
+            DeployError::Standing { statement, dependants, source } => generated_error(&source, message)
+                .with("statement", statement)
+                .with("dependants", dependants)
+                .with("hint", HINT),
+            DeployError::Dependants { left } => Self::new(ErrorCode::MigrationFailed, message)
+                .with("sqlstate", DEPENDENT_OBJECTS)
+                .with("dependants", left.iter().map(|one| one.description.clone()).collect::<Vec<_>>())
+                .with("cause", left.iter().map(|one| one.refusal.clone()).collect::<Vec<_>>().join("; "))
+                .with("hint", HINT),
             DeployError::Own { .. } | DeployError::Interrupted { .. } | DeployError::Unreadable { .. } => {
                 Self::internal(message)
             }

@@ -6,6 +6,8 @@
 mod archive;
 mod both;
 mod crash;
+mod dependants;
+mod evolutions;
 mod extensions;
 mod folders;
 mod foreign_keys;
