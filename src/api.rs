@@ -12,6 +12,7 @@
 //! | `answer`     | [`crate::error::ApiError`] → a response                                         |
 //! | `body`       | sizes and content types                                                         |
 //! | `json`       | JSON bodies                                                                     |
+//! | `flags`      | yes or no                                                                       |
 //! | `upload`     | multipart bodies                                                                |
 //! | `unknown`    | paths and methods that are not there                                            |
 //! | the others   | the endpoints of contract §6                                                    |
@@ -20,6 +21,8 @@ pub(crate) mod admin;
 mod answer;
 mod body;
 pub(crate) mod call;
+pub(crate) mod database;
+mod flags;
 pub(crate) mod guard;
 pub(crate) mod health;
 mod json;
@@ -27,6 +30,7 @@ pub(crate) mod leftover;
 pub(crate) mod migrate;
 mod notes;
 pub(crate) mod observe;
+pub(crate) mod platform;
 pub(crate) mod register;
 pub mod state;
 pub(crate) mod unknown;

@@ -9,6 +9,7 @@ mod call;
 mod databases;
 mod names;
 mod orchestrator;
+mod platforms;
 
 use serde_json::{Map, Value};
 
@@ -57,6 +58,8 @@ pub enum ErrorCode {
     ConnectionFailed,
     /// 504: over the time limit of a call.
     QueryTimeout,
+    /// `invalid_request`, where the platform is registered already.
+    AlreadyRegistered,
     /// A call failed in PostgreSQL; the status (400–599) depends on the SQLSTATE (contract §6, `POST /call`).
     QueryFailed(u16),
     /// 500: ours. The log has the cause.
@@ -70,6 +73,7 @@ impl ErrorCode {
             Self::InvalidRequest
             | Self::SchemaExtractionFailed
             | Self::ExtensionNotAvailable
+            | Self::AlreadyRegistered
             | Self::DatabaseAlreadyExists => 400,
             Self::Unauthorized => 401,
             Self::Forbidden | Self::PlatformIsolationViolation => 403,
@@ -91,13 +95,13 @@ impl ErrorCode {
 
     /// Whether this is an "already there", whose status `CONFLICT_STATUS` decides.
     pub fn is_already_there(self) -> bool {
-        self == Self::DatabaseAlreadyExists
+        matches!(self, Self::DatabaseAlreadyExists | Self::AlreadyRegistered)
     }
 
     /// The word in the `error` field.
     pub fn code(self) -> &'static str {
         match self {
-            Self::InvalidRequest => "invalid_request",
+            Self::InvalidRequest | Self::AlreadyRegistered => "invalid_request",
             Self::SchemaExtractionFailed => "schema_extraction_failed",
             Self::ExtensionNotAvailable => "extension_not_available",
             Self::DatabaseAlreadyExists => "database_already_exists",

@@ -18,6 +18,8 @@
 //! | [`api`]          | one file per family of endpoints; no SQL                             |
 //! | [`bundle`]       | `tar.gz` → [`bundle::Bundle`]: files, facts about their SQL, order   |
 //! | [`orchestrator`] | bundle + database → deployment                                       |
+//! | [`registry`]     | platforms and stored schemas on disk                                 |
+//! | [`platforms`]    | registry, blueprints and databases together: v2 of the API           |
 //! | [`databases`]    | names, owners, pools, the connection budget                          |
 //! | [`call`]         | function + parameters → rows as JSON                                 |
 //! | [`embedded`]     | the private PostgreSQL of the default set-up                         |
@@ -34,6 +36,7 @@ pub mod embedded;
 pub mod error;
 pub mod logging;
 pub mod orchestrator;
+pub mod platforms;
 pub mod registry;
 pub mod router;
 pub mod server;

@@ -5,35 +5,33 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 
 use crate::api::state::Gateway;
-use crate::api::{admin, call, guard, health, leftover, migrate, observe, register, unknown};
+use crate::api::{admin, call, database, guard, health, leftover, migrate, observe, platform, register, unknown};
 
 /// The application. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: the allowlist asks for the
 /// client's address, and without it nobody but `/health` is answered.
 pub fn app(gateway: Arc<Gateway>) -> Router {
-    let later = || any(unknown::not_in_this_version);
-
     let v1 = Router::new()
         .route("/register", post(register::register_database))
         .route("/migrate", post(migrate::migrate_databases))
         .route("/call", post(call::call_function));
 
     let v2 = Router::new()
-        .route("/platform/register", later())
-        .route("/platform/{platform}/schema", later())
-        .route("/platform/{platform}/schemas", later())
-        .route("/platform/{platform}/databases", later())
-        .route("/platforms", later())
-        .route("/database/create", later())
-        .route("/v2/migrate", later());
+        .route("/platform/register", post(platform::register_platform))
+        .route("/platform/{platform}/schema", post(platform::store_schema))
+        .route("/platform/{platform}/schemas", get(platform::list_schemas))
+        .route("/platform/{platform}/databases", get(platform::list_databases))
+        .route("/platforms", get(platform::list_platforms))
+        .route("/database/create", post(database::create_database))
+        .route("/v2/migrate", post(database::migrate_databases));
 
     let admin = Router::new()
         .route("/admin/databases", get(admin::list_databases))
         .route("/admin/create-tenant", post(admin::create_tenant))
-        .route("/admin/platforms", later())
-        .route("/admin/database/create", later())
+        .route("/admin/platforms", get(platform::list_platforms))
+        .route("/admin/database/create", post(database::create_database))
         .layer(from_fn_with_state(Arc::clone(&gateway), guard::admin_token));
 
     let guarded = v1

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::Request;
 use serde_json::{Map, Value};
 
-use super::body;
+use super::{body, flags};
 use crate::error::{ApiError, ErrorCode};
 
 /// A call's parameters may hold files; more than this belongs into an upload.
@@ -52,6 +52,30 @@ impl Fields {
             None | Some(Value::Null) => Err(ApiError::invalid_request(format!("the field {name} is missing"))),
             Some(other) => {
                 Err(ApiError::invalid_request(format!("the field {name} is {}; send a string", name_of(other))))
+            }
+        }
+    }
+
+    /// A text that may be missing; `null` and empty are as good as missing.
+    pub(super) fn optional(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(other) => {
+                Err(ApiError::invalid_request(format!("the field {name} is {}; send a string", name_of(other))))
+            }
+        }
+    }
+
+    /// A yes or no; missing and `null` mean no. Texts are what forms and PHP send.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(Value::String(text)) => flags::parse(name, text),
+            Some(Value::Number(number)) => flags::parse(name, &number.to_string()),
+            Some(other) => {
+                Err(ApiError::invalid_request(format!("the field {name} is {}; send true or false", name_of(other))))
             }
         }
     }

@@ -18,10 +18,9 @@ use super::state::Gateway;
 use super::upload::{Expected, Upload};
 use crate::databases::name::{Id, Which};
 use crate::error::ApiError;
-use crate::orchestrator::DeployError;
 use crate::orchestrator::fleet::{Event, Wish};
 
-const FIELDS: Expected = Expected { texts: &["platform", "tenant_id", "force", "dry_run"], archive: "schema" };
+const FIELDS: Expected = Expected { texts: &["platform", "tenant_id", "force", "dry_run"], archives: &["schema"] };
 
 /// One JSON object a line.
 const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
@@ -49,22 +48,29 @@ pub(crate) async fn migrate_databases(
 }
 
 /// The whole answer in the end, or a line for each thing that happens and the answer as the last one.
-pub(super) async fn answer<T: Serialize + Send + 'static>(
+pub(super) async fn answer<T, E>(
     streams: bool,
-    migration: impl Future<Output = Result<T, DeployError>> + Send + 'static,
+    migration: impl Future<Output = Result<T, E>> + Send + 'static,
     heard: UnboundedReceiver<Event>,
-) -> Result<Response, ApiError> {
+) -> Result<Response, ApiError>
+where
+    T: Serialize + Send + 'static,
+    ApiError: From<E>,
+    E: Send + 'static,
+{
     if !streams {
         return Ok(Json(migration.await?).into_response());
     }
     // A task of its own, so that it goes on while nobody reads the lines.
     let running = tokio::spawn(migration.in_current_span());
     let ended = stream::once(async move {
-        let result = running.await.unwrap_or_else(|error| Err(DeployError::Interrupted { cause: error.to_string() }));
+        let result = match running.await {
+            Ok(result) => result.map_err(ApiError::from),
+            Err(error) => Err(ApiError::internal(error)),
+        };
         match result {
             Ok(answer) => last_line("completed", json!(answer)),
             Err(error) => {
-                let error = ApiError::from(error);
                 // The status is long sent, so this line stands in for the request's.
                 tracing::warn!(error = error.code.code(), message = error.message, cause = error.log_cause, "failed");
                 last_line("failed", error.body())

@@ -7,6 +7,8 @@ use crate::bundle::archive::ArchiveLimits;
 use crate::config::Config;
 use crate::databases::Databases;
 use crate::orchestrator::Orchestrator;
+use crate::platforms::Platforms;
+use crate::registry::Registry;
 
 /// The running gateway. Made once by `main`, shared by all requests.
 pub struct Gateway {
@@ -16,6 +18,8 @@ pub struct Gateway {
     pub databases: Databases,
     /// What brings databases to their bundles.
     pub orchestrator: Orchestrator,
+    /// Platforms with stored schemas.
+    pub platforms: Platforms,
     /// When it started.
     pub started: Instant,
     /// Who may speak to it.
@@ -27,7 +31,9 @@ impl Gateway {
     pub fn new(config: Config, databases: Databases) -> Self {
         let access = AccessRules::new(&config.access);
         let orchestrator = Orchestrator::new(databases.clone(), config.limits.lock_timeout);
-        Self { config, databases, orchestrator, started: Instant::now(), access }
+        let registry = Registry::new(&config.data_dir);
+        let platforms = Platforms::new(registry, databases.clone(), orchestrator.clone());
+        Self { config, databases, orchestrator, platforms, started: Instant::now(), access }
     }
 
     /// What an uploaded archive may cost.

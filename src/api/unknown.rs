@@ -22,13 +22,6 @@ pub(crate) async fn no_such_method(method: Method, path: MatchedPath) -> ApiErro
     ApiError::new(ErrorCode::MethodNotAllowed, message)
 }
 
-/// 404: a path of the contract that this version does not serve yet.
-pub(crate) async fn not_in_this_version(path: MatchedPath) -> ApiError {
-    let version = env!("CARGO_PKG_VERSION");
-    let message = format!("{} is not part of this version of the gateway ({version})", path.as_str());
-    ApiError::new(ErrorCode::NotFound, message)
-}
-
 /// A path for an answer: no longer than what a person reads.
 fn shown(path: &str) -> String {
     const SHOWN_CHARS: usize = 200;

@@ -11,8 +11,8 @@ use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::http::StatusCode;
 
-use super::body;
 use super::state::Gateway;
+use super::{body, flags};
 use crate::bundle::{Bundle, archive};
 use crate::databases::name::{Id, Which};
 use crate::error::{ApiError, ErrorCode};
@@ -28,8 +28,8 @@ const BODY_OVERHEAD_BYTES: usize = 1024 * 1024;
 pub(super) struct Expected {
     /// Short texts.
     pub(super) texts: &'static [&'static str],
-    /// The archive.
-    pub(super) archive: &'static str,
+    /// The archive, under one of these names.
+    pub(super) archives: &'static [&'static str],
 }
 
 /// A request's fields.
@@ -62,7 +62,7 @@ impl Upload {
         let Some(name) = field.name().map(str::to_owned) else {
             return Err(ApiError::invalid_request("a part of the body has no name in its Content-Disposition"));
         };
-        if name == expected.archive {
+        if expected.archives.contains(&name.as_str()) {
             if self.archive.is_some() {
                 return Err(twice(&name));
             }
@@ -84,7 +84,19 @@ impl Upload {
 
     /// A text that must be there.
     pub(super) fn required(&self, name: &str) -> Result<&str, ApiError> {
-        self.texts.get(name).map(String::as_str).ok_or_else(|| missing(name))
+        self.required_as(&[name])
+    }
+
+    /// A text that must be there under one of these names; the first is the one that the error asks for.
+    pub(super) fn required_as(&self, names: &[&str]) -> Result<&str, ApiError> {
+        let mut given = names.iter().filter_map(|name| self.texts.get(*name).map(String::as_str));
+        match (given.next(), given.next()) {
+            (Some(one), Some(other)) if one != other => {
+                Err(ApiError::invalid_request(format!("the fields {} say different things", names.join(" and "))))
+            }
+            (Some(text), _) => Ok(text),
+            (None, _) => Err(missing(names.first().copied().unwrap_or_default())),
+        }
     }
 
     /// Which of the platform's databases: missing, empty and `null` mean the main one.
@@ -97,17 +109,12 @@ impl Upload {
 
     /// A yes or no; missing and empty mean no.
     pub(super) fn flag(&self, name: &str) -> Result<bool, ApiError> {
-        let text = self.texts.get(name).map(String::as_str).unwrap_or_default();
-        match text.to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" | "on" => Ok(true),
-            "" | "false" | "0" | "no" | "off" => Ok(false),
-            _ => Err(ApiError::invalid_request(format!("the field {name} is {text:?}; send true or false"))),
-        }
+        flags::parse(name, self.texts.get(name).map(String::as_str).unwrap_or_default())
     }
 
     /// The archive, read as a bundle. Inflating is work for the processor, so it has a thread that may block.
     pub(super) async fn into_bundle(self, expected: Expected, gateway: &Arc<Gateway>) -> Result<Bundle, ApiError> {
-        let archive = self.archive.ok_or_else(|| missing(expected.archive))?;
+        let archive = self.archive.ok_or_else(|| missing(expected.archives[0]))?;
         let limits = gateway.archive_limits();
         let reading = tokio::task::spawn_blocking(move || archive::read(&archive, &limits));
         Ok(reading.await.map_err(ApiError::internal)??)

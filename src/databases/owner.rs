@@ -1,5 +1,7 @@
 //! Whose a database is (contract §2): every database remembers the platform and the ids as they were given.
 
+use std::collections::HashMap;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use tokio_postgres::Row;
 
@@ -216,6 +218,34 @@ impl Databases {
             .await
             .map_err(DatabaseError::step("listing the platform's databases"))?;
         Ok(rows.iter().map(|row| DatabaseName::recorded(row.get(0))).collect())
+    }
+
+    /// The names of the databases made from a stored schema, or of one of them, by name: those that the server has.
+    pub async fn of_schema(
+        &self,
+        platform: &Id,
+        schema: &Id,
+        database: Option<&Id>,
+    ) -> Result<Vec<DatabaseName>, DatabaseError> {
+        let control = self.control().await?;
+        let rows = control
+            .query(
+                "SELECT r.name FROM public.databases AS r JOIN pg_catalog.pg_database AS d ON d.datname = r.name
+                 WHERE r.platform = $1 AND r.schema_name = $2 AND r.database_id = coalesce($3, r.database_id)
+                 ORDER BY r.name",
+                &[&platform.normal(), &schema.given(), &database.map(Id::given)],
+            )
+            .await
+            .map_err(DatabaseError::step("listing the schema's databases"))?;
+        Ok(rows.iter().map(|row| DatabaseName::recorded(row.get(0))).collect())
+    }
+
+    /// How many databases are on record for each platform, by its normal name.
+    pub async fn count_by_platform(&self) -> Result<HashMap<String, usize>, DatabaseError> {
+        let control = self.control().await?;
+        let rows = control.query("SELECT platform, count(*) FROM public.databases GROUP BY 1", &[]).await;
+        let rows = rows.map_err(DatabaseError::step("counting databases"))?;
+        Ok(rows.iter().map(|row| (row.get(0), usize::try_from(row.get::<_, i64>(1)).unwrap_or(0))).collect())
     }
 
     /// Every database on record for the platform, by name. Blueprints are not among them.
