@@ -103,6 +103,62 @@ impl Orchestrator {
         .await
     }
 
+    /// Has the bundle's blueprint made, which is how a bundle is known to deploy; its warnings.
+    pub async fn validate(&self, platform: &Id, bundle: &Bundle) -> Result<Vec<String>, DeployError> {
+        let (this, platform, bundle) = (self.clone(), platform.clone(), bundle.clone());
+        run_to_the_end(async move {
+            let warnings = bundle.warnings.clone();
+            let prepared = this.prepare(&platform, bundle).await?;
+            Ok(warnings.into_iter().chain(prepared.blueprint.report.warnings.iter().cloned()).collect())
+        })
+        .await
+    }
+
+    /// Has the blueprint of a stored schema kept for as long as that version is stored.
+    pub async fn keep_blueprint(&self, platform: &Id, schema: &Id, checksum: &str) -> Result<(), DeployError> {
+        self.blueprints.keep(&self.databases, platform, schema, checksum).await
+    }
+
+    /// Creates a database; one that is there is an error.
+    pub async fn create(&self, address: Address, bundle: Bundle) -> Result<Report, DeployError> {
+        let this = self.clone();
+        run_to_the_end(async move {
+            let _lock = this.databases.lock(address.name()).await?;
+            match this.owned(&address).await? {
+                Found::Nothing => this.create_locked(&address, &bundle).await,
+                Found::Ours | Found::Unclaimed => {
+                    Err(DeployError::AlreadyExists { database: address.name().to_string() })
+                }
+            }
+        })
+        .await
+    }
+
+    /// Brings the databases made from a stored schema to a bundle, or one of them; none yet is no error.
+    pub async fn migrate_stored(
+        &self,
+        platform: Id,
+        schema: Id,
+        database: Option<Id>,
+        bundle: Bundle,
+        wish: Wish,
+        events: UnboundedSender<Event>,
+    ) -> Result<Migrated, DeployError> {
+        let this = self.clone();
+        run_to_the_end(async move {
+            let names = match database {
+                Some(database) => {
+                    let address = Address::new(platform.clone(), Which::Stored { schema, database })?;
+                    vec![this.existing(address).await?]
+                }
+                None => this.databases.of_schema(&platform, &schema).await?,
+            };
+            let prepared = Arc::new(this.prepare(&platform, bundle).await?);
+            fleet::migrate(&this, names, prepared, wish, events).await
+        })
+        .await
+    }
+
     /// The name of a database that is there and the platform's.
     async fn existing(&self, address: Address) -> Result<DatabaseName, DeployError> {
         match self.owned(&address).await? {
@@ -134,7 +190,7 @@ impl Orchestrator {
     async fn register_locked(&self, address: &Address, bundle: &Bundle, force: bool) -> Result<Report, DeployError> {
         let _lock = self.databases.lock(address.name()).await?;
         match self.owned(address).await? {
-            Found::Nothing => self.create(address, bundle).await,
+            Found::Nothing => self.create_locked(address, bundle).await,
             Found::Ours => self.update(address, bundle, force).await,
             Found::Unclaimed => {
                 self.databases.claim(address).await?;
@@ -157,7 +213,7 @@ impl Orchestrator {
     }
 
     /// A new database is a copy of its bundle's blueprint.
-    async fn create(&self, address: &Address, bundle: &Bundle) -> Result<Report, DeployError> {
+    async fn create_locked(&self, address: &Address, bundle: &Bundle) -> Result<Report, DeployError> {
         let blueprint = self.blueprint(address, bundle).await?;
         match self.create_claimed(address, Some(&blueprint)).await {
             Err(DeployError::Database(error)) if error.is_missing_template() => {

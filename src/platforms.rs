@@ -70,12 +70,7 @@ impl Platforms {
         }
         let record = match known {
             Some(record) => PlatformRecord { registered: true, ..record },
-            None => PlatformRecord {
-                name: platform.given().to_owned(),
-                created_at: self.databases.now().await?,
-                registered: true,
-                credentials: None,
-            },
+            None => PlatformRecord { name: platform.given().to_owned(), registered: true, credentials: None },
         };
         self.registry.write_platform(&writer, record).await?;
         Ok(())

@@ -220,20 +220,15 @@ impl Databases {
         Ok(rows.iter().map(|row| DatabaseName::recorded(row.get(0))).collect())
     }
 
-    /// The names of the databases made from a stored schema, or of one of them, by name: those that the server has.
-    pub async fn of_schema(
-        &self,
-        platform: &Id,
-        schema: &Id,
-        database: Option<&Id>,
-    ) -> Result<Vec<DatabaseName>, DatabaseError> {
+    /// The names of the databases made from a stored schema, by name: those that the server has.
+    pub async fn of_schema(&self, platform: &Id, schema: &Id) -> Result<Vec<DatabaseName>, DatabaseError> {
         let control = self.control().await?;
         let rows = control
             .query(
                 "SELECT r.name FROM public.databases AS r JOIN pg_catalog.pg_database AS d ON d.datname = r.name
-                 WHERE r.platform = $1 AND r.schema_name = $2 AND r.database_id = coalesce($3, r.database_id)
+                 WHERE r.platform = $1 AND r.schema_name = $2
                  ORDER BY r.name",
-                &[&platform.normal(), &schema.given(), &database.map(Id::given)],
+                &[&platform.normal(), &schema.given()],
             )
             .await
             .map_err(DatabaseError::step("listing the schema's databases"))?;

@@ -42,6 +42,7 @@ const TABLES: &str = "
         bundle_checksum text NOT NULL,
         owner_role text NOT NULL,
         report jsonb NOT NULL,
+        schemas text[] NOT NULL DEFAULT '{}',
         built_at timestamptz NOT NULL DEFAULT now(),
         last_used_at timestamptz NOT NULL DEFAULT now()
     );";

@@ -84,6 +84,30 @@ impl Blueprints {
         read_recorded(databases, &name_of(platform, bundle_checksum)).await
     }
 
+    /// Marks the blueprint of a bundle as that of a stored schema, and no longer the one before it.
+    pub async fn keep(
+        &self,
+        databases: &Databases,
+        platform: &Id,
+        schema: &Id,
+        bundle_checksum: &str,
+    ) -> Result<(), DeployError> {
+        let control = databases.control().await?;
+        let name = name_of(platform, bundle_checksum);
+        control
+            .execute(
+                "UPDATE blueprints
+                 SET schemas = array_remove(schemas, $2) || CASE WHEN name = $3 THEN ARRAY[$2] ELSE '{}' END
+                 WHERE platform = $1 AND ($2 = ANY (schemas) OR name = $3)",
+                &[&platform.normal(), &schema.normal(), &name.as_str()],
+            )
+            .await
+            .map_err(DeployError::own("keeping the blueprint of a stored schema"))?;
+        drop(control);
+        remove_old(databases, platform).await;
+        Ok(())
+    }
+
     /// Forgets a blueprint that turned out to be gone.
     pub fn forget(&self, blueprint: &Blueprint) {
         self.lock().remove(&DatabaseName::recorded(blueprint.name.clone()));
@@ -209,7 +233,7 @@ async fn remove_old(databases: &Databases, platform: &Id) {
         let control = databases.control().await?;
         let rows = control
             .query(
-                "DELETE FROM blueprints WHERE name IN (SELECT name FROM blueprints WHERE platform = $1
+                "DELETE FROM blueprints WHERE name IN (SELECT name FROM blueprints WHERE platform = $1 AND schemas = '{}'
                                                        ORDER BY last_used_at DESC OFFSET $2)
                  RETURNING name",
                 &[&platform.normal(), &KEPT_PER_PLATFORM],

@@ -19,8 +19,6 @@ pub(super) const FILE: &str = "platform.json";
 pub struct PlatformRecord {
     /// As it was given.
     pub name: String,
-    /// RFC 3339, UTC.
-    pub created_at: String,
     /// False where only `/register` has met it: then `/platform/register` is not too late.
     pub registered: bool,
     /// The role that owns its databases; none: the gateway's own.
