@@ -30,7 +30,7 @@ use super::report::Report;
 use super::runner::{Failure, Mode, Runner};
 use super::standing::Standing;
 use super::tracking::{self, Change, NameOf, Origin, Record, Tracked};
-use super::{extensions, risk, seeders};
+use super::{extensions, risk, seeders, shape};
 use crate::bundle::Kind;
 use crate::bundle::order::{Script, Target};
 use crate::bundle::sql::{Object, Statement};
@@ -201,6 +201,7 @@ impl<'a> Deployment<'a> {
         self.install_extensions().await?;
         self.run_statements(before).await?;
         self.settle_functions().await?;
+        self.settle_dependants().await?;
         self.drop_postponed().await?;
         self.mend().await?;
         self.seed().await?;
@@ -328,7 +329,7 @@ impl<'a> Deployment<'a> {
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);
         self.report.warnings.extend(self.goal.script.warnings.iter().cloned());
         recorded::write(self.runner.client, after, self.goal.declared.unwrap_or(after)).await?;
-        tracking::write(self.runner.client, &self.record, self.goal.origin).await?;
+        tracking::write(self.runner.client, &self.record, self.goal.origin, &shape::of(after)).await?;
         let statements = self.runner.end().await?;
         Ok((self.report, statements))
     }

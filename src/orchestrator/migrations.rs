@@ -131,12 +131,14 @@ impl<'a> Migrations<'a> {
             return Ok(());
         }
         if statement.refuses_transaction() {
-            if runner.mode == Mode::Rehearse {
-                runner.note(&statement.text);
-                runner.doubt(Doubt::Schema);
-                return Ok(());
-            }
-            return self.run_outside(runner, statement, migration).await;
+            runner.note(&statement.text);
+            return match runner.mode {
+                Mode::Rehearse => {
+                    runner.doubt(Doubt::Schema);
+                    Ok(())
+                }
+                Mode::Apply => self.run_outside(runner, statement, migration).await,
+            };
         }
         if self.new_database.is_none() {
             // Added just before this transaction, by this deployment or by one that was interrupted.

@@ -6,12 +6,15 @@
 mod archive;
 mod both;
 mod crash;
+mod dependants;
+mod evolutions;
 mod extensions;
 mod folders;
 mod foreign_keys;
 mod functions;
 mod inheritance;
 mod large_schemas;
+mod migrate;
 mod migrations;
 mod names;
 mod owners;

@@ -52,8 +52,16 @@ impl<'a> Deployment<'a> {
     async fn deploy_table(&mut self, statement: &'a Statement, table: &Object) -> Result<(), Failure> {
         let name = quoted(table);
         // Also where the checksum is known: somebody, or a migration, may have dropped it.
-        if !self.is_there(statement, "to_regclass", &name).await? {
-            self.runner.run(statement).await?;
+        let is_there = self.is_there(statement, "to_regclass", &name).await?;
+        let view = if is_there { objects::view_in_place_of(self.runner.client, statement, &name).await? } else { None };
+        if !is_there || view.is_some() {
+            match view {
+                Some(drop) => {
+                    let sql = format!("{drop};{}", statement.text);
+                    self.runner.run_dropping(statement, &sql, drop.chars().count() + 1, &drop).await?
+                }
+                None => self.runner.run(statement).await?,
+            };
             self.standing.changed();
             self.created.insert(table.clone());
             self.report.tables_created += 1;
@@ -93,15 +101,40 @@ impl<'a> Deployment<'a> {
         if self.tracked.functions.iter().any(stands) {
             return Ok(());
         }
-        if functions::create_or_replace(&self.runner, statement).await? {
+        let superseded = self.superseded(statement).await?;
+        let replaced = match &superseded[..] {
+            [] => functions::create_or_replace(&self.runner, statement).await?,
+            [only] => functions::create_in_place_of(&self.runner, statement, only).await.map(|()| true)?,
+            several => {
+                functions::drop_superseded(&self.runner, statement, several).await?;
+                functions::create_or_replace(&self.runner, statement).await.map(|_| true)?
+            }
+        };
+        if replaced {
             self.standing.changed();
         }
         self.changed_functions.push(statement);
         Ok(())
     }
 
+    async fn superseded(&self, statement: &Statement) -> Result<Vec<TrackedFunction>, Failure> {
+        let of_name = |other: &&Statement| {
+            other.kind != Kind::Migrations
+                && matches!(other.tree.as_ref(), NodeEnum::CreateFunctionStmt(_))
+                && functions::name_of(other) == functions::name_of(statement)
+        };
+        let declared: Vec<&Statement> = self.goal.script.statements.iter().filter(of_name).collect();
+        let found = functions::superseded(self.runner.client, &declared, &self.tracked.functions).await;
+        let found = found.map_err(|error| Failure::new(statement, &error, 0))?;
+        Ok(found.into_iter().cloned().collect())
+    }
+
     async fn deploy_other(&mut self, statement: &'a Statement) -> Result<(), Failure> {
         let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+        self.standing.remade(&self.runner.dependants.remade());
+        if self.runner.dependants.were_touched() {
+            self.standing.changed();
+        }
         let unchanged = self.tracked.statements.contains(&statement.checksum)
             && self.standing.has_effect(self.runner.client, statement).await.map_err(failed)?;
         if !unchanged {
