@@ -7,7 +7,7 @@ use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::SqlError;
 use crate::orchestrator::fleet::FleetFailure;
-use crate::orchestrator::{DeployError, StatementError};
+use crate::orchestrator::{DeployError, StatementError, Verification};
 
 /// PostgreSQL's `syntax_error`.
 const SYNTAX_ERROR: &str = "42601";
@@ -44,7 +44,10 @@ impl From<DeployError> for ApiError {
                 Self::new(ErrorCode::MigrationFailed, message).with("schema_validation", json!(validation))
             }
             DeployError::RowsMissing { validations } => {
-                Self::new(ErrorCode::MigrationFailed, message).with("seeder_validations", json!(validations))
+                let verification = Verification { passed: false, seeders_verified: false, ..Verification::passed() };
+                Self::new(ErrorCode::MigrationFailed, message)
+                    .with("seeder_validations", json!(validations))
+                    .with("verification", json!(verification))
             }
             DeployError::Differs { differences, verification } => Self::new(ErrorCode::MigrationFailed, message)
                 .with("differences", differences)

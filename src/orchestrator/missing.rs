@@ -172,13 +172,14 @@ pub fn mend(found: &[Thing], declared: &[&Thing]) -> Vec<Missing> {
         {
             continue;
         }
-        let remade = matches!(wanted.kind, Kind::Trigger | Kind::Policy | Kind::Rule | Kind::Statistics);
+        let remade = matches!(wanted.kind, Kind::Index | Kind::Trigger | Kind::Policy | Kind::Rule | Kind::Statistics);
         let drop = now.and_then(|now| now.drop.as_ref()).filter(|_| remade);
         let sql = drop.map_or_else(|| make.clone(), |drop| format!("{drop}; {make}"));
         let kind = match wanted.kind {
             Kind::Comment => "Comment",
             Kind::RowSecurity => "EnableRowSecurity",
             Kind::Options => "SetOptions",
+            Kind::Index => "AddIndex",
             Kind::Trigger => "CreateTrigger",
             Kind::Policy => "CreatePolicy",
             Kind::Rule => "CreateRule",

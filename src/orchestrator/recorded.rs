@@ -65,14 +65,29 @@ impl Recorded {
     /// What an earlier bundle declared, stands still, and is not part of this one. Tables and columns have rules of their
     /// own; so have functions and procedures, which are tracked by signature.
     pub fn obsolete(&self, found: &Catalog, declared: &Catalog, going: &HashSet<String>) -> Vec<Thing> {
-        let wanted: HashSet<String> = things::of(declared).into_iter().map(|thing| thing.name).collect();
+        let wanted = things::of(declared);
+        // A view that becomes a materialized one, or a table, gives way to that by itself.
+        let relations: HashSet<&str> = wanted
+            .iter()
+            .filter(|thing| matches!(thing.kind, Kind::Table | Kind::View | Kind::Sequence))
+            .map(|thing| thing.object.as_str())
+            .collect();
+        let wanted: HashSet<&str> = wanted.iter().map(|thing| thing.name.as_str()).collect();
         let mut obsolete: Vec<Thing> = things::of(found)
             .into_iter()
-            .filter(|thing| self.declared.contains(&thing.identity) && !wanted.contains(&thing.name))
+            .filter(|thing| self.declared.contains(&thing.identity) && !wanted.contains(thing.name.as_str()))
             .filter(|thing| thing.drop.is_some())
+            .filter(|thing| thing.kind != Kind::View || !relations.contains(thing.object.as_str()))
             // It goes with its table.
             .filter(|thing| thing.table.as_ref().is_none_or(|table| !going.contains(table)))
             .collect();
+        // So does it with its view or its domain.
+        let wholes = obsolete.iter().filter(|thing| matches!(thing.kind, Kind::View | Kind::Type));
+        let wholes: HashSet<String> = wholes.map(|whole| whole.object.clone()).collect();
+        obsolete.retain(|thing| {
+            let whole = thing.table.as_deref().map(|table| table.strip_prefix("domain ").unwrap_or(table));
+            whole.is_none_or(|whole| !wholes.contains(whole))
+        });
         obsolete.sort_by_key(|thing| (order(thing), thing.identity.clone()));
         obsolete
     }

@@ -5,6 +5,7 @@
 
 mod archive;
 mod both;
+mod changes;
 mod crash;
 mod dependants;
 mod evolutions;

@@ -76,8 +76,8 @@ indexes AS MATERIALIZED (
 part AS MATERIALIZED (
     -- Triggers (those of a partition come from its parent's), policies, rules, extended statistics.
     SELECT t.tgrelid AS relation, 't' AS class, t.oid, t.tgname AS name,
-           pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'D' THEN ' DISABLED' WHEN 'A' THEN ' ALWAYS'
-                                                        WHEN 'R' THEN ' REPLICA' ELSE '' END AS definition
+           -- Whether it is switched on is a state, which somebody may have changed for a reason.
+           pg_get_triggerdef(t.oid) AS definition
     FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgparentid = 0
     UNION ALL
     SELECT p.polrelid, 'p', p.oid, p.polname,

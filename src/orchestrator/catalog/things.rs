@@ -231,7 +231,7 @@ fn index_things<'a>(table: &str, indexes: impl Iterator<Item = (&'a u32, &'a Def
     for (oid, one) in indexes {
         let thing = Thing::new(Kind::Index, format!("index {oid}"), "index", &one.name, one.definition.clone());
         let drop = format!("DROP INDEX {}{}", schema_prefix(table), one.name);
-        things.push(thing.of(table).dropped_by(drop));
+        things.push(thing.of(table).made_by(one.definition.clone()).dropped_by(drop));
     }
 }
 
@@ -270,29 +270,15 @@ fn part_thing(key: &str, table: &str, part: &Definition) -> Thing {
     let name = &part.name;
     let thing = Thing::new(kind, format!("part {key}"), noun, name, words).of(table);
     let (make, drop) = match part.kind {
-        't' => (trigger_statement(table, part), format!("DROP TRIGGER {name} ON {table}")),
-        'p' => (
-            Some(format!("CREATE POLICY {name} ON {table} {}", part.definition)),
-            format!("DROP POLICY {name} ON {table}"),
-        ),
-        'r' => (Some(part.definition.clone()), format!("DROP RULE {name} ON {table}")),
-        _ => (Some(part.definition.clone()), format!("DROP STATISTICS {}{name}", schema_prefix(table))),
-    };
-    let thing = thing.dropped_by(drop);
-    match make {
-        Some(make) => thing.made_by(make),
-        None => thing,
-    }
-}
-
-/// A trigger may be switched off or on for replication only, which a second statement says.
-fn trigger_statement(table: &str, part: &Definition) -> Option<String> {
-    for (ending, how) in [(" DISABLED", "DISABLE"), (" ALWAYS", "ENABLE ALWAYS"), (" REPLICA", "ENABLE REPLICA")] {
-        if let Some(create) = part.definition.strip_suffix(ending) {
-            return Some(format!("{create}; ALTER TABLE {table} {how} TRIGGER {}", part.name));
+        't' => (part.definition.clone(), format!("DROP TRIGGER {name} ON {table}")),
+        'p' => {
+            let make = format!("CREATE POLICY {name} ON {table} {}", part.definition);
+            (make, format!("DROP POLICY {name} ON {table}"))
         }
-    }
-    Some(part.definition.clone())
+        'r' => (part.definition.clone(), format!("DROP RULE {name} ON {table}")),
+        _ => (part.definition.clone(), format!("DROP STATISTICS {}{name}", schema_prefix(table))),
+    };
+    thing.made_by(make).dropped_by(drop)
 }
 
 fn view_things(oid: u32, view: &View, things: &mut Vec<Thing>) {

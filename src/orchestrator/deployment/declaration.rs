@@ -40,7 +40,11 @@ impl Deployment<'_> {
             plan = missing::plan(&Ask { found: &found, obsolete: &[], ..all });
         }
         self.make(&plan.columns).await?;
-        self.drop_where_possible(undeclared).await?;
+        // What takes its place as a view needs the name now; the others may wait for what depends on them to go.
+        let (now, later): (Vec<_>, Vec<_>) =
+            undeclared.into_iter().partition(|one| declared.views.values().any(|view| view.name == one.object));
+        self.make(&now).await?;
+        self.drop_where_possible(later).await?;
         self.retry_waiting().await?;
         // What stood in `tables/` beside the columns may have made some of the rest by now.
         let found = self.read_catalog().await?;
