@@ -5,6 +5,8 @@ pub(crate) mod facts;
 pub mod tokens;
 mod walk;
 
+pub use self::walk::name_parts;
+
 use pg_query::{NodeEnum, ParserOptions};
 
 use super::{Kind, SourceFile};
@@ -215,6 +217,13 @@ pub fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Resul
         let thread = std::thread::Builder::new().stack_size(DEEP_STACK_BYTES).spawn_scoped(scope, work)?;
         Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
+}
+
+/// The parse trees of SQL that the gateway wrote itself; none where the grammar refuses it, which PostgreSQL then tells.
+pub fn trees(text: &str) -> Vec<NodeEnum> {
+    let read = || pg_query::parse(text, ParserOptions::DEFAULT).map(|parsed| parsed.protobuf.stmts).unwrap_or_default();
+    let statements = on_deep_stack(read).unwrap_or_default();
+    statements.into_iter().filter_map(|raw| raw.stmt?.node).collect()
 }
 
 /// Reads one file of any kind but `extensions/`, on a deep stack.

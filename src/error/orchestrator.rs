@@ -6,10 +6,17 @@ use super::{ApiError, ErrorCode};
 use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::SqlError;
+use crate::orchestrator::fleet::FleetFailure;
 use crate::orchestrator::{DeployError, StatementError};
 
 /// PostgreSQL's `syntax_error`.
 const SYNTAX_ERROR: &str = "42601";
+
+/// PostgreSQL's `dependent_objects_still_exist`.
+const DEPENDENT_OBJECTS: &str = "2BP01";
+
+/// What to do about dependants that stand in the way.
+const HINT: &str = "change them in the same bundle, or drop them in a migration of their own";
 
 impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
@@ -45,12 +52,44 @@ impl From<DeployError> for ApiError {
             DeployError::Generated { statement, source } => {
                 generated_error(&source, message).with("statement", statement)
             }
+            DeployError::Standing { statement, dependants, source } => generated_error(&source, message)
+                .with("statement", statement)
+                .with("dependants", dependants)
+                .with("hint", HINT),
+            DeployError::Dependants { left } => Self::new(ErrorCode::MigrationFailed, message)
+                .with("sqlstate", DEPENDENT_OBJECTS)
+                .with("dependants", left.iter().map(|one| one.description.clone()).collect::<Vec<_>>())
+                .with("cause", left.iter().map(|one| one.refusal.clone()).collect::<Vec<_>>().join("; "))
+                .with("hint", HINT),
             DeployError::Own { .. } | DeployError::Interrupted { .. } | DeployError::Unreadable { .. } => {
                 Self::internal(message)
             }
+            DeployError::NotFound { database, .. } => {
+                Self::new(ErrorCode::DatabaseNotFound, message).with("database", database)
+            }
+            DeployError::NoDatabase { .. } => Self::new(ErrorCode::DatabaseNotFound, message),
+            DeployError::Fleet(failure) => fleet_error(*failure, message),
+            DeployError::Name(_) => Self::invalid_request(message),
             DeployError::Database(error) => error.into(),
         }
     }
+}
+
+/// 409 whatever stopped the first one, with what is known of that beside the lists (contract §4, "Many databases").
+fn fleet_error(failure: FleetFailure, message: String) -> ApiError {
+    let FleetFailure { updated, failed, pending, validation, first } = failure;
+    let first = ApiError::from(first);
+    let mut error = ApiError::new(
+        ErrorCode::MigrationFailed,
+        if first.code.status() < 500 { message } else { first.message.clone() },
+    );
+    error.details.insert("databases_updated".to_owned(), json!(updated));
+    error.details.insert("databases_failed".to_owned(), json!(failed));
+    error.details.insert("databases_pending".to_owned(), json!(pending));
+    error.details.insert("schema_validation".to_owned(), json!(validation));
+    error.details.extend(first.details);
+    error.log_cause = first.log_cause;
+    error
 }
 
 fn order_error(error: OrderError, message: String) -> ApiError {

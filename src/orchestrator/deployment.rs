@@ -4,6 +4,7 @@
 //! differs is what is there already.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pg_query::NodeEnum;
@@ -21,7 +22,7 @@ use super::runner::{Failure, Mode, Runner};
 use super::standing::Standing;
 use super::tracking::{self, Change, NameOf, Origin, Record, Tracked, TrackedFunction, TrackedObject};
 use super::verify;
-use super::{extensions, objects, seeders};
+use super::{extensions, objects, seeders, shape};
 use crate::bundle::Kind;
 use crate::bundle::order::{Script, Target};
 use crate::bundle::sql::{Class, Object, Statement};
@@ -87,9 +88,10 @@ pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<Outcome, DeployEr
     deployment.install_extensions().await?;
     deployment.run_statements(&before).await?;
     deployment.settle_functions().await?;
+    deployment.settle_dependants().await?;
     deployment.seed().await?;
     let (catalog, validation) = deployment.verify(&before).await?;
-    let (report, statements) = deployment.finish().await?;
+    let (report, statements) = deployment.finish(&catalog).await?;
     Ok(Outcome { report, catalog, validation, statements })
 }
 
@@ -284,8 +286,16 @@ impl<'a> Deployment<'a> {
     async fn deploy_table(&mut self, statement: &'a Statement, table: &Object) -> Result<(), Failure> {
         let name = quoted(table);
         // Also where the checksum is known: somebody, or a migration, may have dropped it.
-        if !self.is_there(statement, "to_regclass", &name).await? {
-            self.runner.run(statement).await?;
+        let is_there = self.is_there(statement, "to_regclass", &name).await?;
+        let view = if is_there { objects::view_in_place_of(self.runner.client, statement, &name).await? } else { None };
+        if !is_there || view.is_some() {
+            match view {
+                Some(drop) => {
+                    let sql = format!("{drop};{}", statement.text);
+                    self.runner.run_dropping(statement, &sql, drop.chars().count() + 1, &drop).await?
+                }
+                None => self.runner.run(statement).await?,
+            };
             self.standing.changed();
             self.created.insert(table.clone());
             self.report.tables_created += 1;
@@ -321,15 +331,40 @@ impl<'a> Deployment<'a> {
         if self.tracked.functions.iter().any(|function| function.checksum == statement.checksum) {
             return Ok(());
         }
-        if functions::create_or_replace(&self.runner, statement).await? {
+        let superseded = self.superseded(statement).await?;
+        let replaced = match &superseded[..] {
+            [] => functions::create_or_replace(&self.runner, statement).await?,
+            [only] => functions::create_in_place_of(&self.runner, statement, only).await.map(|()| true)?,
+            several => {
+                functions::drop_superseded(&self.runner, statement, several).await?;
+                functions::create_or_replace(&self.runner, statement).await.map(|_| true)?
+            }
+        };
+        if replaced {
             self.standing.changed();
         }
         self.changed_functions.push(statement);
         Ok(())
     }
 
+    async fn superseded(&self, statement: &Statement) -> Result<Vec<TrackedFunction>, Failure> {
+        let of_name = |other: &&Statement| {
+            other.kind != Kind::Migrations
+                && matches!(other.tree.as_ref(), NodeEnum::CreateFunctionStmt(_))
+                && functions::name_of(other) == functions::name_of(statement)
+        };
+        let declared: Vec<&Statement> = self.goal.script.statements.iter().filter(of_name).collect();
+        let found = functions::superseded(self.runner.client, &declared, &self.tracked.functions).await;
+        let found = found.map_err(|error| Failure::new(statement, &error, 0))?;
+        Ok(found.into_iter().cloned().collect())
+    }
+
     async fn deploy_other(&mut self, statement: &'a Statement) -> Result<(), Failure> {
         let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+        self.standing.remade(&self.runner.dependants.remade());
+        if self.runner.dependants.were_touched() {
+            self.standing.changed();
+        }
         let unchanged = self.tracked.statements.contains(&statement.checksum)
             && self.standing.has_effect(self.runner.client, statement).await.map_err(failed)?;
         if !unchanged {
@@ -437,6 +472,23 @@ impl<'a> Deployment<'a> {
         Ok(())
     }
 
+    /// Everything ran: what still stands aside is made again now, or never.
+    async fn settle_dependants(&mut self) -> Result<(), DeployError> {
+        let failed = DeployError::own("putting back what depends on a change");
+        let settled = self.runner.dependants.settle(self.runner.client).await.map_err(failed)?;
+        self.runner.dependants.statements().iter().for_each(|sql| self.runner.note(sql));
+        for one in settled.map_err(|left| DeployError::Dependants { left })? {
+            let detail = json!({ "reason": one.refusal });
+            let name = one.description;
+            self.report.warnings.push(format!(
+                "{name}, which the bundle no longer has, was dropped because it cannot stand any more: {}",
+                one.refusal
+            ));
+            self.record.changes.push(Change { change_type: one.change_type, name_of: NameOf::Text, name, detail });
+        }
+        Ok(())
+    }
+
     async fn seed(&mut self) -> Result<(), DeployError> {
         let new_database = self.goal.target == Target::NewDatabase;
         let wanted = |table: &Object| {
@@ -464,18 +516,19 @@ impl<'a> Deployment<'a> {
         let compare = |declared: &Catalog| {
             verify::differences(&declared.restricted(&self.declared_tables, &self.declared_types), &after)
         };
-        let differences = self.goal.declared.map(compare).unwrap_or_default();
+        let declared = self.goal.declared.filter(|_| !self.runner.left_out.load(Ordering::Relaxed));
+        let differences = declared.map(compare).unwrap_or_default();
         if differences.is_empty() { Ok((after, validation)) } else { Err(DeployError::Differs { differences }) }
     }
 
-    async fn finish(mut self) -> Result<(Report, Vec<String>), DeployError> {
+    async fn finish(mut self, after: &Catalog) -> Result<(Report, Vec<String>), DeployError> {
         let failed = DeployError::own("recording the migrations");
         let applied = self.migrations.applied();
         tracking::write_migrations(self.runner.client, applied, self.goal.origin).await.map_err(failed)?;
         self.report.migrations_applied = applied.len();
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);
         self.report.warnings.extend(self.goal.script.warnings.iter().cloned());
-        tracking::write(self.runner.client, &self.record, self.goal.origin).await?;
+        tracking::write(self.runner.client, &self.record, self.goal.origin, &shape::of(after)).await?;
         let statements = self.runner.end().await?;
         Ok((self.report, statements))
     }

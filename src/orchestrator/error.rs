@@ -2,12 +2,15 @@
 
 use tokio_postgres::error::{DbError, ErrorPosition};
 
+use super::dependants::{HINT, Left};
 use super::diff::SchemaValidation;
+use super::fleet::FleetFailure;
 use super::seeders::SeederValidation;
 use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::Statement;
 use crate::databases::DatabaseError;
+use crate::databases::name::NameError;
 
 /// Why a deployment was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +98,22 @@ pub enum DeployError {
         /// PostgreSQL's error.
         source: tokio_postgres::Error,
     },
+    /// What depends on what a generated statement changes cannot be taken off.
+    #[error("bringing the database to its declaration: {statement}: {}; in the way: {}", in_words(.source), .dependants.join(", "))]
+    Standing {
+        /// What was sent.
+        statement: String,
+        /// As PostgreSQL prints them.
+        dependants: Vec<String>,
+        /// PostgreSQL's refusal.
+        source: tokio_postgres::Error,
+    },
+    /// Objects that were taken off for a change cannot be made again after it.
+    #[error("{}; {HINT}", in_the_way(.left))]
+    Dependants {
+        /// Which ones, and why.
+        left: Vec<Left>,
+    },
     /// PostgreSQL refused a statement of the gateway's own.
     #[error("{step}: {}", in_words(.source))]
     Own {
@@ -115,9 +134,39 @@ pub enum DeployError {
         /// For the log.
         cause: String,
     },
+    /// Not there, or not on record.
+    #[error("the database {database} {hint}")]
+    NotFound {
+        /// Its name.
+        database: String,
+        /// Why, and what to do.
+        hint: &'static str,
+    },
+    /// A platform without a database.
+    #[error("the platform {platform} has no database; POST /register makes one")]
+    NoDatabase {
+        /// As it was given.
+        platform: String,
+    },
+    /// Some of many databases.
+    #[error("{}", .0.sentence())]
+    Fleet(Box<FleetFailure>),
+    /// Names that are none.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// No connection, or the gateway's records.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+}
+
+fn in_the_way(left: &[Left]) -> String {
+    let sentence = |one: &Left| {
+        format!(
+            "{} depends on what is changed ({}) and cannot be made again: {}",
+            one.description, one.because, one.refusal
+        )
+    };
+    left.iter().map(sentence).collect::<Vec<_>>().join("; ")
 }
 
 /// The changes that stand in the way, in a few words.
@@ -147,6 +196,21 @@ fn in_version(version: &Option<String>) -> String {
 }
 
 impl DeployError {
+    /// Whether the database was dropped by hand.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Database(DatabaseError::Gone { .. }))
+    }
+
+    /// PostgreSQL's own words, where it refused a statement.
+    pub fn cause(&self) -> Option<String> {
+        match self {
+            Self::Statement(error) => Some(error.cause.clone()),
+            Self::Generated { source, .. } => source.as_db_error().map(|error| error.message().to_owned()),
+            Self::Fleet(failure) => failure.first.cause(),
+            _ => None,
+        }
+    }
+
     /// For `map_err`: the gateway's own statement failed while it did `step`.
     pub fn own(step: &'static str) -> impl Fn(tokio_postgres::Error) -> Self {
         move |source| Self::Own { step, source }
@@ -176,17 +240,26 @@ pub struct StatementError {
 }
 
 impl StatementError {
+    /// What the gateway found, where PostgreSQL was not asked.
+    pub fn of(statement: &Statement, sqlstate: &str, cause: String) -> Self {
+        Self {
+            step: format!("{} {}", verb(statement.kind), statement.path),
+            kind: statement.kind,
+            path: statement.path.clone(),
+            line: statement.line,
+            sqlstate: Some(sqlstate.to_owned()),
+            cause,
+            detail: None,
+            hint: None,
+        }
+    }
+
     /// `prefix` characters stood before the statement's own text in what was sent.
     pub fn new(statement: &Statement, error: &tokio_postgres::Error, prefix: usize) -> Self {
-        let verb = match statement.kind {
-            Kind::Migrations => "running",
-            Kind::Seeders => "seeding",
-            Kind::Extensions | Kind::Types | Kind::Tables | Kind::Views | Kind::Functions => "deploying",
-        };
         let database_error = error.as_db_error();
         let line = database_error.map_or(statement.line, |error| line(statement, error, prefix));
         Self {
-            step: format!("{verb} {}", statement.path),
+            step: format!("{} {}", verb(statement.kind), statement.path),
             kind: statement.kind,
             path: statement.path.clone(),
             line,
@@ -195,6 +268,14 @@ impl StatementError {
             detail: database_error.and_then(DbError::detail).map(str::to_owned),
             hint: database_error.and_then(DbError::hint).map(str::to_owned),
         }
+    }
+}
+
+fn verb(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Migrations => "running",
+        Kind::Seeders => "seeding",
+        Kind::Extensions | Kind::Types | Kind::Tables | Kind::Views | Kind::Functions => "deploying",
     }
 }
 

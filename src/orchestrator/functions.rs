@@ -7,8 +7,9 @@ use pg_query::protobuf::{CreateFunctionStmt, FunctionParameterMode, TypeName};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
+use super::dependants::{self, Fate, Left};
 use super::error::{DeployError, StatementError};
-use super::runner::{Failure, Runner};
+use super::runner::{Failure, Refused, Runner};
 use super::tracking::TrackedFunction;
 use crate::bundle::sql::Statement;
 use crate::databases::quote_ident;
@@ -36,10 +37,8 @@ pub fn name_of(statement: &Statement) -> Option<(String, String)> {
 }
 
 /// Makes a function or replaces it. Where PostgreSQL refuses to replace (another return type, other names of
-/// parameters), the old one is dropped first. Whether it was.
+/// parameters), the old one is dropped first, and what depends on it taken off and put back. Whether it was.
 pub async fn create_or_replace(runner: &Runner<'_>, statement: &Statement) -> Result<bool, Failure> {
-    const OR_REPLACE: &str = " OR REPLACE";
-    const CREATE: &str = "CREATE";
     let replaces = matches!(statement.tree.as_ref(), NodeEnum::CreateFunctionStmt(create) if create.replace);
     let result = match statement.text.get(CREATE.len()..) {
         Some(rest) if !replaces => {
@@ -48,19 +47,93 @@ pub async fn create_or_replace(runner: &Runner<'_>, statement: &Statement) -> Re
         _ => runner.run(statement).await,
     };
     let refused = [SqlState::INVALID_FUNCTION_DEFINITION, SqlState::WRONG_OBJECT_TYPE];
-    match result {
-        Ok(_) => Ok(false),
-        Err(failure) if failure.is_one_of(&refused) => match written_signature(statement) {
-            Some(signature) => {
-                let drop = format!("DROP ROUTINE IF EXISTS {signature};");
-                let sql = format!("{drop}{}", statement.text);
-                runner.run_as(statement, &sql, drop.chars().count()).await.map(|_| true)
-            }
-            None => Err(failure),
-        },
-        Err(failure) => Err(failure),
+    let failure = match result {
+        Ok(_) => return Ok(false),
+        Err(failure) => failure,
+    };
+    let Some(signature) = written_signature(statement).filter(|_| failure.is_one_of(&refused)) else {
+        return Err(failure);
+    };
+    let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+    let roots = dependants::routine(runner.client, &signature, Fate::Replaced).await.map_err(failed)?;
+    if roots.is_empty() {
+        return Err(failure);
+    }
+    runner.run_in_place_of(statement, &roots).await.map(|_| true)
+}
+
+/// The functions of the statement's name that an earlier bundle deployed and none of `declared`, the statements of that
+/// name, declares any more. They have to go before the new one comes: side by side, calls of either may be ambiguous.
+pub async fn superseded<'t>(
+    client: &Client,
+    declared: &[&Statement],
+    tracked: &'t [TrackedFunction],
+) -> Result<Vec<&'t TrackedFunction>, tokio_postgres::Error> {
+    let Some(name) = declared.first().and_then(|statement| name_of(statement)) else { return Ok(Vec::new()) };
+    let of_name: Vec<&TrackedFunction> = tracked.iter().filter(|function| function.name == name.1).collect();
+    let mut types = Vec::new();
+    for statement in declared {
+        // `%TYPE` tells nothing before the function is made; then it is only found in the end.
+        let Some(written) = written_types(statement) else { return Ok(Vec::new()) };
+        types.push(written);
+    }
+    if of_name.is_empty() {
+        return Ok(of_name);
+    }
+    let signatures: Vec<&str> = of_name.iter().map(|function| function.signature.as_str()).collect();
+    let written: Vec<String> = types.iter().map(|types| serde_json::json!(types).to_string()).collect();
+    let query = "
+        SELECT signature FROM unnest($1::text[]) AS signature
+        JOIN pg_proc p ON p.oid = to_regprocedure(signature)
+        JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = $2
+        WHERE NOT EXISTS (
+            SELECT FROM unnest($3::text[]) AS written
+            WHERE ARRAY(SELECT to_regtype(name)::oid FROM json_array_elements_text(written::json) WITH ORDINALITY AS t (name, place)
+                        ORDER BY place)
+                  IS NOT DISTINCT FROM ARRAY(SELECT type FROM unnest(p.proargtypes) WITH ORDINALITY AS t (type, place) ORDER BY place))";
+    let rows = client.query(query, &[&signatures, &name.0, &written]).await?;
+    let gone: HashSet<String> = rows.iter().map(|row| row.get(0)).collect();
+    Ok(of_name.into_iter().filter(|function| gone.contains(&function.signature)).collect())
+}
+
+/// Makes a function in the place of the only one that it supersedes, whose grants, comment and dependants it gets.
+pub async fn create_in_place_of(
+    runner: &Runner<'_>,
+    statement: &Statement,
+    old: &TrackedFunction,
+) -> Result<(), Failure> {
+    let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+    let roots = dependants::routine(runner.client, &old.signature, Fate::Replaced).await.map_err(failed)?;
+    match written_signature(statement) {
+        Some(signature) if !roots.is_empty() => runner.run_as_heir(statement, &roots, &signature).await.map(drop),
+        _ => create_or_replace(runner, statement).await.map(drop),
     }
 }
+
+/// Several overloads that nobody declares any more go together; no new one is the heir of any.
+pub async fn drop_superseded(
+    runner: &Runner<'_>,
+    statement: &Statement,
+    old: &[TrackedFunction],
+) -> Result<(), Failure> {
+    let old: Vec<&TrackedFunction> = old.iter().collect();
+    match drop_orphans(runner, &old).await {
+        Ok(()) => Ok(()),
+        Err(DeployError::Statement(error)) => {
+            Err(Failure { sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST), error: *error })
+        }
+        Err(other) => {
+            let state = SqlState::DEPENDENT_OBJECTS_STILL_EXIST;
+            Err(Failure {
+                error: StatementError::of(statement, state.code(), other.to_string()),
+                sqlstate: Some(state),
+            })
+        }
+    }
+}
+
+const OR_REPLACE: &str = " OR REPLACE";
+const CREATE: &str = "CREATE";
 
 /// For each of `statements` the function that it defines, where PostgreSQL has it.
 pub async fn identify(client: &Client, statements: &[&Statement]) -> Result<Vec<Option<CatalogFunction>>, DeployError> {
@@ -138,6 +211,11 @@ pub fn written_signature(statement: &Statement) -> Option<String> {
     Some(format!("{}.{}({})", quote_ident(&schema), quote_ident(&name), types?.join(",")))
 }
 
+fn written_types(statement: &Statement) -> Option<Vec<String>> {
+    let NodeEnum::CreateFunctionStmt(create) = statement.tree.as_ref() else { return None };
+    input_types(create).map(type_text).collect()
+}
+
 fn input_types(create: &CreateFunctionStmt) -> impl Iterator<Item = &TypeName> {
     let output = [FunctionParameterMode::FuncParamOut as i32, FunctionParameterMode::FuncParamTable as i32];
     create
@@ -151,7 +229,8 @@ fn input_types(create: &CreateFunctionStmt) -> impl Iterator<Item = &TypeName> {
         .filter_map(|parameter| parameter.arg_type.as_ref())
 }
 
-fn type_text(name: &TypeName) -> Option<String> {
+/// A type's name as a statement writes it, for `to_regprocedure`; `None` for `%TYPE`.
+pub fn type_text(name: &TypeName) -> Option<String> {
     if name.pct_type {
         return None;
     }
@@ -209,26 +288,43 @@ pub async fn triggers_of_orphans(
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// Drops what an earlier bundle declared and this one does not. What was renamed or dropped by hand is no matter.
+/// Drops what an earlier bundle declared and this one does not. What was renamed or dropped by hand is no matter. What
+/// depends on them is put back, which works where a function of the bundle takes their place.
 pub async fn drop_orphans(runner: &Runner<'_>, orphans: &[&TrackedFunction]) -> Result<(), DeployError> {
+    let mut roots = Vec::new();
     for orphan in orphans {
-        // The signature is as `regprocedure` prints it: quoted, and readable again.
-        let sql = format!("DROP ROUTINE IF EXISTS {}", orphan.signature);
-        let dropped = runner.client.batch_execute(&sql).await;
-        runner.note(&sql);
-        dropped.map_err(|error| {
-            let database_error = error.as_db_error();
-            DeployError::Statement(Box::new(StatementError {
-                step: format!("dropping {}, which the bundle no longer has", orphan.signature),
-                kind: crate::bundle::Kind::Functions,
-                path: orphan.source_file.clone(),
-                line: 1,
-                sqlstate: error.code().map(|code| code.code().to_owned()),
-                cause: database_error.map_or_else(|| error.to_string(), |error| error.message().to_owned()),
-                detail: database_error.and_then(|error| error.detail()).map(str::to_owned),
-                hint: database_error.and_then(|error| error.hint()).map(str::to_owned),
-            }))
-        })?;
+        let found = dependants::routine(runner.client, &orphan.signature, Fate::Dropped).await;
+        roots.extend(found.map_err(DeployError::own("looking for functions that are gone"))?);
     }
-    Ok(())
+    let signatures: Vec<&str> = orphans.iter().map(|orphan| orphan.signature.as_str()).collect();
+    // All in one statement: they may depend on each other. The signatures are as `regprocedure` prints them: quoted,
+    // and readable again.
+    let sql = format!("DROP ROUTINE IF EXISTS {}", signatures.join(", "));
+    let because = format!("{}, which the bundle no longer has", signatures.join(", "));
+    let dropped = runner.dropping(&sql, &roots, &because).await;
+    dropped.map_err(|refused| match (refused, orphans) {
+        (Refused::Standing(dependants), [orphan, ..]) => {
+            DeployError::Statement(Box::new(standing_error(orphan, &because, &dependants)))
+        }
+        (Refused::Standing(dependants), []) => DeployError::Dependants {
+            left: dependants
+                .into_iter()
+                .map(|description| Left { description, because: because.clone(), refusal: String::new() })
+                .collect(),
+        },
+        (Refused::Postgres(error), _) => DeployError::Generated { statement: sql.clone(), source: error },
+    })
+}
+
+fn standing_error(orphan: &TrackedFunction, because: &str, dependants: &[String]) -> StatementError {
+    StatementError {
+        step: format!("dropping {because}"),
+        kind: crate::bundle::Kind::Functions,
+        path: orphan.source_file.clone(),
+        line: 1,
+        sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST.code().to_owned()),
+        cause: format!("{} depend on it and cannot be made again", dependants.join(", ")),
+        detail: Some(dependants.join("; ")),
+        hint: Some(dependants::HINT.to_owned()),
+    }
 }

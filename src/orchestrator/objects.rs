@@ -3,8 +3,10 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{ObjectType, RangeVar};
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
+use super::dependants::{self, Fate};
 use super::runner::{Failure, Runner};
 use super::tracking::NameOf;
 use super::twins;
@@ -14,24 +16,27 @@ use crate::databases::quote_ident;
 /// Runs the statement; `false` where what it makes was there already. `may_exist`: that is then no error.
 pub async fn create(runner: &Runner<'_>, statement: &Statement, may_exist: bool) -> Result<bool, Failure> {
     let table = if may_exist { may_have_twin(statement) } else { None };
-    let result = match &table {
-        Some(table) => twins::run(runner, statement, table).await,
-        None => runner.run(statement).await.map(|_| true),
+    let result = match (&table, or_replace(statement)) {
+        (Some(table), _) => twins::run(runner, statement, table).await,
+        (None, Some((sql, prefix))) if may_exist => runner.run_as(statement, &sql, prefix).await.map(|_| true),
+        (None, _) => runner.run(statement).await.map(|_| true),
     };
     let failure = match result {
         Ok(made) => return Ok(made),
         Err(failure) if may_exist && failure.is_one_of(EXISTS) => failure,
         Err(failure) => return Err(failure),
     };
-    if let NodeEnum::DefineStmt(define) = statement.tree.as_ref()
-        && define.kind == ObjectType::ObjectAggregate as i32
-        && let Some(rest) = statement.text.get(CREATE.len()..)
-    {
-        const OR_REPLACE: &str = " OR REPLACE";
-        return runner.run_as(statement, &format!("{CREATE}{OR_REPLACE}{rest}"), OR_REPLACE.len()).await.map(|_| true);
+    if let Some(view) = view_of(statement) {
+        // Another kind of view, other columns: what is there is dropped, with its dependants put back after it.
+        let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+        let roots = dependants::relation(runner.client, view, Fate::Replaced).await.map_err(failed)?;
+        if roots.is_empty() {
+            return Err(failure);
+        }
+        return runner.run_in_place_of(statement, &roots).await.map(|_| true);
     }
     match drop_of(statement) {
-        // Changed, so what is there gives way. What depends on it is named by PostgreSQL's refusal.
+        // Changed, so what is there gives way.
         Some(drop) => runner.run_as(statement, &format!("{drop};{}", statement.text), drop.chars().count() + 1).await,
         None if replaced_by_hand(statement) => return Err(failure),
         None => return Ok(false),
@@ -40,6 +45,37 @@ pub async fn create(runner: &Runner<'_>, statement: &Statement, may_exist: bool)
 }
 
 const CREATE: &str = "CREATE";
+
+/// The `DROP` of the view that bears the name of a table to be made.
+pub async fn view_in_place_of(client: &Client, statement: &Statement, table: &str) -> Result<Option<String>, Failure> {
+    let query = "SELECT CASE relkind WHEN 'v' THEN 'DROP VIEW ' WHEN 'm' THEN 'DROP MATERIALIZED VIEW ' END || $1
+                 FROM pg_class WHERE oid = to_regclass($1)";
+    let row = client.query_opt(query, &[&table]).await.map_err(|error| Failure::new(statement, &error, 0))?;
+    Ok(row.and_then(|row| row.get(0)))
+}
+
+/// The statement with `OR REPLACE`, where PostgreSQL has that for it, and how much longer that makes it.
+fn or_replace(statement: &Statement) -> Option<(String, usize)> {
+    const OR_REPLACE: &str = " OR REPLACE";
+    let replaces = match statement.tree.as_ref() {
+        NodeEnum::ViewStmt(create) => create.replace,
+        NodeEnum::DefineStmt(define) if define.kind == ObjectType::ObjectAggregate as i32 => define.replace,
+        _ => return None,
+    };
+    let rest = statement.text.get(CREATE.len()..).filter(|_| !replaces)?;
+    Some((format!("{CREATE}{OR_REPLACE}{rest}"), OR_REPLACE.len()))
+}
+
+/// The view that the statement makes.
+fn view_of(statement: &Statement) -> Option<&RangeVar> {
+    match statement.tree.as_ref() {
+        NodeEnum::ViewStmt(create) => create.view.as_ref(),
+        NodeEnum::CreateTableAsStmt(create) if create.objtype == ObjectType::ObjectMatview as i32 => {
+            create.into.as_ref()?.rel.as_ref()
+        }
+        _ => None,
+    }
+}
 
 /// The table to which the statement adds an index or a constraint.
 fn may_have_twin(statement: &Statement) -> Option<(String, String)> {
@@ -52,13 +88,16 @@ fn may_have_twin(statement: &Statement) -> Option<(String, String)> {
     Some((schema.to_owned(), table.relname.clone()))
 }
 
-/// PostgreSQL's codes for "exists already"; the last one is that of a second primary key.
+/// PostgreSQL's codes for "exists already", also in another form. `INVALID_TABLE_DEFINITION` is that of a second primary
+/// key, and of a view whose columns differ.
 const EXISTS: &[SqlState] = &[
     SqlState::DUPLICATE_OBJECT,
     SqlState::DUPLICATE_TABLE,
     SqlState::DUPLICATE_FUNCTION,
     SqlState::DUPLICATE_SCHEMA,
     SqlState::INVALID_TABLE_DEFINITION,
+    // A view where there is another kind of relation.
+    SqlState::WRONG_OBJECT_TYPE,
 ];
 
 /// The statement that makes room for one that only replaces what was made from it before.
@@ -72,11 +111,6 @@ fn drop_of(statement: &Statement) -> Option<String> {
         }
         NodeEnum::RuleStmt(create) => {
             Some(format!("DROP RULE {} ON {}", quote_ident(&create.rulename), relation(create.relation.as_ref()?)))
-        }
-        NodeEnum::ViewStmt(create) => Some(format!("DROP VIEW {}", relation(create.view.as_ref()?))),
-        NodeEnum::CreateTableAsStmt(create) if create.objtype == ObjectType::ObjectMatview as i32 => {
-            let name = create.into.as_ref()?.rel.as_ref()?;
-            Some(format!("DROP MATERIALIZED VIEW {}", relation(name)))
         }
         _ => None,
     }

@@ -2,12 +2,14 @@
 //!
 //! Owns the transaction: nothing else says `BEGIN` or `COMMIT`. Called by [`super::deployment`] and its parts.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
+use super::dependants::{self, DEPENDED_ON, Dependants, NoWay, Root};
 use super::error::{DeployError, StatementError};
 use crate::bundle::sql::Statement;
 
@@ -44,6 +46,10 @@ pub struct Runner<'a> {
     pub client: &'a Client,
     /// Whether the transaction is committed in the end.
     pub mode: Mode,
+    /// Whether a rehearsal passed over something, so that the database in the end is not what it would be.
+    pub left_out: AtomicBool,
+    /// What stands aside for statements that were run.
+    pub dependants: Dependants,
     settings: String,
     /// What was run of the bundle, or generated for it, in order.
     statements: Mutex<Vec<String>>,
@@ -58,7 +64,14 @@ impl<'a> Runner<'a> {
             "RESET SESSION AUTHORIZATION; RESET ALL; SET lock_timeout = {}; SET check_function_bodies = off;",
             lock_timeout.as_millis()
         );
-        let runner = Self { client, mode, settings, statements: Mutex::default() };
+        let runner = Self {
+            client,
+            mode,
+            left_out: AtomicBool::default(),
+            dependants: Dependants::default(),
+            settings,
+            statements: Mutex::default(),
+        };
         runner.own("opening the transaction", &format!("BEGIN; {}", runner.settings)).await?;
         Ok(runner)
     }
@@ -84,10 +97,47 @@ impl<'a> Runner<'a> {
 
     /// Runs a statement that the gateway generated to bring the database to its declaration.
     pub async fn generated(&self, sql: &str) -> Result<(), DeployError> {
-        let run = self.client.batch_execute(sql).await;
-        run.map_err(|error| DeployError::Generated { statement: sql.to_owned(), source: error })?;
+        let failed = |source| DeployError::Generated { statement: sql.to_owned(), source };
+        self.client.batch_execute("SAVEPOINT generated").await.map_err(failed)?;
+        let error = match self.client.batch_execute(sql).await {
+            Ok(()) => {
+                self.note(sql);
+                self.client.batch_execute("RELEASE SAVEPOINT generated").await.map_err(failed)?;
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        if !error.code().is_some_and(|code| DEPENDED_ON.contains(code)) {
+            return Err(failed(error));
+        }
+        self.client.batch_execute("ROLLBACK TO SAVEPOINT generated").await.map_err(failed)?;
+        let roots = dependants::roots_of_text(self.client, sql).await.map_err(failed)?;
+        match self.dropping(sql, &roots, sql).await {
+            Ok(()) => Ok(()),
+            Err(Refused::Postgres(second)) => Err(failed(second)),
+            Err(Refused::Standing(names)) if names.is_empty() => Err(failed(error)),
+            Err(Refused::Standing(names)) => {
+                Err(DeployError::Standing { statement: sql.to_owned(), dependants: names, source: error })
+            }
+        }
+    }
+
+    /// Runs a statement of the gateway's own that drops or changes `roots`, when what depends on them is out of the way.
+    pub async fn dropping(&self, sql: &str, roots: &[Root], because: &str) -> Result<(), Refused> {
+        self.client.batch_execute("SAVEPOINT dependants").await.map_err(Refused::Postgres)?;
+        let way = match self.dependants.make_way(self.client, roots, because).await {
+            Ok(way) => Some(way),
+            Err(NoWay::Nothing) => None,
+            Err(NoWay::Postgres(error)) => return Err(Refused::Postgres(error)),
+            Err(NoWay::Standing(names)) => return Err(Refused::Standing(names)),
+        };
+        self.client.batch_execute(sql).await.map_err(Refused::Postgres)?;
+        self.client.batch_execute("RELEASE SAVEPOINT dependants").await.map_err(Refused::Postgres)?;
+        if let Some(way) = way {
+            self.accept(way);
+        }
         self.note(sql);
-        Ok(())
+        self.put_back().await.map_err(Refused::Postgres)
     }
 
     /// Takes back what was set for the session.
@@ -116,8 +166,108 @@ impl<'a> Runner<'a> {
     }
 
     /// Runs `sql` in a statement's stead; `prefix` is how many characters stand in it before the statement's own text.
-    /// Returns the rows that it changed.
+    /// Returns the rows that it changed. What depends on what it changes, and is why PostgreSQL refuses it, is taken off
+    /// and put back.
     pub async fn run_as(&self, statement: &Statement, sql: &str, prefix: usize) -> Result<u64, Failure> {
+        let failure = match self.send(statement, sql, prefix).await {
+            Ok(rows) => {
+                self.put_back().await.map_err(|error| Failure::new(statement, &error, 0))?;
+                return Ok(rows);
+            }
+            Err(failure) => failure,
+        };
+        if !failure.is_one_of(DEPENDED_ON) {
+            return Err(failure);
+        }
+        let roots = dependants::roots_of(self.client, &statement.tree).await;
+        let roots = roots.map_err(|error| Failure::new(statement, &error, 0))?;
+        if roots.is_empty() { Err(failure) } else { self.run_past(statement, sql, prefix, &roots, Some(failure)).await }
+    }
+
+    /// Runs a statement that makes `roots` anew: they are dropped before, and keep what belonged to them.
+    pub async fn run_in_place_of(&self, statement: &Statement, roots: &[Root]) -> Result<u64, Failure> {
+        self.run_past(statement, &statement.text, 0, roots, None).await
+    }
+
+    /// The same for a function that comes under another `signature`.
+    pub async fn run_as_heir(&self, statement: &Statement, roots: &[Root], signature: &str) -> Result<u64, Failure> {
+        self.dependants.expect_heir(roots, signature);
+        let result = self.run_past(statement, &statement.text, 0, roots, None).await;
+        self.dependants.forget_heir();
+        result
+    }
+
+    /// Runs a statement after the one that `dropped` says, which stands in `sql` before it.
+    pub async fn run_dropping(
+        &self,
+        statement: &Statement,
+        sql: &str,
+        prefix: usize,
+        dropped: &str,
+    ) -> Result<u64, Failure> {
+        let failure = match self.send(statement, sql, prefix).await {
+            Err(failure) if failure.is_one_of(DEPENDED_ON) => failure,
+            result => return result,
+        };
+        let roots = dependants::roots_of_text(self.client, dropped).await;
+        let roots = roots.map_err(|error| Failure::new(statement, &error, 0))?;
+        self.run_past(statement, sql, prefix, &roots, Some(failure)).await
+    }
+
+    /// `refused`: what it answered while the dependants stood there.
+    async fn run_past(
+        &self,
+        statement: &Statement,
+        sql: &str,
+        prefix: usize,
+        roots: &[Root],
+        refused: Option<Failure>,
+    ) -> Result<u64, Failure> {
+        let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+        self.client.batch_execute("SAVEPOINT dependants").await.map_err(failed)?;
+        let because = format!("{}, line {}", statement.path, statement.line);
+        let result = match self.dependants.make_way(self.client, roots, &because).await {
+            Ok(mut way) => match self.send(statement, sql, prefix).await {
+                Ok(rows) => {
+                    self.dependants.meet_heir(self.client, &mut way).await.map_err(failed)?;
+                    Ok((rows, way))
+                }
+                Err(failure) => Err(failure),
+            },
+            Err(NoWay::Nothing) => Err(refused.unwrap_or_else(|| Failure::standing(statement, None, &[]))),
+            Err(NoWay::Standing(names)) => Err(Failure::standing(statement, refused, &names)),
+            Err(NoWay::Postgres(error)) => Err(failed(error)),
+        };
+        match result {
+            Ok((rows, way)) => {
+                self.client.batch_execute("RELEASE SAVEPOINT dependants").await.map_err(failed)?;
+                self.accept(way);
+                self.put_back().await.map_err(failed)?;
+                Ok(rows)
+            }
+            Err(failure) => {
+                // Fails only with the connection, which the failure then tells of.
+                let _ = self.client.batch_execute("ROLLBACK TO SAVEPOINT dependants").await;
+                Err(failure)
+            }
+        }
+    }
+
+    fn accept(&self, way: dependants::Way) {
+        let last = self.statements.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        self.dependants.accept(way);
+        self.dependants.statements().iter().for_each(|sql| self.note(sql));
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner).extend(last);
+    }
+
+    /// Makes again what stands aside, as far as that works by now.
+    pub async fn put_back(&self) -> Result<(), tokio_postgres::Error> {
+        self.dependants.put_back(self.client).await?;
+        self.dependants.statements().iter().for_each(|sql| self.note(sql));
+        Ok(())
+    }
+
+    async fn send(&self, statement: &Statement, sql: &str, prefix: usize) -> Result<u64, Failure> {
         let guarded = format!("{SAVEPOINT}{sql}{RELEASE}");
         match self.client.simple_query(&guarded).await {
             Ok(messages) => {
@@ -163,6 +313,15 @@ fn rows_changed(messages: &[SimpleQueryMessage]) -> u64 {
         .sum()
 }
 
+/// A statement of the gateway's own was refused.
+#[derive(Debug)]
+pub enum Refused {
+    /// These depend on what it drops and cannot be taken off, as PostgreSQL prints them.
+    Standing(Vec<String>),
+    /// PostgreSQL's refusal.
+    Postgres(tokio_postgres::Error),
+}
+
 /// A statement of the bundle failed.
 #[derive(Debug)]
 pub struct Failure {
@@ -176,6 +335,18 @@ impl Failure {
     /// See [`StatementError::new`].
     pub fn new(statement: &Statement, error: &tokio_postgres::Error, prefix: usize) -> Self {
         Self { sqlstate: error.code().cloned(), error: StatementError::new(statement, error, prefix) }
+    }
+
+    /// Other objects depend on what it changes and cannot be taken off. `refused`: PostgreSQL's own words, if it was asked.
+    pub fn standing(statement: &Statement, refused: Option<Self>, dependants: &[String]) -> Self {
+        let cause = format!("{} would have to be taken off and cannot be made again", dependants.join(", "));
+        let mut failure = refused.unwrap_or_else(|| Self {
+            sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST),
+            error: StatementError::of(statement, SqlState::DEPENDENT_OBJECTS_STILL_EXIST.code(), cause.clone()),
+        });
+        failure.error.detail.get_or_insert(cause);
+        failure.error.hint = Some(dependants::HINT.to_owned());
+        failure
     }
 
     /// Whether it failed for want of an object, which a later statement may make.

@@ -38,6 +38,19 @@ impl Standing {
         self.now = None;
     }
 
+    /// What was taken off and made again is the same thing under another oid.
+    pub fn remade(&mut self, pairs: &[(u32, u32)]) {
+        for (before, now) in pairs {
+            for oid in self.before.relations.values_mut().filter(|oid| *oid == before) {
+                *oid = *now;
+            }
+            for oids in self.before.routines.values_mut().filter(|oids| oids.contains(before)) {
+                oids.remove(before);
+                oids.insert(*now);
+            }
+        }
+    }
+
     /// Whether `statement`, which an earlier deployment ran, has its effect still: what it makes is there, and what it
     /// is about was not made anew since.
     pub async fn has_effect(&mut self, client: &Client, statement: &Statement) -> Result<bool, Error> {

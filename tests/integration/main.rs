@@ -5,6 +5,8 @@
 
 mod archive;
 mod both;
+mod crash;
+mod dependants;
 mod evolutions;
 mod extensions;
 mod folders;
@@ -12,6 +14,7 @@ mod foreign_keys;
 mod functions;
 mod inheritance;
 mod large_schemas;
+mod migrate;
 mod migrations;
 mod names;
 mod owners;

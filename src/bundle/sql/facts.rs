@@ -271,7 +271,7 @@ fn alterations_made(alter: &AlterTableStmt) -> Vec<Object> {
     made
 }
 
-pub(in crate::bundle) fn command_of(node: &Node) -> Option<&pg_query::protobuf::AlterTableCmd> {
+pub fn command_of(node: &Node) -> Option<&pg_query::protobuf::AlterTableCmd> {
     match &node.node {
         Some(NodeEnum::AlterTableCmd(command)) => Some(command),
         _ => None,

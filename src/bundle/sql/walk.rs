@@ -17,7 +17,7 @@ pub(super) fn references(tree: &impl Serialize) -> Vec<Reference> {
 }
 
 /// A qualified name as the grammar spells it, `[schema,] name`, out of a list of `String` nodes.
-pub(super) fn name_parts(names: &[pg_query::Node]) -> Vec<String> {
+pub fn name_parts(names: &[pg_query::Node]) -> Vec<String> {
     names
         .iter()
         .filter_map(|node| match &node.node {

@@ -1,0 +1,341 @@
+//! Objects that stand in the way of a change which PostgreSQL would otherwise allow: a view over the column that is
+//! widened, a default that calls the function that is replaced. They are taken off and made again in the deployment's
+//! transaction, with grants, owner and comment.
+//!
+//! What PostgreSQL knows of them (`pg_depend`, `pg_get_viewdef` and their like) is all that is used. Tables and columns
+//! are never taken off, and nothing is ever dropped with `CASCADE`: what cannot be made again is named in a refusal.
+//!
+//! What was taken off is made again as soon as that works, at the latest before the deployment is verified. Where the
+//! bundle has made a thing in a new form by then, that one stays, and only gets what belonged to the old one.
+
+mod roots;
+mod taken;
+mod walk;
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error};
+
+pub use self::roots::{Fate, Root, of as roots_of, of_text as roots_of_text, relation, routine};
+use self::taken::Taken;
+
+/// An object, as `pg_depend` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Address {
+    /// The catalog that holds it.
+    pub class: u32,
+    /// Its oid there.
+    pub object: u32,
+    /// A column, or 0.
+    pub sub: i32,
+}
+
+impl Address {
+    /// For `unnest`.
+    fn columns(addresses: &[Self]) -> (Vec<u32>, Vec<u32>, Vec<i32>) {
+        let (mut classes, mut objects, mut subs) = (Vec::new(), Vec::new(), Vec::new());
+        for address in addresses {
+            classes.push(address.class);
+            objects.push(address.object);
+            subs.push(address.sub);
+        }
+        (classes, objects, subs)
+    }
+}
+
+/// What was taken off in a deployment and is not there again yet.
+#[derive(Debug, Default)]
+pub struct Dependants {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Vec<Taken>,
+    /// What was made again: the oid before, the oid now.
+    remade: Vec<(u32, u32)>,
+    /// For the changelog and the list of statements.
+    statements: Vec<String>,
+    touched: bool,
+    /// A function that goes, and the signature of the one that takes its place.
+    heir: Option<(Address, String)>,
+}
+
+/// Why there is no way.
+#[derive(Debug)]
+pub enum NoWay {
+    /// Nothing that could be taken off stands there.
+    Nothing,
+    /// These cannot be taken off, as PostgreSQL prints them.
+    Standing(Vec<String>),
+    /// PostgreSQL refused.
+    Postgres(Error),
+}
+
+impl From<Error> for NoWay {
+    fn from(error: Error) -> Self {
+        Self::Postgres(error)
+    }
+}
+
+/// An object that could not be made again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// As PostgreSQL prints it.
+    pub description: String,
+    /// What it had to give way to.
+    pub because: String,
+    /// PostgreSQL's words.
+    pub refusal: String,
+}
+
+/// A dependant that an earlier bundle made, this one does not declare, and that cannot stand any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LetGo {
+    /// E.g. `DropView`.
+    pub change_type: &'static str,
+    /// As PostgreSQL prints it.
+    pub description: String,
+    /// Why.
+    pub refusal: String,
+}
+
+impl Dependants {
+    /// Whether something was taken off since this was asked last, so that the catalog has to be looked at again.
+    pub fn were_touched(&self) -> bool {
+        std::mem::take(&mut self.lock().touched)
+    }
+
+    /// What was made again since this was asked last: the oid before, the oid now.
+    pub fn remade(&self) -> Vec<(u32, u32)> {
+        std::mem::take(&mut self.lock().remade)
+    }
+
+    /// What was run since this was asked last.
+    pub fn statements(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().statements)
+    }
+
+    /// Whether anything stands aside.
+    pub fn are_waiting(&self) -> bool {
+        !self.lock().waiting.is_empty()
+    }
+
+    /// Takes off what stands in the way of what is to become of `roots`. The caller has a savepoint to return to.
+    pub async fn make_way(&self, client: &Client, roots: &[Root], because: &str) -> Result<Way, NoWay> {
+        let path = plain_path(client).await?;
+        let way = take_off(client, roots, because).await;
+        // After an error of PostgreSQL's nothing can be sent before the caller's rollback, which restores the path too.
+        if !matches!(way, Err(NoWay::Postgres(_))) {
+            restore_path(client, &path).await?;
+        }
+        way
+    }
+
+    /// The next statement makes a function of this signature in the place of the only one of `roots`.
+    pub fn expect_heir(&self, roots: &[Root], signature: &str) {
+        self.lock().heir = roots.first().map(|root| (root.address, signature.to_owned()));
+    }
+
+    /// The statement was run, or failed.
+    pub fn forget_heir(&self) {
+        self.lock().heir = None;
+    }
+
+    /// After the statement: what belonged to the old function is the new one's.
+    pub async fn meet_heir(&self, client: &Client, way: &mut Way) -> Result<(), Error> {
+        let Some((address, signature)) = self.lock().heir.clone() else { return Ok(()) };
+        let path = plain_path_after(client, &signature).await?;
+        if let Some((oid, name)) = path.0
+            && let Some(taken) = way.0.iter_mut().find(|taken| taken.address == address)
+        {
+            taken.becomes(oid, &name);
+        }
+        restore_path(client, &path.1).await
+    }
+
+    /// The statement for which way was made has been run.
+    pub fn accept(&self, way: Way) {
+        let mut state = self.lock();
+        state.statements.extend(way.0.iter().rev().map(|taken| taken.dropping.clone()));
+        state.waiting.extend(way.0);
+        state.touched = true;
+    }
+
+    /// Makes again what can be by now.
+    pub async fn put_back(&self, client: &Client) -> Result<(), Error> {
+        if !self.are_waiting() {
+            return Ok(());
+        }
+        let path = plain_path(client).await?;
+        let waiting = std::mem::take(&mut self.lock().waiting);
+        let mut still = Vec::new();
+        for mut taken in waiting {
+            match put_back_one(client, &taken).await? {
+                Ok(None) => {}
+                Ok(Some((now, statements))) => {
+                    let mut state = self.lock();
+                    state.remade.push((taken.address.object, now));
+                    state.statements.extend(statements);
+                }
+                Err(refusal) => {
+                    taken.refusal = Some(refusal);
+                    still.push(taken);
+                }
+            }
+        }
+        self.lock().waiting = still;
+        restore_path(client, &path).await
+    }
+
+    /// The end: what can be is made again. The rest is let go if an earlier bundle made it, for this one would have made
+    /// it by now if it declared it. `Err`: what is left, which nobody may drop.
+    pub async fn settle(&self, client: &Client) -> Result<Result<Vec<LetGo>, Vec<Left>>, Error> {
+        self.put_back(client).await?;
+        let waiting = std::mem::take(&mut self.lock().waiting);
+        let (mut gone, mut left) = (Vec::new(), Vec::new());
+        for taken in waiting {
+            let refusal = taken.refusal.clone().unwrap_or_default();
+            match was_bundles(client, &taken).await? {
+                Some(change_type) => {
+                    gone.push(LetGo { change_type, description: taken.description.clone(), refusal });
+                }
+                None => left.push(Left { description: taken.description, because: taken.because, refusal }),
+            }
+        }
+        Ok(if left.is_empty() { Ok(gone) } else { Err(left) })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was taken off for one statement, in the order in which it is made again.
+#[derive(Debug)]
+pub struct Way(Vec<Taken>);
+
+async fn take_off(client: &Client, roots: &[Root], because: &str) -> Result<Way, NoWay> {
+    let walk = walk::walk(client, roots).await?;
+    let columns = columns_generated_by(client, roots, &walk.along).await?;
+    if !columns.is_empty() {
+        return Err(NoWay::Standing(columns));
+    }
+    if walk.objects.is_empty() {
+        return Err(NoWay::Nothing);
+    }
+    let mut taken = taken::read(client, &walk.objects).await?.map_err(NoWay::Standing)?;
+    for one in taken.iter_mut() {
+        one.because = because.to_owned();
+    }
+    for one in taken.iter().rev() {
+        client.batch_execute(&one.dropping).await?;
+    }
+    Ok(Way(taken))
+}
+
+/// Before PostgreSQL 16 a generated column goes silently with a function that its expression calls. Its values could be
+/// computed again, but not its place among the columns, its indexes and its grants.
+async fn columns_generated_by(
+    client: &Client,
+    roots: &[Root],
+    along: &std::collections::HashSet<Address>,
+) -> Result<Vec<String>, Error> {
+    let addresses: Vec<Address> = along.iter().copied().chain(roots.iter().map(|root| root.address)).collect();
+    let (classes, objects, subs) = Address::columns(&addresses);
+    let query = "
+        SELECT DISTINCT pg_describe_object('pg_class'::regclass, t.attrelid, t.attnum)
+        FROM unnest($1::oid[], $2::oid[], $3::int4[]) AS o (class, object, sub)
+        JOIN pg_depend d ON d.refclassid = o.class AND d.refobjid = o.object AND o.class = 'pg_proc'::regclass
+        LEFT JOIN pg_attrdef e ON d.classid = 'pg_attrdef'::regclass AND e.oid = d.objid
+        JOIN pg_attribute t ON t.attgenerated <> ''
+             AND ((t.attrelid = e.adrelid AND t.attnum = e.adnum)
+                  OR (d.classid = 'pg_class'::regclass AND t.attrelid = d.objid AND t.attnum = d.objsubid))
+        ORDER BY 1";
+    let rows = client.query(query, &[&classes, &objects, &subs]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// What became of an object: its oid now and what was run, nothing where it has no place any more, or PostgreSQL's
+/// refusal in words.
+type PutBack = Result<Option<(u32, Vec<String>)>, String>;
+
+async fn put_back_one(client: &Client, taken: &Taken) -> Result<PutBack, Error> {
+    client.batch_execute("SAVEPOINT put_back").await?;
+    let result = make_again(client, taken).await;
+    match result {
+        Ok(made) => {
+            client.batch_execute("RELEASE SAVEPOINT put_back").await?;
+            Ok(made.map(Some).ok_or_else(|| "it is not there".to_owned()))
+        }
+        Err(error) if error.as_db_error().is_some() => {
+            client.batch_execute("ROLLBACK TO SAVEPOINT put_back; RELEASE SAVEPOINT put_back").await?;
+            // A default goes with its column.
+            if taken.is_default && error.code() == Some(&SqlState::UNDEFINED_COLUMN) {
+                return Ok(Ok(None));
+            }
+            Ok(Err(error.as_db_error().map(|error| error.message().to_owned()).unwrap_or_default()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn make_again(client: &Client, taken: &Taken) -> Result<Option<(u32, Vec<String>)>, Error> {
+    let mut statements = Vec::new();
+    let mut now = taken.find(client).await?;
+    if now.is_none() {
+        for sql in &taken.making {
+            client.batch_execute(sql).await?;
+            statements.push(sql.clone());
+        }
+        now = taken.find(client).await?;
+    }
+    let Some(now) = now else { return Ok(None) };
+    taken.give_back(client, now).await?;
+    Ok(Some((now, statements)))
+}
+
+/// The changelog's word for its end, where an earlier bundle made it.
+async fn was_bundles(client: &Client, taken: &Taken) -> Result<Option<&'static str>, Error> {
+    let Some((made_by, names)) = &taken.made_by else { return Ok(None) };
+    let change_type = match made_by.as_str() {
+        "CreateView" => "DropView",
+        "CreateMaterializedView" => "DropMaterializedView",
+        "CreateTrigger" => "DropTrigger",
+        "CreatePolicy" => "DropPolicy",
+        "CreateRule" => "DropRule",
+        "CreateIndex" => "DropIndex",
+        _ => return Ok(None),
+    };
+    let query = "SELECT EXISTS (SELECT FROM public._stonescriptdb_gateway_changelog
+                                WHERE change_type = $1 AND object_name = ANY ($2))";
+    let known: bool = client.query_one(query, &[made_by, names]).await?.get(0);
+    Ok(known.then_some(change_type))
+}
+
+/// What to do about dependants that cannot be made again.
+pub const HINT: &str = "change them in the same bundle, or drop them in a migration of their own";
+
+/// Codes with which PostgreSQL says that other objects depend on what a statement changes.
+pub const DEPENDED_ON: &[SqlState] = &[SqlState::DEPENDENT_OBJECTS_STILL_EXIST, SqlState::FEATURE_NOT_SUPPORTED];
+
+/// With an empty path everything is printed with its schema, so that it is read back as it was, whatever path is set.
+async fn plain_path(client: &Client) -> Result<String, Error> {
+    let path = client.query_one("SELECT current_setting('search_path')", &[]).await?.get(0);
+    client.batch_execute("SELECT set_config('search_path', '', false)").await?;
+    Ok(path)
+}
+
+/// The routine of that signature as the path of now finds it, its name in full, and the path.
+async fn plain_path_after(client: &Client, signature: &str) -> Result<(Option<(u32, String)>, String), Error> {
+    let oid: Option<u32> = client.query_one("SELECT to_regprocedure($1::text)::oid", &[&signature]).await?.get(0);
+    let path = plain_path(client).await?;
+    let Some(oid) = oid else { return Ok((None, path)) };
+    let name = client.query_one("SELECT $1::oid::regprocedure::text", &[&oid]).await?.get(0);
+    Ok((Some((oid, name)), path))
+}
+
+async fn restore_path(client: &Client, path: &str) -> Result<(), Error> {
+    client.execute("SELECT set_config('search_path', $1, false)", &[&path]).await.map(drop)
+}

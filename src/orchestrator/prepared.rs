@@ -1,0 +1,78 @@
+//! A bundle that is known to deploy, and what all its deployments share: read once, however many databases there are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio_postgres::Client;
+
+use super::blueprint::Blueprint;
+use super::deployment::{self, Goal, Outcome};
+use super::error::DeployError;
+use super::runner::Mode;
+use super::tracking::{self, Origin, State};
+use crate::bundle::Bundle;
+use crate::bundle::order::{self, OrderError, Script, Target};
+use crate::databases::name::Id;
+
+/// A bundle with its blueprint.
+pub struct Prepared {
+    /// Whose it is.
+    pub platform: Id,
+    /// What is declared.
+    pub blueprint: Arc<Blueprint>,
+    /// Who asked, and the bundle.
+    pub origin: Origin,
+    bundle: Bundle,
+    lock_timeout: Duration,
+    /// Read when the first database needs it.
+    for_existing: OnceCell<Script>,
+    for_new: OnceCell<Script>,
+}
+
+impl Prepared {
+    /// `lock_timeout`: how long a deployment's statement waits for a lock.
+    pub fn new(bundle: Bundle, blueprint: Arc<Blueprint>, platform: Id, lock_timeout: Duration) -> Self {
+        let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
+        Self {
+            platform,
+            blueprint,
+            origin,
+            bundle,
+            lock_timeout,
+            for_existing: OnceCell::new(),
+            for_new: OnceCell::new(),
+        }
+    }
+
+    /// Brings the database behind `client` to the bundle; `state` is where it stands.
+    pub async fn deploy(
+        &self,
+        client: &Client,
+        state: Option<&State>,
+        mode: Mode,
+        force: bool,
+    ) -> Result<Outcome, DeployError> {
+        let empty = state.is_none() && tracking::is_empty(client).await?;
+        let target = if empty { Target::NewDatabase } else { Target::ExistingDatabase };
+        let script = self.script(target).await?;
+        let declared = Some(&self.blueprint.catalog);
+        let lock_timeout = self.lock_timeout;
+        let goal = Goal { script, target, declared, force, mode, origin: &self.origin, lock_timeout };
+        deployment::deploy(client, goal).await
+    }
+
+    async fn script(&self, target: Target) -> Result<&Script, DeployError> {
+        let place = match target {
+            Target::NewDatabase => &self.for_new,
+            Target::ExistingDatabase => &self.for_existing,
+        };
+        place.get_or_try_init(|| read(self.bundle.clone(), target)).await
+    }
+}
+
+/// Reads and sorts a bundle, on a thread that may take its time.
+pub async fn read(bundle: Bundle, target: Target) -> Result<Script, DeployError> {
+    let reading = tokio::task::spawn_blocking(move || order::read(&bundle, target)).await;
+    Ok(reading.map_err(|_| OrderError::NoThread("the reader stopped".to_owned()))??)
+}
