@@ -48,7 +48,7 @@ fn a_body_is_compared_as_a_program_however_it_is_quoted() {
         ("'SELECT 1'", "E'SELECT\\t\\x31'"),
         ("'SELECT 1'", "U&'SELECT\\00201'"),
         ("'SELECT 1'", "'SELECT '\n'1'"),
-        ("$$SELECT $q$a$q$$$", "$f$select $q$a$q$$f$"),
+        ("$$SELECT $q$a$q$ $$", "$f$select $q$a$q$ $f$"),
         ("$$ $$", "''"),
     ] {
         assert_eq!(checksum_of(&function("sql", one)), checksum_of(&function("sql", other)), "{one} and {other}");
@@ -110,7 +110,7 @@ fn a_change_in_a_body_is_seen() {
         for (one, other) in [
             ("$$SELECT 'a'$$", "$$SELECT 'A'$$"),
             ("'SELECT ''a'''", "'SELECT ''a '''"),
-            ("$$SELECT $q$a $q$$$", "$$SELECT $q$a  $q$$$"),
+            ("$$SELECT $q$a $q$ $$", "$$SELECT $q$a  $q$ $$"),
             ("$$SELECT \"a\"$$", "$$SELECT \"A\"$$"),
             ("$$SELECT 1$$", "$$SELECT 11$$"),
             ("$$SELECT E'\\n'$$", "$$SELECT E'\\t'$$"),
