@@ -304,23 +304,6 @@ impl<'a> Deployment<'a> {
         self.runner.client.execute(set, &[&path]).await.map(drop).map_err(&failed)
     }
 
-    /// Everything ran: what still stands aside is made again now, or never.
-    async fn settle_dependants(&mut self) -> Result<(), DeployError> {
-        let failed = DeployError::own("putting back what depends on a change");
-        let settled = self.runner.dependants.settle(self.runner.client).await.map_err(failed)?;
-        self.runner.dependants.statements().iter().for_each(|sql| self.runner.note(sql));
-        for one in settled.map_err(|left| DeployError::Dependants { left })? {
-            let detail = json!({ "reason": one.refusal });
-            let name = one.description;
-            self.report.warnings.push(format!(
-                "{name}, which the bundle no longer has, was dropped because it cannot stand any more: {}",
-                one.refusal
-            ));
-            self.record.changes.push(Change { change_type: one.change_type, name_of: NameOf::Text, name, detail });
-        }
-        Ok(())
-    }
-
     async fn seed(&mut self) -> Result<(), DeployError> {
         let new_database = self.goal.target == Target::NewDatabase;
         let wanted = |table: &Object| {

@@ -132,11 +132,13 @@ impl<'a> Migrations<'a> {
         }
         if statement.refuses_transaction() {
             runner.note(&statement.text);
-            if runner.mode == Mode::Rehearse {
-                runner.doubt(Doubt::Schema);
-                return Ok(());
-            }
-            return self.run_outside(runner, statement, migration).await;
+            return match runner.mode {
+                Mode::Rehearse => {
+                    runner.doubt(Doubt::Schema);
+                    Ok(())
+                }
+                Mode::Apply => self.run_outside(runner, statement, migration).await,
+            };
         }
         if self.new_database.is_none() {
             // Added just before this transaction, by this deployment or by one that was interrupted.

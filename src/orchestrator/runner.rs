@@ -130,7 +130,9 @@ impl<'a> Runner<'a> {
             {
                 doubt > Doubt::None || source.code() == Some(&unsafe_value)
             }
-            DeployError::RowsMissing { .. } => doubt > Doubt::None,
+            DeployError::RowsMissing { .. } | DeployError::Standing { .. } | DeployError::Dependants { .. } => {
+                doubt > Doubt::None
+            }
             DeployError::Differs { .. } => doubt == Doubt::Schema,
             _ => false,
         }

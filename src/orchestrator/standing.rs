@@ -39,6 +39,11 @@ impl Standing {
         self.now = None;
     }
 
+    /// These relations are there, but not as they are declared.
+    pub fn distrust(&mut self, stale: HashSet<u32>) {
+        self.stale = stale;
+    }
+
     /// What was taken off and made again is the same thing under another oid.
     pub fn remade(&mut self, pairs: &[(u32, u32)]) {
         for (before, now) in pairs {
@@ -50,11 +55,6 @@ impl Standing {
                 oids.insert(*now);
             }
         }
-    }
-
-    /// These relations are there, but not as they are declared.
-    pub fn distrust(&mut self, stale: HashSet<u32>) {
-        self.stale = stale;
     }
 
     /// Whether `statement`, which an earlier deployment ran, has its effect still: what it makes is there, and what it

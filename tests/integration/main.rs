@@ -22,6 +22,7 @@ mod partitions;
 mod refusals;
 mod seeders;
 mod size;
+mod statements;
 mod support;
 mod table_functions;
 mod types;
