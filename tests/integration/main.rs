@@ -23,6 +23,7 @@ mod partitions;
 mod refusals;
 mod seeders;
 mod size;
+mod statements;
 mod support;
 mod table_functions;
 mod types;
