@@ -4,6 +4,7 @@
 //! Everything here works on one database under its deployment lock, and runs to its end even when the client that asked
 //! is gone: what is half made is then either finished or taken back.
 
+mod attempts;
 mod blueprint;
 mod catalog;
 mod dependants;
@@ -11,13 +12,16 @@ mod deployment;
 mod diff;
 mod error;
 mod extensions;
+pub mod fleet;
 mod functions;
 mod migrations;
 mod missing;
 mod objects;
+mod prepared;
 mod report;
 mod runner;
 mod seeders;
+mod shape;
 mod standing;
 mod tracking;
 mod twins;
@@ -26,20 +30,22 @@ mod verify;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::UnboundedSender;
 use tracing::Instrument;
 
+pub use self::attempts::Blocker;
+pub use self::dependants::Left;
 pub use self::diff::{Change, ChangeType, Compatibility, SchemaValidation};
 pub use self::error::{DeployError, StatementError};
-pub use self::report::{Registered, Report, SeedReport, SkippedStatement};
+pub use self::report::{Registered, Report, SeedReport, SkippedStatement, Verification};
 
 use self::blueprint::{Blueprint, Blueprints};
-use self::deployment::Goal;
+use self::fleet::{Event, Migrated, Wish};
+use self::prepared::{Place, Prepared};
 use self::runner::Mode;
-use self::tracking::Origin;
 use crate::bundle::Bundle;
-use crate::bundle::order::{self, Target};
-use crate::databases::name::{Address, DatabaseName};
-use crate::databases::{Databases, Ownership};
+use crate::databases::name::{Address, DatabaseName, Id, Which};
+use crate::databases::{Databases, DeploymentLock, Ownership};
 
 /// Brings databases to their bundles. Cheap to clone.
 #[derive(Clone)]
@@ -66,10 +72,53 @@ impl Orchestrator {
                 status: "ready",
                 database: address.name().to_string(),
                 report,
-                execution_time_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                execution_time_ms: millis_since(started),
             })
         })
         .await
+    }
+
+    /// Brings existing databases of a platform to their bundle: the tenant's, or, where `tenant` is not given, the main
+    /// database and every tenant's. Those made from stored schemas are not among them.
+    pub async fn migrate(
+        &self,
+        platform: Id,
+        tenant: Option<Id>,
+        bundle: Bundle,
+        wish: Wish,
+        events: UnboundedSender<Event>,
+    ) -> Result<Migrated, DeployError> {
+        let this = self.clone();
+        run_to_the_end(async move {
+            let names = match tenant {
+                Some(tenant) => vec![this.existing(Address::new(platform.clone(), Which::Tenant(tenant))?).await?],
+                None => this.databases.of_platform(&platform).await?,
+            };
+            if names.is_empty() {
+                return Err(DeployError::NoDatabase { platform: platform.given().to_owned() });
+            }
+            let warnings = bundle.warnings.clone();
+            let prepared = Arc::new(this.prepare(&platform, bundle).await?);
+            let mut migrated = fleet::migrate(&this, names, prepared, wish, events).await?;
+            migrated.warnings.splice(0..0, warnings);
+            Ok(migrated)
+        })
+        .await
+    }
+
+    /// The name of a database that is there and the platform's.
+    async fn existing(&self, address: Address) -> Result<DatabaseName, DeployError> {
+        match self.owned(&address).await? {
+            Found::Ours => Ok(address.name().clone()),
+            Found::Nothing => Err(DeployError::NotFound {
+                database: address.name().to_string(),
+                hint: "does not exist; POST /register makes it",
+            }),
+            Found::Unclaimed => Err(DeployError::NotFound {
+                database: address.name().to_string(),
+                hint: "exists but was not registered; POST /register adopts it",
+            }),
+        }
     }
 
     /// Creates an empty database.
@@ -86,13 +135,13 @@ impl Orchestrator {
     }
 
     async fn register_locked(&self, address: &Address, bundle: &Bundle, force: bool) -> Result<Report, DeployError> {
-        let _lock = self.databases.lock(address.name()).await?;
+        let lock = self.databases.lock(address.name()).await?;
         match self.owned(address).await? {
             Found::Nothing => self.create(address, bundle).await,
-            Found::Ours => self.update(address, bundle, force).await,
+            Found::Ours => self.update(address, bundle, force, &lock).await,
             Found::Unclaimed => {
                 self.databases.claim(address).await?;
-                self.update(address, bundle, force).await
+                self.update(address, bundle, force, &lock).await
             }
         }
     }
@@ -143,34 +192,28 @@ impl Orchestrator {
         Ok(())
     }
 
-    async fn update(&self, address: &Address, bundle: &Bundle, force: bool) -> Result<Report, DeployError> {
+    /// The bundle, known to deploy.
+    async fn prepare(&self, platform: &Id, bundle: Bundle) -> Result<Prepared, DeployError> {
+        let blueprint = self.blueprints.ensure(&self.databases, platform, &bundle, self.lock_timeout).await?;
+        Ok(Prepared::new(bundle, blueprint, platform.clone(), self.lock_timeout))
+    }
+
+    async fn update(
+        &self,
+        address: &Address,
+        bundle: &Bundle,
+        force: bool,
+        lock: &DeploymentLock,
+    ) -> Result<Report, DeployError> {
         let session = self.databases.session(address.name()).await?;
         let state = tracking::read_state(&session).await?;
-        if let Some((checksum, functions)) = &state
-            && *checksum == bundle.checksum
-        {
-            return Ok(Report { functions_unchanged: *functions, ..Report::default() });
+        if let Some(state) = state.as_ref().filter(|state| state.is_at(&bundle.checksum)) {
+            session.close().await;
+            return Ok(Report { functions_unchanged: state.functions, ..Report::default() });
         }
-        let blueprint = self.blueprint(address, bundle).await?;
-        let empty = state.is_none() && tracking::is_empty(&session).await?;
-        let target = if empty { Target::NewDatabase } else { Target::ExistingDatabase };
-        let bundle_copy = bundle.clone();
-        let script = tokio::task::spawn_blocking(move || order::read(&bundle_copy, target))
-            .await
-            .map_err(|_| order::OrderError::NoThread("the reader stopped".to_owned()))??;
-        let origin =
-            Origin { platform: address.platform().given().to_owned(), bundle_checksum: bundle.checksum.clone() };
-        let declared = Some(&blueprint.catalog);
-        let goal = Goal {
-            script: &script,
-            target,
-            declared,
-            force,
-            mode: Mode::Apply,
-            origin: &origin,
-            lock_timeout: self.lock_timeout,
-        };
-        let result = deployment::deploy(&session, goal).await;
+        let prepared = self.prepare(address.platform(), bundle.clone()).await?;
+        let result =
+            prepared.deploy(Place::new(&self.databases, &session, lock), state.as_ref(), Mode::Apply, force).await;
         session.close().await;
         // Also after a failure: a migration that runs outside the transaction may have changed something.
         self.databases.deployed(address.name());
@@ -195,4 +238,8 @@ async fn run_to_the_end<T: Send + 'static>(
         Ok(result) => result,
         Err(error) => Err(DeployError::Interrupted { cause: error.to_string() }),
     }
+}
+
+fn millis_since(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

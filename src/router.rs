@@ -8,7 +8,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get, post};
 
 use crate::api::state::Gateway;
-use crate::api::{admin, call, guard, health, leftover, observe, register, unknown};
+use crate::api::{admin, call, guard, health, leftover, migrate, observe, register, unknown};
 
 /// The application. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: the allowlist asks for the
 /// client's address, and without it nobody but `/health` is answered.
@@ -17,7 +17,7 @@ pub fn app(gateway: Arc<Gateway>) -> Router {
 
     let v1 = Router::new()
         .route("/register", post(register::register_database))
-        .route("/migrate", later())
+        .route("/migrate", post(migrate::migrate_databases))
         .route("/call", post(call::call_function));
 
     let v2 = Router::new()

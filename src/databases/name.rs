@@ -158,6 +158,12 @@ impl DatabaseName {
         Self(format!("stonescriptdb-blueprint-{}", &digest[..digest.len().min(32)]))
     }
 
+    /// The copy of one blueprint on which the way to another one is rehearsed.
+    pub fn rehearsal(from: &str, to: &str) -> Self {
+        let digest = |name: &'_ str| name.rsplit('-').next().unwrap_or_default().chars().take(16).collect::<String>();
+        Self(format!("stonescriptdb-rehearsal-{}{}", digest(from), digest(to)))
+    }
+
     /// A name that was read from the server or from the gateway's records.
     pub fn recorded(name: String) -> Self {
         Self(name)

@@ -204,6 +204,20 @@ impl Databases {
         Ok(())
     }
 
+    /// The names of the platform's main database and of its tenants', by name: those on record that the server has.
+    pub async fn of_platform(&self, platform: &Id) -> Result<Vec<DatabaseName>, DatabaseError> {
+        let control = self.control().await?;
+        let rows = control
+            .query(
+                "SELECT r.name FROM public.databases AS r JOIN pg_catalog.pg_database AS d ON d.datname = r.name
+                 WHERE r.platform = $1 AND r.schema_name IS NULL ORDER BY r.name",
+                &[&platform.normal()],
+            )
+            .await
+            .map_err(DatabaseError::step("listing the platform's databases"))?;
+        Ok(rows.iter().map(|row| DatabaseName::recorded(row.get(0))).collect())
+    }
+
     /// Every database on record for the platform, by name. Blueprints are not among them.
     pub async fn list(&self, platform: &Id) -> Result<Vec<DatabaseInfo>, DatabaseError> {
         let control = self.control().await?;

@@ -6,7 +6,9 @@ use super::{ApiError, ErrorCode};
 use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::SqlError;
-use crate::orchestrator::{DeployError, StatementError};
+use crate::databases::describe;
+use crate::orchestrator::fleet::FleetFailure;
+use crate::orchestrator::{DeployError, Left, StatementError};
 
 /// PostgreSQL's `syntax_error`.
 const SYNTAX_ERROR: &str = "42601";
@@ -55,17 +57,48 @@ impl From<DeployError> for ApiError {
                 .with("statement", statement)
                 .with("dependants", dependants)
                 .with("hint", HINT),
-            DeployError::Dependants { left } => Self::new(ErrorCode::MigrationFailed, message)
+            DeployError::Dependants { left } => Self::new(code_of_dependants(&left), message)
                 .with("sqlstate", DEPENDENT_OBJECTS)
                 .with("dependants", left.iter().map(|one| one.description.clone()).collect::<Vec<_>>())
                 .with("cause", left.iter().map(|one| one.refusal.clone()).collect::<Vec<_>>().join("; "))
                 .with("hint", HINT),
+            DeployError::Locked { source, blocked_by, .. } => locked(*source, message)
+                .with("blocked_by", json!(blocked_by))
+                .with("hint", "end that session or let it finish, and send it again"),
+            DeployError::LockLost => Self::new(ErrorCode::ConnectionFailed, message),
+            DeployError::CommitUnknown { source } => {
+                Self::new(ErrorCode::ConnectionFailed, message).logging(describe(&source))
+            }
+            DeployError::Own { source, .. } if is_lost(source.code().map(|code| code.code())) => lost(message),
             DeployError::Own { .. } | DeployError::Interrupted { .. } | DeployError::Unreadable { .. } => {
                 Self::internal(message)
             }
+            DeployError::NotFound { database, .. } => {
+                Self::new(ErrorCode::DatabaseNotFound, message).with("database", database)
+            }
+            DeployError::NoDatabase { .. } => Self::new(ErrorCode::DatabaseNotFound, message),
+            DeployError::Fleet(failure) => fleet_error(*failure, message),
+            DeployError::Name(_) => Self::invalid_request(message),
             DeployError::Database(error) => error.into(),
         }
     }
+}
+
+/// 409 whatever stopped the first one, with what is known of that beside the lists (contract §4, "Many databases").
+fn fleet_error(failure: FleetFailure, message: String) -> ApiError {
+    let FleetFailure { updated, failed, pending, validation, first } = failure;
+    let first = ApiError::from(first);
+    let mut error = ApiError::new(
+        ErrorCode::MigrationFailed,
+        if first.code.status() < 500 { message } else { first.message.clone() },
+    );
+    error.details.insert("databases_updated".to_owned(), json!(updated));
+    error.details.insert("databases_failed".to_owned(), json!(failed));
+    error.details.insert("databases_pending".to_owned(), json!(pending));
+    error.details.insert("schema_validation".to_owned(), json!(validation));
+    error.details.extend(first.details);
+    error.log_cause = first.log_cause;
+    error
 }
 
 fn order_error(error: OrderError, message: String) -> ApiError {
@@ -87,6 +120,11 @@ fn order_error(error: OrderError, message: String) -> ApiError {
             .with("file", path)
             .with("line", line)
             .with("hint", "take the statement out of the file; whoever runs the server may run it there"),
+        OrderError::Sql(SqlError::CopyStream { path, line }) => failed
+            .with_code(code_of_file(&path))
+            .with("file", path)
+            .with("line", line)
+            .with("hint", "write INSERT … VALUES instead; pg_dump does with --inserts"),
         OrderError::Sql(SqlError::PsqlCommand { path, line }) => failed
             .with_code(code_of_file(&path))
             .with("file", path)
@@ -108,15 +146,38 @@ fn order_error(error: OrderError, message: String) -> ApiError {
     }
 }
 
+fn code_of_dependants(left: &[Left]) -> ErrorCode {
+    if left.iter().all(|one| one.for_function) { ErrorCode::FunctionDeployFailed } else { ErrorCode::MigrationFailed }
+}
+
+/// No code: the connection broke, and with it the transaction. Class 57P: the server says that it goes down, or that
+/// somebody ended the session.
+fn is_lost(sqlstate: Option<&str>) -> bool {
+    sqlstate.is_none_or(|code| code.starts_with("57P") || code.starts_with("08"))
+}
+
+fn lost(message: String) -> ApiError {
+    ApiError::new(
+        ErrorCode::ConnectionFailed,
+        "the connection to PostgreSQL was lost during the deployment, which was rolled back; send it again",
+    )
+    .logging(message)
+}
+
+/// The place where it waited, if that is in the bundle.
+fn locked(error: DeployError, message: String) -> ApiError {
+    let sqlstate = error.sqlstate().unwrap_or_default().to_owned();
+    let failed = ApiError::new(ErrorCode::MigrationFailed, message).with("sqlstate", sqlstate);
+    match error {
+        DeployError::Statement(error) => {
+            failed.with("file", error.path).with("line", error.line).with("cause", error.cause)
+        }
+        other => failed.with("cause", other.to_string()),
+    }
+}
+
 fn statement_error(error: StatementError, message: String) -> ApiError {
-    let Some(sqlstate) = error.sqlstate else {
-        // No code: the connection broke, and with it the transaction.
-        return ApiError::new(
-            ErrorCode::ConnectionFailed,
-            "the connection to PostgreSQL was lost during the deployment, which was rolled back; send it again",
-        )
-        .logging(message);
-    };
+    let Some(sqlstate) = error.sqlstate.filter(|code| !is_lost(Some(code))) else { return lost(message) };
     ApiError::new(code_of(error.kind), message)
         .with("file", error.path)
         .with("line", error.line)
@@ -127,12 +188,8 @@ fn statement_error(error: StatementError, message: String) -> ApiError {
 }
 
 fn generated_error(error: &tokio_postgres::Error, message: String) -> ApiError {
-    let Some(told) = error.as_db_error() else {
-        return ApiError::new(
-            ErrorCode::ConnectionFailed,
-            "the connection to PostgreSQL was lost during the deployment, which was rolled back; send it again",
-        )
-        .logging(message);
+    let Some(told) = error.as_db_error().filter(|told| !is_lost(Some(told.code().code()))) else {
+        return lost(message);
     };
     ApiError::new(ErrorCode::MigrationFailed, message)
         .with("sqlstate", told.code().code())

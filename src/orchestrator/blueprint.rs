@@ -9,22 +9,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio_postgres::Client;
 
+use super::attempts;
 use super::catalog::Catalog;
-use super::deployment::{self, Goal, Outcome};
+use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
+use super::prepared;
 use super::report::Report;
 use super::runner::Mode;
 use super::tracking::Origin;
 use crate::bundle::Bundle;
-use crate::bundle::order::{self, Target};
+use crate::bundle::order::Target;
 use crate::bundle::sql::tokens::checksum_bytes;
-use crate::databases::Databases;
 use crate::databases::name::{DatabaseName, Id};
+use crate::databases::{Databases, DeploymentLock};
 
 /// Part of a blueprint's name: raised when the gateway's own tables or what it leaves in a database change, so that
 /// blueprints made before are not used again.
-const LAYOUT: &str = "2";
+const LAYOUT: &str = "3";
 
 /// How many blueprints a platform keeps, the most recently used ones.
 const KEPT_PER_PLATFORM: i64 = 3;
@@ -55,22 +58,31 @@ impl Blueprints {
         bundle: &Bundle,
         lock_timeout: Duration,
     ) -> Result<Arc<Blueprint>, DeployError> {
-        let digest = checksum_bytes(format!("{LAYOUT} {} {}", platform.normal(), bundle.checksum).as_bytes());
-        let name = DatabaseName::blueprint(&digest);
+        let name = name_of(platform, &bundle.checksum);
         if let Some(known) = self.known(&name) {
             return Ok(known);
         }
-        let _lock = databases.lock(&name).await?;
+        let lock = databases.lock(&name).await?;
         if let Some(known) = self.known(&name) {
             return Ok(known);
         }
         let blueprint = match read_recorded(databases, &name).await? {
             Some(recorded) => recorded,
-            None => build(databases, &name, platform, bundle, lock_timeout).await?,
+            None => build(databases, &name, platform, bundle, lock_timeout, &lock).await?,
         };
         let blueprint = Arc::new(blueprint);
         self.lock().insert(name, blueprint.clone());
         Ok(blueprint)
+    }
+
+    /// The blueprint of a bundle that was deployed before, where it is still kept.
+    pub async fn recorded(
+        &self,
+        databases: &Databases,
+        platform: &Id,
+        bundle_checksum: &str,
+    ) -> Result<Option<Blueprint>, DeployError> {
+        read_recorded(databases, &name_of(platform, bundle_checksum)).await
     }
 
     /// Forgets a blueprint that turned out to be gone.
@@ -86,6 +98,11 @@ impl Blueprints {
         // A map is whole after any panic.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn name_of(platform: &Id, bundle_checksum: &str) -> DatabaseName {
+    let digest = checksum_bytes(format!("{LAYOUT} {} {bundle_checksum}", platform.normal()).as_bytes());
+    DatabaseName::blueprint(&digest)
 }
 
 async fn read_recorded(databases: &Databases, name: &DatabaseName) -> Result<Option<Blueprint>, DeployError> {
@@ -108,11 +125,9 @@ async fn build(
     platform: &Id,
     bundle: &Bundle,
     lock_timeout: Duration,
+    lock: &DeploymentLock,
 ) -> Result<Blueprint, DeployError> {
-    let bundle_copy = bundle.clone();
-    let script = tokio::task::spawn_blocking(move || order::read(&bundle_copy, Target::NewDatabase))
-        .await
-        .map_err(|_| order::OrderError::NoThread("the reader stopped".to_owned()))??;
+    let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
     databases.drop_database(name).await?;
     databases.create_database(name, None, None).await?;
     let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
@@ -124,6 +139,7 @@ async fn build(
         mode: Mode::Apply,
         origin: &origin,
         lock_timeout,
+        lock,
     };
     let built = fill(databases, name, goal).await;
     let recorded = match built {
@@ -150,12 +166,23 @@ async fn build(
 
 async fn fill(databases: &Databases, name: &DatabaseName, goal: Goal<'_>) -> Result<Outcome, DeployError> {
     let session = databases.session(name).await?;
-    let result = deployment::deploy(&session, goal).await;
+    let result = attempts::deploy(databases, &session, goal).await;
+    let settled = if result.is_ok() { settle_sequences(&session).await } else { Ok(()) };
     // A template may have no connections but the copier's.
     session.close().await;
     let result = result?;
+    settled?;
     databases.set_allow_connections(name, false).await?;
     Ok(result)
+}
+
+/// A sequence that was drawn from is ahead of what the server's log says of it by up to 32 values: that many draws are
+/// logged at once. A copy inherits the sequence but not the log's promise, so after a crash it would give out values a
+/// second time. `setval` leaves nothing promised: the first draw in each copy is logged there.
+async fn settle_sequences(client: &Client) -> Result<(), DeployError> {
+    let settle = "SELECT setval(seqrelid::regclass, pg_sequence_last_value(seqrelid)) FROM pg_sequence
+                  WHERE pg_sequence_last_value(seqrelid) IS NOT NULL";
+    client.execute(settle, &[]).await.map(drop).map_err(DeployError::own("settling the sequences of the blueprint"))
 }
 
 async fn record(

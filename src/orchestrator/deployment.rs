@@ -4,6 +4,7 @@
 //! differs is what is there already.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pg_query::NodeEnum;
@@ -21,11 +22,11 @@ use super::runner::{Failure, Mode, Runner};
 use super::standing::Standing;
 use super::tracking::{self, Change, NameOf, Origin, Record, Tracked, TrackedFunction, TrackedObject};
 use super::verify;
-use super::{extensions, objects, seeders};
+use super::{extensions, objects, seeders, shape};
 use crate::bundle::Kind;
 use crate::bundle::order::{Script, Target};
 use crate::bundle::sql::{Class, Object, Statement};
-use crate::databases::quote_ident;
+use crate::databases::{DeploymentLock, quote_ident};
 
 /// What to bring a database to.
 #[derive(Clone, Copy)]
@@ -44,6 +45,8 @@ pub struct Goal<'a> {
     pub origin: &'a Origin,
     /// How long a statement waits for a lock.
     pub lock_timeout: Duration,
+    /// The right to deploy to this database.
+    pub lock: &'a DeploymentLock,
 }
 
 /// What a deployment came to.
@@ -61,7 +64,7 @@ pub struct Outcome {
 /// Runs the deployment on a connection of its own. An error means that nothing was changed, except by a migration that
 /// PostgreSQL refuses in a transaction.
 pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<Outcome, DeployError> {
-    let runner = Runner::begin(client, goal.mode, goal.lock_timeout).await?;
+    let runner = Runner::begin(client, goal.mode, goal.lock_timeout, goal.lock).await?;
     tracking::create_tables(client).await?;
     let tracked = tracking::read(client).await?;
     let before = catalog::read(client).await?;
@@ -90,7 +93,7 @@ pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<Outcome, DeployEr
     deployment.settle_dependants().await?;
     deployment.seed().await?;
     let (catalog, validation) = deployment.verify(&before).await?;
-    let (report, statements) = deployment.finish().await?;
+    let (report, statements) = deployment.finish(&catalog).await?;
     Ok(Outcome { report, catalog, validation, statements })
 }
 
@@ -138,28 +141,38 @@ impl<'a> Deployment<'a> {
     }
 
     async fn run_in_order(&mut self, statements: &'a [Statement], before: &Catalog) -> Result<(), DeployError> {
+        // The last statement of the pending migration that runs now.
         let mut last_of_migration: Option<&Statement> = None;
-        for statement in statements {
-            let continues = last_of_migration.is_some_and(|last| last.path == statement.path);
-            if let (Some(last), false) = (last_of_migration, continues) {
+        for (at, statement) in statements.iter().enumerate() {
+            if let Some(last) = last_of_migration
+                && last.path != statement.path
+            {
+                if statements[at + 1..].iter().any(|later| later.path == last.path) {
+                    // A table that the rest of the migration needs: what the migration set is none of its business.
+                    let session = self.runner.set_session_aside().await?;
+                    self.run_or_wait(statement).await?;
+                    self.runner.resume_session(&session).await?;
+                    continue;
+                }
                 self.runner.end_migration(last).await?;
-            }
-            if statement.kind == Kind::Migrations {
-                if !continues {
-                    self.retry_waiting().await?;
-                }
-                if statement.refuses_transaction() && self.migrations.is_pending(statement) {
-                    self.check_before_commit(before).await?;
-                }
-                if self.migrations.is_pending(statement) {
-                    self.standing.changed();
-                }
-                self.migrations.run(&self.runner, statement).await?;
-                last_of_migration = Some(statement);
-            } else {
-                self.run_or_wait(statement).await?;
                 last_of_migration = None;
             }
+            if statement.kind != Kind::Migrations {
+                self.run_or_wait(statement).await?;
+                continue;
+            }
+            let is_pending = self.migrations.is_pending(statement);
+            if is_pending {
+                if last_of_migration.is_none() {
+                    self.retry_waiting().await?;
+                }
+                if statement.refuses_transaction() {
+                    self.check_before_commit(before).await?;
+                }
+                self.standing.changed();
+                last_of_migration = Some(statement);
+            }
+            self.migrations.run(&self.runner, statement).await?;
         }
         if let Some(last) = last_of_migration {
             self.runner.end_migration(last).await?;
@@ -169,6 +182,13 @@ impl<'a> Deployment<'a> {
 
     /// A statement that PostgreSQL refuses in a transaction commits what came before it: the last moment to refuse that.
     async fn check_before_commit(&self, before: &Catalog) -> Result<(), DeployError> {
+        self.runner.check_lock().await?;
+        if self.runner.dependants.are_waiting() {
+            let settled = self.runner.dependants.settle(self.runner.client).await;
+            settled
+                .map_err(DeployError::own("putting back what depends on a change"))?
+                .map_err(|left| DeployError::Dependants { left })?;
+        }
         let path = "SELECT current_setting('search_path')";
         let failed = DeployError::own("looking at what a migration changed");
         let path: String = self.runner.client.query_one(path, &[]).await.map_err(&failed)?.get(0);
@@ -515,18 +535,19 @@ impl<'a> Deployment<'a> {
         let compare = |declared: &Catalog| {
             verify::differences(&declared.restricted(&self.declared_tables, &self.declared_types), &after)
         };
-        let differences = self.goal.declared.map(compare).unwrap_or_default();
+        let declared = self.goal.declared.filter(|_| !self.runner.left_out.load(Ordering::Relaxed));
+        let differences = declared.map(compare).unwrap_or_default();
         if differences.is_empty() { Ok((after, validation)) } else { Err(DeployError::Differs { differences }) }
     }
 
-    async fn finish(mut self) -> Result<(Report, Vec<String>), DeployError> {
+    async fn finish(mut self, after: &Catalog) -> Result<(Report, Vec<String>), DeployError> {
         let failed = DeployError::own("recording the migrations");
         let applied = self.migrations.applied();
         tracking::write_migrations(self.runner.client, applied, self.goal.origin).await.map_err(failed)?;
         self.report.migrations_applied = applied.len();
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);
         self.report.warnings.extend(self.goal.script.warnings.iter().cloned());
-        tracking::write(self.runner.client, &self.record, self.goal.origin).await?;
+        tracking::write(self.runner.client, &self.record, self.goal.origin, &shape::of(after)).await?;
         let statements = self.runner.end().await?;
         Ok((self.report, statements))
     }

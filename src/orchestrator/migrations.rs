@@ -4,6 +4,7 @@ mod concurrently;
 mod declared;
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -115,11 +116,14 @@ impl<'a> Migrations<'a> {
             return Ok(());
         }
         if statement.refuses_transaction() {
-            if runner.mode == Mode::Rehearse {
-                runner.note(&statement.text);
-                return Ok(());
-            }
-            return self.run_outside(runner, statement, migration).await;
+            runner.note(&statement.text);
+            return match runner.mode {
+                Mode::Rehearse => {
+                    runner.left_out.store(true, Ordering::Relaxed);
+                    Ok(())
+                }
+                Mode::Apply => self.run_outside(runner, statement, migration).await,
+            };
         }
         match &mut self.new_database {
             None => runner.run(statement).await.map(drop),

@@ -62,3 +62,32 @@ pub struct SkippedStatement {
     /// Why.
     pub reason: String,
 }
+
+/// Whether a database is what its bundle declares, as the deployment compared it before its commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the contract's fields")]
+pub struct Verification {
+    /// All of them.
+    pub passed: bool,
+    /// Every extension is installed.
+    pub extensions_verified: bool,
+    /// Enums, domains and composite types.
+    pub types_verified: bool,
+    /// Tables with their columns, constraints and indexes.
+    pub tables_verified: bool,
+    /// Every row that a seeder names is there.
+    pub seeders_verified: bool,
+}
+
+impl Verification {
+    /// As it is after every deployment that was committed.
+    pub fn passed() -> Self {
+        Self {
+            passed: true,
+            extensions_verified: true,
+            types_verified: true,
+            tables_verified: true,
+            seeders_verified: true,
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use super::error::DeployError;
 
@@ -118,25 +119,68 @@ CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_progress (
 CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_state (
     one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
     bundle_checksum text NOT NULL,
-    deployed_at timestamptz NOT NULL DEFAULT clock_timestamp());
+    deployed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    catalog_shape text,
+    catalog_mark text);
 ";
+
+/// SQL for a text that is another one after every change of the catalog; see the file.
+const MARK: &str = include_str!("tracking/mark.sql");
 
 /// Makes the tables where they are missing.
 pub async fn create_tables(client: &Client) -> Result<(), DeployError> {
     client.batch_execute(CREATE).await.map_err(DeployError::own("making the tracking tables"))
 }
 
-/// The bundle that a database is at, and how many functions it has from it; one query, also where nothing was deployed.
-pub async fn read_state(client: &Client) -> Result<Option<(String, usize)>, DeployError> {
-    let failed = DeployError::own("reading which bundle the database is at");
-    let there = "SELECT to_regclass('public._stonescriptdb_gateway_state') IS NOT NULL";
-    if !client.query_one(there, &[]).await.map_err(&failed)?.get::<_, bool>(0) {
-        return Ok(None);
+/// Where a database stands.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The bundle of its last deployment.
+    pub bundle_checksum: String,
+    /// How many functions it has from it.
+    pub functions: usize,
+    /// The fingerprint of the catalog that it left.
+    pub shape: Option<String>,
+    /// Whether the catalog is as that deployment left it.
+    pub untouched: bool,
+}
+
+impl State {
+    /// Whether there is nothing to do for a bundle.
+    pub fn is_at(&self, bundle_checksum: &str) -> bool {
+        self.untouched && self.bundle_checksum == bundle_checksum
     }
-    let state = "SELECT bundle_checksum, (SELECT count(*) FROM public._stonescriptdb_gateway_functions)
-                 FROM public._stonescriptdb_gateway_state";
-    let row = client.query_opt(state, &[]).await.map_err(&failed)?;
-    Ok(row.map(|row| (row.get(0), usize::try_from(row.get::<_, i64>(1)).unwrap_or(0))))
+}
+
+/// Where a database stands, in one query; `None` where nothing was deployed.
+pub async fn read_state(client: &Client) -> Result<Option<State>, DeployError> {
+    let query = format!(
+        "SELECT bundle_checksum, (SELECT count(*) FROM public._stonescriptdb_gateway_functions),
+                catalog_shape, coalesce(catalog_mark = {MARK}, false)
+         FROM public._stonescriptdb_gateway_state"
+    );
+    match client.query_opt(&query, &[]).await {
+        Ok(row) => Ok(row.map(|row| State {
+            bundle_checksum: row.get(0),
+            functions: usize::try_from(row.get::<_, i64>(1)).unwrap_or(0),
+            shape: row.get(2),
+            untouched: row.get(3),
+        })),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
+        Err(error) => Err(DeployError::own("reading which bundle the database is at")(error)),
+    }
+}
+
+/// Which migrations were applied, as one text, and whether one outside the transaction was interrupted.
+pub async fn read_history(client: &Client) -> Result<(String, bool), DeployError> {
+    let query = "SELECT coalesce((SELECT string_agg(migration_file || ' ' || checksum, E'\n' ORDER BY migration_file)
+                                  FROM public._stonescriptdb_gateway_migrations), '')
+                        || coalesce((SELECT string_agg(concat_ws(' ', migration_file, statements_done), E'\n'
+                                                       ORDER BY migration_file)
+                                     FROM public._stonescriptdb_gateway_progress), ''),
+                        EXISTS (SELECT FROM public._stonescriptdb_gateway_progress)";
+    let row = client.query_one(query, &[]).await.map_err(DeployError::own("reading which migrations were applied"))?;
+    Ok((row.get(0), row.get(1)))
 }
 
 /// Whether a database holds nothing of anybody's, so that a bundle finds it as it finds a new one.
@@ -210,8 +254,8 @@ pub struct Record {
 }
 
 /// Writes the rows, inside the deployment's transaction. Rows of unchanged objects keep their times.
-pub async fn write(client: &Client, record: &Record, origin: &Origin) -> Result<(), DeployError> {
-    write_rows(client, record, origin).await.map_err(DeployError::own("writing the tracking tables"))
+pub async fn write(client: &Client, record: &Record, origin: &Origin, shape: &str) -> Result<(), DeployError> {
+    write_rows(client, record, origin, shape).await.map_err(DeployError::own("writing the tracking tables"))
 }
 
 /// Records applied migrations, file and checksum, in the table and the changelog; those recorded before are passed over.
@@ -236,21 +280,25 @@ pub async fn write_migrations(
         .map(drop)
 }
 
-async fn write_rows(client: &Client, record: &Record, origin: &Origin) -> Result<(), tokio_postgres::Error> {
+async fn write_rows(
+    client: &Client,
+    record: &Record,
+    origin: &Origin,
+    shape: &str,
+) -> Result<(), tokio_postgres::Error> {
     client.batch_execute("DELETE FROM public._stonescriptdb_gateway_progress").await?;
     write_objects(client, "tables", "table_name", "to_regclass", &record.tables).await?;
     write_objects(client, "types", "type_name", "to_regtype", &record.types).await?;
     write_functions(client, &record.functions).await?;
     write_statements(client, &record.statements).await?;
     write_changes(client, &record.changes, origin).await?;
-    client
-        .execute(
-            "INSERT INTO public._stonescriptdb_gateway_state (bundle_checksum) VALUES ($1)
-             ON CONFLICT (one_row) DO UPDATE SET bundle_checksum = $1, deployed_at = clock_timestamp()",
-            &[&origin.bundle_checksum],
-        )
-        .await?;
-    Ok(())
+    let state = format!(
+        "INSERT INTO public._stonescriptdb_gateway_state (bundle_checksum, catalog_shape, catalog_mark)
+         VALUES ($1, $2, {MARK})
+         ON CONFLICT (one_row) DO UPDATE
+         SET bundle_checksum = $1, catalog_shape = $2, catalog_mark = excluded.catalog_mark, deployed_at = clock_timestamp()"
+    );
+    client.execute(&state, &[&origin.bundle_checksum, &shape]).await.map(drop)
 }
 
 async fn write_objects(

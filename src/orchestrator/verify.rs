@@ -6,9 +6,10 @@ use super::catalog::{Catalog, Column};
 
 /// Everything in a catalog that is compared, each thing under its name in PostgreSQL's own words: `column users.email`
 /// → `character varying(50) NOT NULL`. Oids and numbers differ from one database to the next and stay out.
-type Words = BTreeMap<String, String>;
+pub type Words = BTreeMap<String, String>;
 
-fn words(catalog: &Catalog) -> Words {
+/// Says what is there, in words.
+pub fn words(catalog: &Catalog) -> Words {
     let mut words = Words::new();
     for relation in catalog.relations.values() {
         let (kind, part) = if relation.kind == 'c' { ("type", "attribute") } else { ("table", "column") };

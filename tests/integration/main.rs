@@ -5,6 +5,7 @@
 
 mod archive;
 mod both;
+mod crash;
 mod dependants;
 mod extensions;
 mod folders;
@@ -12,6 +13,8 @@ mod foreign_keys;
 mod functions;
 mod inheritance;
 mod large_schemas;
+mod locks;
+mod migrate;
 mod migrations;
 mod names;
 mod owners;

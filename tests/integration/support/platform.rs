@@ -78,6 +78,22 @@ impl Platform {
         answer
     }
 
+    /// `/migrate` of the main database and all tenants, with more fields (`force`, `dry_run`, `tenant_id`).
+    pub(crate) async fn migrate(&self, bundle: &BundleBuilder, fields: &[(&'static str, &str)]) -> Answer {
+        migrate(&self.name, bundle, fields).await
+    }
+
+    /// `/migrate` that tells how it goes: one JSON object a line.
+    pub(crate) async fn migrate_lines(&self, bundle: &BundleBuilder, fields: &[(&'static str, &str)]) -> Vec<Value> {
+        let _beside = DEPLOYMENTS.read().await;
+        let request = client().post(format!("{}/migrate", gateway().url)).header("accept", "application/x-ndjson");
+        let response = request.multipart(migrate_form(&self.name, bundle, fields)).send().await;
+        let response = response.expect("the gateway answers");
+        assert_eq!(response.headers()["content-type"], "application/x-ndjson");
+        let text = response.text().await.expect("the stream comes to its end");
+        text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+    }
+
     /// `/call` on the main database.
     pub(crate) async fn call(&self, function: &str, params: Value) -> Answer {
         call(json!({"platform": self.name, "function": function, "params": params})).await
@@ -121,6 +137,19 @@ pub(crate) async fn register(platform: &str, tenant: Option<&str>, bundle: &Bund
 pub(crate) async fn register_at_once(requests: &[(&str, Option<&str>)], bundle: &BundleBuilder) -> Vec<Answer> {
     let _beside = DEPLOYMENTS.read().await;
     futures_util::future::join_all(requests.iter().map(|(platform, tenant)| send(platform, *tenant, bundle))).await
+}
+
+/// `POST /migrate`.
+pub(crate) async fn migrate(platform: &str, bundle: &BundleBuilder, fields: &[(&'static str, &str)]) -> Answer {
+    let _beside = DEPLOYMENTS.read().await;
+    let request = client().post(format!("{}/migrate", gateway().url)).multipart(migrate_form(platform, bundle, fields));
+    Answer::of(request.send().await.expect("the gateway answers")).await
+}
+
+fn migrate_form(platform: &str, bundle: &BundleBuilder, fields: &[(&'static str, &str)]) -> Form {
+    let form = Form::new().text("platform", platform.to_owned());
+    let form = fields.iter().fold(form, |form, (name, value)| form.text(*name, (*value).to_owned()));
+    form.part("schema", archive_part(bundle.tar_gz()))
 }
 
 async fn send(platform: &str, tenant: Option<&str>, bundle: &BundleBuilder) -> Answer {

@@ -1,0 +1,204 @@
+//! Many databases, one bundle (contract §4, "Many databases"): every one is looked at and every kind of change rehearsed
+//! before the first is touched; then one goes alone, then the rest side by side. One that fails is left as it was and
+//! stops those that have not begun.
+//!
+//! | file        | what it does                                                       |
+//! | ----------- | ------------------------------------------------------------------ |
+//! | `look`      | where each database stands; databases of one shape share a plan     |
+//! | `rehearsal` | what the deployment will do to a shape, without touching a tenant   |
+//! | `report`    | the answer, and the lines of progress                               |
+
+mod look;
+mod rehearsal;
+mod report;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use futures_util::{StreamExt, stream};
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::Instrument;
+
+use self::look::{Fleet, Group};
+use self::report::Progress;
+pub use self::report::{DatabaseReport, Event, FailedDatabase, FleetFailure, Migrated, Status};
+use super::deployment::Outcome;
+use super::error::DeployError;
+use super::prepared::{Place, Prepared};
+use super::runner::Mode;
+use super::tracking;
+use super::{Orchestrator, millis_since};
+use crate::databases::name::DatabaseName;
+
+/// The most databases that are worked on at once, where the connection budget allows it. What PostgreSQL does for a
+/// deployment is work for the processor: more of them would only wait for each other.
+const MAX_SIDE_BY_SIDE: usize = 16;
+
+/// How a fleet is to be brought to its bundle.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// Also where values are lost by it.
+    pub force: bool,
+    /// Only tell what would be done.
+    pub dry_run: bool,
+}
+
+/// Brings the databases to the bundle. `events` hears of each as it ends; nobody has to listen.
+pub(super) async fn migrate(
+    orchestrator: &Orchestrator,
+    names: Vec<DatabaseName>,
+    prepared: Arc<Prepared>,
+    wish: Wish,
+    events: UnboundedSender<Event>,
+) -> Result<Migrated, DeployError> {
+    let started = Instant::now();
+    let mut progress = Progress::new(events);
+    progress.started(names.len());
+    let width = MAX_SIDE_BY_SIDE.min(orchestrator.databases.session_limit());
+    let Fleet { current, groups, gone } = look::at_all(orchestrator, names, &prepared, width).await?;
+    progress.warn_of_gone(&gone);
+    for database in current {
+        progress.ended(DatabaseReport::unchanged(database.to_string(), wish.dry_run));
+    }
+    progress.shapes = groups.len();
+    let plans = plan(orchestrator, &groups, &prepared, wish, &mut progress, width).await?;
+    if wish.dry_run {
+        for (group, plan) in groups.iter().zip(plans) {
+            progress.planned(group, plan);
+        }
+        return Ok(progress.into_answer(started));
+    }
+    let waiting: Vec<DatabaseName> = groups.into_iter().flat_map(|group| group.databases).collect();
+    apply(orchestrator, waiting, &prepared, wish.force, &mut progress, width).await?;
+    Ok(progress.into_answer(started))
+}
+
+/// What will be done to the databases of one shape.
+enum Plan {
+    Possible(Box<Outcome>),
+    /// Only in a dry run: what stands in the way, and what would run with `force=true`.
+    Blocked(Vec<String>),
+}
+
+/// Rehearses every shape. Unless it is a dry run, the first one that is refused ends it: nothing was touched.
+async fn plan(
+    orchestrator: &Orchestrator,
+    groups: &[Group],
+    prepared: &Arc<Prepared>,
+    wish: Wish,
+    progress: &mut Progress,
+    width: usize,
+) -> Result<Vec<Plan>, DeployError> {
+    let mut plans = Vec::new();
+    let mut blocked = false;
+    for (at, group) in groups.iter().enumerate() {
+        match rehearsal::rehearse(orchestrator, group, prepared, wish.force).await {
+            Ok(outcome) => {
+                progress.changes(outcome.validation.clone());
+                plans.push(Plan::Possible(Box::new(outcome)));
+            }
+            Err(DeployError::Blocked { mut validation }) => {
+                look::count_rows_at_risk(orchestrator, group, &mut validation, width).await?;
+                progress.changes(*validation);
+                blocked = true;
+                let forced = match wish.dry_run {
+                    true => rehearsal::rehearse(orchestrator, group, prepared, true).await.ok(),
+                    false => None,
+                };
+                plans.push(Plan::Blocked(forced.map(|outcome| outcome.statements).unwrap_or_default()));
+            }
+            // Everybody is gone: nothing to do.
+            Err(error) if error.is_gone() => plans.push(Plan::Blocked(Vec::new())),
+            Err(error) => {
+                let pending = groups[at + 1..].iter().flat_map(|group| &group.databases);
+                return Err(progress.refused(&group.databases, pending, error));
+            }
+        }
+    }
+    if blocked && !wish.dry_run {
+        return Err(DeployError::Blocked { validation: Box::new(progress.validation()) });
+    }
+    Ok(plans)
+}
+
+async fn apply(
+    orchestrator: &Orchestrator,
+    databases: Vec<DatabaseName>,
+    prepared: &Arc<Prepared>,
+    force: bool,
+    progress: &mut Progress,
+    width: usize,
+) -> Result<(), DeployError> {
+    let failed = Arc::new(AtomicBool::new(false));
+    let mut waiting = databases.into_iter();
+    // One alone: what the rehearsal could not see (the rows) shows here, where it harms nobody else.
+    let first: Vec<_> = waiting.by_ref().take(1).collect();
+    for (databases, width) in [(first, 1), (waiting.collect::<Vec<_>>(), width)] {
+        let work = databases.into_iter().map(|database| {
+            let (orchestrator, prepared, failed) = (orchestrator.clone(), prepared.clone(), failed.clone());
+            async move {
+                if failed.load(Ordering::Acquire) {
+                    return Ended::NotBegun(database);
+                }
+                let name = database.clone();
+                let deployment = async move { apply_one(&orchestrator, &name, &prepared, force).await };
+                // A task of its own: side by side on all processors.
+                match tokio::spawn(deployment.in_current_span()).await {
+                    Ok(Ok(report)) => Ended::Done(report),
+                    Ok(Err(error)) if error.is_gone() => Ended::Gone(database),
+                    Ok(Err(error)) => {
+                        failed.store(true, Ordering::Release);
+                        Ended::Failed(database, error)
+                    }
+                    Err(error) => {
+                        failed.store(true, Ordering::Release);
+                        Ended::Failed(database, DeployError::Interrupted { cause: error.to_string() })
+                    }
+                }
+            }
+        });
+        let mut ended = stream::iter(work).buffer_unordered(width);
+        while let Some(ended) = ended.next().await {
+            match ended {
+                Ended::Done(report) => progress.ended(report),
+                Ended::Failed(database, error) => progress.failed(&database, error),
+                Ended::NotBegun(database) => progress.pending(&database),
+                Ended::Gone(database) => progress.warn_of_gone(&[database]),
+            }
+        }
+    }
+    progress.check()
+}
+
+/// What became of one database.
+enum Ended {
+    Done(DatabaseReport),
+    Failed(DatabaseName, DeployError),
+    NotBegun(DatabaseName),
+    /// Dropped by hand since it was looked at.
+    Gone(DatabaseName),
+}
+
+/// One database under its deployment lock. Somebody else may have brought it there in the meantime.
+async fn apply_one(
+    orchestrator: &Orchestrator,
+    database: &DatabaseName,
+    prepared: &Prepared,
+    force: bool,
+) -> Result<DatabaseReport, DeployError> {
+    let started = Instant::now();
+    let lock = orchestrator.databases.lock(database).await?;
+    let session = orchestrator.databases.session(database).await?;
+    let state = tracking::read_state(&session).await?;
+    if state.as_ref().is_some_and(|state| state.is_at(&prepared.origin.bundle_checksum)) {
+        session.close().await;
+        return Ok(DatabaseReport::unchanged(database.to_string(), false));
+    }
+    let result =
+        prepared.deploy(Place::new(&orchestrator.databases, &session, &lock), state.as_ref(), Mode::Apply, force).await;
+    session.close().await;
+    // Also after a failure: a migration that runs outside the transaction may have changed something.
+    orchestrator.databases.deployed(database);
+    Ok(DatabaseReport::completed(database.to_string(), result?.report, millis_since(started)))
+}

@@ -1,0 +1,357 @@
+//! What became of a fleet, as the client reads it (contract §6, `POST /migrate`), in the end and as it goes on.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{Group, Plan};
+use crate::databases::name::DatabaseName;
+use crate::orchestrator::diff::{Change, SchemaValidation};
+use crate::orchestrator::error::DeployError;
+use crate::orchestrator::millis_since;
+use crate::orchestrator::report::{Report, Verification};
+
+/// What became of a database, or of all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It is at the bundle, and was changed for that.
+    Completed,
+    /// It was at the bundle already.
+    Unchanged,
+    /// Dry run: it can be brought there.
+    Planned,
+    /// Dry run: only with `force=true`, or with a migration.
+    Blocked,
+}
+
+/// One database.
+#[derive(Clone, Debug, Serialize)]
+pub struct DatabaseReport {
+    /// Its name.
+    pub database: String,
+    /// What became of it.
+    pub status: Status,
+    /// Migrations recorded by this deployment.
+    pub migrations_applied: usize,
+    /// Functions and procedures made or replaced.
+    pub functions_updated: usize,
+    /// From its lock to its commit.
+    pub execution_time_ms: u64,
+    /// Dry run: what would run, in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statements: Option<Vec<String>>,
+    #[serde(skip)]
+    warnings: Vec<String>,
+}
+
+impl DatabaseReport {
+    /// It was at the bundle already.
+    pub fn unchanged(database: String, dry_run: bool) -> Self {
+        Self::of(database, Status::Unchanged, &Report::default(), 0, dry_run.then(Vec::new))
+    }
+
+    /// It was brought there.
+    pub fn completed(database: String, report: Report, execution_time_ms: u64) -> Self {
+        let warnings = report.warnings.clone();
+        Self { warnings, ..Self::of(database, Status::Completed, &report, execution_time_ms, None) }
+    }
+
+    fn of(
+        database: String,
+        status: Status,
+        report: &Report,
+        execution_time_ms: u64,
+        statements: Option<Vec<String>>,
+    ) -> Self {
+        Self {
+            database,
+            status,
+            migrations_applied: report.migrations_applied,
+            functions_updated: report.functions_deployed,
+            execution_time_ms,
+            statements,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// The answer of `POST /migrate`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Migrated {
+    /// `completed`, or after a dry run `planned` or `blocked`.
+    pub status: Status,
+    /// Every database that is now at the bundle, changed or not; by name.
+    pub databases_updated: Vec<String>,
+    /// Sum.
+    pub migrations_applied: usize,
+    /// Sum.
+    pub functions_updated: usize,
+    /// Seeded rows that are missing: always empty here, because such a deployment fails.
+    pub seeder_validations: Vec<()>,
+    /// What was changed, or would be: each change once, however many databases it is made in.
+    pub schema_validation: SchemaValidation,
+    /// Every database was compared with the declaration before its commit.
+    pub verification: Verification,
+    /// One by one, by name.
+    pub databases: Vec<DatabaseReport>,
+    /// How many different catalogs the databases with something to do had.
+    pub shapes: usize,
+    /// What the client should know.
+    pub warnings: Vec<String>,
+    /// The whole request.
+    pub execution_time_ms: u64,
+}
+
+/// Some databases could not be brought to the bundle.
+#[derive(Debug)]
+pub struct FleetFailure {
+    /// Every database that is at the bundle, changed or not.
+    pub updated: Vec<String>,
+    /// Left as they were.
+    pub failed: Vec<FailedDatabase>,
+    /// Not begun.
+    pub pending: Vec<String>,
+    /// What was to be changed.
+    pub validation: SchemaValidation,
+    /// Why the first of the failed ones did.
+    pub first: DeployError,
+}
+
+impl FleetFailure {
+    /// For the answer's `message`.
+    pub fn sentence(&self) -> String {
+        let [only] = self.failed.as_slice() else {
+            let (failed, pending, updated) = (self.failed.len(), self.pending.len(), self.updated.len());
+            return format!(
+                "{failed} databases could not be brought to the bundle and are as they were, {pending} were not begun, \
+                 {updated} are at it; the first error: {}",
+                self.first
+            );
+        };
+        format!("{}: {}", only.database, self.first)
+    }
+}
+
+/// A database that was left as it was.
+#[derive(Clone, Debug, Serialize)]
+pub struct FailedDatabase {
+    /// Its name.
+    pub database: String,
+    /// The sentence that a `/register` of it would answer.
+    pub error: String,
+    /// PostgreSQL's words.
+    pub cause: Option<String>,
+}
+
+/// A line of progress.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event {
+    /// Work begins.
+    Started {
+        /// How many there are.
+        databases: usize,
+    },
+    /// One has ended.
+    Database(DatabaseEvent),
+}
+
+/// How one database ended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum DatabaseEvent {
+    /// At the bundle, or planned.
+    Report(DatabaseReport),
+    /// Left as it was.
+    Failed {
+        /// Always `failed`.
+        status: &'static str,
+        /// Which, and why.
+        #[serde(flatten)]
+        failed: FailedDatabase,
+    },
+}
+
+/// Collects what becomes of the databases, and tells whoever listens.
+pub(super) struct Progress {
+    events: UnboundedSender<Event>,
+    reports: Vec<DatabaseReport>,
+    failed: Vec<FailedDatabase>,
+    first_failure: Option<DeployError>,
+    pending: Vec<String>,
+    validation: SchemaValidation,
+    warnings: Vec<String>,
+    blocked: bool,
+    planned: bool,
+    pub(super) shapes: usize,
+}
+
+impl Progress {
+    pub(super) fn new(events: UnboundedSender<Event>) -> Self {
+        Self {
+            events,
+            reports: Vec::new(),
+            failed: Vec::new(),
+            first_failure: None,
+            pending: Vec::new(),
+            validation: SchemaValidation::default(),
+            warnings: Vec::new(),
+            blocked: false,
+            planned: false,
+            shapes: 0,
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // Whoever listened may be gone; the work goes on.
+        drop(self.events.send(event));
+    }
+
+    pub(super) fn started(&self, databases: usize) {
+        self.tell(Event::Started { databases });
+    }
+
+    pub(super) fn ended(&mut self, report: DatabaseReport) {
+        self.tell(Event::Database(DatabaseEvent::Report(report.clone())));
+        for warning in &report.warnings {
+            if !self.warnings.contains(warning) {
+                self.warnings.push(warning.clone());
+            }
+        }
+        self.reports.push(report);
+    }
+
+    pub(super) fn failed(&mut self, database: &DatabaseName, error: DeployError) {
+        let failed = FailedDatabase { database: database.to_string(), error: error.to_string(), cause: error.cause() };
+        self.tell(Event::Database(DatabaseEvent::Failed { status: "failed", failed: failed.clone() }));
+        self.failed.push(failed);
+        self.first_failure.get_or_insert(error);
+    }
+
+    pub(super) fn pending(&mut self, database: &DatabaseName) {
+        self.pending.push(database.to_string());
+    }
+
+    pub(super) fn warn_of_gone(&mut self, databases: &[DatabaseName]) {
+        for database in databases {
+            self.warnings.push(format!("the database {database} is on record but no longer on the server"));
+        }
+    }
+
+    /// A shape's changes, beside those of the shapes before.
+    pub(super) fn changes(&mut self, validation: SchemaValidation) {
+        merge(&mut self.validation.safe_changes, validation.safe_changes);
+        merge(&mut self.validation.dataloss_changes, validation.dataloss_changes);
+        merge(&mut self.validation.incompatible_changes, validation.incompatible_changes);
+    }
+
+    pub(super) fn validation(&self) -> SchemaValidation {
+        self.validation.clone()
+    }
+
+    /// Dry run: the databases of a group.
+    pub(super) fn planned(&mut self, group: &Group, plan: Plan) {
+        self.planned = true;
+        let (status, report, statements) = match plan {
+            Plan::Possible(outcome) => {
+                self.warnings.extend(outcome.report.warnings.iter().cloned());
+                (Status::Planned, outcome.report, outcome.statements)
+            }
+            Plan::Blocked(statements) => {
+                self.blocked = true;
+                (Status::Blocked, Report::default(), statements)
+            }
+        };
+        for database in &group.databases {
+            let statements = Some(statements.clone());
+            self.ended(DatabaseReport::of(database.to_string(), status, &report, 0, statements));
+        }
+    }
+
+    /// The rehearsal failed: nothing was touched.
+    pub(super) fn refused<'a>(
+        &mut self,
+        group: &[DatabaseName],
+        pending: impl Iterator<Item = &'a DatabaseName>,
+        error: DeployError,
+    ) -> DeployError {
+        let cause = error.cause();
+        let text = error.to_string();
+        self.failed = group
+            .iter()
+            .map(|database| FailedDatabase {
+                database: database.to_string(),
+                error: text.clone(),
+                cause: cause.clone(),
+            })
+            .collect();
+        self.pending.extend(pending.map(DatabaseName::to_string));
+        self.failure(error)
+    }
+
+    /// An error where one has failed.
+    pub(super) fn check(&mut self) -> Result<(), DeployError> {
+        match self.first_failure.take() {
+            None => Ok(()),
+            Some(first) => Err(self.failure(first)),
+        }
+    }
+
+    fn failure(&mut self, first: DeployError) -> DeployError {
+        let reports = std::mem::take(&mut self.reports).into_iter();
+        let mut updated: Vec<String> = reports.map(|report| report.database).collect();
+        updated.sort_unstable();
+        self.pending.sort_unstable();
+        DeployError::Fleet(Box::new(FleetFailure {
+            updated,
+            failed: std::mem::take(&mut self.failed),
+            pending: std::mem::take(&mut self.pending),
+            validation: std::mem::take(&mut self.validation),
+            first,
+        }))
+    }
+
+    pub(super) fn into_answer(mut self, started: Instant) -> Migrated {
+        self.reports.sort_by(|one, other| one.database.cmp(&other.database));
+        let status = match (self.blocked, self.planned) {
+            (true, _) => Status::Blocked,
+            (false, true) => Status::Planned,
+            (false, false) => Status::Completed,
+        };
+        let is_updated = |report: &&DatabaseReport| matches!(report.status, Status::Completed | Status::Unchanged);
+        Migrated {
+            status,
+            databases_updated: self.reports.iter().filter(is_updated).map(|one| one.database.clone()).collect(),
+            migrations_applied: self.reports.iter().map(|report| report.migrations_applied).sum(),
+            functions_updated: self.reports.iter().map(|report| report.functions_updated).sum(),
+            seeder_validations: Vec::new(),
+            schema_validation: self.validation,
+            verification: Verification::passed(),
+            databases: self.reports,
+            shapes: self.shapes,
+            warnings: self.warnings,
+            execution_time_ms: millis_since(started),
+        }
+    }
+}
+
+/// The same change in another shape is told once; its rows are added up.
+fn merge(changes: &mut Vec<Change>, more: Vec<Change>) {
+    for change in more {
+        let same = |known: &&mut Change| {
+            (&known.table, known.change_type, &known.column, &known.from_type, &known.to_type)
+                == (&change.table, change.change_type, &change.column, &change.from_type, &change.to_type)
+        };
+        match changes.iter_mut().find(same) {
+            Some(known) => {
+                known.rows_at_risk = match (known.rows_at_risk, change.rows_at_risk) {
+                    (Some(one), Some(other)) => Some(one + other),
+                    (one, other) => one.or(other),
+                };
+            }
+            None => changes.push(change),
+        }
+    }
+}

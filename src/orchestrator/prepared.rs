@@ -1,0 +1,98 @@
+//! A bundle that is known to deploy, and what all its deployments share: read once, however many databases there are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio_postgres::Client;
+
+use super::attempts;
+use super::blueprint::Blueprint;
+use super::deployment::{Goal, Outcome};
+use super::error::DeployError;
+use super::runner::Mode;
+use super::tracking::{self, Origin, State};
+use crate::bundle::Bundle;
+use crate::bundle::order::{self, OrderError, Script, Target};
+use crate::databases::name::Id;
+use crate::databases::{Databases, DeploymentLock};
+
+/// Where a deployment goes.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// For other connections.
+    pub databases: &'a Databases,
+    /// A connection of the deployment's own.
+    pub client: &'a Client,
+    /// The right to deploy there.
+    pub lock: &'a DeploymentLock,
+}
+
+impl<'a> Place<'a> {
+    /// All three.
+    pub fn new(databases: &'a Databases, client: &'a Client, lock: &'a DeploymentLock) -> Self {
+        Self { databases, client, lock }
+    }
+}
+
+/// A bundle with its blueprint.
+pub struct Prepared {
+    /// Whose it is.
+    pub platform: Id,
+    /// What is declared.
+    pub blueprint: Arc<Blueprint>,
+    /// Who asked, and the bundle.
+    pub origin: Origin,
+    bundle: Bundle,
+    lock_timeout: Duration,
+    /// Read when the first database needs it.
+    for_existing: OnceCell<Script>,
+    for_new: OnceCell<Script>,
+}
+
+impl Prepared {
+    /// `lock_timeout`: how long a deployment's statement waits for a lock.
+    pub fn new(bundle: Bundle, blueprint: Arc<Blueprint>, platform: Id, lock_timeout: Duration) -> Self {
+        let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
+        Self {
+            platform,
+            blueprint,
+            origin,
+            bundle,
+            lock_timeout,
+            for_existing: OnceCell::new(),
+            for_new: OnceCell::new(),
+        }
+    }
+
+    /// Brings a database to the bundle; `state` is where it stands.
+    pub async fn deploy(
+        &self,
+        place: Place<'_>,
+        state: Option<&State>,
+        mode: Mode,
+        force: bool,
+    ) -> Result<Outcome, DeployError> {
+        let empty = state.is_none() && tracking::is_empty(place.client).await?;
+        let target = if empty { Target::NewDatabase } else { Target::ExistingDatabase };
+        let script = self.script(target).await?;
+        let declared = Some(&self.blueprint.catalog);
+        let lock_timeout = self.lock_timeout;
+        let goal = Goal { script, target, declared, force, mode, origin: &self.origin, lock_timeout, lock: place.lock };
+        attempts::deploy(place.databases, place.client, goal).await
+    }
+
+    async fn script(&self, target: Target) -> Result<&Script, DeployError> {
+        let place = match target {
+            Target::NewDatabase => &self.for_new,
+            Target::ExistingDatabase => &self.for_existing,
+        };
+        place.get_or_try_init(|| read(self.bundle.clone(), target)).await
+    }
+}
+
+/// Reads and sorts a bundle, on a thread that may take its time.
+pub async fn read(bundle: Bundle, target: Target) -> Result<Script, DeployError> {
+    let reading = tokio::task::spawn_blocking(move || order::read(&bundle, target)).await;
+    Ok(reading.map_err(|_| OrderError::NoThread("the reader stopped".to_owned()))??)
+}
