@@ -47,9 +47,9 @@ impl From<DeployError> for ApiError {
             DeployError::RowsMissing { validations } => {
                 Self::new(ErrorCode::MigrationFailed, message).with("seeder_validations", json!(validations))
             }
-            DeployError::Differs { differences } => {
-                Self::new(ErrorCode::MigrationFailed, message).with("differences", differences)
-            }
+            DeployError::Differs { differences, verification } => Self::new(ErrorCode::MigrationFailed, message)
+                .with("differences", differences)
+                .with("verification", json!(verification)),
             DeployError::Generated { statement, source } => {
                 generated_error(&source, message).with("statement", statement)
             }

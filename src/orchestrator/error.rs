@@ -6,6 +6,7 @@ use super::attempts::Blocker;
 use super::dependants::{HINT, Left};
 use super::diff::SchemaValidation;
 use super::fleet::FleetFailure;
+use super::report::Verification;
 use super::seeders::SeederValidation;
 use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
@@ -90,6 +91,8 @@ pub enum DeployError {
     Differs {
         /// One sentence for each difference.
         differences: Vec<String>,
+        /// The same, by what they are about.
+        verification: Verification,
     },
     /// PostgreSQL refused a statement that the gateway generated to bring a table to its declaration.
     #[error("bringing the database to its declaration: {statement}: {}", in_words(.source))]

@@ -94,7 +94,8 @@ async fn plan(
     let mut blocked = false;
     for (at, group) in groups.iter().enumerate() {
         match rehearsal::rehearse(orchestrator, group, prepared, wish.force).await {
-            Ok(outcome) => {
+            Ok(mut outcome) => {
+                look::count_rows_at_risk(orchestrator, group, &mut outcome.validation, width).await?;
                 progress.changes(outcome.validation.clone());
                 plans.push(Plan::Possible(Box::new(outcome)));
             }

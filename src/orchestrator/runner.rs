@@ -2,15 +2,16 @@
 //!
 //! Owns the transaction: nothing else says `BEGIN` or `COMMIT`. Called by [`super::deployment`] and its parts.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use pg_query::NodeEnum;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::dependants::{self, DEPENDED_ON, Dependants, NoWay, Root};
 use super::error::{DeployError, StatementError};
+use crate::bundle::Kind;
 use crate::bundle::sql::Statement;
 use crate::databases::DeploymentLock;
 
@@ -24,6 +25,7 @@ const OUTSIDE_TIMES: u32 = 20;
 /// A lock of the transaction's own, in the database itself: whatever happens to the connection that holds the deployment
 /// locks, no two gateways are ever inside deployments to one database. The number is only ours.
 const ALONE: &str = "SELECT pg_catalog.pg_advisory_xact_lock(5994471120861290857)";
+const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT statement";
 
 /// `SET CONSTRAINTS ALL IMMEDIATE` holds until the transaction ends; this takes it back for those that are declared
 /// `INITIALLY DEFERRED`. PostgreSQL takes a name for all constraints that bear it, so one that a constraint shares which
@@ -48,6 +50,19 @@ pub enum Mode {
     Rehearse,
 }
 
+/// What a rehearsal cannot know, because a statement was left out of it: PostgreSQL refuses it in a transaction, or lets
+/// nobody use there the enum value that it uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// Everything was run.
+    #[default]
+    None,
+    /// Which rows there would be.
+    Rows,
+    /// How the schema would be in the end.
+    Schema,
+}
+
 /// A transaction on one connection.
 pub struct Runner<'a> {
     /// For the deployment's own queries.
@@ -56,13 +71,12 @@ pub struct Runner<'a> {
     pub mode: Mode,
     /// What stands aside for statements that were run.
     pub dependants: Dependants,
-    /// Whether a rehearsal passed over something, so that the database in the end is not what it would be.
-    pub left_out: AtomicBool,
     lock: &'a DeploymentLock,
     lock_timeout: Duration,
     settings: String,
     /// What was run of the bundle, or generated for it, in order.
     statements: Mutex<Vec<String>>,
+    doubt: Mutex<Doubt>,
 }
 
 impl<'a> Runner<'a> {
@@ -83,11 +97,11 @@ impl<'a> Runner<'a> {
             client,
             mode,
             dependants: Dependants::default(),
-            left_out: AtomicBool::default(),
             lock,
             lock_timeout,
             settings,
             statements: Mutex::default(),
+            doubt: Mutex::default(),
         };
         runner.own("opening the transaction", &format!("BEGIN; {} {ALONE}", runner.settings)).await?;
         Ok(runner)
@@ -125,6 +139,34 @@ impl<'a> Runner<'a> {
         self.statements.lock().unwrap_or_else(PoisonError::into_inner).pop();
     }
 
+    /// A statement is left out of the rehearsal.
+    pub fn doubt(&self, doubt: Doubt) {
+        let mut known = self.doubt.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = doubt.max(*known);
+    }
+
+    /// Whether an error may come of the rehearsal alone.
+    pub fn may_be_wrong(&self, error: &DeployError) -> bool {
+        let doubt = *self.doubt.lock().unwrap_or_else(PoisonError::into_inner);
+        let unsafe_value = SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE;
+        match error {
+            _ if self.mode == Mode::Apply => false,
+            DeployError::Statement(error) => {
+                doubt > Doubt::None || error.sqlstate.as_deref() == Some(unsafe_value.code())
+            }
+            DeployError::Generated { source, .. } | DeployError::Own { source, .. }
+                if source.as_db_error().is_some() =>
+            {
+                doubt > Doubt::None || source.code() == Some(&unsafe_value)
+            }
+            DeployError::RowsMissing { .. } | DeployError::Standing { .. } | DeployError::Dependants { .. } => {
+                doubt > Doubt::None
+            }
+            DeployError::Differs { .. } => doubt == Doubt::Schema,
+            _ => false,
+        }
+    }
+
     /// Runs a statement that the gateway generated to bring the database to its declaration.
     pub async fn generated(&self, sql: &str) -> Result<(), DeployError> {
         let failed = |source| DeployError::Generated { statement: sql.to_owned(), source };
@@ -137,6 +179,12 @@ impl<'a> Runner<'a> {
             }
             Err(error) => error,
         };
+        if self.is_for_later(&error) {
+            self.client.batch_execute("ROLLBACK TO SAVEPOINT generated").await.map_err(failed)?;
+            self.doubt(Doubt::Schema);
+            self.note(sql);
+            return Ok(());
+        }
         if !error.code().is_some_and(|code| DEPENDED_ON.contains(code)) {
             return Err(failed(error));
         }
@@ -168,6 +216,26 @@ impl<'a> Runner<'a> {
         }
         self.note(sql);
         self.put_back().await.map_err(Refused::Postgres)
+    }
+
+    /// Runs a generated statement that may fail because something depends on what it drops; whether it was run.
+    pub async fn generated_unless_needed(&self, sql: &str) -> Result<bool, DeployError> {
+        match self.client.batch_execute(&format!("{SAVEPOINT}{sql}{RELEASE}")).await {
+            Ok(()) => {
+                self.note(sql);
+                Ok(true)
+            }
+            Err(error) if error.code() == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => {
+                self.client.batch_execute(ROLLBACK_TO).await.map_err(DeployError::own("dropping what is obsolete"))?;
+                Ok(false)
+            }
+            Err(error) => Err(DeployError::Generated { statement: sql.to_owned(), source: error }),
+        }
+    }
+
+    /// An enum value is used in the transaction that adds it, which only a rehearsal does.
+    fn is_for_later(&self, error: &tokio_postgres::Error) -> bool {
+        self.mode == Mode::Rehearse && error.code() == Some(&SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE)
     }
 
     /// Takes back what was set for the session.
@@ -333,7 +401,19 @@ impl<'a> Runner<'a> {
             Err(error) => {
                 if error.as_db_error().is_some() {
                     // Fails only with the connection, which the next statement then reports.
-                    let _ = self.client.batch_execute("ROLLBACK TO SAVEPOINT statement").await;
+                    let _ = self.client.batch_execute(ROLLBACK_TO).await;
+                }
+                let changes_rows = matches!(
+                    statement.tree.as_ref(),
+                    NodeEnum::InsertStmt(_)
+                        | NodeEnum::UpdateStmt(_)
+                        | NodeEnum::DeleteStmt(_)
+                        | NodeEnum::SelectStmt(_)
+                );
+                if self.is_for_later(&error) && (changes_rows || statement.kind != Kind::Migrations) {
+                    self.doubt(if changes_rows { Doubt::Rows } else { Doubt::Schema });
+                    self.note(sql);
+                    return Ok(0);
                 }
                 Err(Failure::new(statement, &error, SAVEPOINT.len() + prefix))
             }

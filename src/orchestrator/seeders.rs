@@ -45,12 +45,9 @@ pub async fn run(
 }
 
 async fn validate(runner: &Runner<'_>, expected: &BTreeMap<String, Vec<&Statement>>) -> Result<(), DeployError> {
-    let mut incomplete = Vec::new();
-    for seeds in expected.values() {
-        let validation = validation::validate(runner.client, seeds).await?;
-        incomplete.extend(validation.filter(|validation| !validation.missing.is_empty()));
-    }
-    if incomplete.is_empty() { Ok(()) } else { Err(DeployError::RowsMissing { validations: incomplete }) }
+    let mut validations = validation::validate(runner.client, expected).await?;
+    validations.retain(|validation| !validation.missing.is_empty());
+    if validations.is_empty() { Ok(()) } else { Err(DeployError::RowsMissing { validations }) }
 }
 
 /// Inserts in the order given. Where rows point at rows that come later, everything is inserted once more with every

@@ -478,6 +478,11 @@ fn option<'a>(tree: &'a NodeEnum, name: &str) -> Option<&'a Node> {
     })
 }
 
+/// The words of a name, in its parts.
+pub fn words(names: &[Node]) -> Vec<String> {
+    name_parts(names)
+}
+
 /// The names in a `DROP`, each in its parts.
 pub fn dropped_names(drop: &pg_query::protobuf::DropStmt) -> Vec<Vec<String>> {
     let parts = |object: &Node| match &object.node {

@@ -3,13 +3,14 @@
 //!
 //! A row is looked for by its primary key where the INSERT names it, else by the columns that it gives constants.
 
+use std::collections::{BTreeMap, HashMap};
+
 use pg_query::protobuf::{InsertStmt, LimitOption, ParseResult, RawStmt, ResTarget, SelectStmt, SetOperation};
 use pg_query::{DeparseOptions, Node, NodeEnum};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio_postgres::Client;
 
-use super::{quoted, table_of};
 use crate::bundle::sql::Statement;
 use crate::databases::quote_ident;
 use crate::orchestrator::error::DeployError;
@@ -37,37 +38,61 @@ struct Column {
     in_key: bool,
 }
 
-/// Looks for the rows of `seeds`, all for one table.
-pub async fn validate(client: &Client, seeds: &[&Statement]) -> Result<Option<SeederValidation>, DeployError> {
-    let Some(table) = seeds.first().and_then(|seed| table_of(seed)) else { return Ok(None) };
-    let name = quoted(table);
+/// Looks for the rows of the seeders, by quoted table: what it found, of each table in turn.
+///
+/// One query tells the columns of all tables, and one looks for [`ROWS_PER_QUERY`] rows, whichever tables they are of.
+pub async fn validate(
+    client: &Client,
+    seeds: &BTreeMap<String, Vec<&Statement>>,
+) -> Result<Vec<SeederValidation>, DeployError> {
+    if seeds.is_empty() {
+        return Ok(Vec::new());
+    }
     let failed = DeployError::own("looking for the seeded rows");
-    let (printed, columns) = read_columns(client, &name).await.map_err(&failed)?;
-    let rows: Vec<Vec<Condition>> = seeds.iter().flat_map(|seed| rows_of(seed, &columns)).collect();
-    let mut validation =
-        SeederValidation { table: printed, expected: rows.len(), found: rows.len(), missing: Vec::new() };
+    let mut tables = read_tables(client, seeds.keys()).await.map_err(&failed)?;
+    let mut validations = Vec::new();
+    let mut rows: Vec<(usize, String, Vec<Condition>)> = Vec::new();
+    for (name, seeds) in seeds {
+        let (printed, columns) = tables.remove(name).unwrap_or_else(|| (name.clone(), Vec::new()));
+        let of_table: Vec<_> = seeds.iter().flat_map(|seed| rows_of(seed, &columns)).collect();
+        let count = of_table.len();
+        rows.extend(of_table.into_iter().map(|row| (validations.len(), name.clone(), row)));
+        validations.push(SeederValidation { table: printed, expected: count, found: count, missing: Vec::new() });
+    }
     for rows in rows.chunks(ROWS_PER_QUERY) {
-        let selects: Vec<String> = rows.iter().enumerate().map(|(at, row)| missing_query(&name, at, row)).collect();
-        let found = client.query(&selects.join(" UNION ALL "), &[]).await.map_err(&failed)?;
-        for row in found {
-            let at = usize::try_from(row.get::<_, i32>(0)).unwrap_or(0);
+        let select = |(at, (_, table, row)): (usize, &(usize, String, Vec<Condition>))| missing_query(table, at, row);
+        let selects: Vec<String> = rows.iter().enumerate().map(select).collect();
+        let missing = client.query(&selects.join(" UNION ALL "), &[]).await.map_err(&failed)?;
+        for found in missing {
+            let at = usize::try_from(found.get::<_, i32>(0)).unwrap_or(0);
+            let (table, _, row) = &rows[at];
+            let validation = &mut validations[*table];
             validation.found -= 1;
-            let shown = rows[at].iter().map(|one| (one.column.clone(), Value::String(one.literal.clone())));
+            let shown = row.iter().map(|one| (one.column.clone(), Value::String(one.literal.clone())));
             validation.missing.push(shown.collect());
         }
     }
-    Ok(Some(validation))
+    Ok(validations)
 }
 
-async fn read_columns(client: &Client, table: &str) -> Result<(String, Vec<Column>), tokio_postgres::Error> {
-    let query = "SELECT a.attrelid::regclass::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
+/// By quoted name: as PostgreSQL prints it, and its columns.
+async fn read_tables(
+    client: &Client,
+    names: impl Iterator<Item = &String>,
+) -> Result<HashMap<String, (String, Vec<Column>)>, tokio_postgres::Error> {
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    let query = "SELECT wanted.name, a.attrelid::regclass::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
                         coalesce(a.attnum = ANY (i.indkey), false)
-                 FROM pg_attribute a
+                 FROM unnest($1::text[]) AS wanted (name)
+                 JOIN pg_attribute a ON a.attrelid = to_regclass(wanted.name) AND a.attnum > 0 AND NOT a.attisdropped
                  LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
-                 WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
-    let rows = client.query(query, &[&table]).await?;
-    let column = |row: &tokio_postgres::Row| Column { name: row.get(1), data_type: row.get(2), in_key: row.get(3) };
-    Ok((rows.first().map_or_else(|| table.to_owned(), |row| row.get(0)), rows.iter().map(column).collect()))
+                 ORDER BY wanted.name, a.attnum";
+    let mut tables: HashMap<String, (String, Vec<Column>)> = HashMap::new();
+    for row in client.query(query, &[&names]).await? {
+        let (_, columns) = tables.entry(row.get(0)).or_insert_with(|| (row.get(1), Vec::new()));
+        columns.push(Column { name: row.get(2), data_type: row.get(3), in_key: row.get(4) });
+    }
+    Ok(tables)
 }
 
 /// One column of a row, and the constant that it is given.
