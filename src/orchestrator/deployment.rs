@@ -34,7 +34,7 @@ use super::{extensions, risk, seeders, shape};
 use crate::bundle::Kind;
 use crate::bundle::order::{Script, Target};
 use crate::bundle::sql::{Object, Statement};
-use crate::databases::quote_ident;
+use crate::databases::{DeploymentLock, quote_ident};
 
 /// What to bring a database to.
 #[derive(Clone, Copy)]
@@ -53,6 +53,8 @@ pub struct Goal<'a> {
     pub origin: &'a Origin,
     /// How long a statement waits for a lock.
     pub lock_timeout: Duration,
+    /// The right to deploy to this database.
+    pub lock: &'a DeploymentLock,
 }
 
 /// What a deployment came to.
@@ -104,6 +106,9 @@ async fn rehearse_and_run(client: &Client, goal: Goal<'_>) -> Result<Outcome, De
     attempt(client, Goal { mode: Mode::Rehearse, ..goal }, &values, before.clone()).await?;
     client.batch_execute("ROLLBACK").await.map_err(DeployError::own("rolling back the rehearsal"))?;
     if !values.is_empty() {
+        if !goal.lock.is_still_held().await {
+            return Err(DeployError::LockLost);
+        }
         new_values::commit(client, &values, goal.origin).await?;
     }
     let mut outcome = attempt(client, goal, &[], before).await?;
@@ -119,7 +124,7 @@ async fn attempt(
     values: &[NewValue],
     before: Catalog,
 ) -> Result<Outcome, DeployError> {
-    let runner = Runner::begin(client, goal.mode, goal.lock_timeout).await?;
+    let runner = Runner::begin(client, goal.mode, goal.lock_timeout, goal.lock).await?;
     tracking::create_tables(client).await?;
     let tracked = tracking::read(client).await?;
     let mut recorded = Recorded::read(client, &before).await?;
@@ -233,12 +238,21 @@ impl<'a> Deployment<'a> {
 
     async fn run_in_order(&mut self, statements: &'a [Statement], before: &Catalog) -> Result<(), DeployError> {
         let mut last_of_migration: Option<&Statement> = None;
-        for statement in statements {
+        for (at, statement) in statements.iter().enumerate() {
             let continues = last_of_migration.is_some_and(|last| last.path == statement.path);
+            let is_migration = statement.kind == Kind::Migrations;
             if let (Some(last), false) = (last_of_migration, continues) {
+                if statements[at + 1..].iter().any(|later| later.path == last.path) {
+                    // A table that the rest of the migration needs: what the migration set is none of its business.
+                    let session = self.runner.set_session_aside().await?;
+                    self.note_migrated(false).await?;
+                    self.run_or_wait(statement).await?;
+                    self.note_migrated(true).await?;
+                    self.runner.resume_session(&session).await?;
+                    continue;
+                }
                 self.runner.end_migration(last).await?;
             }
-            let is_migration = statement.kind == Kind::Migrations;
             if is_migration != last_of_migration.is_some() {
                 self.note_migrated(is_migration).await?;
             }
@@ -294,6 +308,13 @@ impl<'a> Deployment<'a> {
 
     /// A statement that PostgreSQL refuses in a transaction commits what came before it: the last moment to refuse that.
     async fn check_before_commit(&mut self, before: &Catalog) -> Result<(), DeployError> {
+        self.runner.check_lock().await?;
+        if self.runner.dependants.are_waiting() {
+            let settled = self.runner.dependants.settle(self.runner.client).await;
+            settled
+                .map_err(DeployError::own("putting back what depends on a change"))?
+                .map_err(|left| DeployError::Dependants { left })?;
+        }
         let path = "SELECT current_setting('search_path')";
         let failed = DeployError::own("looking at what a migration changed");
         let path: String = self.runner.client.query_one(path, &[]).await.map_err(&failed)?.get(0);

@@ -13,11 +13,18 @@ use super::dependants::{self, DEPENDED_ON, Dependants, NoWay, Root};
 use super::error::{DeployError, StatementError};
 use crate::bundle::Kind;
 use crate::bundle::sql::Statement;
+use crate::databases::DeploymentLock;
 
 const SAVEPOINT: &str = "SAVEPOINT statement;";
 /// On a line of its own: the statement may end with a comment.
 const RELEASE: &str = "\n;RELEASE SAVEPOINT statement";
 
+/// How much longer than others a statement outside the transaction may wait.
+const OUTSIDE_TIMES: u32 = 20;
+
+/// A lock of the transaction's own, in the database itself: whatever happens to the connection that holds the deployment
+/// locks, no two gateways are ever inside deployments to one database. The number is only ours.
+const ALONE: &str = "SELECT pg_catalog.pg_advisory_xact_lock(5994471120861290857)";
 const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT statement";
 
 /// `SET CONSTRAINTS ALL IMMEDIATE` holds until the transaction ends; this takes it back for those that are declared
@@ -64,6 +71,8 @@ pub struct Runner<'a> {
     pub mode: Mode,
     /// What stands aside for statements that were run.
     pub dependants: Dependants,
+    lock: &'a DeploymentLock,
+    lock_timeout: Duration,
     settings: String,
     /// What was run of the bundle, or generated for it, in order.
     statements: Mutex<Vec<String>>,
@@ -72,7 +81,12 @@ pub struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     /// Opens the transaction.
-    pub async fn begin(client: &'a Client, mode: Mode, lock_timeout: Duration) -> Result<Self, DeployError> {
+    pub async fn begin(
+        client: &'a Client,
+        mode: Mode,
+        lock_timeout: Duration,
+        lock: &'a DeploymentLock,
+    ) -> Result<Self, DeployError> {
         // Bodies are checked when everything is there (`functions::validate`), so functions need no order among
         // themselves. The other settings are those that a migration before this one may have changed.
         let settings = format!(
@@ -83,21 +97,36 @@ impl<'a> Runner<'a> {
             client,
             mode,
             dependants: Dependants::default(),
+            lock,
+            lock_timeout,
             settings,
             statements: Mutex::default(),
             doubt: Mutex::default(),
         };
-        runner.own("opening the transaction", &format!("BEGIN; {}", runner.settings)).await?;
+        runner.own("opening the transaction", &format!("BEGIN; {} {ALONE}", runner.settings)).await?;
         Ok(runner)
     }
 
     /// Ends the transaction; the statements that it ran.
     pub async fn end(self) -> Result<Vec<String>, DeployError> {
         match self.mode {
-            Mode::Apply => self.own("committing", "COMMIT").await?,
+            Mode::Apply => {
+                self.check_lock().await?;
+                self.client.batch_execute("COMMIT").await.map_err(|source| match source.as_db_error() {
+                    Some(told) if !told.code().code().starts_with("57P") => {
+                        DeployError::Own { step: "committing", source }
+                    }
+                    _ => DeployError::CommitUnknown { source },
+                })?;
+            }
             Mode::Rehearse => self.own("rolling back", "ROLLBACK").await?,
         }
         Ok(self.statements.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Before anything is committed: another gateway may have begun if the deployment lock was lost.
+    pub async fn check_lock(&self) -> Result<(), DeployError> {
+        if self.lock.is_still_held().await { Ok(()) } else { Err(DeployError::LockLost) }
     }
 
     /// Has the statement told of as one that was run.
@@ -221,7 +250,33 @@ impl<'a> Runner<'a> {
         let check = self.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await;
         check.map_err(|error| Failure::new(last, &error, 0))?;
         self.own("ending a migration", DEFER_AGAIN).await?;
+        // Two migrations may each have a temporary table of one name.
+        self.own("ending a migration", "DISCARD TEMP").await?;
         self.reset_session().await
+    }
+
+    /// In the middle of a migration: the session without what the migration has set, which is answered. Settings of
+    /// somebody's own (`my.note`) are not in `pg_settings`; they disturb no statement and stay.
+    pub async fn set_session_aside(&self) -> Result<Vec<(String, String)>, DeployError> {
+        let query = "SELECT name, setting, set_config(name, reset_val, false) FROM pg_catalog.pg_settings
+                     WHERE source = 'session' AND name NOT IN ('session_authorization', 'role', 'lock_timeout')
+                       AND name !~ '^transaction_'
+                     UNION ALL SELECT 'role', current_setting('role'), ''";
+        let failed = DeployError::own("reading what a migration has set");
+        let rows = self.client.query(query, &[]).await.map_err(failed)?;
+        self.own("setting aside what a migration has set", "RESET ROLE; SET check_function_bodies = off").await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// The migration goes on.
+    pub async fn resume_session(&self, settings: &[(String, String)]) -> Result<(), DeployError> {
+        let (names, values): (Vec<&String>, Vec<&String>) = settings.iter().map(|(name, value)| (name, value)).unzip();
+        // The role last: it may not be allowed to set the others.
+        let query = "SELECT pg_catalog.set_config(name, value, false)
+                     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS setting (name, value, place)
+                     ORDER BY name = 'role', place";
+        let failed = DeployError::own("setting again what a migration has set");
+        self.client.query(query, &[&names, &values]).await.map(drop).map_err(failed)
     }
 
     /// Runs the gateway's own SQL.
@@ -367,15 +422,16 @@ impl<'a> Runner<'a> {
 
     /// Before a statement that PostgreSQL refuses in a transaction: commits what came before it.
     pub async fn commit_before(&self, statement: &Statement) -> Result<(), Failure> {
-        // It waits for every older transaction, so the deployment's lock timeout does not fit it.
+        // It waits for every older transaction, so the deployment's lock timeout does not fit it; nobody queues behind it.
+        let limit = self.lock_timeout.saturating_mul(OUTSIDE_TIMES).as_millis().min(i32::MAX as u128);
         self.outside(statement, "COMMIT").await?;
-        self.outside(statement, "SET lock_timeout = 0").await
+        self.outside(statement, &format!("SET lock_timeout = {limit}")).await
     }
 
     /// After it: records that with `done`, and opens the next transaction.
     pub async fn begin_after(&self, statement: &Statement, done: &str) -> Result<(), Failure> {
         self.outside(statement, done).await?;
-        self.outside(statement, &format!("BEGIN; {}", self.settings)).await
+        self.outside(statement, &format!("BEGIN; {} {ALONE}", self.settings)).await
     }
 
     /// Runs `sql` for a statement, without a savepoint.

@@ -15,6 +15,7 @@ mod foreign_keys;
 mod functions;
 mod inheritance;
 mod large_schemas;
+mod locks;
 mod migrate;
 mod migrations;
 mod names;

@@ -68,6 +68,27 @@ fn range(token: &ScanToken) -> std::ops::Range<usize> {
     usize::try_from(token.start).unwrap_or(0)..usize::try_from(token.end).unwrap_or(0)
 }
 
+/// `sql` without its comments, and with `?` for every constant. `None` where the scanner does not read it.
+pub(super) fn without_values(sql: &str) -> Option<String> {
+    const CONSTANTS: [Token; 6] =
+        [Token::Sconst, Token::Usconst, Token::Iconst, Token::Fconst, Token::Bconst, Token::Xconst];
+    let mut text = String::new();
+    let mut end = 0;
+    for token in scan(sql)? {
+        let kind = Token::try_from(token.token).unwrap_or(Token::Nul);
+        let range = range(&token);
+        if matches!(kind, Token::SqlComment | Token::CComment) {
+            continue;
+        }
+        if range.start > end && !text.is_empty() {
+            text.push(' ');
+        }
+        end = range.end;
+        text.push_str(if CONSTANTS.contains(&kind) { "?" } else { &sql[range] });
+    }
+    Some(text)
+}
+
 /// Names that `sql` seems to call: each identifier before an opening parenthesis, with its schema where it has one. For
 /// bodies in PL/pgSQL, which PostgreSQL's grammar for SQL does not read.
 pub(super) fn called_names(sql: &str) -> Vec<(Option<String>, String)> {
