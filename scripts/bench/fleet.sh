@@ -2,7 +2,7 @@
 # POST /migrate for a fleet of databases beside one bare connection to each of them, with as many side by side as the
 # gateway works on. To be sourced by scripts/bench.sh; bench_fleet is the way in.
 
-: "${root:?}" "${work:?}" "${pairs:?}" "${tenants:?}"
+: "${root:?}" "${work:?}" "${pairs:?}" "${tenants:?}" "${url:?}"
 
 # What the gateway allows itself.
 fleet_side_by_side=16

@@ -44,9 +44,8 @@ pub(super) fn change(model: &mut Model, _: &Model, random: &mut Random, _: &mut 
     let dropped = any(&view.columns, random).copied().filter(|_| random.below(2) == 0);
     let mut changed = vec![id];
     while let Some(id) = changed.pop() {
-        let is_first = words.is_empty() || dropped.is_none();
         for view in model.views.iter_mut().filter(|view| view.id == id) {
-            view.more_than += usize::from(is_first);
+            view.more_than += usize::from(dropped.is_none());
             view.columns.retain(|column| Some(*column) != dropped);
         }
         if dropped.is_some() {
