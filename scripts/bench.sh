@@ -4,6 +4,7 @@
 #
 #   ./scripts/bench.sh             every benchmark there is
 #   ./scripts/bench.sh register    new databases, further tenants, and the same bundle once more
+#   ./scripts/bench.sh fleet       one bundle for 100 databases at once; BENCH_TENANTS=500 for another number
 #
 # BENCH_PAIRS=15 takes 15 turns instead of 7, which is the least that makes a median mean something. A benchmark NAME is a file
 # scripts/bench/NAME.sh with a function bench_NAME, and stands in the list below.
@@ -16,7 +17,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 exec </dev/null
 
-benchmarks=(register)
+benchmarks=(register fleet)
 chosen=("$@")
 ((${#chosen[@]})) || chosen=("${benchmarks[@]}")
 for name in "${chosen[@]}"; do
@@ -25,6 +26,11 @@ done
 pairs=${BENCH_PAIRS:-7}
 if ! [[ $pairs =~ ^[0-9]+$ ]] || ((pairs < 7 || pairs > 1000)); then
     fail "BENCH_PAIRS=$pairs: expected 7 to 1000"
+fi
+
+tenants=${BENCH_TENANTS:-100}
+if ! [[ $tenants =~ ^[0-9]+$ ]] || ((tenants < 2 || tenants > 5000)); then
+    fail "BENCH_TENANTS=$tenants: expected 2 to 5000"
 fi
 
 # What the user has set for a gateway of his own is not for this one.
@@ -42,7 +48,8 @@ find_cargo
 install_missing
 
 free=$(df -Pk "${TMPDIR:-/tmp}" | awk 'NR == 2 { print int($4 / 1024) }')
-((free >= 3000)) || fail "${TMPDIR:-/tmp} has $free MiB free, and the databases need 3000; set TMPDIR to another folder"
+((free >= 3000 + 10 * tenants)) ||
+    fail "${TMPDIR:-/tmp} has $free MiB free, and the databases need $((3000 + 10 * tenants)); set TMPDIR to another folder"
 
 say "Building the gateway; the first time takes a few minutes" >&2
 cargo build --release --locked || fail "the build failed; cargo's last lines say why"

@@ -4,6 +4,7 @@
 //! Everything here works on one database under its deployment lock, and runs to its end even when the client that asked
 //! is gone: what is half made is then either finished or taken back.
 
+mod attempts;
 mod blueprint;
 mod catalog;
 mod dependants;
@@ -15,9 +16,12 @@ pub mod fleet;
 mod functions;
 mod migrations;
 mod missing;
+mod new_values;
 mod objects;
 mod prepared;
+mod recorded;
 mod report;
+mod risk;
 mod runner;
 mod seeders;
 mod shape;
@@ -32,17 +36,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::Instrument;
 
+pub use self::attempts::Blocker;
+pub use self::dependants::Left;
 pub use self::diff::{Change, ChangeType, Compatibility, SchemaValidation};
 pub use self::error::{DeployError, StatementError};
 pub use self::report::{Registered, Report, SeedReport, SkippedStatement, Verification};
 
 use self::blueprint::{Blueprint, Blueprints};
 use self::fleet::{Event, Migrated, Wish};
-use self::prepared::Prepared;
+use self::prepared::{Place, Prepared};
 use self::runner::Mode;
 use crate::bundle::Bundle;
 use crate::databases::name::{Address, DatabaseName, Id, Which};
-use crate::databases::{Databases, Ownership};
+use crate::databases::{Databases, DeploymentLock, Ownership};
 
 /// Brings databases to their bundles. Cheap to clone.
 #[derive(Clone)]
@@ -188,13 +194,13 @@ impl Orchestrator {
     }
 
     async fn register_locked(&self, address: &Address, bundle: &Bundle, force: bool) -> Result<Report, DeployError> {
-        let _lock = self.databases.lock(address.name()).await?;
+        let lock = self.databases.lock(address.name()).await?;
         match self.owned(address).await? {
             Found::Nothing => self.create_locked(address, bundle).await,
-            Found::Ours => self.update(address, bundle, force).await,
+            Found::Ours => self.update(address, bundle, force, &lock).await,
             Found::Unclaimed => {
                 self.databases.claim(address).await?;
-                self.update(address, bundle, force).await
+                self.update(address, bundle, force, &lock).await
             }
         }
     }
@@ -251,7 +257,13 @@ impl Orchestrator {
         Ok(Prepared::new(bundle, blueprint, platform.clone(), self.lock_timeout))
     }
 
-    async fn update(&self, address: &Address, bundle: &Bundle, force: bool) -> Result<Report, DeployError> {
+    async fn update(
+        &self,
+        address: &Address,
+        bundle: &Bundle,
+        force: bool,
+        lock: &DeploymentLock,
+    ) -> Result<Report, DeployError> {
         let session = self.databases.session(address.name()).await?;
         let state = tracking::read_state(&session).await?;
         if let Some(state) = state.as_ref().filter(|state| state.is_at(&bundle.checksum)) {
@@ -259,7 +271,8 @@ impl Orchestrator {
             return Ok(Report { functions_unchanged: state.functions, ..Report::default() });
         }
         let prepared = self.prepare(address.platform(), bundle.clone()).await?;
-        let result = prepared.deploy(&session, state.as_ref(), Mode::Apply, force).await;
+        let result =
+            prepared.deploy(Place::new(&self.databases, &session, lock), state.as_ref(), Mode::Apply, force).await;
         session.close().await;
         // Also after a failure: a migration that runs outside the transaction may have changed something.
         self.databases.deployed(address.name());

@@ -198,6 +198,14 @@ pub enum SqlError {
         /// From 1.
         line: usize,
     },
+    /// `COPY … FROM STDIN` and `TO STDOUT`: there is nobody who sends or reads the rows.
+    #[error("reading {path}, line {line}: COPY from STDIN or to STDOUT, which needs a client that sends or reads rows")]
+    CopyStream {
+        /// The file.
+        path: String,
+        /// From 1.
+        line: usize,
+    },
     /// psql's own commands.
     #[error("reading {path}, line {line}: a command of psql, which PostgreSQL itself does not know")]
     PsqlCommand {
@@ -226,6 +234,21 @@ pub fn trees(text: &str) -> Vec<NodeEnum> {
     statements.into_iter().filter_map(|raw| raw.stmt?.node).collect()
 }
 
+/// How a query of somebody else's begins, for people: constants may be anybody's secrets and are left out.
+pub fn beginning_without_values(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let normalized = on_deep_stack(|| tokens::without_values(text)).ok().flatten();
+    // What cannot be read (cut short by the server, say) is told up to the first thing that may be a value.
+    let safe = normalized.unwrap_or_else(|| {
+        text.chars().take_while(|c| c.is_alphabetic() || matches!(c, ' ' | '_' | '.' | ',' | '*' | '\n')).collect()
+    });
+    let words = safe.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}…", &words[..at]),
+        None => words,
+    }
+}
+
 /// Reads one file of any kind but `extensions/`, on a deep stack.
 pub fn read(file: &SourceFile) -> Result<FileFacts, SqlError> {
     let parsed = pg_query::parse(&file.text, ParserOptions::DEFAULT).map_err(|error| syntax_error(file, &error))?;
@@ -247,6 +270,9 @@ pub fn read(file: &SourceFile) -> Result<FileFacts, SqlError> {
             }
             facts::Treatment::Refuse => {
                 return Err(SqlError::TransactionControl { path: file.path.clone(), line });
+            }
+            facts::Treatment::RefuseCopy => {
+                return Err(SqlError::CopyStream { path: file.path.clone(), line });
             }
             facts::Treatment::RefuseServerWide => {
                 return Err(SqlError::ServerWide { path: file.path.clone(), line });
@@ -291,7 +317,20 @@ fn syntax_error(file: &SourceFile, error: &pg_query::Error) -> SqlError {
     if file.text[at..].starts_with('\\') {
         return SqlError::PsqlCommand { path, line };
     }
+    if let Some(line) = copy_before(&file.text[..at]) {
+        return SqlError::CopyStream { path, line };
+    }
     SqlError::Syntax { path, line, message }
+}
+
+/// Rows that follow `COPY … FROM STDIN;` are no SQL: where what cannot be read comes right after one, its line.
+fn copy_before(text: &str) -> Option<usize> {
+    let end = text.rfind(';')?;
+    let parsed = pg_query::parse(&text[..end], ParserOptions::DEFAULT).ok()?;
+    let last = parsed.protobuf.stmts.into_iter().next_back()?;
+    let start = usize::try_from(last.stmt_location).ok()?;
+    let is_copy = facts::is_copy_stream(&last.stmt?.node?);
+    is_copy.then(|| LineCounter::new(text).line_at(start))
 }
 
 /// Lines of rising offsets, each byte of the text counted once.

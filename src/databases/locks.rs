@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio_postgres::SimpleQueryMessage;
 
 use super::Databases;
 use super::budget::{LaneId, Ticket};
@@ -25,6 +26,9 @@ const LAST_RETRY: Duration = Duration::from_millis(500);
 
 /// How often the connection is looked at: without a lock it is closed. Deployments come in groups, so not at once.
 const KEEP_IDLE: Duration = Duration::from_secs(10);
+
+/// How long the server may take to say whether a lock is held.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The locks of this gateway.
 #[derive(Default)]
@@ -50,6 +54,20 @@ impl DeploymentLock {
     /// False when the connection that holds the lock has broken: another gateway may have it now.
     pub fn is_held(&self) -> bool {
         !self.advisory.holder.link.client.is_closed()
+    }
+}
+
+impl DeploymentLock {
+    /// The same, asked of the server: a connection may be dead without anybody having noticed.
+    pub async fn is_still_held(&self) -> bool {
+        let Advisory { holder, key } = &self.advisory;
+        let query = format!(
+            "SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid() AND granted
+             AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = {key}"
+        );
+        let asked = tokio::time::timeout(ANSWER_TIMEOUT, holder.link.client.simple_query(&query)).await;
+        let is_row = |message: &SimpleQueryMessage| matches!(message, SimpleQueryMessage::Row(_));
+        matches!(asked, Ok(Ok(messages)) if messages.iter().any(is_row))
     }
 }
 

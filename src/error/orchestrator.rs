@@ -6,8 +6,9 @@ use super::{ApiError, ErrorCode};
 use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::SqlError;
+use crate::databases::describe;
 use crate::orchestrator::fleet::FleetFailure;
-use crate::orchestrator::{DeployError, StatementError};
+use crate::orchestrator::{DeployError, Left, StatementError, Verification};
 
 /// PostgreSQL's `syntax_error`.
 const SYNTAX_ERROR: &str = "42601";
@@ -44,11 +45,14 @@ impl From<DeployError> for ApiError {
                 Self::new(ErrorCode::MigrationFailed, message).with("schema_validation", json!(validation))
             }
             DeployError::RowsMissing { validations } => {
-                Self::new(ErrorCode::MigrationFailed, message).with("seeder_validations", json!(validations))
+                let verification = Verification { passed: false, seeders_verified: false, ..Verification::passed() };
+                Self::new(ErrorCode::MigrationFailed, message)
+                    .with("seeder_validations", json!(validations))
+                    .with("verification", json!(verification))
             }
-            DeployError::Differs { differences } => {
-                Self::new(ErrorCode::MigrationFailed, message).with("differences", differences)
-            }
+            DeployError::Differs { differences, verification } => Self::new(ErrorCode::MigrationFailed, message)
+                .with("differences", differences)
+                .with("verification", json!(verification)),
             DeployError::Generated { statement, source } => {
                 generated_error(&source, message).with("statement", statement)
             }
@@ -56,11 +60,19 @@ impl From<DeployError> for ApiError {
                 .with("statement", statement)
                 .with("dependants", dependants)
                 .with("hint", HINT),
-            DeployError::Dependants { left } => Self::new(ErrorCode::MigrationFailed, message)
+            DeployError::Dependants { left } => Self::new(code_of_dependants(&left), message)
                 .with("sqlstate", DEPENDENT_OBJECTS)
                 .with("dependants", left.iter().map(|one| one.description.clone()).collect::<Vec<_>>())
                 .with("cause", left.iter().map(|one| one.refusal.clone()).collect::<Vec<_>>().join("; "))
                 .with("hint", HINT),
+            DeployError::Locked { source, blocked_by, .. } => locked(*source, message)
+                .with("blocked_by", json!(blocked_by))
+                .with("hint", "end that session or let it finish, and send it again"),
+            DeployError::LockLost => Self::new(ErrorCode::ConnectionFailed, message),
+            DeployError::CommitUnknown { source } => {
+                Self::new(ErrorCode::ConnectionFailed, message).logging(describe(&source))
+            }
+            DeployError::Own { source, .. } if is_lost(source.code().map(|code| code.code())) => lost(message),
             DeployError::Own { .. } | DeployError::Interrupted { .. } | DeployError::Unreadable { .. } => {
                 Self::internal(message)
             }
@@ -111,6 +123,11 @@ fn order_error(error: OrderError, message: String) -> ApiError {
             .with("file", path)
             .with("line", line)
             .with("hint", "take the statement out of the file; whoever runs the server may run it there"),
+        OrderError::Sql(SqlError::CopyStream { path, line }) => failed
+            .with_code(code_of_file(&path))
+            .with("file", path)
+            .with("line", line)
+            .with("hint", "write INSERT … VALUES instead; pg_dump does with --inserts"),
         OrderError::Sql(SqlError::PsqlCommand { path, line }) => failed
             .with_code(code_of_file(&path))
             .with("file", path)
@@ -132,15 +149,38 @@ fn order_error(error: OrderError, message: String) -> ApiError {
     }
 }
 
+fn code_of_dependants(left: &[Left]) -> ErrorCode {
+    if left.iter().all(|one| one.for_function) { ErrorCode::FunctionDeployFailed } else { ErrorCode::MigrationFailed }
+}
+
+/// No code: the connection broke, and with it the transaction. Class 57P: the server says that it goes down, or that
+/// somebody ended the session.
+fn is_lost(sqlstate: Option<&str>) -> bool {
+    sqlstate.is_none_or(|code| code.starts_with("57P") || code.starts_with("08"))
+}
+
+fn lost(message: String) -> ApiError {
+    ApiError::new(
+        ErrorCode::ConnectionFailed,
+        "the connection to PostgreSQL was lost during the deployment, which was rolled back; send it again",
+    )
+    .logging(message)
+}
+
+/// The place where it waited, if that is in the bundle.
+fn locked(error: DeployError, message: String) -> ApiError {
+    let sqlstate = error.sqlstate().unwrap_or_default().to_owned();
+    let failed = ApiError::new(ErrorCode::MigrationFailed, message).with("sqlstate", sqlstate);
+    match error {
+        DeployError::Statement(error) => {
+            failed.with("file", error.path).with("line", error.line).with("cause", error.cause)
+        }
+        other => failed.with("cause", other.to_string()),
+    }
+}
+
 fn statement_error(error: StatementError, message: String) -> ApiError {
-    let Some(sqlstate) = error.sqlstate else {
-        // No code: the connection broke, and with it the transaction.
-        return ApiError::new(
-            ErrorCode::ConnectionFailed,
-            "the connection to PostgreSQL was lost during the deployment, which was rolled back; send it again",
-        )
-        .logging(message);
-    };
+    let Some(sqlstate) = error.sqlstate.filter(|code| !is_lost(Some(code))) else { return lost(message) };
     ApiError::new(code_of(error.kind), message)
         .with("file", error.path)
         .with("line", error.line)
@@ -151,12 +191,8 @@ fn statement_error(error: StatementError, message: String) -> ApiError {
 }
 
 fn generated_error(error: &tokio_postgres::Error, message: String) -> ApiError {
-    let Some(told) = error.as_db_error() else {
-        return ApiError::new(
-            ErrorCode::ConnectionFailed,
-            "the connection to PostgreSQL was lost during the deployment, which was rolled back; send it again",
-        )
-        .logging(message);
+    let Some(told) = error.as_db_error().filter(|told| !is_lost(Some(told.code().code()))) else {
+        return lost(message);
     };
     ApiError::new(ErrorCode::MigrationFailed, message)
         .with("sqlstate", told.code().code())

@@ -11,8 +11,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
+use super::attempts;
 use super::catalog::Catalog;
-use super::deployment::{self, Goal, Outcome};
+use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
 use super::prepared;
 use super::report::Report;
@@ -21,12 +22,12 @@ use super::tracking::Origin;
 use crate::bundle::Bundle;
 use crate::bundle::order::Target;
 use crate::bundle::sql::tokens::checksum_bytes;
-use crate::databases::Databases;
 use crate::databases::name::{DatabaseName, Id};
+use crate::databases::{Databases, DeploymentLock};
 
 /// Part of a blueprint's name: raised when the gateway's own tables or what it leaves in a database change, so that
 /// blueprints made before are not used again.
-const LAYOUT: &str = "3";
+const LAYOUT: &str = "4";
 
 /// How many blueprints a platform keeps, the most recently used ones.
 const KEPT_PER_PLATFORM: i64 = 3;
@@ -61,13 +62,13 @@ impl Blueprints {
         if let Some(known) = self.known(&name) {
             return Ok(known);
         }
-        let _lock = databases.lock(&name).await?;
+        let lock = databases.lock(&name).await?;
         if let Some(known) = self.known(&name) {
             return Ok(known);
         }
         let blueprint = match read_recorded(databases, &name).await? {
             Some(recorded) => recorded,
-            None => build(databases, &name, platform, bundle, lock_timeout).await?,
+            None => build(databases, &name, platform, bundle, lock_timeout, &lock).await?,
         };
         let blueprint = Arc::new(blueprint);
         self.lock().insert(name, blueprint.clone());
@@ -148,6 +149,7 @@ async fn build(
     platform: &Id,
     bundle: &Bundle,
     lock_timeout: Duration,
+    lock: &DeploymentLock,
 ) -> Result<Blueprint, DeployError> {
     let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
     databases.drop_database(name).await?;
@@ -161,6 +163,7 @@ async fn build(
         mode: Mode::Apply,
         origin: &origin,
         lock_timeout,
+        lock,
     };
     let built = fill(databases, name, goal).await;
     let recorded = match built {
@@ -187,7 +190,7 @@ async fn build(
 
 async fn fill(databases: &Databases, name: &DatabaseName, goal: Goal<'_>) -> Result<Outcome, DeployError> {
     let session = databases.session(name).await?;
-    let result = deployment::deploy(&session, goal).await;
+    let result = attempts::deploy(databases, &session, goal).await;
     let settled = if result.is_ok() { settle_sequences(&session).await } else { Ok(()) };
     // A template may have no connections but the copier's.
     session.close().await;

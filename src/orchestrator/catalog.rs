@@ -3,7 +3,9 @@
 //!
 //! The gateway's own tables, system schemas and members of extensions stay out.
 
-use std::collections::{BTreeMap, HashSet};
+pub mod things;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -13,16 +15,31 @@ use super::error::DeployError;
 /// A snapshot of a database's schema. Names are quoted, and qualified where they are not in `public`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalog {
+    /// `server_version_num`: what its `ALTER` can do.
+    pub server_version: u32,
     /// Tables, partitioned tables, partitions, foreign tables and composite types, by oid.
     pub relations: BTreeMap<u32, Relation>,
+    /// Views and materialized views, by oid.
+    pub views: BTreeMap<u32, View>,
+    /// Sequences, by oid; also those that belong to a column.
+    pub sequences: BTreeMap<u32, Sequence>,
     /// Enum types, by oid.
     pub enums: BTreeMap<u32, EnumType>,
     /// Domains, by oid.
     pub domains: BTreeMap<u32, Domain>,
+    /// Range types (`g`) and collations (`l`), by kind and oid.
+    pub others: BTreeMap<String, Definition>,
+    /// Functions, procedures, aggregates, by oid.
+    pub routines: BTreeMap<u32, Routine>,
+    /// Comments, by what they are on: class, oid and number.
+    pub comments: BTreeMap<String, Comment>,
+    /// Of a blueprint: the names ([`things::Thing::name`]) of what only its migrations made.
+    #[serde(default)]
+    pub migrated: BTreeSet<String>,
 }
 
 /// A table or a composite type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relation {
     /// E.g. `users`, `shop."Order Item"`.
     pub name: String,
@@ -32,16 +49,90 @@ pub struct Relation {
     pub parents: Vec<String>,
     /// The bounds of a partition, as PostgreSQL prints them.
     pub bounds: Option<String>,
+    /// How it is partitioned.
+    pub partitioned_by: Option<String>,
+    /// `UNLOGGED`
+    pub unlogged: bool,
+    /// `WITH (…)`, each as `name=value`.
+    pub options: Vec<String>,
+    /// `ENABLE ROW LEVEL SECURITY`
+    pub row_security: bool,
+    /// `FORCE ROW LEVEL SECURITY`
+    pub force_row_security: bool,
     /// By `attnum`.
     pub columns: BTreeMap<i16, Column>,
     /// By oid; those inherited from a parent stay out.
     pub constraints: BTreeMap<u32, Definition>,
     /// By oid; those that belong to a constraint or to a parent's index stay out.
     pub indexes: BTreeMap<u32, Definition>,
+    /// Triggers, policies, rules and extended statistics, by kind and oid.
+    pub parts: BTreeMap<String, Definition>,
+}
+
+/// A view or a materialized view.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// E.g. `open_tasks`.
+    pub name: String,
+    /// Whether it is a materialized one.
+    pub materialized: bool,
+    /// `pg_get_viewdef`
+    pub definition: String,
+    /// `WITH (…)`, each as `name=value`.
+    pub options: Vec<String>,
+    /// Of a materialized view, by oid.
+    pub indexes: BTreeMap<u32, Definition>,
+    /// Triggers and rules, by kind and oid.
+    pub parts: BTreeMap<String, Definition>,
+}
+
+/// A sequence.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequence {
+    /// E.g. `users_id_seq`.
+    pub name: String,
+    /// As `CREATE SEQUENCE` says it.
+    pub options: String,
+    /// The column that it goes with.
+    pub owner: Option<SequenceOwner>,
+}
+
+/// The column that a sequence belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SequenceOwner {
+    /// The table, as printed.
+    pub table: String,
+    /// The column, quoted where it has to be.
+    pub column: String,
+    /// Whether it is the column's identity, not only its default.
+    pub identity: bool,
+}
+
+/// A function, procedure or aggregate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routine {
+    /// Its signature.
+    pub name: String,
+    /// `pg_proc.prokind`
+    pub kind: char,
+    /// Everything about it but its body.
+    pub definition: String,
+    /// A digest of its body. The bundle may write the same body otherwise (white space), so two databases cannot be
+    /// compared by it; one database at two moments can.
+    pub body: String,
+}
+
+/// A comment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comment {
+    /// What it is on, as `COMMENT ON` calls it.
+    pub what: String,
+    /// What it says.
+    pub text: String,
 }
 
 /// A column, or an attribute of a composite type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     /// Quoted where it has to be.
     pub name: String,
@@ -56,8 +147,11 @@ pub struct Column {
     /// `attidentity`: `a` always, `d` by default, empty.
     pub identity: String,
     /// Whether it owns the sequence that its default draws from, as `SERIAL` makes it.
-    #[serde(default)]
     pub serial: bool,
+    /// Where it is not the type's own.
+    pub collation: Option<String>,
+    /// `attstorage`, where it is not the type's own.
+    pub storage: Option<char>,
     /// Whether the table itself declares it, not only a parent.
     pub local: bool,
 }
@@ -69,39 +163,42 @@ impl Column {
     }
 }
 
-/// A constraint or an index.
+/// A constraint, an index, or another part of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
     /// Quoted where it has to be.
     pub name: String,
-    /// `pg_get_constraintdef` or `pg_get_indexdef`.
+    /// In PostgreSQL's words (`pg_get_constraintdef`, `pg_get_indexdef`, …).
     pub definition: String,
-    /// `pg_constraint.contype`; `i` for an index.
+    /// Of a constraint `pg_constraint.contype`; `i` index; of a part `t` trigger, `p` policy, `r` rule, `s` statistics.
     pub kind: char,
 }
 
 /// An enum type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnumType {
     /// E.g. `mood`.
     pub name: String,
     /// In their order.
     pub values: Vec<String>,
+    /// `pg_enum.oid` of each: a value that is renamed stays the same one.
+    #[serde(default)]
+    pub value_oids: Vec<u32>,
 }
 
 /// A domain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Domain {
     /// E.g. `email`.
     pub name: String,
-    /// `format_type` of what it is over.
+    /// `format_type` of what it is over, with its collation where that is not the type's own.
     pub base_type: String,
     /// `typnotnull`
     pub not_null: bool,
     /// The deparsed default.
     pub default: Option<String>,
-    /// `pg_get_constraintdef` of each, sorted.
-    pub constraints: Vec<String>,
+    /// `pg_get_constraintdef` of each, by name.
+    pub constraints: BTreeMap<String, String>,
 }
 
 impl Catalog {
@@ -122,7 +219,8 @@ impl Catalog {
 /// Reads the catalog. The session's search path is left as `public`, in which names are printed.
 pub async fn read(client: &Client) -> Result<Catalog, DeployError> {
     let failed = DeployError::own("reading the catalog");
-    let path = client.batch_execute("SET search_path = public");
+    // Compiling the query would take longer than running it.
+    let path = client.batch_execute("SET search_path = public; SET jit = off");
     let rows = client.query_one(include_str!("catalog/snapshot.sql"), &[]);
     let (_, row) = tokio::try_join!(path, rows).map_err(&failed)?;
     serde_json::from_str(row.get(0)).map_err(|error| DeployError::Unreadable { cause: error.to_string() })

@@ -88,6 +88,8 @@ pub struct Left {
     pub because: String,
     /// PostgreSQL's words.
     pub refusal: String,
+    /// Whether it had to give way to a function.
+    pub for_function: bool,
 }
 
 /// A dependant that an earlier bundle made, this one does not declare, and that cannot stand any more.
@@ -201,7 +203,12 @@ impl Dependants {
                 Some(change_type) => {
                     gone.push(LetGo { change_type, description: taken.description.clone(), refusal });
                 }
-                None => left.push(Left { description: taken.description, because: taken.because, refusal }),
+                None => left.push(Left {
+                    description: taken.description,
+                    because: taken.because,
+                    refusal,
+                    for_function: taken.for_function,
+                }),
             }
         }
         Ok(if left.is_empty() { Ok(gone) } else { Err(left) })
@@ -225,9 +232,13 @@ async fn take_off(client: &Client, roots: &[Root], because: &str) -> Result<Way,
     if walk.objects.is_empty() {
         return Err(NoWay::Nothing);
     }
+    let routines = "SELECT 'pg_proc'::regclass::oid";
+    let routines: u32 = client.query_one(routines, &[]).await?.get(0);
+    let for_function = roots.iter().all(|root| root.address.class == routines);
     let mut taken = taken::read(client, &walk.objects).await?.map_err(NoWay::Standing)?;
     for one in taken.iter_mut() {
         one.because = because.to_owned();
+        one.for_function = for_function;
     }
     for one in taken.iter().rev() {
         client.batch_execute(&one.dropping).await?;

@@ -2,9 +2,11 @@
 
 use tokio_postgres::error::{DbError, ErrorPosition};
 
+use super::attempts::Blocker;
 use super::dependants::{HINT, Left};
 use super::diff::SchemaValidation;
 use super::fleet::FleetFailure;
+use super::report::Verification;
 use super::seeders::SeederValidation;
 use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
@@ -89,6 +91,8 @@ pub enum DeployError {
     Differs {
         /// One sentence for each difference.
         differences: Vec<String>,
+        /// The same, by what they are about.
+        verification: Verification,
     },
     /// PostgreSQL refused a statement that the gateway generated to bring a table to its declaration.
     #[error("bringing the database to its declaration: {statement}: {}", in_words(.source))]
@@ -113,6 +117,28 @@ pub enum DeployError {
     Dependants {
         /// Which ones, and why.
         left: Vec<Left>,
+    },
+    /// Somebody else held a lock, at each of several attempts.
+    #[error("{source}; the deployment was tried {attempts} times and rolled back{}", by_whom(.blocked_by))]
+    Locked {
+        /// The last attempt's failure.
+        source: Box<DeployError>,
+        /// Who held it.
+        blocked_by: Vec<Blocker>,
+        /// How many there were.
+        attempts: usize,
+    },
+    /// The connection that holds the deployment locks was lost, so another gateway may have begun in the meantime.
+    #[error("the lock on the database was lost during the deployment, which was rolled back; send it again")]
+    LockLost,
+    /// The connection broke before the answer to `COMMIT` came.
+    #[error(
+        "the connection to PostgreSQL was lost while the deployment was committed: the database is now either as it was \
+         or wholly at the bundle; send it again to make sure"
+    )]
+    CommitUnknown {
+        /// For the log.
+        source: tokio_postgres::Error,
     },
     /// PostgreSQL refused a statement of the gateway's own.
     #[error("{step}: {}", in_words(.source))]
@@ -195,7 +221,31 @@ fn in_version(version: &Option<String>) -> String {
     version.as_ref().map(|version| format!(" in version {version}")).unwrap_or_default()
 }
 
+fn by_whom(blockers: &[Blocker]) -> String {
+    let one = |blocker: &Blocker| {
+        let name = blocker.application_name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let state = blocker.state.as_ref().map(|state| format!(", {state}")).unwrap_or_default();
+        let query = blocker.query.as_ref().map(|query| format!(": {query}")).unwrap_or_default();
+        format!("backend {}{name}{state}{query}", blocker.pid)
+    };
+    if blockers.is_empty() {
+        return String::new();
+    }
+    format!("; the lock was held by {}", blockers.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
 impl DeployError {
+    /// PostgreSQL's code, where it refused something.
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Self::Statement(error) => error.sqlstate.as_deref(),
+            Self::Generated { source, .. } | Self::Own { source, .. } | Self::Standing { source, .. } => {
+                source.code().map(tokio_postgres::error::SqlState::code)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the database was dropped by hand.
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Database(DatabaseError::Gone { .. }))

@@ -25,7 +25,7 @@ use self::report::Progress;
 pub use self::report::{DatabaseReport, Event, FailedDatabase, FleetFailure, Migrated, Status};
 use super::deployment::Outcome;
 use super::error::DeployError;
-use super::prepared::Prepared;
+use super::prepared::{Place, Prepared};
 use super::runner::Mode;
 use super::tracking;
 use super::{Orchestrator, millis_since};
@@ -94,7 +94,8 @@ async fn plan(
     let mut blocked = false;
     for (at, group) in groups.iter().enumerate() {
         match rehearsal::rehearse(orchestrator, group, prepared, wish.force).await {
-            Ok(outcome) => {
+            Ok(mut outcome) => {
+                look::count_rows_at_risk(orchestrator, group, &mut outcome.validation, width).await?;
                 progress.changes(outcome.validation.clone());
                 plans.push(Plan::Possible(Box::new(outcome)));
             }
@@ -188,14 +189,15 @@ async fn apply_one(
     force: bool,
 ) -> Result<DatabaseReport, DeployError> {
     let started = Instant::now();
-    let _lock = orchestrator.databases.lock(database).await?;
+    let lock = orchestrator.databases.lock(database).await?;
     let session = orchestrator.databases.session(database).await?;
     let state = tracking::read_state(&session).await?;
     if state.as_ref().is_some_and(|state| state.is_at(&prepared.origin.bundle_checksum)) {
         session.close().await;
         return Ok(DatabaseReport::unchanged(database.to_string(), false));
     }
-    let result = prepared.deploy(&session, state.as_ref(), Mode::Apply, force).await;
+    let result =
+        prepared.deploy(Place::new(&orchestrator.databases, &session, &lock), state.as_ref(), Mode::Apply, force).await;
     session.close().await;
     // Also after a failure: a migration that runs outside the transaction may have changed something.
     orchestrator.databases.deployed(database);

@@ -309,7 +309,12 @@ pub async fn drop_orphans(runner: &Runner<'_>, orphans: &[&TrackedFunction]) -> 
         (Refused::Standing(dependants), []) => DeployError::Dependants {
             left: dependants
                 .into_iter()
-                .map(|description| Left { description, because: because.clone(), refusal: String::new() })
+                .map(|description| Left {
+                    description,
+                    because: because.clone(),
+                    refusal: String::new(),
+                    for_function: true,
+                })
                 .collect(),
         },
         (Refused::Postgres(error), _) => DeployError::Generated { statement: sql.clone(), source: error },

@@ -3,17 +3,17 @@
 mod concurrently;
 mod declared;
 
-use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use self::declared::{Decision, Declared, History, Live, Name};
 use super::error::DeployError;
+use super::new_values;
 use super::objects::beginning;
 use super::report::SkippedStatement;
-use super::runner::{Failure, Mode, Runner};
+use super::runner::{Doubt, Failure, Mode, Runner};
 use super::tracking::{self, Origin, Tracked};
 use super::twins;
 use crate::bundle::Kind;
@@ -30,6 +30,21 @@ pub fn check_unedited(migrations: &[Migration], tracked: &Tracked) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// The statements of the migrations that are still to be run, also where no tracking tables are yet.
+pub async fn read_pending<'a>(client: &Client, script: &'a Script) -> Result<Vec<&'a Statement>, DeployError> {
+    let query = "SELECT migration_file FROM public._stonescriptdb_gateway_migrations";
+    let applied: HashSet<String> = match client.query(query, &[]).await {
+        Ok(rows) => rows.iter().map(|row| row.get(0)).collect(),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => HashSet::new(),
+        Err(error) => return Err(DeployError::own("reading which migrations were applied")(error)),
+    };
+    let pending = script.migrations.iter().filter(|migration| !applied.contains(&migration.file));
+    let paths: HashSet<&str> = pending.map(|migration| migration.path.as_str()).collect();
+    let statements = script.statements.iter();
+    let of_migrations = statements.filter(|statement| statement.kind == Kind::Migrations);
+    Ok(of_migrations.filter(|statement| paths.contains(statement.path.as_str())).collect())
 }
 
 /// The migrations of one deployment to one database.
@@ -119,11 +134,18 @@ impl<'a> Migrations<'a> {
             runner.note(&statement.text);
             return match runner.mode {
                 Mode::Rehearse => {
-                    runner.left_out.store(true, Ordering::Relaxed);
+                    runner.doubt(Doubt::Schema);
                     Ok(())
                 }
                 Mode::Apply => self.run_outside(runner, statement, migration).await,
             };
+        }
+        if self.new_database.is_none() {
+            // Added just before this transaction, by this deployment or by one that was interrupted.
+            let there = new_values::is_there(runner.client, statement).await;
+            if there.map_err(|error| Failure::new(statement, &error, 0))? {
+                return Ok(());
+            }
         }
         match &mut self.new_database {
             None => runner.run(statement).await.map(drop),

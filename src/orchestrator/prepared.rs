@@ -6,14 +6,34 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_postgres::Client;
 
+use super::attempts;
 use super::blueprint::Blueprint;
-use super::deployment::{self, Goal, Outcome};
+use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
 use super::runner::Mode;
 use super::tracking::{self, Origin, State};
 use crate::bundle::Bundle;
 use crate::bundle::order::{self, OrderError, Script, Target};
 use crate::databases::name::Id;
+use crate::databases::{Databases, DeploymentLock};
+
+/// Where a deployment goes.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// For other connections.
+    pub databases: &'a Databases,
+    /// A connection of the deployment's own.
+    pub client: &'a Client,
+    /// The right to deploy there.
+    pub lock: &'a DeploymentLock,
+}
+
+impl<'a> Place<'a> {
+    /// All three.
+    pub fn new(databases: &'a Databases, client: &'a Client, lock: &'a DeploymentLock) -> Self {
+        Self { databases, client, lock }
+    }
+}
 
 /// A bundle with its blueprint.
 pub struct Prepared {
@@ -45,21 +65,21 @@ impl Prepared {
         }
     }
 
-    /// Brings the database behind `client` to the bundle; `state` is where it stands.
+    /// Brings a database to the bundle; `state` is where it stands.
     pub async fn deploy(
         &self,
-        client: &Client,
+        place: Place<'_>,
         state: Option<&State>,
         mode: Mode,
         force: bool,
     ) -> Result<Outcome, DeployError> {
-        let empty = state.is_none() && tracking::is_empty(client).await?;
+        let empty = state.is_none() && tracking::is_empty(place.client).await?;
         let target = if empty { Target::NewDatabase } else { Target::ExistingDatabase };
         let script = self.script(target).await?;
         let declared = Some(&self.blueprint.catalog);
         let lock_timeout = self.lock_timeout;
-        let goal = Goal { script, target, declared, force, mode, origin: &self.origin, lock_timeout };
-        deployment::deploy(client, goal).await
+        let goal = Goal { script, target, declared, force, mode, origin: &self.origin, lock_timeout, lock: place.lock };
+        attempts::deploy(place.databases, place.client, goal).await
     }
 
     async fn script(&self, target: Target) -> Result<&Script, DeployError> {

@@ -75,6 +75,10 @@ pub struct Verification {
     pub types_verified: bool,
     /// Tables with their columns, constraints and indexes.
     pub tables_verified: bool,
+    /// Views and materialized views.
+    pub views_verified: bool,
+    /// Functions, procedures, aggregates.
+    pub functions_verified: bool,
     /// Every row that a seeder names is there.
     pub seeders_verified: bool,
 }
@@ -87,6 +91,8 @@ impl Verification {
             extensions_verified: true,
             types_verified: true,
             tables_verified: true,
+            views_verified: true,
+            functions_verified: true,
             seeders_verified: true,
         }
     }

@@ -2,20 +2,30 @@
 //!
 //! Owns the transaction: nothing else says `BEGIN` or `COMMIT`. Called by [`super::deployment`] and its parts.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use pg_query::NodeEnum;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::dependants::{self, DEPENDED_ON, Dependants, NoWay, Root};
 use super::error::{DeployError, StatementError};
+use crate::bundle::Kind;
 use crate::bundle::sql::Statement;
+use crate::databases::DeploymentLock;
 
 const SAVEPOINT: &str = "SAVEPOINT statement;";
 /// On a line of its own: the statement may end with a comment.
 const RELEASE: &str = "\n;RELEASE SAVEPOINT statement";
+
+/// How much longer than others a statement outside the transaction may wait.
+const OUTSIDE_TIMES: u32 = 20;
+
+/// A lock of the transaction's own, in the database itself: whatever happens to the connection that holds the deployment
+/// locks, no two gateways are ever inside deployments to one database. The number is only ours.
+const ALONE: &str = "SELECT pg_catalog.pg_advisory_xact_lock(5994471120861290857)";
+const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT statement";
 
 /// `SET CONSTRAINTS ALL IMMEDIATE` holds until the transaction ends; this takes it back for those that are declared
 /// `INITIALLY DEFERRED`. PostgreSQL takes a name for all constraints that bear it, so one that a constraint shares which
@@ -40,24 +50,43 @@ pub enum Mode {
     Rehearse,
 }
 
+/// What a rehearsal cannot know, because a statement was left out of it: PostgreSQL refuses it in a transaction, or lets
+/// nobody use there the enum value that it uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// Everything was run.
+    #[default]
+    None,
+    /// Which rows there would be.
+    Rows,
+    /// How the schema would be in the end.
+    Schema,
+}
+
 /// A transaction on one connection.
 pub struct Runner<'a> {
     /// For the deployment's own queries.
     pub client: &'a Client,
     /// Whether the transaction is committed in the end.
     pub mode: Mode,
-    /// Whether a rehearsal passed over something, so that the database in the end is not what it would be.
-    pub left_out: AtomicBool,
     /// What stands aside for statements that were run.
     pub dependants: Dependants,
+    lock: &'a DeploymentLock,
+    lock_timeout: Duration,
     settings: String,
     /// What was run of the bundle, or generated for it, in order.
     statements: Mutex<Vec<String>>,
+    doubt: Mutex<Doubt>,
 }
 
 impl<'a> Runner<'a> {
     /// Opens the transaction.
-    pub async fn begin(client: &'a Client, mode: Mode, lock_timeout: Duration) -> Result<Self, DeployError> {
+    pub async fn begin(
+        client: &'a Client,
+        mode: Mode,
+        lock_timeout: Duration,
+        lock: &'a DeploymentLock,
+    ) -> Result<Self, DeployError> {
         // Bodies are checked when everything is there (`functions::validate`), so functions need no order among
         // themselves. The other settings are those that a migration before this one may have changed.
         let settings = format!(
@@ -67,22 +96,37 @@ impl<'a> Runner<'a> {
         let runner = Self {
             client,
             mode,
-            left_out: AtomicBool::default(),
             dependants: Dependants::default(),
+            lock,
+            lock_timeout,
             settings,
             statements: Mutex::default(),
+            doubt: Mutex::default(),
         };
-        runner.own("opening the transaction", &format!("BEGIN; {}", runner.settings)).await?;
+        runner.own("opening the transaction", &format!("BEGIN; {} {ALONE}", runner.settings)).await?;
         Ok(runner)
     }
 
     /// Ends the transaction; the statements that it ran.
     pub async fn end(self) -> Result<Vec<String>, DeployError> {
         match self.mode {
-            Mode::Apply => self.own("committing", "COMMIT").await?,
+            Mode::Apply => {
+                self.check_lock().await?;
+                self.client.batch_execute("COMMIT").await.map_err(|source| match source.as_db_error() {
+                    Some(told) if !told.code().code().starts_with("57P") => {
+                        DeployError::Own { step: "committing", source }
+                    }
+                    _ => DeployError::CommitUnknown { source },
+                })?;
+            }
             Mode::Rehearse => self.own("rolling back", "ROLLBACK").await?,
         }
         Ok(self.statements.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Before anything is committed: another gateway may have begun if the deployment lock was lost.
+    pub async fn check_lock(&self) -> Result<(), DeployError> {
+        if self.lock.is_still_held().await { Ok(()) } else { Err(DeployError::LockLost) }
     }
 
     /// Has the statement told of as one that was run.
@@ -93,6 +137,34 @@ impl<'a> Runner<'a> {
     /// The last statement was taken back.
     pub fn forget_last(&self) {
         self.statements.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    }
+
+    /// A statement is left out of the rehearsal.
+    pub fn doubt(&self, doubt: Doubt) {
+        let mut known = self.doubt.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = doubt.max(*known);
+    }
+
+    /// Whether an error may come of the rehearsal alone.
+    pub fn may_be_wrong(&self, error: &DeployError) -> bool {
+        let doubt = *self.doubt.lock().unwrap_or_else(PoisonError::into_inner);
+        let unsafe_value = SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE;
+        match error {
+            _ if self.mode == Mode::Apply => false,
+            DeployError::Statement(error) => {
+                doubt > Doubt::None || error.sqlstate.as_deref() == Some(unsafe_value.code())
+            }
+            DeployError::Generated { source, .. } | DeployError::Own { source, .. }
+                if source.as_db_error().is_some() =>
+            {
+                doubt > Doubt::None || source.code() == Some(&unsafe_value)
+            }
+            DeployError::RowsMissing { .. } | DeployError::Standing { .. } | DeployError::Dependants { .. } => {
+                doubt > Doubt::None
+            }
+            DeployError::Differs { .. } => doubt == Doubt::Schema,
+            _ => false,
+        }
     }
 
     /// Runs a statement that the gateway generated to bring the database to its declaration.
@@ -107,6 +179,12 @@ impl<'a> Runner<'a> {
             }
             Err(error) => error,
         };
+        if self.is_for_later(&error) {
+            self.client.batch_execute("ROLLBACK TO SAVEPOINT generated").await.map_err(failed)?;
+            self.doubt(Doubt::Schema);
+            self.note(sql);
+            return Ok(());
+        }
         if !error.code().is_some_and(|code| DEPENDED_ON.contains(code)) {
             return Err(failed(error));
         }
@@ -140,6 +218,26 @@ impl<'a> Runner<'a> {
         self.put_back().await.map_err(Refused::Postgres)
     }
 
+    /// Runs a generated statement that may fail because something depends on what it drops; whether it was run.
+    pub async fn generated_unless_needed(&self, sql: &str) -> Result<bool, DeployError> {
+        match self.client.batch_execute(&format!("{SAVEPOINT}{sql}{RELEASE}")).await {
+            Ok(()) => {
+                self.note(sql);
+                Ok(true)
+            }
+            Err(error) if error.code() == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => {
+                self.client.batch_execute(ROLLBACK_TO).await.map_err(DeployError::own("dropping what is obsolete"))?;
+                Ok(false)
+            }
+            Err(error) => Err(DeployError::Generated { statement: sql.to_owned(), source: error }),
+        }
+    }
+
+    /// An enum value is used in the transaction that adds it, which only a rehearsal does.
+    fn is_for_later(&self, error: &tokio_postgres::Error) -> bool {
+        self.mode == Mode::Rehearse && error.code() == Some(&SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE)
+    }
+
     /// Takes back what was set for the session.
     pub async fn reset_session(&self) -> Result<(), DeployError> {
         self.own("resetting the session", &self.settings).await
@@ -152,7 +250,33 @@ impl<'a> Runner<'a> {
         let check = self.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await;
         check.map_err(|error| Failure::new(last, &error, 0))?;
         self.own("ending a migration", DEFER_AGAIN).await?;
+        // Two migrations may each have a temporary table of one name.
+        self.own("ending a migration", "DISCARD TEMP").await?;
         self.reset_session().await
+    }
+
+    /// In the middle of a migration: the session without what the migration has set, which is answered. Settings of
+    /// somebody's own (`my.note`) are not in `pg_settings`; they disturb no statement and stay.
+    pub async fn set_session_aside(&self) -> Result<Vec<(String, String)>, DeployError> {
+        let query = "SELECT name, setting, set_config(name, reset_val, false) FROM pg_catalog.pg_settings
+                     WHERE source = 'session' AND name NOT IN ('session_authorization', 'role', 'lock_timeout')
+                       AND name !~ '^transaction_'
+                     UNION ALL SELECT 'role', current_setting('role'), ''";
+        let failed = DeployError::own("reading what a migration has set");
+        let rows = self.client.query(query, &[]).await.map_err(failed)?;
+        self.own("setting aside what a migration has set", "RESET ROLE; SET check_function_bodies = off").await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// The migration goes on.
+    pub async fn resume_session(&self, settings: &[(String, String)]) -> Result<(), DeployError> {
+        let (names, values): (Vec<&String>, Vec<&String>) = settings.iter().map(|(name, value)| (name, value)).unzip();
+        // The role last: it may not be allowed to set the others.
+        let query = "SELECT pg_catalog.set_config(name, value, false)
+                     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS setting (name, value, place)
+                     ORDER BY name = 'role', place";
+        let failed = DeployError::own("setting again what a migration has set");
+        self.client.query(query, &[&names, &values]).await.map(drop).map_err(failed)
     }
 
     /// Runs the gateway's own SQL.
@@ -277,7 +401,19 @@ impl<'a> Runner<'a> {
             Err(error) => {
                 if error.as_db_error().is_some() {
                     // Fails only with the connection, which the next statement then reports.
-                    let _ = self.client.batch_execute("ROLLBACK TO SAVEPOINT statement").await;
+                    let _ = self.client.batch_execute(ROLLBACK_TO).await;
+                }
+                let changes_rows = matches!(
+                    statement.tree.as_ref(),
+                    NodeEnum::InsertStmt(_)
+                        | NodeEnum::UpdateStmt(_)
+                        | NodeEnum::DeleteStmt(_)
+                        | NodeEnum::SelectStmt(_)
+                );
+                if self.is_for_later(&error) && (changes_rows || statement.kind != Kind::Migrations) {
+                    self.doubt(if changes_rows { Doubt::Rows } else { Doubt::Schema });
+                    self.note(sql);
+                    return Ok(0);
                 }
                 Err(Failure::new(statement, &error, SAVEPOINT.len() + prefix))
             }
@@ -286,15 +422,16 @@ impl<'a> Runner<'a> {
 
     /// Before a statement that PostgreSQL refuses in a transaction: commits what came before it.
     pub async fn commit_before(&self, statement: &Statement) -> Result<(), Failure> {
-        // It waits for every older transaction, so the deployment's lock timeout does not fit it.
+        // It waits for every older transaction, so the deployment's lock timeout does not fit it; nobody queues behind it.
+        let limit = self.lock_timeout.saturating_mul(OUTSIDE_TIMES).as_millis().min(i32::MAX as u128);
         self.outside(statement, "COMMIT").await?;
-        self.outside(statement, "SET lock_timeout = 0").await
+        self.outside(statement, &format!("SET lock_timeout = {limit}")).await
     }
 
     /// After it: records that with `done`, and opens the next transaction.
     pub async fn begin_after(&self, statement: &Statement, done: &str) -> Result<(), Failure> {
         self.outside(statement, done).await?;
-        self.outside(statement, &format!("BEGIN; {}", self.settings)).await
+        self.outside(statement, &format!("BEGIN; {} {ALONE}", self.settings)).await
     }
 
     /// Runs `sql` for a statement, without a savepoint.

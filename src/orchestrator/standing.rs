@@ -25,17 +25,23 @@ struct Snapshot {
 pub struct Standing {
     before: Snapshot,
     now: Option<Snapshot>,
+    stale: HashSet<u32>,
 }
 
 impl Standing {
     /// At the start of a deployment.
     pub async fn read(client: &Client) -> Result<Self, Error> {
-        Ok(Self { before: read(client).await?, now: None })
+        Ok(Self { before: read(client).await?, now: None, stale: HashSet::new() })
     }
 
     /// Something was run, so the database has to be looked at again.
     pub fn changed(&mut self) {
         self.now = None;
+    }
+
+    /// These relations are there, but not as they are declared.
+    pub fn distrust(&mut self, stale: HashSet<u32>) {
+        self.stale = stale;
     }
 
     /// What was taken off and made again is the same thing under another oid.
@@ -57,7 +63,10 @@ impl Standing {
         if self.now.is_none() {
             self.now = Some(read(client).await?);
         }
-        Ok(self.now.as_ref().is_none_or(|now| is_made(now, statement) && !self.is_about_new(now, statement)))
+        Ok(self
+            .now
+            .as_ref()
+            .is_none_or(|now| is_made(now, &self.stale, statement) && !self.is_about_new(now, statement)))
     }
 
     fn is_about_new(&self, now: &Snapshot, statement: &Statement) -> bool {
@@ -81,7 +90,7 @@ fn name_of(reference: &Reference) -> Name {
     (reference.schema.clone().unwrap_or_else(|| "public".to_owned()), reference.name.clone())
 }
 
-fn is_made(now: &Snapshot, statement: &Statement) -> bool {
+fn is_made(now: &Snapshot, stale: &HashSet<u32>, statement: &Statement) -> bool {
     let part = |relation: Option<&RangeVar>, name: &str| {
         let relation = relation.map(|one| {
             let schema = if one.schemaname.is_empty() { "public" } else { &one.schemaname };
@@ -101,7 +110,8 @@ fn is_made(now: &Snapshot, statement: &Statement) -> bool {
             .makes
             .iter()
             .filter(|made| made.class == Class::Relation)
-            .all(|made| now.relations.contains_key(&(made.schema.clone(), made.name.clone()))),
+            .map(|made| now.relations.get(&(made.schema.clone(), made.name.clone())))
+            .all(|oid| oid.is_some_and(|oid| !stale.contains(oid))),
         _ => true,
     }
 }

@@ -116,6 +116,10 @@ CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_progress (
     migration_file text PRIMARY KEY,
     statements_done integer NOT NULL,
     statements_checksum text NOT NULL);
+CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_declared (
+    object text PRIMARY KEY,
+    checksum text NOT NULL,
+    by_migration boolean NOT NULL);
 CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_state (
     one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
     bundle_checksum text NOT NULL,
@@ -373,7 +377,8 @@ async fn write_statements(client: &Client, statements: &[(String, String)]) -> R
         .map(drop)
 }
 
-async fn write_changes(client: &Client, changes: &[Change], origin: &Origin) -> Result<(), tokio_postgres::Error> {
+/// Writes rows of the changelog.
+pub async fn write_changes(client: &Client, changes: &[Change], origin: &Origin) -> Result<(), tokio_postgres::Error> {
     let types: Vec<&str> = changes.iter().map(|change| change.change_type).collect();
     let kinds: Vec<&str> = changes.iter().map(|change| change.name_of.word()).collect();
     let names: Vec<&str> = changes.iter().map(|change| change.name.as_str()).collect();

@@ -5,6 +5,7 @@
 
 mod archive;
 mod both;
+mod changes;
 mod crash;
 mod dependants;
 mod evolutions;
@@ -14,6 +15,7 @@ mod foreign_keys;
 mod functions;
 mod inheritance;
 mod large_schemas;
+mod locks;
 mod migrate;
 mod migrations;
 mod names;
@@ -22,6 +24,7 @@ mod partitions;
 mod refusals;
 mod seeders;
 mod size;
+mod statements;
 mod support;
 mod table_functions;
 mod types;

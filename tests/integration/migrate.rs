@@ -6,7 +6,7 @@ mod plans;
 use serde_json::{Value, json};
 
 use crate::support::pg_dump::pg_dump;
-use crate::support::sql::databases_named;
+use crate::support::platform::assert_no_rehearsal_is_left;
 use crate::support::{BundleBuilder, Platform, Sql, bundle, migrate, register};
 
 /// Two tables, two functions.
@@ -96,7 +96,7 @@ async fn every_database_of_the_platform_is_brought_to_the_bundle() {
     assert_eq!(each(&again.body, "status"), ["unchanged"; 3]);
     assert_eq!(again.body["databases_updated"], json!(names(&platform)));
     again.counts(&[("migrations_applied", 0), ("functions_updated", 0), ("shapes", 0)]);
-    assert_eq!(databases_named("stonescriptdb-rehearsal").await, Vec::<String>::new());
+    assert_no_rehearsal_is_left().await;
 }
 
 #[tokio::test]

@@ -297,3 +297,62 @@ async fn constraints_of_one_name_need_not_all_be_deferrable() {
         .file("migrations/001.sql", "INSERT INTO a VALUES (1);");
     platform.register(&bundle).await.ready();
 }
+
+#[tokio::test]
+async fn a_setting_holds_until_the_end_of_its_migration_across_a_declared_table_it_needs() {
+    let platform = Platform::new();
+    let before = bundle().file("tables/a.sql", "CREATE TABLE a (id int PRIMARY KEY, noted text);");
+    platform.register(&before).await.ready();
+    platform.sql().await.run("INSERT INTO a VALUES (1)").await;
+    let after = before
+        .file("tables/b.sql", "CREATE TABLE b (id int PRIMARY KEY);")
+        .file(
+            "migrations/1.sql",
+            "SET my.note = 'still set'; SET search_path = public, pg_temp; SET DateStyle = 'German';
+             INSERT INTO b SELECT id FROM a;
+             UPDATE a SET noted = concat_ws(' ', current_setting('my.note'), current_setting('search_path'), date '2024-12-31');",
+        )
+        .file("migrations/2.sql", "UPDATE a SET noted = concat(noted, ', then ', current_setting('my.note', true), date '2024-12-31');");
+    platform.register(&after).await.ready();
+    let sql = platform.sql().await;
+    assert_eq!(sql.column("SELECT noted FROM a").await, ["still set public, pg_temp 31.12.2024, then 2024-12-31"]);
+    assert_eq!(sql.column("SELECT id FROM b").await, ["1"]);
+}
+
+#[tokio::test]
+async fn temporary_tables_end_with_their_migration() {
+    let platform = Platform::new();
+    let files = bundle()
+        .file("tables/a.sql", "CREATE TABLE a (id int);")
+        .file("migrations/1.sql", "CREATE TEMP TABLE work AS SELECT 1 AS id; INSERT INTO a SELECT id FROM work;")
+        .file("migrations/2.sql", "CREATE TEMP TABLE work AS SELECT 2 AS id; INSERT INTO a SELECT id FROM work;");
+    platform.register(&files).await.ready();
+    assert_eq!(platform.sql().await.column("SELECT id FROM a ORDER BY id").await, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn copy_from_the_client_is_refused_by_file_and_line() {
+    for (path, text, line) in [
+        ("seeders/a.sql", "INSERT INTO a VALUES (1);\nCOPY a FROM STDIN;", 2),
+        ("migrations/1.sql", "\nCOPY a FROM STDIN;\n1\n2\n\\.\n", 2),
+        ("tables/b.sql", "CREATE TABLE b ();\nCOPY (SELECT 1) TO STDOUT;", 2),
+    ] {
+        let files = bundle().file("tables/a.sql", "CREATE TABLE a (id int);").file(path, text);
+        Platform::new().register_refused(&files).await.refused(409, "migration_failed").at(path, line).says("COPY");
+    }
+}
+
+#[tokio::test]
+async fn a_concurrent_index_that_fails_leaves_no_invalid_index_even_without_a_name() {
+    let platform = Platform::new();
+    let before = bundle().file("tables/a.sql", "CREATE TABLE a (id int);");
+    platform.register(&before).await.ready();
+    let sql = platform.sql().await;
+    sql.run("INSERT INTO a VALUES (1), (1)").await;
+    let after = before.file("migrations/1.sql", "CREATE UNIQUE INDEX CONCURRENTLY ON a (id);");
+    platform.register(&after).await.refused(409, "migration_failed").sqlstate("23505");
+    assert_eq!(sql.value("SELECT count(*) FROM pg_index WHERE indrelid = 'a'::regclass").await, "0");
+    sql.run("DELETE FROM a").await;
+    platform.register(&after).await.ready();
+    assert_eq!(sql.value("SELECT count(*) FROM pg_index WHERE indrelid = 'a'::regclass AND indisvalid").await, "1");
+}

@@ -17,6 +17,8 @@ pub(super) enum Treatment {
     Refuse,
     /// About databases or the server.
     RefuseServerWide,
+    /// Needs rows from the client.
+    RefuseCopy,
 }
 
 pub(super) fn treatment(kind: Kind, tree: &NodeEnum, first: bool, last: bool) -> Treatment {
@@ -30,6 +32,7 @@ pub(super) fn treatment(kind: Kind, tree: &NodeEnum, first: bool, last: bool) ->
             _ => Treatment::Refuse,
         },
         _ if is_server_wide(tree) => Treatment::RefuseServerWide,
+        _ if is_copy_stream(tree) => Treatment::RefuseCopy,
         // The statements of a migration run one after the other, so a setting has its meaning there; elsewhere each is
         // deployed by itself, wherever its references put it.
         _ if kind != Kind::Migrations && sets_session(tree) => {
@@ -37,6 +40,11 @@ pub(super) fn treatment(kind: Kind, tree: &NodeEnum, first: bool, last: bool) ->
         }
         _ => Treatment::Deploy,
     }
+}
+
+/// `COPY` from or to the client.
+pub(super) fn is_copy_stream(tree: &NodeEnum) -> bool {
+    matches!(tree, NodeEnum::CopyStmt(copy) if copy.filename.is_empty())
 }
 
 /// Statements about databases as a whole, tablespaces and the server's settings: their effect would not stay in the one
@@ -468,6 +476,11 @@ fn option<'a>(tree: &'a NodeEnum, name: &str) -> Option<&'a Node> {
         Some(NodeEnum::DefElem(option)) if option.defname == name => option.arg.as_deref(),
         _ => None,
     })
+}
+
+/// The words of a name, in its parts.
+pub fn words(names: &[Node]) -> Vec<String> {
+    name_parts(names)
 }
 
 /// The names in a `DROP`, each in its parts.

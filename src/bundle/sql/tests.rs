@@ -173,3 +173,18 @@ fn empty_files_and_comments_hold_no_statement() {
         assert!(statements(Kind::Functions, text).is_empty(), "{text:?}");
     }
 }
+
+#[test]
+fn the_beginning_of_a_query_tells_no_values() {
+    for (query, beginning) in [
+        (
+            "UPDATE accounts SET iban = 'DE12', n = 4711 WHERE id = 5 /* secret */",
+            "UPDATE accounts SET iban = ?, n = ? WHERE id = ?",
+        ),
+        ("DO $$ BEGIN PERFORM f('secret'); END $$", "DO ?"),
+        ("SELECT 'cut short by the ser", "SELECT"),
+        ("", ""),
+    ] {
+        assert_eq!(super::beginning_without_values(query), beginning, "{query}");
+    }
+}

@@ -31,6 +31,8 @@ pub(super) struct Taken {
     pub(super) refusal: Option<String>,
     /// What it had to give way to.
     pub(super) because: String,
+    /// Whether that was a function.
+    pub(super) for_function: bool,
 }
 
 /// `SELECT ON TABLE v`, to whom, with the right to pass it on.
@@ -58,6 +60,7 @@ pub(super) async fn read(client: &Client, objects: &[Address]) -> Result<Result<
             made_by: made_by.map(|word| (word, names.into_iter().flatten().flatten().collect())),
             refusal: None,
             because: String::new(),
+            for_function: false,
         });
     }
     let unknown: Vec<Address> =

@@ -3,27 +3,15 @@
 use super::*;
 
 fn column(name: &str, data_type: &str) -> Column {
-    Column {
-        name: name.to_owned(),
-        data_type: data_type.to_owned(),
-        not_null: false,
-        default: None,
-        generated: String::new(),
-        identity: String::new(),
-        serial: false,
-        local: true,
-    }
+    Column { name: name.to_owned(), data_type: data_type.to_owned(), local: true, ..Column::default() }
 }
 
 fn table(name: &str, columns: &[Column]) -> Relation {
     Relation {
         name: name.to_owned(),
         kind: 'r',
-        parents: Vec::new(),
-        bounds: None,
         columns: (1..).zip(columns.iter().cloned()).collect(),
-        constraints: BTreeMap::new(),
-        indexes: BTreeMap::new(),
+        ..Relation::default()
     }
 }
 
@@ -126,7 +114,7 @@ fn constraints_and_indexes_come_and_go_safely() {
 fn enum_values_may_be_added_anywhere_but_not_removed_or_moved() {
     let mood = |values: &[&str]| {
         let values = values.iter().map(|value| (*value).to_owned()).collect();
-        let enums = BTreeMap::from([(7, EnumType { name: "mood".to_owned(), values })]);
+        let enums = BTreeMap::from([(7, EnumType { name: "mood".to_owned(), values, ..EnumType::default() })]);
         Catalog { enums, ..Catalog::default() }
     };
     check(&mood(&["a", "c"]), &mood(&["a", "b", "c"]), &[("mood", AddEnumValue, Some("b"), Safe)]);

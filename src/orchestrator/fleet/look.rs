@@ -13,7 +13,7 @@ use crate::orchestrator::diff::SchemaValidation;
 use crate::orchestrator::error::DeployError;
 use crate::orchestrator::prepared::Prepared;
 use crate::orchestrator::tracking::{self, State};
-use crate::orchestrator::{Orchestrator, catalog, shape};
+use crate::orchestrator::{Orchestrator, catalog, risk, shape};
 
 /// A fleet, looked at. Each list in the order in which the databases were named.
 pub struct Fleet {
@@ -132,6 +132,38 @@ pub async fn count_rows_at_risk(
     validation: &mut SchemaValidation,
     width: usize,
 ) -> Result<(), DeployError> {
-    let _ = (orchestrator, group, validation, width);
+    if validation.dataloss_changes.is_empty() {
+        return Ok(());
+    }
+    // What was counted on the copy of a blueprint is of nobody's database.
+    validation.dataloss_changes.iter_mut().for_each(|change| change.rows_at_risk = None);
+    let uncounted = validation.clone();
+    let counts = group.databases.clone().into_iter().map(|name| {
+        let (orchestrator, mut validation) = (orchestrator.clone(), uncounted.clone());
+        async move {
+            let session = match orchestrator.databases.session(&name).await.map_err(DeployError::from) {
+                Err(error) if error.is_gone() => return Ok(Vec::new()),
+                session => session?,
+            };
+            let counted = risk::count(&session, &mut validation).await;
+            session.close().await;
+            counted?;
+            Ok::<_, DeployError>(validation.dataloss_changes.iter().map(|change| change.rows_at_risk).collect())
+        }
+    });
+    let mut counts = stream::iter(counts).buffer_unordered(width);
+    while let Some(counted) = counts.try_next().await? {
+        for (change, rows) in validation.dataloss_changes.iter_mut().zip(counted) {
+            change.rows_at_risk = add(change.rows_at_risk, rows);
+        }
+    }
     Ok(())
+}
+
+/// What was not counted anywhere stays unknown.
+pub(super) fn add(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one + other),
+        (one, other) => one.or(other),
+    }
 }

@@ -10,7 +10,7 @@ use crate::databases::name::DatabaseName;
 use crate::orchestrator::blueprint::Blueprint;
 use crate::orchestrator::deployment::Outcome;
 use crate::orchestrator::error::DeployError;
-use crate::orchestrator::prepared::Prepared;
+use crate::orchestrator::prepared::{Place, Prepared};
 use crate::orchestrator::runner::Mode;
 use crate::orchestrator::{Orchestrator, shape, tracking};
 
@@ -59,13 +59,13 @@ async fn on_copy(
     let databases = &orchestrator.databases;
     let copy = DatabaseName::rehearsal(&older.name, &prepared.blueprint.name);
     // Two that rehearse the same come one after the other, and what a crash left gives way.
-    let _lock = databases.lock(&copy).await?;
+    let lock = databases.lock(&copy).await?;
     databases.drop_database(&copy).await?;
     databases.create_database(&copy, Some(&DatabaseName::recorded(older.name.clone())), None).await?;
     let result = async {
         let session = databases.session(&copy).await?;
         let state = tracking::read_state(&session).await?;
-        let result = prepared.deploy(&session, state.as_ref(), Mode::Apply, force).await;
+        let result = prepared.deploy(Place::new(databases, &session, &lock), state.as_ref(), Mode::Apply, force).await;
         session.close().await;
         result
     }
@@ -83,10 +83,12 @@ async fn in_place(
     prepared: &Prepared,
     force: bool,
 ) -> Result<Outcome, DeployError> {
-    let _lock = orchestrator.databases.lock(database).await?;
+    let lock = orchestrator.databases.lock(database).await?;
     let session = orchestrator.databases.session(database).await?;
     let state = tracking::read_state(&session).await?;
-    let result = prepared.deploy(&session, state.as_ref(), Mode::Rehearse, force).await;
+    let result = prepared
+        .deploy(Place::new(&orchestrator.databases, &session, &lock), state.as_ref(), Mode::Rehearse, force)
+        .await;
     session.close().await;
     result
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::look::add;
 use super::{Group, Plan};
 use crate::databases::name::DatabaseName;
 use crate::orchestrator::diff::{Change, SchemaValidation};
@@ -346,10 +347,7 @@ fn merge(changes: &mut Vec<Change>, more: Vec<Change>) {
         };
         match changes.iter_mut().find(same) {
             Some(known) => {
-                known.rows_at_risk = match (known.rows_at_risk, change.rows_at_risk) {
-                    (Some(one), Some(other)) => Some(one + other),
-                    (one, other) => one.or(other),
-                };
+                known.rows_at_risk = add(known.rows_at_risk, change.rows_at_risk);
             }
             None => changes.push(change),
         }

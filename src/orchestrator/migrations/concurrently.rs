@@ -24,15 +24,34 @@ pub(super) async fn is_done(client: &Client, statement: &Statement) -> Result<bo
     }
 }
 
-/// Drops the index that the statement names where it is not valid. Outside a transaction.
+/// Drops the index that the statement names where it is not valid; where it names none, those of its table that are not
+/// valid and that nobody is building. Outside a transaction.
 pub(super) async fn drop_invalid(client: &Client, statement: &Statement) -> Result<(), Error> {
     let NodeEnum::IndexStmt(create) = statement.tree.as_ref() else { return Ok(()) };
-    if is_valid(client, create).await? == Some(false)
-        && let Some(name) = name_of(create)
-    {
-        client.batch_execute(&format!("DROP INDEX CONCURRENTLY {name}")).await?;
+    match name_of(create) {
+        Some(name) if is_valid(client, create).await? == Some(false) => drop_index(client, &name).await,
+        Some(_) => Ok(()),
+        None => {
+            for name in invalid_on_table(client, create).await? {
+                drop_index(client, &name).await?;
+            }
+            Ok(())
+        }
     }
-    Ok(())
+}
+
+async fn drop_index(client: &Client, name: &str) -> Result<(), Error> {
+    client.batch_execute(&format!("DROP INDEX CONCURRENTLY {name}")).await
+}
+
+async fn invalid_on_table(client: &Client, create: &IndexStmt) -> Result<Vec<String>, Error> {
+    let Some(table) = &create.relation else { return Ok(Vec::new()) };
+    let query = "SELECT indexrelid::regclass::text FROM pg_index
+                 WHERE indrelid = to_regclass($1::text) AND NOT indisvalid
+                   AND indexrelid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index)
+                   AND (SELECT relkind FROM pg_class WHERE oid = indexrelid) = 'i'";
+    let rows = client.query(query, &[&qualified(&table.schemaname, &table.relname)]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// `None` where there is no such index on the statement's table.

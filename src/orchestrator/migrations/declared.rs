@@ -78,6 +78,8 @@ pub struct History {
     events: Vec<(usize, Event)>,
     /// Tables that some migration drops or renames: they were declared once.
     once: HashSet<Name>,
+    /// Types that a migration renames: its number, the old name, the new one.
+    type_renames: Vec<(usize, Name, Name)>,
 }
 
 impl History {
@@ -95,7 +97,22 @@ impl History {
                 Event::RenameColumn(..) | Event::DropColumn(..) => None,
             })
             .collect();
-        Self { events, once }
+        let type_renames = migrations.iter().enumerate().filter_map(|(at, statement)| {
+            let (old, new) = renamed_type(&statement.tree)?;
+            Some((at, old, new))
+        });
+        Self { events, once, type_renames: type_renames.collect() }
+    }
+
+    /// What a type is called in the end.
+    fn fate_of_type(&self, name: &Name, after: usize) -> Name {
+        let mut fate = name.clone();
+        for (_, old, new) in self.type_renames.iter().filter(|(at, ..)| *at > after) {
+            if *old == fate {
+                fate = new.clone();
+            }
+        }
+        fate
     }
 
     /// What a table is called in the end; `None` where it is dropped.
@@ -144,6 +161,23 @@ fn events_of(tree: &NodeEnum) -> Vec<Event> {
     }
 }
 
+fn renamed_type(tree: &NodeEnum) -> Option<(Name, Name)> {
+    let NodeEnum::RenameStmt(rename) = tree else { return None };
+    if rename.rename_type != ObjectType::ObjectType as i32 {
+        return None;
+    }
+    let Some(NodeEnum::List(list)) = &rename.object.as_ref()?.node else { return None };
+    let old = type_name(&list.items)?;
+    let new = (old.0.clone(), rename.newname.clone());
+    Some((old, new))
+}
+
+fn type_name(names: &[Node]) -> Option<Name> {
+    let parts: Vec<&str> = names.iter().filter_map(word).collect();
+    let (last, before) = parts.split_last()?;
+    Some((before.last().copied().unwrap_or("public").to_owned(), (*last).to_owned()))
+}
+
 fn rename_event(rename: &RenameStmt) -> Option<Event> {
     let old = name(rename.relation.as_ref()?);
     match ObjectType::try_from(rename.rename_type) {
@@ -188,6 +222,13 @@ pub fn decide(at: usize, statement: &Statement, declared: &Declared, history: &H
                 _ => run(false),
             }
         }
+        NodeEnum::CreateEnumStmt(create) => match type_name(&create.type_name) {
+            // Made under another name, to take the place of the declared one.
+            Some(made) if declared.types.contains(&history.fate_of_type(&made, at)) => {
+                Decision::Skip(format!("the type {} is declared", history.fate_of_type(&made, at).1))
+            }
+            _ => run(concerns(statement, declared, history)),
+        },
         NodeEnum::DropStmt(drop) => decide_drop(drop, declared, live),
         NodeEnum::RenameStmt(rename) => decide_rename(rename, declared, history, live),
         NodeEnum::AlterTableStmt(alter) => decide_alter(at, alter, declared, history, live),
@@ -239,6 +280,11 @@ fn decide_drop(drop: &DropStmt, declared: &Declared, live: &Live) -> Decision {
 }
 
 fn decide_rename(rename: &RenameStmt, declared: &Declared, history: &History, live: &Live) -> Decision {
+    if let Some((old, new)) = renamed_type(&NodeEnum::RenameStmt(Box::new(rename.clone())))
+        && let Some(name) = [old, new].into_iter().find(|name| declared.types.contains(name))
+    {
+        return Decision::Skip(format!("the type {} is declared, and the declaration is the final state", name.1));
+    }
     let Some(relation) = rename.relation.as_ref().map(name) else { return run(!declared.types.is_empty()) };
     let known = declared.columns.contains_key(&relation);
     match ObjectType::try_from(rename.rename_type) {

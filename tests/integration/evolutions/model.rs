@@ -14,6 +14,7 @@ pub(super) struct Model {
     pub(super) schemas: Vec<String>,
     pub(super) enums: Vec<EnumType>,
     pub(super) tables: Vec<Table>,
+    pub(super) views: Vec<View>,
     pub(super) functions: Vec<Function>,
     pub(super) migrations: Vec<Migration>,
 }
@@ -110,6 +111,23 @@ pub(super) enum PartKind {
     ForeignKey(Id),
 }
 
+/// A view over a table, or over another view of it.
+#[derive(Clone)]
+pub(super) struct View {
+    pub(super) id: Id,
+    pub(super) name: Name,
+    /// The table that its rows come from in the end.
+    pub(super) table: Id,
+    /// What it is over, where that is a view.
+    pub(super) over: Option<Id>,
+    /// Of the table, beside the key.
+    pub(super) columns: Vec<Id>,
+    /// Whether its columns have names of their own, which stay when the table's change.
+    pub(super) has_own_names: bool,
+    /// A condition with a number in it that may change.
+    pub(super) more_than: usize,
+}
+
 /// A function that stands alone.
 #[derive(Clone)]
 pub(super) struct Function {
@@ -170,6 +188,28 @@ impl Model {
         self.tables.iter().find(|table| table.id == id).expect("references are kept whole")
     }
 
+    pub(super) fn view(&self, id: Id) -> &View {
+        self.views.iter().find(|view| view.id == id).expect("references are kept whole")
+    }
+
+    /// Takes views away, and what is over them.
+    pub(super) fn remove_views(&mut self, is_gone: impl Fn(&View) -> bool) {
+        let mut gone: Vec<Id> = self.views.iter().filter(|view| is_gone(view)).map(|view| view.id).collect();
+        while let Some(id) = gone.pop() {
+            self.views.retain(|view| view.id != id);
+            gone.extend(self.views.iter().filter(|view| view.over == Some(id)).map(|view| view.id));
+        }
+    }
+
+    /// Takes a column away, and what mentions it.
+    pub(super) fn remove_column(&mut self, table: Id, column: Id) {
+        self.views.iter_mut().for_each(|view| view.columns.retain(|one| *one != column));
+        for table in self.tables.iter_mut().filter(|one| one.id == table) {
+            table.parts.retain(|part| !part.columns.contains(&column));
+            table.columns.retain(|one| one.id != column);
+        }
+    }
+
     pub(super) fn enum_type(&self, id: Id) -> &EnumType {
         self.enums.iter().find(|one| one.id == id).expect("references are kept whole")
     }
@@ -183,10 +223,5 @@ impl Table {
     /// Whether no two rows may have the same in it.
     pub(super) fn is_unique(&self, column: Id) -> bool {
         self.parts.iter().any(|part| part.kind == PartKind::Unique && part.columns.contains(&column))
-    }
-
-    /// Whether an index or a constraint mentions the column.
-    pub(super) fn is_mentioned(&self, column: Id) -> bool {
-        self.parts.iter().any(|part| part.columns.contains(&column))
     }
 }

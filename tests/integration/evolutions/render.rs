@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::model::{Column, Default, EnumType, Function, Key, Language, Model, Part, PartKind, Table};
+use super::model::{Column, Default, EnumType, Function, Key, Language, Model, Part, PartKind, Table, View};
 use super::names::{literal, quoted, sql_name};
+use super::steps::column_name;
 use crate::support::{BundleBuilder, bundle};
 
 /// The bundle of a model.
@@ -18,6 +19,9 @@ pub(super) fn render(model: &Model) -> BundleBuilder {
     }
     for table in &model.tables {
         made = made.file(&format!("tables/table_{:03}.pssql", table.id), self::table(model, table));
+    }
+    for view in &model.views {
+        made = made.file(&format!("views/view_{:03}.pssql", view.id), self::view(model, view));
     }
     for function in &model.functions {
         made = made.file(&format!("functions/function_{:03}.pssql", function.id), self::function(model, function));
@@ -106,6 +110,26 @@ fn index(table: &Table, part: &Part) -> String {
         _ => format!("({})", columns.join(", ")),
     };
     format!("CREATE INDEX {} ON {} {over}", quoted(&part.name), sql_name(&table.name))
+}
+
+fn view(model: &Model, view: &View) -> String {
+    let over = view.over.map(|id| model.view(id));
+    let source = sql_name(over.map_or(&model.table(view.table).name, |over| &over.name));
+    let mut columns = vec!["s.id".to_owned()];
+    columns.extend(view.columns.iter().map(|id| {
+        let below = match over {
+            Some(over) => column_name(model, over, *id),
+            None => model.table(view.table).column(*id).name.clone(),
+        };
+        format!("s.{} AS {}", quoted(&below), quoted(&column_name(model, view, *id)))
+    }));
+    let or_replace = if view.id.is_multiple_of(2) { "OR REPLACE " } else { "" };
+    format!(
+        "CREATE {or_replace}VIEW {} AS\nSELECT {}\nFROM {source} AS s\nWHERE s.id > {};\n",
+        sql_name(&view.name),
+        columns.join(", "),
+        view.more_than
+    )
 }
 
 fn function(model: &Model, function: &Function) -> String {

@@ -6,8 +6,11 @@ mod enums;
 mod functions;
 mod parts;
 mod tables;
+mod views;
 
 use std::collections::HashSet;
+
+pub(super) use self::views::column_name;
 
 use super::model::{Id, Model};
 use crate::support::random::Random;
@@ -38,6 +41,11 @@ const STEPS: &[(usize, Step)] = &[
     (1, columns::set_not_null),
     (1, columns::fill_and_set_not_null),
     (4, parts::add),
+    (2, parts::drop),
+    (2, parts::change),
+    (3, views::add),
+    (1, views::drop),
+    (2, views::change),
     (4, functions::add),
     (2, functions::drop),
     (3, functions::change_body),
@@ -75,7 +83,8 @@ pub(super) fn first_version(random: &mut Random) -> Model {
         let schema = ["shop", "Back Office"][random.below(2)];
         model.schemas.push(schema.to_owned());
     }
-    let additions: [(usize, Step); 4] = [(3, enums::add), (5, tables::add), (6, parts::add), (6, functions::add)];
+    let additions: [(usize, Step); 5] =
+        [(3, enums::add), (5, tables::add), (6, parts::add), (3, views::add), (6, functions::add)];
     for (most, step) in additions {
         for _ in 0..=random.below(most) {
             step(&mut model, &nothing, random, &mut effects);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{dumps, each, names, three_databases, version_1, version_2};
-use crate::support::sql::databases_named;
+use crate::support::platform::assert_no_rehearsal_is_left;
 use crate::support::{Sql, bundle, register};
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn a_statement_that_refuses_a_transaction_is_rehearsed_on_a_copy_and_run_e
     for database in names(&platform) {
         assert_eq!(Sql::connect(&database).await.value(index).await, "t");
     }
-    assert_eq!(databases_named("stonescriptdb-rehearsal").await, Vec::<String>::new());
+    assert_no_rehearsal_is_left().await;
 }
 
 #[tokio::test]

@@ -106,6 +106,8 @@ fn spawn(folder: &Path, postgres: &tokio_postgres::Config, log_of_errors: File) 
         .env("DATA_DIR", folder.join("data"))
         .env("GATEWAY_HOST", "127.0.0.1")
         .env("GATEWAY_PORT", "0")
+        // Tests that wait for a lock in earnest wait several times as long.
+        .env("LOCK_TIMEOUT_SECS", "1")
         .env("RUST_LOG", "info")
         // Not the project's folder, whose `.env` is none of the tests' business.
         .current_dir(folder)

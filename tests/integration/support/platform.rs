@@ -152,6 +152,12 @@ fn migrate_form(platform: &str, bundle: &BundleBuilder, fields: &[(&'static str,
     form.part("schema", archive_part(bundle.tar_gz()))
 }
 
+/// No copy on which a deployment was rehearsed is left, when nobody deploys.
+pub(crate) async fn assert_no_rehearsal_is_left() {
+    let _alone = DEPLOYMENTS.write().await;
+    assert_eq!(databases_named("stonescriptdb-rehearsal").await, Vec::<String>::new());
+}
+
 async fn send(platform: &str, tenant: Option<&str>, bundle: &BundleBuilder) -> Answer {
     let mut form = Form::new().text("platform", platform.to_owned());
     if let Some(tenant) = tenant {

@@ -38,9 +38,9 @@ pub(super) fn add(model: &mut Model, _: &Model, random: &mut Random, _: &mut Eff
 }
 
 pub(super) fn drop(model: &mut Model, _: &Model, random: &mut Random, _: &mut Effects) -> Option<String> {
-    let (table, column) = any_column(model, random, |table, column| !table.is_mentioned(column.id))?;
+    let (table, column) = any_column(model, random, |_, _| true)?;
     let words = format!("drop column {}", words(model, table, column));
-    table_mut(model, table).columns.retain(|one| one.id != column);
+    model.remove_column(table, column);
     Some(words)
 }
 

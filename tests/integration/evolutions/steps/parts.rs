@@ -1,6 +1,6 @@
 //! Indexes and constraints.
 
-use super::super::model::{Column, Id, Model, Part, PartKind};
+use super::super::model::{Column, Id, Model, Part, PartKind, Table};
 use super::super::names::{self, quoted, sql_name};
 use super::columns::table_mut;
 use super::tables::{any_column, key_type};
@@ -24,6 +24,36 @@ pub(super) fn add(model: &mut Model, _: &Model, random: &mut Random, _: &mut Eff
         }
         _ => add_foreign_key(model, random),
     }
+}
+
+pub(super) fn drop(model: &mut Model, _: &Model, random: &mut Random, _: &mut Effects) -> Option<String> {
+    let (table, part) = any_part(model, random, |_| true)?;
+    let part = table_mut(model, table).parts.remove(part);
+    Some(format!("drop {} of {}", quoted(&part.name), sql_name(&model.table(table).name)))
+}
+
+/// Another condition under the name of a check, or another name for anything.
+pub(super) fn change(model: &mut Model, _: &Model, random: &mut Random, _: &mut Effects) -> Option<String> {
+    let (table, part) = any_part(model, random, |_| true)?;
+    let id = model.new_id();
+    let name = names::any(WORDS, id, random);
+    let table = table_mut(model, table);
+    let words = format!("change {} of {}", quoted(&table.parts[part].name), sql_name(&table.name));
+    match &mut table.parts[part] {
+        Part { kind: PartKind::Check(number), .. } => *number += 1,
+        part => part.name = name,
+    }
+    Some(words)
+}
+
+/// A table and the place of one of its parts.
+fn any_part(model: &Model, random: &mut Random, is_wanted: impl Fn(&Part) -> bool) -> Option<(Id, usize)> {
+    let of = |table: &Table| -> Vec<(Id, usize)> {
+        let wanted = table.parts.iter().enumerate().filter(|(_, part)| is_wanted(part));
+        wanted.map(|(place, _)| (table.id, place)).collect()
+    };
+    let all: Vec<_> = model.tables.iter().flat_map(of).collect();
+    any(&all, random).copied()
 }
 
 fn add_over(

@@ -40,6 +40,7 @@ pub(super) fn drop(model: &mut Model, _: &Model, random: &mut Random, _: &mut Ef
     let table = any(unreferenced, random).filter(|_| model.tables.len() > 1)?;
     let (id, words) = (table.id, format!("drop table {}", sql_name(&table.name)));
     model.tables.retain(|table| table.id != id);
+    model.remove_views(|view| view.table == id);
     model.migrations.retain(|migration| migration.table != id);
     Some(words)
 }

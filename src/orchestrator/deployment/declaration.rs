@@ -1,0 +1,205 @@
+//! Brings what was there before to its declaration, which is read from the blueprint, and compares in the end. Called by
+//! [`super::deploy`].
+
+use std::collections::HashSet;
+
+use serde_json::json;
+
+use super::Deployment;
+use crate::bundle::order::Target;
+use crate::orchestrator::catalog::things::{self, Thing};
+use crate::orchestrator::catalog::{self, Catalog};
+use crate::orchestrator::diff::{self, Change, Compatibility, SchemaValidation};
+use crate::orchestrator::error::DeployError;
+use crate::orchestrator::missing::{self, Ask, Missing};
+use crate::orchestrator::tracking::{self, NameOf, TrackedObject};
+use crate::orchestrator::verify;
+
+impl Deployment<'_> {
+    /// Brings the tables and types that were there before to their declaration, as far as migrations have not.
+    pub(super) async fn make_missing(&mut self, before: &Catalog) -> Result<(), DeployError> {
+        let Some(declared) = self.goal.declared.filter(|_| self.goal.target == Target::ExistingDatabase) else {
+            return Ok(());
+        };
+        let found = self.read_catalog().await?;
+        let declares_tables = self.declared_names().await?;
+        let wanted = declared.restricted(&self.declared_tables, &self.declared_types);
+        let undeclared = if declares_tables { missing::undeclared_tables(&found, declared) } else { Vec::new() };
+        let going = undeclared.iter().map(|one| one.object.clone()).collect();
+        let obsolete = self.recorded.obsolete(&found, declared, &going);
+        let known = self.recorded.known.clone();
+        let all = Ask { found: &found, wanted: &wanted, declared, known: &known, obsolete: &obsolete };
+        let mut plan = missing::plan(&all);
+        let mut asked: Vec<Change> = plan.changes().cloned().collect();
+        asked.extend(undeclared.iter().filter_map(|one| one.change.clone()));
+        diff::count_in_before(&mut asked, before, &found);
+        self.check_allowed(diff::between(before, &found), asked)?;
+        if !plan.obsolete.is_empty() {
+            self.drop_where_possible(std::mem::take(&mut plan.obsolete)).await?;
+            let found = self.read_catalog().await?;
+            plan = missing::plan(&Ask { found: &found, obsolete: &[], ..all });
+        }
+        self.make(&plan.columns).await?;
+        // What takes its place as a view needs the name now; the others may wait for what depends on them to go.
+        let (now, later): (Vec<_>, Vec<_>) =
+            undeclared.into_iter().partition(|one| declared.views.values().any(|view| view.name == one.object));
+        self.make(&now).await?;
+        self.drop_where_possible(later).await?;
+        self.retry_waiting().await?;
+        // What stood in `tables/` beside the columns may have made some of the rest by now.
+        let found = self.read_catalog().await?;
+        self.make(&missing::plan(&Ask { found: &found, obsolete: &[], ..all }).definitions).await?;
+        // A view over all columns of a table (`SELECT *`) does not get those that came after it.
+        let is_stale = |oid: &u32, name: &str, definition: &str| {
+            let wanted = declared.views.values().find(|view| view.name == name);
+            let as_declared = |view: &catalog::View| things::in_any_column_order(&view.definition) == definition;
+            wanted.is_some_and(|view| !as_declared(view)) && found.views.contains_key(oid)
+        };
+        let stale = found
+            .views
+            .iter()
+            .filter(|(oid, view)| is_stale(oid, &view.name, &things::in_any_column_order(&view.definition)));
+        self.standing.distrust(stale.map(|(oid, _)| *oid).collect());
+        self.retry_waiting().await
+    }
+
+    async fn read_catalog(&self) -> Result<Catalog, DeployError> {
+        let catalog = catalog::read(self.runner.client).await?;
+        self.runner.reset_session().await?;
+        Ok(catalog)
+    }
+
+    /// Works out the names that PostgreSQL prints for what `tables/` and `types/` declare; whether there are tables.
+    async fn declared_names(&mut self) -> Result<bool, DeployError> {
+        let printed = |lookup: &'static str, objects: &[TrackedObject]| {
+            let names: Vec<String> = objects.iter().map(|object| object.name.clone()).collect();
+            let client = self.runner.client;
+            async move {
+                let query = format!("SELECT {lookup}(name)::text FROM unnest($1::text[]) AS name");
+                let rows = client.query(&query, &[&names]).await.map_err(DeployError::own("looking up names"))?;
+                Ok::<HashSet<String>, DeployError>(rows.iter().filter_map(|row| row.get(0)).collect())
+            }
+        };
+        let tables = printed("to_regclass", &self.record.tables).await?;
+        self.declared_types = printed("to_regtype", &self.record.types).await?;
+        self.declared_tables = tables;
+        Ok(!self.record.tables.is_empty())
+    }
+
+    /// Refuses what loses values without `force=true`, and what no statement of the gateway's can make.
+    pub(super) fn check_allowed(&mut self, made: Vec<Change>, asked: Vec<Change>) -> Result<(), DeployError> {
+        let impossible = asked.iter().any(|change| change.compatibility == Compatibility::Incompatible);
+        let validation = SchemaValidation::of(made.into_iter().chain(asked).collect());
+        if impossible || (validation.needs_force() && !self.goal.force) {
+            return Err(DeployError::Blocked { validation: Box::new(validation) });
+        }
+        self.planned = validation;
+        Ok(())
+    }
+
+    async fn make(&mut self, missing: &[Missing]) -> Result<(), DeployError> {
+        self.standing.changed();
+        for one in missing {
+            // What a parent table brings needs no statement; what is missing in the end is told by the verification.
+            let Some(sql) = &one.sql else { continue };
+            self.runner.generated(sql).await?;
+            self.log(one);
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, one: &Missing) {
+        let mut detail = json!({ "statement": one.sql });
+        if let Some(change) = &one.change
+            && one.object == change.table
+            && let Some(value) = &change.column
+        {
+            detail["value"] = json!(value);
+        }
+        let (change_type, name) = (one.kind, one.object.clone());
+        self.record.changes.push(tracking::Change { change_type, name_of: NameOf::Text, name, detail });
+    }
+
+    /// Drops, as often as that brings anything, what nothing depends on; the rest waits for the end, when functions that
+    /// nobody declares are gone too.
+    async fn drop_where_possible(&mut self, mut dropping: Vec<Missing>) -> Result<(), DeployError> {
+        self.standing.changed();
+        loop {
+            let before = dropping.len();
+            for one in std::mem::take(&mut dropping) {
+                let Some(sql) = &one.sql else { continue };
+                if self.runner.generated_unless_needed(sql).await? {
+                    self.log(&one);
+                } else {
+                    dropping.push(one);
+                }
+            }
+            if dropping.is_empty() || dropping.len() == before {
+                self.postponed.extend(dropping);
+                return Ok(());
+            }
+        }
+    }
+
+    /// What still has dependants now is refused in PostgreSQL's words, except types: one that is in use stays.
+    pub(super) async fn drop_postponed(&mut self) -> Result<(), DeployError> {
+        if self.postponed.is_empty() {
+            return Ok(());
+        }
+        let postponed = std::mem::take(&mut self.postponed);
+        self.drop_where_possible(postponed).await?;
+        let (tables, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.postponed).into_iter().partition(|one| one.kind == "DropTable");
+        if !tables.is_empty() {
+            // Those that only depend on each other go together.
+            let names: Vec<&str> = tables.iter().map(|one| one.object.as_str()).collect();
+            self.runner.generated(&format!("DROP TABLE {}", names.join(", "))).await?;
+            tables.iter().for_each(|one| self.log(one));
+        }
+        for one in others {
+            let Some(sql) = &one.sql else { continue };
+            if matches!(one.kind, "DropType" | "DropCollation") {
+                let left = format!("{} is declared no longer, but something depends on it, so it stays", one.object);
+                self.report.warnings.push(left);
+            } else {
+                self.runner.generated(sql).await?;
+                self.log(&one);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts back what somebody took away or changed by hand and no statement of the bundle brought again.
+    pub(super) async fn mend(&mut self) -> Result<(), DeployError> {
+        let Some(declared) = self.goal.declared.filter(|_| self.goal.target == Target::ExistingDatabase) else {
+            return Ok(());
+        };
+        let found = things::of(&self.read_catalog().await?);
+        let all = things::of(declared);
+        let mended = missing::mend(&found, &self.wanted(declared, &all));
+        self.make(&mended).await
+    }
+
+    fn wanted<'t>(&self, declared: &Catalog, all: &'t [Thing]) -> Vec<&'t Thing> {
+        verify::declared(declared, all, &self.declared_tables, &self.declared_types)
+    }
+
+    /// Before anything is committed: what would be lost, and whether the database is what its bundle declares.
+    pub(super) async fn verify(&mut self, before: &Catalog) -> Result<(Catalog, SchemaValidation), DeployError> {
+        let mut after = catalog::read(self.runner.client).await?;
+        let validation = SchemaValidation::of(diff::between(before, &after));
+        if validation.needs_force() && !self.goal.force {
+            return Err(DeployError::Blocked { validation: Box::new(validation) });
+        }
+        after.migrated = std::mem::take(&mut self.migrated);
+        let Some(declared) = self.goal.declared else { return Ok((after, validation)) };
+        let all = things::of(declared);
+        let differences = verify::differences(&self.wanted(declared, &all), &things::of(&after));
+        if differences.is_empty() {
+            return Ok((after, validation));
+        }
+        let verification = verify::verification(&differences);
+        let differences = differences.into_iter().map(|difference| difference.words).collect();
+        Err(DeployError::Differs { differences, verification })
+    }
+}

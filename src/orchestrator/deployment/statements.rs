@@ -1,0 +1,160 @@
+//! One statement of a bundle at a time: run where its effect is not there yet. Called by [`super::deploy`].
+
+use pg_query::NodeEnum;
+use serde_json::json;
+
+use super::{Deployment, quoted};
+use crate::bundle::Kind;
+use crate::bundle::order::Target;
+use crate::bundle::sql::{Class, Object, Statement};
+use crate::orchestrator::error::DeployError;
+use crate::orchestrator::runner::Failure;
+use crate::orchestrator::tracking::{Change, NameOf, TrackedFunction, TrackedObject};
+use crate::orchestrator::{functions, objects};
+
+impl<'a> Deployment<'a> {
+    pub(super) async fn run_or_wait(&mut self, statement: &'a Statement) -> Result<(), DeployError> {
+        match self.run_statement(statement).await {
+            Ok(()) => Ok(()),
+            Err(failure) if failure.wants_an_object() => {
+                self.waiting.push((statement, failure));
+                Ok(())
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    pub(super) async fn retry_waiting(&mut self) -> Result<(), DeployError> {
+        loop {
+            let before = self.waiting.len();
+            for (statement, _) in std::mem::take(&mut self.waiting) {
+                self.run_or_wait(statement).await?;
+            }
+            if self.waiting.is_empty() || self.waiting.len() == before {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn run_statement(&mut self, statement: &'a Statement) -> Result<(), Failure> {
+        match (statement.tree.as_ref(), statement.object()) {
+            (NodeEnum::CreateFunctionStmt(_), Some(_)) => self.deploy_function(statement).await,
+            (NodeEnum::CreateStmt(_) | NodeEnum::CreateForeignTableStmt(_), Some(table)) => {
+                self.deploy_table(statement, table).await
+            }
+            (tree, Some(object)) if object.class == Class::Type && !matches!(tree, NodeEnum::RenameStmt(_)) => {
+                self.deploy_type(statement, object).await
+            }
+            _ => self.deploy_other(statement).await,
+        }
+    }
+
+    async fn deploy_table(&mut self, statement: &'a Statement, table: &Object) -> Result<(), Failure> {
+        let name = quoted(table);
+        // Also where the checksum is known: somebody, or a migration, may have dropped it.
+        let is_there = self.is_there(statement, "to_regclass", &name).await?;
+        let view = if is_there { objects::view_in_place_of(self.runner.client, statement, &name).await? } else { None };
+        if !is_there || view.is_some() {
+            match view {
+                Some(drop) => {
+                    let sql = format!("{drop};{}", statement.text);
+                    self.runner.run_dropping(statement, &sql, drop.chars().count() + 1, &drop).await?
+                }
+                None => self.runner.run(statement).await?,
+            };
+            self.standing.changed();
+            self.created.insert(table.clone());
+            self.report.tables_created += 1;
+            self.changed("CreateTable", NameOf::Relation, &name, statement);
+        }
+        self.record.tables.push(TrackedObject { name, checksum: statement.checksum.clone() });
+        Ok(())
+    }
+
+    async fn deploy_type(&mut self, statement: &'a Statement, object: &Object) -> Result<(), Failure> {
+        let name = quoted(object);
+        if !self.is_there(statement, "to_regtype", &name).await? {
+            self.runner.run(statement).await?;
+            self.report.types_deployed += 1;
+            self.changed("CreateType", NameOf::Type, &name, statement);
+        }
+        self.record.types.push(TrackedObject { name, checksum: statement.checksum.clone() });
+        Ok(())
+    }
+
+    /// In an existing database: what a migration just made, or somebody by hand, is not made again. In a new one that
+    /// would be two files that declare the same, which is PostgreSQL's to refuse.
+    async fn is_there(&self, statement: &Statement, lookup: &str, name: &str) -> Result<bool, Failure> {
+        if self.goal.target == Target::NewDatabase {
+            return Ok(false);
+        }
+        let query = format!("SELECT {lookup}($1::text) IS NOT NULL");
+        let row = self.runner.client.query_one(&query, &[&name]).await;
+        row.map(|row| row.get(0)).map_err(|error| Failure::new(statement, &error, 0))
+    }
+
+    async fn deploy_function(&mut self, statement: &'a Statement) -> Result<(), Failure> {
+        // One that somebody replaced by hand is not what its checksum says.
+        let stands = |function: &TrackedFunction| {
+            function.checksum == statement.checksum && !self.recorded.replaced.contains(&function.signature)
+        };
+        if self.tracked.functions.iter().any(stands) {
+            return Ok(());
+        }
+        let superseded = self.superseded(statement).await?;
+        let replaced = match &superseded[..] {
+            [] => functions::create_or_replace(&self.runner, statement).await?,
+            [only] => functions::create_in_place_of(&self.runner, statement, only).await.map(|()| true)?,
+            several => {
+                functions::drop_superseded(&self.runner, statement, several).await?;
+                functions::create_or_replace(&self.runner, statement).await.map(|_| true)?
+            }
+        };
+        if replaced {
+            self.standing.changed();
+        }
+        self.changed_functions.push(statement);
+        Ok(())
+    }
+
+    async fn superseded(&self, statement: &Statement) -> Result<Vec<TrackedFunction>, Failure> {
+        let of_name = |other: &&Statement| {
+            other.kind != Kind::Migrations
+                && matches!(other.tree.as_ref(), NodeEnum::CreateFunctionStmt(_))
+                && functions::name_of(other) == functions::name_of(statement)
+        };
+        let declared: Vec<&Statement> = self.goal.script.statements.iter().filter(of_name).collect();
+        let found = functions::superseded(self.runner.client, &declared, &self.tracked.functions).await;
+        let found = found.map_err(|error| Failure::new(statement, &error, 0))?;
+        Ok(found.into_iter().cloned().collect())
+    }
+
+    async fn deploy_other(&mut self, statement: &'a Statement) -> Result<(), Failure> {
+        let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+        self.standing.remade(&self.runner.dependants.remade());
+        if self.runner.dependants.were_touched() {
+            self.standing.changed();
+        }
+        let unchanged = self.tracked.statements.contains(&statement.checksum)
+            && self.standing.has_effect(self.runner.client, statement).await.map_err(failed)?;
+        if !unchanged {
+            // What migrations may have made before: everything in an existing database, and what comes after them.
+            let may_exist =
+                self.goal.target == Target::ExistingDatabase || matches!(statement.kind, Kind::Views | Kind::Functions);
+            if objects::create(&self.runner, statement, may_exist).await? {
+                if matches!(statement.tree.as_ref(), NodeEnum::ViewStmt(_) | NodeEnum::CreateTableAsStmt(_)) {
+                    self.standing.changed();
+                }
+                let (kind, name_of, name) = objects::described(statement);
+                self.changed(kind, name_of, &name, statement);
+            }
+        }
+        self.record.statements.push((statement.checksum.clone(), statement.path.clone()));
+        Ok(())
+    }
+
+    pub(super) fn changed(&mut self, change_type: &'static str, name_of: NameOf, name: &str, statement: &Statement) {
+        let detail = json!({ "file": statement.path, "line": statement.line });
+        self.record.changes.push(Change { change_type, name_of, name: name.to_owned(), detail });
+    }
+}

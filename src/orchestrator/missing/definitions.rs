@@ -1,0 +1,117 @@
+//! Constraints and indexes. Those made by hand stay; those of an earlier deployment that only bear another name (PostgreSQL
+//! names the unnamed ones after table and column, which may have been renamed) get the declared one. Pure; called by
+//! [`super`].
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::{Ask, Missing};
+use crate::orchestrator::catalog::things::schema_prefix;
+use crate::orchestrator::catalog::{Definition, Relation};
+use crate::orchestrator::diff::{self, ChangeType};
+
+/// `kept` gets the identities, and the declared names, of what only changes its name.
+pub(super) fn renames(
+    oid: u32,
+    found: &Relation,
+    wanted: &Relation,
+    ask: &Ask<'_>,
+    missing: &mut Vec<Missing>,
+    kept: &mut HashSet<String>,
+) {
+    let mut of_kind = |noun: &str, found: &BTreeMap<u32, Definition>, declared: &BTreeMap<u32, Definition>| {
+        let has = |list: &BTreeMap<u32, Definition>, name: &str| list.values().any(|one| one.name == name);
+        for one in declared.values().filter(|one| !has(found, &one.name)) {
+            let same = found.iter().find(|(oid, other)| {
+                let identity = format!("{noun} {oid}");
+                other.kind == one.kind
+                    && meaning(other) == meaning(one)
+                    && !has(declared, &other.name)
+                    && !kept.contains(&identity)
+                    && (one.kind == 'p' || ask.known.contains(&identity))
+            });
+            let Some((oid, other)) = same else { continue };
+            kept.insert(format!("{noun} {oid}"));
+            kept.insert(format!("{noun} {} of {}", one.name, wanted.name));
+            let (kind, sql) = match noun {
+                "index" => (
+                    "RenameIndex",
+                    format!("ALTER INDEX {}{} RENAME TO {}", schema_prefix(&wanted.name), other.name, one.name),
+                ),
+                _ => (
+                    "RenameConstraint",
+                    format!("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", wanted.name, other.name, one.name),
+                ),
+            };
+            missing.push(Missing::silent(kind, &format!("{}.{}", wanted.name, one.name), sql));
+        }
+    };
+    if ask.found.relations.contains_key(&oid) {
+        of_kind("constraint", &found.constraints, &wanted.constraints);
+        of_kind("index", &found.indexes, &wanted.indexes);
+    }
+}
+
+/// What it does, without its name.
+fn meaning(one: &Definition) -> String {
+    if one.kind != 'i' {
+        return one.definition.clone();
+    }
+    one.definition.replacen(&format!("INDEX {} ON ", one.name), "INDEX ON ", 1)
+}
+
+pub(super) fn plan(found: &Relation, wanted: &Relation, kept: &HashSet<String>, missing: &mut Vec<Missing>) {
+    let first = missing.len();
+    of_kind("constraint", wanted, &found.constraints, &wanted.constraints, kept, missing);
+    of_kind("index", wanted, &found.indexes, &wanted.indexes, kept, missing);
+    // Keys before what points at them; within a table this is enough, as PostgreSQL makes both in order.
+    missing[first..].sort_by_key(|one| one.sql.as_ref().is_some_and(|sql| sql.contains(" FOREIGN KEY ")));
+}
+
+fn of_kind(
+    noun: &str,
+    relation: &Relation,
+    found: &BTreeMap<u32, Definition>,
+    wanted: &BTreeMap<u32, Definition>,
+    kept: &HashSet<String>,
+    missing: &mut Vec<Missing>,
+) {
+    for one in wanted.values() {
+        let before = found.values().find(|other| other.name == one.name);
+        if before.is_some_and(|before| before.definition == one.definition)
+            || kept.contains(&format!("{noun} {} of {}", one.name, relation.name))
+        {
+            continue;
+        }
+        let (added, dropped) = match one.kind {
+            'i' => (ChangeType::AddIndex, ChangeType::DropIndex),
+            _ => (ChangeType::AddConstraint, ChangeType::DropConstraint),
+        };
+        let plain = |change_type, reason| diff::plain(&relation.name, change_type, Some(&one.name), reason);
+        if before.is_some() {
+            let reason = "it is declared otherwise";
+            missing.push(Missing::of(plain(dropped, reason), Some(drop(relation, one))));
+        }
+        let reason = match one.kind {
+            'i' => "an index holds no values of its own",
+            _ => {
+                "PostgreSQL checks it against the rows that are there; where they break it, write a migration that mends \
+                  them"
+            }
+        };
+        missing.push(Missing::of(plain(added, reason), Some(add(relation, one))));
+    }
+}
+
+fn drop(relation: &Relation, one: &Definition) -> String {
+    if one.kind == 'i' {
+        return format!("DROP INDEX {}{}", schema_prefix(&relation.name), one.name);
+    }
+    format!("ALTER TABLE {} DROP CONSTRAINT {}", relation.name, one.name)
+}
+
+fn add(relation: &Relation, one: &Definition) -> String {
+    if one.kind == 'i' {
+        return one.definition.clone();
+    }
+    format!("ALTER TABLE {} ADD CONSTRAINT {} {}", relation.name, one.name, one.definition)
+}

@@ -1,0 +1,206 @@
+//! New enum values, committed just before the transaction of their deployment (contract §4, "One exception"): PostgreSQL
+//! lets nobody use a value in the transaction that adds it, and the bundle that declares one uses it.
+//!
+//! By then the whole deployment was rehearsed. A run that is interrupted after this leaves values that nobody uses yet;
+//! the next one finds them there and goes on.
+
+use std::collections::HashMap;
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::{AlterEnumStmt, ObjectType};
+use serde_json::json;
+use tokio_postgres::Client;
+
+use super::catalog::Catalog;
+use super::catalog::things::parts_of_name;
+use super::error::DeployError;
+use super::tracking::{self, Change, NameOf, Origin};
+use crate::bundle::sql::{Statement, facts};
+use crate::databases::quote_literal;
+
+/// A value that an enum lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewValue {
+    /// As PostgreSQL prints it.
+    pub type_name: String,
+    /// The value.
+    pub value: String,
+    /// The statement that adds it in its place.
+    pub sql: String,
+}
+
+/// The values that enums of the database lack, those that only migrations make included. `pending`: the migrations that
+/// are still to be run.
+pub fn wanted(found: &Catalog, declared: &Catalog, pending: &[&Statement]) -> Vec<NewValue> {
+    let mut values = Vec::new();
+    for declared in declared.enums.values() {
+        let Some(found) = found.enums.values().find(|one| one.name == declared.name) else { continue };
+        let name = parts_of_name(&declared.name);
+        if pending.iter().any(|statement| makes_anew(statement, &name)) {
+            continue;
+        }
+        let names_before = renamed_values(pending, &name);
+        let before = |value: &String| names_before.get(value.as_str()).cloned().unwrap_or_else(|| value.clone());
+        let mut there = found.values.clone();
+        for (at, value) in declared.values.iter().enumerate() {
+            if there.contains(value) || names_before.contains_key(value.as_str()) {
+                continue;
+            }
+            let previous = declared.values[..at].iter().rev().map(before).find(|one| there.contains(one));
+            let (place, index) = match previous {
+                Some(previous) => {
+                    let index = there.iter().position(|one| *one == previous).map_or(0, |at| at + 1);
+                    (format!(" AFTER {}", quote_literal(&previous)), index)
+                }
+                None => {
+                    let first = there.first();
+                    (first.map(|first| format!(" BEFORE {}", quote_literal(first))).unwrap_or_default(), 0)
+                }
+            };
+            there.insert(index, value.clone());
+            values.push(NewValue {
+                type_name: declared.name.clone(),
+                value: value.clone(),
+                sql: format!("ALTER TYPE {} ADD VALUE IF NOT EXISTS {}{place}", declared.name, quote_literal(value)),
+            });
+        }
+    }
+    values
+}
+
+/// Whether a migration makes, drops or renames a type of that name: then it says itself what values there are.
+fn makes_anew(statement: &Statement, name: &(String, String)) -> bool {
+    let makes = statement.makes.iter().any(|made| (&made.schema, &made.name) == (&name.0, &name.1));
+    let is_name = |parts: &[String]| named(parts) == *name;
+    match statement.tree.as_ref() {
+        NodeEnum::DropStmt(drop) if drop.remove_type == ObjectType::ObjectType as i32 => {
+            dropped_types(drop).iter().any(|parts| is_name(parts))
+        }
+        NodeEnum::RenameStmt(rename) if rename.rename_type == ObjectType::ObjectType as i32 => {
+            let old = rename.object.as_ref().and_then(|object| object.node.as_ref());
+            makes || matches!(old, Some(NodeEnum::List(list)) if is_name(&facts::words(&list.items)))
+        }
+        _ => makes,
+    }
+}
+
+fn dropped_types(drop: &pg_query::protobuf::DropStmt) -> Vec<Vec<String>> {
+    let parts = |object: &pg_query::Node| match &object.node {
+        Some(NodeEnum::TypeName(name)) => facts::words(&name.names),
+        Some(NodeEnum::List(list)) => facts::words(&list.items),
+        _ => Vec::new(),
+    };
+    drop.objects.iter().map(parts).collect()
+}
+
+fn named(parts: &[String]) -> (String, String) {
+    match parts {
+        [.., schema, name] => (schema.clone(), name.clone()),
+        [name] => ("public".to_owned(), name.clone()),
+        [] => Default::default(),
+    }
+}
+
+/// For each value that pending migrations rename: its name in the end → its name now.
+fn renamed_values(pending: &[&Statement], name: &(String, String)) -> HashMap<String, String> {
+    let mut names: HashMap<String, String> = HashMap::new();
+    for statement in pending {
+        if let NodeEnum::AlterEnumStmt(alter) = statement.tree.as_ref()
+            && !alter.old_val.is_empty()
+            && named(&facts::words(&alter.type_name)) == *name
+        {
+            let now = names.remove(&alter.old_val).unwrap_or_else(|| alter.old_val.clone());
+            names.insert(alter.new_val.clone(), now);
+        }
+    }
+    names
+}
+
+/// Adds the values and commits, each with its row in the changelog. What was there by then is passed over.
+pub async fn commit(client: &Client, values: &[NewValue], origin: &Origin) -> Result<(), DeployError> {
+    const STEP: &str = "adding enum values";
+    client.batch_execute("RESET ALL; BEGIN").await.map_err(DeployError::own(STEP))?;
+    tracking::create_tables(client).await?;
+    let mut changes = Vec::new();
+    for value in values {
+        let run = client.batch_execute(&value.sql).await;
+        run.map_err(|source| DeployError::Generated { statement: value.sql.clone(), source })?;
+        changes.push(Change {
+            change_type: "AddEnumValue",
+            name_of: NameOf::Text,
+            name: value.type_name.clone(),
+            detail: json!({ "statement": value.sql, "value": value.value }),
+        });
+    }
+    tracking::write_changes(client, &changes, origin).await.map_err(DeployError::own(STEP))?;
+    client.batch_execute("COMMIT").await.map_err(DeployError::own(STEP))
+}
+
+/// Whether a migration's `ALTER TYPE … ADD VALUE` has nothing left to do.
+pub async fn is_there(client: &Client, statement: &Statement) -> Result<bool, tokio_postgres::Error> {
+    let NodeEnum::AlterEnumStmt(alter) = statement.tree.as_ref() else { return Ok(false) };
+    if !adds(alter) {
+        return Ok(false);
+    }
+    let name: Vec<String> =
+        facts::words(&alter.type_name).iter().map(|part| crate::databases::quote_ident(part)).collect();
+    let query = "SELECT EXISTS (SELECT FROM pg_enum WHERE enumtypid = to_regtype($1::text) AND enumlabel = $2)";
+    Ok(client.query_one(query, &[&name.join("."), &alter.new_val]).await?.get(0))
+}
+
+fn adds(alter: &AlterEnumStmt) -> bool {
+    alter.old_val.is_empty() && !alter.new_val.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::bundle::order::{self, Target};
+    use crate::bundle::{Bundle, Kind, SourceFile};
+    use crate::orchestrator::catalog::EnumType;
+
+    fn mood(values: &[&str]) -> Catalog {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        let mood = EnumType { name: "mood".to_owned(), values, ..EnumType::default() };
+        Catalog { enums: BTreeMap::from([(1, mood)]), ..Catalog::default() }
+    }
+
+    #[track_caller]
+    fn check(found: &[&str], declared: &[&str], migration: &str, expected: &[&str]) {
+        let file =
+            SourceFile { kind: Kind::Migrations, path: "migrations/1.sql".to_owned(), text: migration.to_owned() };
+        let bundle = Bundle { files: vec![file], checksum: String::new(), warnings: Vec::new() };
+        let script = order::read(&bundle, Target::ExistingDatabase).expect("a migration");
+        let pending: Vec<&Statement> = script.statements.iter().collect();
+        let values = wanted(&mood(found), &mood(declared), &pending);
+        let added: Vec<&str> = values.iter().filter_map(|one| one.sql.split_once("EXISTS ")).map(|one| one.1).collect();
+        assert_eq!(added, expected);
+    }
+
+    #[test]
+    fn each_value_comes_after_the_one_that_is_declared_before_it() {
+        check(
+            &["b", "d"],
+            &["a", "b", "c", "c2", "d", "e"],
+            "",
+            &["'a' BEFORE 'b'", "'c' AFTER 'b'", "'c2' AFTER 'c'", "'e' AFTER 'd'"],
+        );
+        check(&[], &["a", "b"], "", &["'a'", "'b' AFTER 'a'"]);
+        check(&["a"], &["a"], "", &[]);
+    }
+
+    #[test]
+    fn what_a_migration_renames_is_not_added() {
+        let rename = "ALTER TYPE mood RENAME VALUE 'a' TO 'x'; ALTER TYPE public.mood RENAME VALUE 'x' TO 'z';";
+        check(&["a"], &["z", "n"], rename, &["'n' AFTER 'a'"]);
+    }
+
+    #[test]
+    fn a_type_that_a_migration_makes_anew_is_its_own_matter() {
+        let anew = "CREATE TYPE m2 AS ENUM ('c'); DROP TYPE mood; ALTER TYPE m2 RENAME TO mood;";
+        check(&["a"], &["c"], anew, &[]);
+        check(&["a"], &["a", "c"], "ALTER TYPE other RENAME TO another;", &["'c' AFTER 'a'"]);
+    }
+}
