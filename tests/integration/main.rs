@@ -29,4 +29,5 @@ mod support;
 mod table_functions;
 mod types;
 mod updates;
+mod v2;
 mod views;

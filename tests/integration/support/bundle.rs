@@ -46,7 +46,16 @@ impl BundleBuilder {
 
     /// The files below `tests/schemas/{name}`, in path order.
     pub(crate) fn of_schema(name: &str) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas").join(name);
+        Self::of_folder(&format!("tests/schemas/{name}"))
+    }
+
+    /// The files below `examples/{name}`, in path order.
+    pub(crate) fn of_example(name: &str) -> Self {
+        Self::of_folder(&format!("examples/{name}"))
+    }
+
+    fn of_folder(folder: &str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let mut files = Vec::new();
         collect(&root, &root, &mut files);
         files.sort();

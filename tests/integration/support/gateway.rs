@@ -27,6 +27,8 @@ const SETTINGS: &[(&str, &str)] = &[("fsync", "off"), ("full_page_writes", "off"
 pub(crate) struct TestGateway {
     /// `http://127.0.0.1:NNNN`, without a slash at the end.
     pub(crate) url: String,
+    /// `DATA_DIR`
+    pub(crate) data_dir: PathBuf,
     /// A superuser's connection to the server behind it, to the database `postgres`.
     pub(crate) postgres: tokio_postgres::Config,
     /// The system closes this pipe when the test process ends; then the gateway is stopped.
@@ -62,7 +64,14 @@ fn start() -> Result<TestGateway, String> {
     let server = server.map_err(|error| error.to_string())?;
     let postgres = server.connection().clone();
     let (url, lifeline) = start_gateway(&folder, &postgres)?;
-    Ok(TestGateway { url, postgres, _lifeline: lifeline, _server: server, _runtime: runtime })
+    Ok(TestGateway {
+        url,
+        data_dir: folder.join("data"),
+        postgres,
+        _lifeline: lifeline,
+        _server: server,
+        _runtime: runtime,
+    })
 }
 
 fn make_folder() -> std::io::Result<PathBuf> {

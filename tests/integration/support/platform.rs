@@ -139,6 +139,19 @@ pub(crate) async fn register_at_once(requests: &[(&str, Option<&str>)], bundle: 
     futures_util::future::join_all(requests.iter().map(|(platform, tenant)| send(platform, *tenant, bundle))).await
 }
 
+/// A `POST` of a multipart form: texts, and an archive in the field `archive`.
+pub(crate) async fn upload(
+    path: &str,
+    texts: &[(&'static str, &str)],
+    archive: &'static str,
+    bytes: Vec<u8>,
+) -> Answer {
+    let _beside = DEPLOYMENTS.read().await;
+    let form = texts.iter().fold(Form::new(), |form, (name, text)| form.text(*name, (*text).to_owned()));
+    let request = client().post(format!("{}{path}", gateway().url)).multipart(form.part(archive, archive_part(bytes)));
+    Answer::of(request.send().await.expect("the gateway answers")).await
+}
+
 /// `POST /migrate`.
 pub(crate) async fn migrate(platform: &str, bundle: &BundleBuilder, fields: &[(&'static str, &str)]) -> Answer {
     let _beside = DEPLOYMENTS.read().await;
