@@ -331,6 +331,70 @@ expect "until it is registered" 200 "\"database\":\"${platform}_empty_1\"" "\"fu
 call todo_count '[]' '"tenant_id":"Empty-1"'
 expect "then calls work" 200 '{"rows":[{"todo_count":0}]'
 
+section "A release for every tenant"
+# Usage: migrate ARCHIVE [CURL-ARGUMENT]…, all databases of the platform under test.
+migrate() {
+    local archive=$1
+    shift
+    request /migrate -F "platform=$platform" -F "schema=@$archive" "$@"
+}
+mkdir -p "$work/next"
+cp -r "$root/examples/todos/postgresql" "$work/next/"
+printf 'ALTER TABLE users ADD COLUMN IF NOT EXISTS nickname text;\n' >"$work/next/postgresql/migrations/003_nicknames.pssql"
+sed -i 's/^\( *\)email /\1nickname text,\n\1email /' "$work/next/postgresql/tables/users.pssql"
+tar -czf "$work/next.tar.gz" -C "$work/next" postgresql
+migrate "$todos"
+expect "nothing to do" 200 '"status":"completed"' "\"${platform}_main\"" '"status":"unchanged"' '"migrations_applied":0' \
+    '"verification":{"passed":true'
+migrate "$work/next.tar.gz" -F dry_run=true
+expect "a dry run tells what would run" 200 '"status":"planned"' '"statements":[' 'nickname' '"databases_updated":[]' \
+    '"change_type":"AddColumn"'
+migrate "$work/next.tar.gz" -H 'Accept: application/x-ndjson'
+expect "the release, told line by line" 200 '{"event":"started","databases":4}' '{"event":"database",' \
+    '{"event":"completed",' '"migrations_applied":4'
+migrate "$todos"
+expect "going back would lose a column" 409 '"error":"migration_failed"' '"change_type":"DropColumn"' '"column":"nickname"' \
+    '"compatibility":"dataloss"' '"rows_at_risk":0'
+migrate "$work/next.tar.gz" -F tenant_id=nobody
+expect "no such tenant" 404 '"error":"database_not_found"'
+
+section "Stored schemas"
+json=(-H 'Content-Type: application/json')
+stores=${platform}_stores
+for schema in main_db tenant_db; do
+    tar -czf "$work/$schema.tar.gz" -C "$root/examples/stores/$schema" .
+done
+request /platform/register "${json[@]}" -d "{\"platform\":\"$stores\"}"
+expect "a platform is registered" 201 '"status":"registered"' '"has_dedicated_credentials":false'
+request /platform/register "${json[@]}" -d "{\"platform\":\"$stores\"}"
+expect "once" "$conflict" '"error":"invalid_request"'
+for schema in main_db tenant_db; do
+    request "/platform/$stores/schema" -F "schema_name=$schema" -F "schema=@$work/$schema.tar.gz"
+    expect "the schema $schema is stored" 201 "\"schema_name\":\"$schema\"" '"has_tables":true' '"checksum":"' '"warnings":[]'
+done
+request /database/create "${json[@]}" -d "{\"platform\":\"$stores\",\"schema_name\":\"main_db\",\"database_id\":\"main\"}"
+expect "the main database" 201 '"status":"created"' "\"database_name\":\"${stores}_main_db_main\"" '"tables_created":2'
+request /database/create "${json[@]}" -d "{\"platform\":\"$stores\",\"schema_name\":\"tenant_db\",\"database_id\":\"s-1\"}"
+expect "a store's database" 201 '"tables_created":4' '"types_deployed":1' '"inserted":2'
+request /database/create "${json[@]}" -d "{\"platform\":\"$stores\",\"schema_name\":\"tenant_db\",\"database_id\":\"s-1\"}"
+expect "which exists by now" "$conflict" '"error":"database_already_exists"'
+mine=$platform platform=$stores
+call open_store '{"p_store":"s_1"}'
+expect "a call of the main database" 200 '"store":"s_1","plan":"free"'
+call add_product '["TEA-1","Green tea",4.2]' '"tenant_id":"s-1"'
+expect "a call by the database's id" 200 '"price":4.20'
+call list_products '[]' '"schema_name":"tenant_db","database_id":"s-1"'
+expect "a call by schema and id" 200 '"sku":"TEA-1"'
+platform=$mine
+request "/platform/$stores/databases?schema=tenant_db"
+expect "its databases" 200 '"id":"s-1"' '"schema_name":"tenant_db"' '"count":1'
+request "/platform/$stores/schemas"
+expect "its schemas" 200 '"name":"main_db"' '"name":"tenant_db"' '"count":2'
+request /v2/migrate "${json[@]}" -d "{\"platform\":\"$stores\",\"schema_name\":\"tenant_db\"}"
+expect "nothing to migrate" 200 '"status":"completed"' '"schema_name":"tenant_db"' '"status":"unchanged"'
+request /platforms
+expect "the platforms" 200 "{\"name\":\"$stores\",\"schemas\":2,\"databases\":2}"
+
 section "Routing"
 request /no/such/path
 expect "an unknown path" 404 '"error":"not_found"' '"message":"'
