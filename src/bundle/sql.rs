@@ -3,6 +3,7 @@
 
 pub(crate) mod facts;
 pub mod tokens;
+mod transaction;
 mod walk;
 
 pub use self::walk::name_parts;
@@ -156,7 +157,13 @@ impl Statement {
 
     /// Whether PostgreSQL refuses it inside a transaction (`CREATE INDEX CONCURRENTLY`).
     pub fn refuses_transaction(&self) -> bool {
-        facts::refuses_transaction(&self.tree)
+        transaction::refuses(&self.tree)
+    }
+
+    /// The same for a database that nobody uses yet, where it need not get out of anybody's way and fits into a
+    /// transaction. `None` where it does so as it is, or in no way. Positions in the text stay what they are.
+    pub fn without_concurrently(&self) -> Option<Self> {
+        transaction::without_concurrently(self)
     }
 }
 

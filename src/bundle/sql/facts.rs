@@ -491,30 +491,3 @@ pub fn dropped_names(drop: &pg_query::protobuf::DropStmt) -> Vec<Vec<String>> {
     };
     drop.objects.iter().map(parts).filter(|parts| !parts.is_empty()).collect()
 }
-
-/// Statements of which PostgreSQL says "cannot run inside a transaction block" (its `PreventInTransactionBlock`).
-pub(super) fn refuses_transaction(tree: &NodeEnum) -> bool {
-    let has_option = |options: &[Node], wanted: &str| {
-        options.iter().any(|option| match &option.node {
-            Some(NodeEnum::DefElem(option)) => option.defname == wanted,
-            _ => false,
-        })
-    };
-    match tree {
-        NodeEnum::IndexStmt(create) => create.concurrent,
-        NodeEnum::DropStmt(drop) => drop.concurrent,
-        NodeEnum::ReindexStmt(reindex) => {
-            use pg_query::protobuf::ReindexObjectType as Object;
-            let whole = [Object::ReindexObjectSchema, Object::ReindexObjectSystem, Object::ReindexObjectDatabase];
-            has_option(&reindex.params, "concurrently") || whole.iter().any(|kind| *kind as i32 == reindex.kind)
-        }
-        NodeEnum::AlterTableStmt(alter) => alter.cmds.iter().filter_map(command_of).any(|command| {
-            matches!(command.def.as_deref(), Some(Node { node: Some(NodeEnum::PartitionCmd(partition)) }) if partition.concurrent)
-        }),
-        NodeEnum::VacuumStmt(vacuum) => vacuum.is_vacuumcmd,
-        NodeEnum::ClusterStmt(cluster) => cluster.relation.is_none(),
-        NodeEnum::CreateSubscriptionStmt(_) => true,
-        // `CREATE DATABASE` and its like are refused before this is asked.
-        _ => false,
-    }
-}

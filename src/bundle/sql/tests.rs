@@ -156,6 +156,25 @@ fn what_postgresql_refuses_in_a_transaction_is_recognised() {
 }
 
 #[test]
+fn a_concurrent_statement_has_a_twin_for_a_transaction() {
+    for (sql, expected) in [
+        ("CREATE INDEX CONCURRENTLY i ON a (x)", Some("CREATE INDEX              i ON a (x)")),
+        (
+            "/* concurrently */ create unique index concurrently if not exists \"concurrently\" on a (x)",
+            Some("/* concurrently */ create unique index              if not exists \"concurrently\" on a (x)"),
+        ),
+        ("DROP INDEX CONCURRENTLY i", Some("DROP INDEX              i")),
+        ("CREATE INDEX i ON a (x)", None),
+        ("REINDEX TABLE CONCURRENTLY a", None),
+        ("VACUUM a", None),
+    ] {
+        let twin = statements(Kind::Migrations, sql)[0].without_concurrently();
+        assert!(twin.as_ref().is_none_or(|twin| !twin.refuses_transaction()), "{sql}");
+        assert_eq!(twin.map(|twin| twin.text).as_deref(), expected, "{sql}");
+    }
+}
+
+#[test]
 fn nesting_is_bounded_by_an_error_not_by_a_crash() {
     let sql = |depth: usize| format!("SELECT {}1", "1||".repeat(depth));
     let (shallow, deep) = on_deep_stack(|| {
