@@ -205,6 +205,14 @@ pub enum SqlError {
         /// From 1.
         line: usize,
     },
+    /// What the gateway records about the database; a bundle that changed it would be believed.
+    #[error("reading {path}, line {line}: names that begin with _stonescriptdb_gateway_ are the gateway's own")]
+    GatewayTable {
+        /// The file.
+        path: String,
+        /// From 1.
+        line: usize,
+    },
     /// `COPY … FROM STDIN` and `TO STDOUT`: there is nobody who sends or reads the rows.
     #[error("reading {path}, line {line}: COPY from STDIN or to STDOUT, which needs a client that sends or reads rows")]
     CopyStream {
@@ -280,6 +288,9 @@ pub fn read(file: &SourceFile) -> Result<FileFacts, SqlError> {
             }
             facts::Treatment::RefuseCopy => {
                 return Err(SqlError::CopyStream { path: file.path.clone(), line });
+            }
+            facts::Treatment::RefuseOwn => {
+                return Err(SqlError::GatewayTable { path: file.path.clone(), line });
             }
             facts::Treatment::RefuseServerWide => {
                 return Err(SqlError::ServerWide { path: file.path.clone(), line });

@@ -4,7 +4,7 @@ use pg_query::protobuf::{AlterTableStmt, AlterTableType, ConstrType, CreateStmt,
 use pg_query::protobuf::{CommentStmt, Constraint, GrantStmt, RenameStmt};
 use pg_query::{Node, NodeEnum};
 
-use super::walk::{name_parts, references};
+use super::walk::{name_parts, references, touches_own};
 use super::{Class, Object, Reference, Wanted};
 use crate::bundle::Kind;
 
@@ -17,6 +17,8 @@ pub(super) enum Treatment {
     Refuse,
     /// About databases or the server.
     RefuseServerWide,
+    /// About the gateway's own tables.
+    RefuseOwn,
     /// Needs rows from the client.
     RefuseCopy,
 }
@@ -32,6 +34,7 @@ pub(super) fn treatment(kind: Kind, tree: &NodeEnum, first: bool, last: bool) ->
             _ => Treatment::Refuse,
         },
         _ if is_server_wide(tree) => Treatment::RefuseServerWide,
+        _ if touches_own(tree) => Treatment::RefuseOwn,
         _ if is_copy_stream(tree) => Treatment::RefuseCopy,
         // The statements of a migration run one after the other, so a setting has its meaning there; elsewhere each is
         // deployed by itself, wherever its references put it.
