@@ -3,6 +3,7 @@
 
 pub(crate) mod facts;
 pub mod tokens;
+mod transaction;
 mod walk;
 
 pub use self::walk::name_parts;
@@ -156,7 +157,13 @@ impl Statement {
 
     /// Whether PostgreSQL refuses it inside a transaction (`CREATE INDEX CONCURRENTLY`).
     pub fn refuses_transaction(&self) -> bool {
-        facts::refuses_transaction(&self.tree)
+        transaction::refuses(&self.tree)
+    }
+
+    /// The same for a database that nobody uses yet, where it need not get out of anybody's way and fits into a
+    /// transaction. `None` where it does so as it is, or in no way. Positions in the text stay what they are.
+    pub fn without_concurrently(&self) -> Option<Self> {
+        transaction::without_concurrently(self)
     }
 }
 
@@ -193,6 +200,14 @@ pub enum SqlError {
     /// `DROP DATABASE` and the like: a bundle is about one database, and does not know which.
     #[error("reading {path}, line {line}: a bundle may not change other databases or the server")]
     ServerWide {
+        /// The file.
+        path: String,
+        /// From 1.
+        line: usize,
+    },
+    /// What the gateway records about the database; a bundle that changed it would be believed.
+    #[error("reading {path}, line {line}: names that begin with _stonescriptdb_gateway_ are the gateway's own")]
+    GatewayTable {
         /// The file.
         path: String,
         /// From 1.
@@ -273,6 +288,9 @@ pub fn read(file: &SourceFile) -> Result<FileFacts, SqlError> {
             }
             facts::Treatment::RefuseCopy => {
                 return Err(SqlError::CopyStream { path: file.path.clone(), line });
+            }
+            facts::Treatment::RefuseOwn => {
+                return Err(SqlError::GatewayTable { path: file.path.clone(), line });
             }
             facts::Treatment::RefuseServerWide => {
                 return Err(SqlError::ServerWide { path: file.path.clone(), line });

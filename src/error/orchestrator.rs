@@ -123,6 +123,11 @@ fn order_error(error: OrderError, message: String) -> ApiError {
             .with("file", path)
             .with("line", line)
             .with("hint", "take the statement out of the file; whoever runs the server may run it there"),
+        OrderError::Sql(SqlError::GatewayTable { path, line }) => failed
+            .with_code(code_of_file(&path))
+            .with("file", path)
+            .with("line", line)
+            .with("hint", "take the statement out of the file; a bundle may read these tables, and no more"),
         OrderError::Sql(SqlError::CopyStream { path, line }) => failed
             .with_code(code_of_file(&path))
             .with("file", path)

@@ -260,7 +260,7 @@ impl<'a> Deployment<'a> {
                 if !continues {
                     self.retry_waiting().await?;
                 }
-                if statement.refuses_transaction() && self.migrations.is_pending(statement) {
+                if self.migrations.leaves_transaction(statement) {
                     self.check_before_commit(before).await?;
                 }
                 if self.migrations.is_pending(statement) {

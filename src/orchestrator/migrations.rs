@@ -54,6 +54,8 @@ pub struct Migrations<'a> {
     /// File and checksum of the same.
     pending_in_order: Vec<(String, String)>,
     origin: Origin,
+    /// Whether the database is empty at the start.
+    is_new: bool,
     new_database: Option<NewDatabase>,
     /// How many statements of migrations were met, applied ones included.
     met: usize,
@@ -68,19 +70,19 @@ pub struct Migrations<'a> {
     by_path: HashMap<&'a str, Vec<&'a Statement>>,
 }
 
-/// What a new database needs to know to leave out what it has.
+/// What a new database needs to know to leave out what its declaration made.
 struct NewDatabase {
     history: History,
     declared: Option<Declared>,
 }
 
 impl<'a> Migrations<'a> {
-    /// `new_database`: its tables are as declared, so much of the migrations is there already.
+    /// `is_new`: its tables are as declared, so much of the migrations is there already.
     pub async fn new(
         runner: &Runner<'_>,
         script: &'a Script,
         tracked: &Tracked,
-        new_database: bool,
+        is_new: bool,
         origin: &Origin,
     ) -> Result<Self, DeployError> {
         let is_pending = |migration: &&Migration| !tracked.migrations.contains_key(&migration.file);
@@ -92,7 +94,7 @@ impl<'a> Migrations<'a> {
             script.statements.iter().filter(|statement| statement.kind == Kind::Migrations).collect();
         let declares = script.statements.iter().any(|statement| matches!(statement.kind, Kind::Tables | Kind::Types));
         let new_database =
-            (new_database && declares).then(|| NewDatabase { history: History::of(&statements), declared: None });
+            (is_new && declares).then(|| NewDatabase { history: History::of(&statements), declared: None });
         let mut by_path: HashMap<&str, Vec<&Statement>> = HashMap::new();
         for statement in &statements {
             by_path.entry(statement.path.as_str()).or_default().push(statement);
@@ -102,6 +104,7 @@ impl<'a> Migrations<'a> {
             pending,
             pending_in_order,
             origin: origin.clone(),
+            is_new,
             new_database,
             met: 0,
             current: None,
@@ -117,6 +120,13 @@ impl<'a> Migrations<'a> {
         self.pending.contains_key(statement.path.as_str())
     }
 
+    /// Whether a statement will commit what came before it, to run by itself.
+    pub fn leaves_transaction(&self, statement: &Statement) -> bool {
+        self.is_pending(statement)
+            && statement.refuses_transaction()
+            && !(self.is_new && statement.without_concurrently().is_some())
+    }
+
     /// Runs one statement of a migration, if that is pending.
     pub async fn run(&mut self, runner: &Runner<'_>, statement: &'a Statement) -> Result<(), Failure> {
         let at = self.met;
@@ -130,7 +140,7 @@ impl<'a> Migrations<'a> {
         if self.done.get(&migration.file).is_some_and(|done| self.met_in_file <= *done) {
             return Ok(());
         }
-        if statement.refuses_transaction() {
+        if self.leaves_transaction(statement) {
             runner.note(&statement.text);
             return match runner.mode {
                 Mode::Rehearse => {
@@ -140,28 +150,29 @@ impl<'a> Migrations<'a> {
                 Mode::Apply => self.run_outside(runner, statement, migration).await,
             };
         }
-        if self.new_database.is_none() {
+        if !self.is_new {
             // Added just before this transaction, by this deployment or by one that was interrupted.
             let there = new_values::is_there(runner.client, statement).await;
             if there.map_err(|error| Failure::new(statement, &error, 0))? {
                 return Ok(());
             }
         }
-        match &mut self.new_database {
-            None => runner.run(statement).await.map(drop),
-            Some(_) => self.run_in_new(runner, at, statement, &migration.file).await,
+        if !self.is_new {
+            return runner.run(statement).await.map(drop);
         }
+        let alone = statement.without_concurrently();
+        self.run_in_new(runner, at, alone.as_ref().unwrap_or(statement), &migration.file).await
     }
 
     async fn run_in_new(
         &mut self,
         runner: &Runner<'_>,
         at: usize,
-        statement: &'a Statement,
+        statement: &Statement,
         file: &str,
     ) -> Result<(), Failure> {
         let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
-        let Some(new_database) = &mut self.new_database else { return Ok(()) };
+        let Some(new_database) = &mut self.new_database else { return runner.run(statement).await.map(drop) };
         if new_database.declared.is_none() {
             new_database.declared = Some(read_declared(runner.client).await.map_err(failed)?);
         }

@@ -160,6 +160,23 @@ async fn a_migration_that_cannot_run_in_a_transaction_runs_in_its_place() {
 }
 
 #[tokio::test]
+async fn concurrent_indexes_that_are_declared_too_are_left_out_of_a_new_database() {
+    let platform = Platform::new();
+    let bundle =
+        bundle().file("tables/a.sql", "CREATE TABLE a (id int PRIMARY KEY, n int); CREATE INDEX a_n ON a (n);").file(
+            "migrations/001.sql",
+            "CREATE INDEX CONCURRENTLY a_n ON a (n);\nCREATE INDEX CONCURRENTLY a_id ON a (id, n);
+             DROP INDEX CONCURRENTLY a_n;\nDROP INDEX CONCURRENTLY a_id;",
+        );
+    let answer = check_deploys_and_is_stable(&platform, &bundle).await;
+    let skipped = answer.body["migrations_skipped_statements"].as_array().expect("a list");
+    let lines: Vec<_> = skipped.iter().map(|one| one["line"].as_u64()).collect();
+    assert_eq!(lines, [Some(1), Some(3)], "{answer}");
+    let indexes = "SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'a'::regclass ORDER BY 1";
+    assert_eq!(platform.sql().await.column(indexes).await, ["a_n", "a_pkey"]);
+}
+
+#[tokio::test]
 async fn a_failure_after_a_migration_outside_a_transaction_leaves_no_new_database() {
     let platform = Platform::new();
     let bundle = bundle()

@@ -326,3 +326,27 @@ async fn a_bundle_cannot_touch_other_databases_or_the_server() {
     }
     other.sql().await.run("SELECT FROM a").await;
 }
+
+#[tokio::test]
+async fn a_bundle_cannot_touch_the_gateways_own_tables() {
+    let before = bundle().file("tables/a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+    let platform = Platform::new();
+    platform.register(&before).await.ready();
+    let table = "_stonescriptdb_gateway_migrations";
+    for (path, statement, code) in [
+        ("migrations/001.sql", format!("DELETE FROM {table}"), "migration_failed"),
+        ("tables/b.sql", format!("CREATE TABLE public.\"{table}\" (id int)"), "migration_failed"),
+        ("views/v.sql", format!("CREATE VIEW {table} AS SELECT 1"), "migration_failed"),
+        ("seeders/s.sql", format!("INSERT INTO {table} VALUES ('1', '2')"), "migration_failed"),
+        (
+            "functions/f.sql",
+            format!("CREATE TRIGGER x BEFORE DELETE ON {table} EXECUTE FUNCTION f()"),
+            "function_deploy_failed",
+        ),
+    ] {
+        let answer = platform.register(&before.clone().file(path, format!("-- mine\n;\n{statement};"))).await;
+        answer.refused(409, code).at(path, 3).says("the gateway's own");
+    }
+    let reader = format!("CREATE VIEW applied AS SELECT migration_file FROM {table};");
+    platform.register(&before.file("views/v.sql", reader)).await.ready();
+}

@@ -4,7 +4,7 @@ use pg_query::protobuf::{AlterTableStmt, AlterTableType, ConstrType, CreateStmt,
 use pg_query::protobuf::{CommentStmt, Constraint, GrantStmt, RenameStmt};
 use pg_query::{Node, NodeEnum};
 
-use super::walk::{name_parts, references};
+use super::walk::{name_parts, references, touches_own};
 use super::{Class, Object, Reference, Wanted};
 use crate::bundle::Kind;
 
@@ -17,6 +17,8 @@ pub(super) enum Treatment {
     Refuse,
     /// About databases or the server.
     RefuseServerWide,
+    /// About the gateway's own tables.
+    RefuseOwn,
     /// Needs rows from the client.
     RefuseCopy,
 }
@@ -32,6 +34,7 @@ pub(super) fn treatment(kind: Kind, tree: &NodeEnum, first: bool, last: bool) ->
             _ => Treatment::Refuse,
         },
         _ if is_server_wide(tree) => Treatment::RefuseServerWide,
+        _ if touches_own(tree) => Treatment::RefuseOwn,
         _ if is_copy_stream(tree) => Treatment::RefuseCopy,
         // The statements of a migration run one after the other, so a setting has its meaning there; elsewhere each is
         // deployed by itself, wherever its references put it.
@@ -490,31 +493,4 @@ pub fn dropped_names(drop: &pg_query::protobuf::DropStmt) -> Vec<Vec<String>> {
         _ => Vec::new(),
     };
     drop.objects.iter().map(parts).filter(|parts| !parts.is_empty()).collect()
-}
-
-/// Statements of which PostgreSQL says "cannot run inside a transaction block" (its `PreventInTransactionBlock`).
-pub(super) fn refuses_transaction(tree: &NodeEnum) -> bool {
-    let has_option = |options: &[Node], wanted: &str| {
-        options.iter().any(|option| match &option.node {
-            Some(NodeEnum::DefElem(option)) => option.defname == wanted,
-            _ => false,
-        })
-    };
-    match tree {
-        NodeEnum::IndexStmt(create) => create.concurrent,
-        NodeEnum::DropStmt(drop) => drop.concurrent,
-        NodeEnum::ReindexStmt(reindex) => {
-            use pg_query::protobuf::ReindexObjectType as Object;
-            let whole = [Object::ReindexObjectSchema, Object::ReindexObjectSystem, Object::ReindexObjectDatabase];
-            has_option(&reindex.params, "concurrently") || whole.iter().any(|kind| *kind as i32 == reindex.kind)
-        }
-        NodeEnum::AlterTableStmt(alter) => alter.cmds.iter().filter_map(command_of).any(|command| {
-            matches!(command.def.as_deref(), Some(Node { node: Some(NodeEnum::PartitionCmd(partition)) }) if partition.concurrent)
-        }),
-        NodeEnum::VacuumStmt(vacuum) => vacuum.is_vacuumcmd,
-        NodeEnum::ClusterStmt(cluster) => cluster.relation.is_none(),
-        NodeEnum::CreateSubscriptionStmt(_) => true,
-        // `CREATE DATABASE` and its like are refused before this is asked.
-        _ => false,
-    }
 }

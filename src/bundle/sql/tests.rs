@@ -156,6 +156,73 @@ fn what_postgresql_refuses_in_a_transaction_is_recognised() {
 }
 
 #[test]
+fn a_concurrent_statement_has_a_twin_for_a_transaction() {
+    for (sql, expected) in [
+        ("CREATE INDEX CONCURRENTLY i ON a (x)", Some("CREATE INDEX              i ON a (x)")),
+        (
+            "/* concurrently */ create unique index concurrently if not exists \"concurrently\" on a (x)",
+            Some("/* concurrently */ create unique index              if not exists \"concurrently\" on a (x)"),
+        ),
+        ("DROP INDEX CONCURRENTLY i", Some("DROP INDEX              i")),
+        ("CREATE INDEX i ON a (x)", None),
+        ("REINDEX TABLE CONCURRENTLY a", None),
+        ("VACUUM a", None),
+    ] {
+        let twin = statements(Kind::Migrations, sql)[0].without_concurrently();
+        assert!(twin.as_ref().is_none_or(|twin| !twin.refuses_transaction()), "{sql}");
+        assert_eq!(twin.map(|twin| twin.text).as_deref(), expected, "{sql}");
+    }
+}
+
+#[test]
+fn the_gateways_own_tables_are_not_a_bundles_to_change() {
+    let t = "_stonescriptdb_gateway_migrations";
+    for sql in [
+        format!("CREATE TABLE {t} (id int)"),
+        format!("CREATE TABLE public.\"{t}\" (id int)"),
+        format!("CREATE VIEW {t} AS SELECT 1"),
+        format!("CREATE INDEX ON {t} (checksum)"),
+        "CREATE INDEX _stonescriptdb_gateway_i ON a (x)".to_owned(),
+        format!("CREATE TRIGGER x BEFORE INSERT ON {t} EXECUTE FUNCTION f()"),
+        format!("CREATE TABLE a (x text REFERENCES {t})"),
+        format!("CREATE TABLE a () INHERITS ({t})"),
+        format!("ALTER TABLE PUBLIC.{} ADD COLUMN x int", t.to_uppercase()),
+        format!("ALTER TABLE a RENAME TO {t}"),
+        format!("ALTER TABLE {t} RENAME TO a"),
+        format!("DROP TABLE IF EXISTS a, public.{t}"),
+        format!("DROP TRIGGER x ON {t}"),
+        format!("TRUNCATE {t}"),
+        format!("INSERT INTO {t} VALUES ('x')"),
+        format!("UPDATE \"public\".\"{t}\" SET checksum = ''"),
+        format!("DELETE FROM {t}"),
+        format!("MERGE INTO {t} USING a ON true WHEN MATCHED THEN DELETE"),
+        format!("WITH gone AS (DELETE FROM {t} RETURNING 1) SELECT * FROM gone"),
+        format!("SELECT 1 AS x INTO {t}"),
+        format!("COPY {t} FROM '/tmp/x'"),
+        format!("COMMENT ON TABLE {t} IS 'x'"),
+        format!("GRANT ALL ON {t} TO public"),
+        format!("LOCK {t}"),
+        format!("EXPLAIN ANALYZE DELETE FROM {t}"),
+    ] {
+        let file = SourceFile { kind: Kind::Migrations, path: "migrations/a.sql".to_owned(), text: sql.clone() };
+        assert!(matches!(read(&file), Err(SqlError::GatewayTable { line: 1, .. })), "{sql}: {:?}", read(&file));
+    }
+    for sql in [
+        format!("CREATE VIEW v AS SELECT {t}.checksum FROM public.{t} WHERE true"),
+        format!("INSERT INTO a SELECT checksum FROM {t}"),
+        format!("DELETE FROM a USING {t} AS t WHERE t.checksum = a.x"),
+        format!("CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'DELETE FROM {t}'"),
+        format!("CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC DELETE FROM {t}; END"),
+        format!("DO '{t}'"),
+        format!("COMMENT ON TABLE a IS '{t}'"),
+        format!("SELECT '{t}'"),
+        format!("CREATE TABLE \"{}\" (id int)", t.to_uppercase()),
+    ] {
+        assert_eq!(statements(Kind::Migrations, &sql).len(), 1, "{sql}");
+    }
+}
+
+#[test]
 fn nesting_is_bounded_by_an_error_not_by_a_crash() {
     let sql = |depth: usize| format!("SELECT {}1", "1||".repeat(depth));
     let (shallow, deep) = on_deep_stack(|| {

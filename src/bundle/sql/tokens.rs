@@ -68,6 +68,11 @@ fn range(token: &ScanToken) -> std::ops::Range<usize> {
     usize::try_from(token.start).unwrap_or(0)..usize::try_from(token.end).unwrap_or(0)
 }
 
+/// Where the first token of a kind stands.
+pub(super) fn first(sql: &str, kind: Token) -> Option<std::ops::Range<usize>> {
+    scan(sql)?.iter().find(|token| token.token == kind as i32).map(range)
+}
+
 /// `sql` without its comments, and with `?` for every constant. `None` where the scanner does not read it.
 pub(super) fn without_values(sql: &str) -> Option<String> {
     const CONSTANTS: [Token; 6] =

@@ -10,10 +10,32 @@ use super::{Reference, Wanted};
 
 /// Everything that `tree` refers to, in the order in which it is written, duplicates included.
 pub(super) fn references(tree: &impl Serialize) -> Vec<Reference> {
-    let mut walk = Walk { found: Vec::new() };
+    let mut walk = Walk::default();
     // The walk has no way to fail: it writes nothing and accepts every shape.
     let _ = tree.serialize(&mut walk);
     walk.found
+}
+
+/// What the names of the gateway's own tables begin with, in every database.
+const OWN: &str = "_stonescriptdb_gateway_";
+
+/// Whether `tree` has a name of the gateway's own in it, other than to read from it. Bodies of functions are not looked
+/// into.
+pub(super) fn touches_own(tree: &impl Serialize) -> bool {
+    let mut walk = Walk::default();
+    let _ = tree.serialize(&mut walk);
+    walk.touches_own
+}
+
+/// Whether the names in a field of a node are only read from, or are no names.
+fn is_harmless(node: &str, field: &str) -> bool {
+    match node {
+        "AConst" | "ColumnRef" | "TableLikeClause" => true,
+        "CreateFunctionStmt" => matches!(field, "options" | "sql_body"),
+        "DoStmt" => field == "args",
+        "CommentStmt" => field == "comment",
+        _ => matches!(field, "from_clause" | "using_clause" | "source_relation"),
+    }
 }
 
 /// A qualified name as the grammar spells it, `[schema,] name`, out of a list of `String` nodes.
@@ -27,8 +49,12 @@ pub fn name_parts(names: &[pg_query::Node]) -> Vec<String> {
         .collect()
 }
 
+#[derive(Default)]
 struct Walk {
     found: Vec<Reference>,
+    /// How many fields deep it is in what [`is_harmless`].
+    harmless: usize,
+    touches_own: bool,
 }
 
 /// What a part of the tree was, for the node above it: only texts and lists of them matter.
@@ -87,7 +113,7 @@ impl Walk {
     fn push_quoted(&mut self, wanted: Wanted, text: &str) {
         // Anything the scanner takes for a call with this name; what is no name refers to nothing.
         let Ok(tree) = pg_query::parse(&format!("TABLE {text}"), pg_query::ParserOptions::DEFAULT) else { return };
-        let mut inner = Walk { found: Vec::new() };
+        let mut inner = Walk::default();
         let _ = tree.protobuf.serialize(&mut inner);
         if let Some(first) = inner.found.into_iter().next() {
             self.found.push(Reference { wanted, ..first });
@@ -253,6 +279,7 @@ impl<'a> ser::Serializer for &'a mut Walk {
     }
 
     fn serialize_str(self, text: &str) -> Result<Seen, Never> {
+        self.touches_own |= self.harmless == 0 && text.starts_with(OWN);
         Ok(Seen::Text(text.to_owned()))
     }
 
@@ -385,7 +412,10 @@ macro_rules! fields {
             type Error = Never;
 
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Never> {
+                let harmless = usize::from(is_harmless(self.name, key));
+                self.walk.harmless += harmless;
                 let seen = value.serialize(&mut *self.walk)?;
+                self.walk.harmless -= harmless;
                 if !matches!(seen, Seen::Nothing) {
                     self.texts.push((key, seen));
                 }

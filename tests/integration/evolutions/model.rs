@@ -10,6 +10,8 @@ pub(super) type Id = u32;
 #[derive(Clone, Default)]
 pub(super) struct Model {
     last_id: Id,
+    /// No number is given twice, also where its migration's file is gone.
+    last_migration: usize,
     /// Beside `public`.
     pub(super) schemas: Vec<String>,
     pub(super) enums: Vec<EnumType>,
@@ -167,8 +169,8 @@ impl Model {
 
     /// Adds a migration after the others.
     pub(super) fn migrate(&mut self, table: Id, sql: String) {
-        let number = self.migrations.last().map_or(1, |last| last.number + 1);
-        self.migrations.push(Migration { number, table, sql });
+        self.last_migration += 1;
+        self.migrations.push(Migration { number: self.last_migration, table, sql });
     }
 
     /// Whether a database of the version `deployed` loses values by this one, so that the contract wants `force=true`.
