@@ -402,9 +402,9 @@ request /call
 expect "GET where POST is due" 405 '"error":"method_not_allowed"'
 request /health -X DELETE
 expect "DELETE where GET is due" 405 '"error":"method_not_allowed"'
-request /register --http1.0 -F "platform=$platform" -F "schema=@$todos"
+request /register --http1.0 -F "platform=$platform" -F "schema=@$work/next.tar.gz"
 expect "HTTP/1.0" 200 '"status":"ready"'
-request /register -H 'Transfer-Encoding: chunked' -F "platform=$platform" -F "schema=@$todos"
+request /register -H "Transfer-Encoding: chunked" -F "platform=$platform" -F "schema=@$work/next.tar.gz"
 expect "an upload in chunks" 200 '"status":"ready"'
 
 section "The README's quick start, word for word"
