@@ -16,6 +16,9 @@
 //! | `connection`   | a connection that requests share                                          |
 //! | `session`      | a connection of its own for a deployment; statements about databases      |
 //! | `locks`        | one deployment per database at a time                                     |
+//! | `roles`        | the role that each platform's databases belong to                         |
+//! | `role_admission` | making such a role, or judging one that is there                        |
+//! | `hand_over`    | giving a database to its platform's role                                  |
 //! | `server`       | opening connections                                                       |
 //! | `socket`       | a socket that is closed when the server has closed it                     |
 //! | `error`        | what goes wrong                                                           |
@@ -24,6 +27,7 @@ mod budget;
 mod connection;
 mod database;
 mod error;
+mod hand_over;
 mod locks;
 pub mod name;
 mod owner;
@@ -31,6 +35,8 @@ mod pools;
 pub mod quote;
 mod records;
 mod resolve;
+mod role_admission;
+mod roles;
 mod server;
 mod session;
 mod socket;
@@ -47,6 +53,7 @@ pub(crate) use self::error::describe;
 pub use self::locks::DeploymentLock;
 pub use self::owner::{DatabaseInfo, Ownership};
 pub use self::quote::{quote_ident, quote_literal};
+pub use self::roles::Role;
 pub use self::session::Session;
 
 use self::locks::Locks;

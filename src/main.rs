@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use stonescriptdb_gateway::api::state::Gateway;
-use stonescriptdb_gateway::config::{Config, ConfigError, Environment, PostgresSource, VARIABLES};
+use stonescriptdb_gateway::config::{Config, ConfigError, Environment, PlatformRoles, PostgresSource, VARIABLES};
 use stonescriptdb_gateway::databases::{DatabaseError, Databases};
 use stonescriptdb_gateway::embedded::{self, EmbeddedError, EmbeddedOptions, SupervisedPostgres};
 use stonescriptdb_gateway::logging::{self, LogError};
@@ -150,7 +150,9 @@ async fn run_until_stopped(config: Config) -> Result<(), Fatal> {
     let limits = &config.limits;
     let databases =
         Databases::start(postgres.connection().clone(), &config.pool, limits.call_timeout, limits.lock_timeout)?;
-    let app = router::app(Arc::new(Gateway::new(config, databases.clone())));
+    let gateway = Arc::new(Gateway::new(config, databases.clone()));
+    prepare_roles(&gateway, &postgres).await;
+    let app = router::app(gateway);
     info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
     let served = tokio::select! {
         served = server::serve(listener, app, signals.requested()) => served.map_err(Fatal::system("serving")),
@@ -163,6 +165,41 @@ async fn run_until_stopped(config: Config) -> Result<(), Fatal> {
         }
     }
     stop_postgres(postgres, &signals, served).await
+}
+
+/// What can be known of platforms' roles before the first request. An external PostgreSQL may be away, which is no reason
+/// to wait; whoever comes before it is back has the role looked up then.
+async fn prepare_roles(gateway: &Arc<Gateway>, postgres: &Postgres) {
+    gateway.platforms.load_roles().await;
+    let preparing = {
+        let gateway = gateway.clone();
+        async move {
+            gateway.platforms.meet_recorded().await;
+            warn_of_superuser(&gateway).await;
+        }
+    };
+    match postgres {
+        Postgres::Embedded(_) => {
+            // Nobody else uses this server, so platforms have no business in its other databases.
+            if let Err(error) = gateway.databases.close_to_platforms().await {
+                warn!(%error, "the server's own databases are open to platforms");
+            }
+            preparing.await;
+        }
+        Postgres::External(_) => drop(tokio::spawn(preparing)),
+    }
+}
+
+async fn warn_of_superuser(gateway: &Gateway) {
+    if gateway.config.platform_roles == PlatformRoles::Off
+        && let Ok(true) = gateway.databases.gateway_is_superuser().await
+    {
+        warn!(
+            "PLATFORM_ROLES=off and the gateway's role is a superuser: the code that platforms without credentials of \
+             their own upload can do anything on this PostgreSQL server, also to other platforms' databases and to the \
+             server's files; set PLATFORM_ROLES=auto, or register platforms with db_user and db_password"
+        );
+    }
 }
 
 /// PostgreSQL is stopped even if serving has failed; a second signal ends the wait for it.

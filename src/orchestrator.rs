@@ -97,6 +97,7 @@ impl Orchestrator {
                 Some(tenant) => vec![this.existing(Address::new(platform.clone(), Which::Tenant(tenant))?).await?],
                 None => this.databases.of_platform(&platform).await?,
             };
+            this.hand_over(&platform, &names).await?;
             if names.is_empty() {
                 return Err(DeployError::NoDatabase { platform: platform.given().to_owned() });
             }
@@ -159,10 +160,33 @@ impl Orchestrator {
                 }
                 None => this.databases.of_schema(&platform, &schema).await?,
             };
+            this.hand_over(&platform, &names).await?;
             let prepared = Arc::new(this.prepare(&platform, bundle).await?);
             fleet::migrate(&this, names, prepared, wish, events).await
         })
         .await
+    }
+
+    /// Gives the platform's role all databases of the platform, v1's and v2's, that are not its own yet.
+    pub async fn hand_over_all(&self, platform: &Id) -> Result<(), DeployError> {
+        let (this, platform) = (self.clone(), platform.clone());
+        run_to_the_end(async move {
+            let names: Vec<_> = this.databases.list(&platform).await?.into_iter().map(|info| info.name).collect();
+            this.hand_over(&platform, &names).await
+        })
+        .await
+    }
+
+    /// Also before a dry run, which is made as the platform's role: what is in the databases stays as it is.
+    async fn hand_over(&self, platform: &Id, names: &[DatabaseName]) -> Result<(), DeployError> {
+        for name in self.databases.to_hand_over(platform, names).await? {
+            let lock = self.databases.lock(&name).await?;
+            match self.databases.hand_over(platform, &name, &lock).await.map_err(DeployError::from) {
+                Err(error) if error.is_gone() => {}
+                result => result?,
+            }
+        }
+        Ok(())
     }
 
     /// The name of a database that is there and the platform's.
@@ -241,7 +265,9 @@ impl Orchestrator {
     async fn create_claimed(&self, address: &Address, blueprint: Option<&Blueprint>) -> Result<(), DeployError> {
         self.databases.claim(address).await?;
         let template = blueprint.map(|blueprint| DatabaseName::recorded(blueprint.name.clone()));
-        let created = self.databases.create_database(address.name(), template.as_ref(), None).await;
+        let role = self.databases.role_of(address.platform());
+        let owner = role.as_ref().map(|role| role.user.as_str());
+        let created = self.databases.create_database(address.name(), template.as_ref(), owner).await;
         if let Err(error) = created {
             if let Err(second) = self.databases.release(address).await {
                 tracing::warn!(database = %address.name(), error = %second, "the record of a database that could not be made stays");
@@ -264,7 +290,8 @@ impl Orchestrator {
         force: bool,
         lock: &DeploymentLock,
     ) -> Result<Report, DeployError> {
-        let session = self.databases.session(address.name()).await?;
+        self.databases.hand_over(address.platform(), address.name(), lock).await?;
+        let session = self.databases.session_of(address.platform(), address.name()).await?;
         let state = tracking::read_state(&session).await?;
         if let Some(state) = state.as_ref().filter(|state| state.is_at(&bundle.checksum)) {
             session.close().await;

@@ -2,16 +2,20 @@
 //! the blueprints, and the databases brought together. [`Platforms`] is the way in; `api` asks, nothing else does.
 
 mod error;
+mod roles;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use self::error::PlatformsError;
+use self::roles::Without;
 use crate::bundle::Bundle;
+use crate::config::PlatformRoles;
 use crate::databases::name::{Address, Id, Which};
-use crate::databases::{DatabaseInfo, Databases};
+use crate::databases::{DatabaseInfo, Databases, Role};
 use crate::orchestrator::fleet::{Event, Migrated, Wish};
 use crate::orchestrator::{Orchestrator, Report};
 use crate::registry::{PlatformRecord, Registry, RegistryError, SchemaRecord};
@@ -22,6 +26,10 @@ pub struct Platforms {
     registry: Registry,
     databases: Databases,
     orchestrator: Orchestrator,
+    /// `PLATFORM_ROLES`.
+    generates_roles: bool,
+    /// Platforms of which it was asked in vain whether they have a role.
+    without: Arc<Without>,
 }
 
 /// A platform in a list.
@@ -57,12 +65,16 @@ pub struct Created {
 
 impl Platforms {
     /// What it works with.
-    pub fn new(registry: Registry, databases: Databases, orchestrator: Orchestrator) -> Self {
-        Self { registry, databases, orchestrator }
+    pub fn new(registry: Registry, databases: Databases, orchestrator: Orchestrator, roles: PlatformRoles) -> Self {
+        let generates_roles = roles == PlatformRoles::Auto;
+        Self { registry, databases, orchestrator, generates_roles, without: Arc::default() }
     }
 
-    /// Registers a platform.
-    pub async fn register(&self, platform: &Id) -> Result<(), PlatformsError> {
+    /// Registers a platform; with `role`, its databases belong to that from now on.
+    pub async fn register(&self, platform: &Id, role: Option<Role>) -> Result<(), PlatformsError> {
+        if let Some(role) = role {
+            return self.register_with(platform, role).await;
+        }
         let writer = self.registry.writer(platform).await?;
         let known = self.registry.platform(platform).await?;
         if known.as_ref().is_some_and(|record| record.registered) {
@@ -73,7 +85,8 @@ impl Platforms {
             None => PlatformRecord { name: platform.given().to_owned(), registered: true, credentials: None },
         };
         self.registry.write_platform(&writer, record).await?;
-        Ok(())
+        drop(writer);
+        self.meet(platform).await
     }
 
     /// Stores a bundle under a name, once it is known to deploy; the version before stays until then.
@@ -84,6 +97,7 @@ impl Platforms {
         {
             return Err(PlatformsError::OtherSpelling { given: schema.given().to_owned(), stored: stored.name });
         }
+        self.meet(platform).await?;
         let warnings = self.orchestrator.validate(platform, &bundle).await?;
         let writer = self.registry.writer(platform).await?;
         let record = self.registry.write_schema(&writer, platform, schema, bundle).await?;
@@ -126,6 +140,7 @@ impl Platforms {
         let started = Instant::now();
         let (platform, schema) = self.stored(&address).await?;
         let bundle = self.bundle(&platform, &schema).await?;
+        self.meet(&platform).await?;
         let report = self.orchestrator.create(address.clone(), bundle).await?;
         let execution_time_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Created { report, database: address.name().to_string(), execution_time_ms })
@@ -142,6 +157,7 @@ impl Platforms {
     ) -> Result<Migrated, PlatformsError> {
         self.known(&platform).await?;
         let bundle = self.bundle(&platform, &schema).await?;
+        self.meet(&platform).await?;
         let migrated = self.orchestrator.migrate_stored(platform, schema, database, bundle, wish, events).await?;
         Ok(migrated)
     }

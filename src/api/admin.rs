@@ -88,6 +88,7 @@ pub(crate) async fn create_tenant(
     let tenant = Id::parse("tenant_id", fields.required("tenant_id")?)?;
     let address = Address::new(platform, Which::Tenant(tenant))?;
     notes.note_address(&address);
+    gateway.platforms.meet(address.platform()).instrument(notes.span()).await?;
     let creation = gateway.orchestrator.create_tenant(address.clone());
     creation.instrument(notes.span()).await?;
     let database = address.name().to_string();

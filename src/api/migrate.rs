@@ -41,6 +41,7 @@ pub(crate) async fn migrate_databases(
     };
     let wish = Wish { force: upload.flag("force")?, dry_run: upload.flag("dry_run")? };
     let bundle = upload.into_bundle(FIELDS, &gateway).await?;
+    gateway.platforms.meet_again(&platform).instrument(notes.span()).await?;
     let (events, heard) = unbounded_channel();
     let span = notes.span();
     let migration = async move { gateway.orchestrator.migrate(platform, tenant, bundle, wish, events).await };

@@ -13,8 +13,8 @@ use super::json::{self, Fields};
 use super::notes::Notes;
 use super::state::Gateway;
 use super::upload::{Expected, Upload};
-use crate::databases::DatabaseInfo;
 use crate::databases::name::{Id, Which};
+use crate::databases::{DatabaseInfo, Role};
 use crate::error::ApiError;
 use crate::platforms::PlatformSummary;
 use crate::registry::SchemaRecord;
@@ -39,11 +39,23 @@ pub(crate) async fn register_platform(
     let fields = Fields::parse(&json::read(request).await?)?;
     let platform = Id::parse("platform", fields.required("platform")?)?;
     notes.note_platform(&platform);
-    gateway.platforms.register(&platform).instrument(notes.span()).await?;
+    let role = read_role(&fields)?;
+    let has_dedicated_credentials = role.is_some();
+    gateway.platforms.register(&platform, role).instrument(notes.span()).await?;
     let platform = platform.given().to_owned();
     let message = format!("registered {platform}; POST /platform/{platform}/schema stores a schema");
-    let answer = PlatformRegistered { status: "registered", platform, has_dedicated_credentials: false, message };
+    let answer = PlatformRegistered { status: "registered", platform, has_dedicated_credentials, message };
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// `db_user` and `db_password`: both or neither.
+fn read_role(fields: &Fields) -> Result<Option<Role>, ApiError> {
+    match (fields.optional("db_user")?, fields.optional("db_password")?) {
+        (None, None) => Ok(None),
+        (Some(user), Some(password)) => Ok(Some(Role::new(user.to_owned(), password.to_owned()))),
+        (Some(_), None) => Err(ApiError::invalid_request("db_user is given without db_password; send both or neither")),
+        (None, Some(_)) => Err(ApiError::invalid_request("db_password is given without db_user; send both or neither")),
+    }
 }
 
 /// The answer of [`store_schema`].

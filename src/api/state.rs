@@ -32,7 +32,8 @@ impl Gateway {
         let access = AccessRules::new(&config.access);
         let orchestrator = Orchestrator::new(databases.clone(), config.limits.lock_timeout);
         let registry = Registry::new(&config.data_dir);
-        let platforms = Platforms::new(registry, databases.clone(), orchestrator.clone());
+        let roles = config.platform_roles;
+        let platforms = Platforms::new(registry, databases.clone(), orchestrator.clone(), roles);
         Self { config, databases, orchestrator, platforms, started: Instant::now(), access }
     }
 

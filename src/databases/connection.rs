@@ -47,6 +47,8 @@ pub(super) struct Connection {
 pub(super) struct Manager {
     pub(super) pools: Weak<Pools>,
     pub(super) database: DatabaseName,
+    /// The platform whose role opens it; none: the gateway's own role does.
+    pub(super) role_of: Option<String>,
     pub(super) purpose: Purpose,
     /// The database's identity; a name that was dropped and made again has another one.
     pub(super) oid: Option<u32>,
@@ -62,7 +64,9 @@ impl managed::Manager for Manager {
         // Read first: what is deployed while the connection opens makes it an old one.
         let generation = self.generation.load(Ordering::Acquire);
         let permit = pools.permit(&self.database).await?;
-        let link = pools.server.open(&self.database, self.purpose, permit).await?;
+        let role = self.role_of.as_deref().map(|platform| pools.role(platform)).transpose()?;
+        let opened = pools.server.open(&self.database, self.purpose, permit, role.as_ref()).await;
+        let link = pools.judged(opened, self.role_of.as_deref(), role.as_ref())?;
         if let Some(expected) = self.oid {
             let row = link
                 .client

@@ -22,6 +22,8 @@ type Derived = RwLock<Option<Arc<dyn Any + Send + Sync>>>;
 pub struct Database {
     pub(super) name: DatabaseName,
     pub(super) platform: String,
+    /// Whether it belongs to the platform's role, as which it is then opened; else as the gateway's own.
+    pub(super) as_role: bool,
     /// PostgreSQL's identity of the database; none for the gateway's own, which may be made again.
     pub(super) oid: Option<u32>,
     pub(super) lane: LaneId,
@@ -45,6 +47,7 @@ impl std::fmt::Debug for Database {
 pub(super) struct Parts {
     pub(super) name: DatabaseName,
     pub(super) platform: String,
+    pub(super) as_role: bool,
     pub(super) oid: Option<u32>,
     pub(super) lane: LaneId,
     pub(super) limit: usize,
@@ -54,15 +57,17 @@ pub(super) struct Parts {
 
 impl Database {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { name, platform, oid, lane, limit, pools, now } = parts;
+        let Parts { name, platform, as_role, oid, lane, limit, pools, now } = parts;
         let generation = Arc::new(Generation::default());
         let purpose = if oid.is_some() { Purpose::Calls } else { Purpose::Control };
-        let manager = Manager { pools, database: name.clone(), purpose, oid, generation: generation.clone() };
+        let role_of = as_role.then(|| platform.clone());
+        let manager = Manager { pools, database: name.clone(), role_of, purpose, oid, generation: generation.clone() };
         // The most recently used connection is taken first, so that the others get old enough to be closed.
         let pool = Pool::builder(manager).max_size(limit).queue_mode(QueueMode::Lifo).build();
         Arc::new(Self {
             name,
             platform,
+            as_role,
             oid,
             lane,
             limit,

@@ -76,6 +76,22 @@ pub enum DatabaseError {
         /// Its words.
         cause: String,
     },
+    /// A role that cannot be a platform's.
+    #[error("{reason}")]
+    RoleRefused {
+        /// Which and why, for the client.
+        reason: String,
+    },
+    /// PostgreSQL did not let a platform's role in.
+    #[error("PostgreSQL does not let the platform's role {role} in: {cause}")]
+    RoleShutOut {
+        /// The role.
+        role: String,
+        /// PostgreSQL's code.
+        sqlstate: String,
+        /// For the log.
+        cause: String,
+    },
     /// Dropped since it was looked up, or dropped and made again.
     #[error("the database {database} was dropped")]
     Gone {
@@ -126,14 +142,23 @@ impl DatabaseError {
     }
 
     /// What PostgreSQL's refusal of a connection means.
-    pub(super) fn of_connecting(database: &DatabaseName, error: &tokio_postgres::Error) -> Self {
+    pub(super) fn of_connecting(database: &DatabaseName, error: &tokio_postgres::Error, role: Option<String>) -> Self {
         let cause = describe(error);
         match error.code() {
             Some(code) if *code == SqlState::INVALID_CATALOG_NAME => Self::Gone { database: database.clone() },
             Some(code) if code.code().starts_with("53") => Self::ServerFull { sqlstate: code.code().to_owned(), cause },
+            Some(code) if is_about_the_role(code) && role.is_some() => {
+                Self::RoleShutOut { role: role.unwrap_or_default(), sqlstate: code.code().to_owned(), cause }
+            }
             _ => Self::Unreachable { cause },
         }
     }
+}
+
+/// A password that does not open the role, a role that may not log in or is gone, a database that is closed to it.
+fn is_about_the_role(code: &SqlState) -> bool {
+    [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION, SqlState::INSUFFICIENT_PRIVILEGE]
+        .contains(code)
 }
 
 /// An error of tokio-postgres with its cause, which its own `Display` leaves out.

@@ -108,7 +108,7 @@ impl Databases {
         let database = DatabaseName::gateway();
         let ticket = self.pools.ticket(LaneId::CONTROL, CONTROL_CONNECTIONS, &database).await?;
         let permit = self.pools.permit(&database).await?;
-        let link = self.pools.server.open(&database, Purpose::Control, permit).await?;
+        let link = self.pools.server.open(&database, Purpose::Control, permit, None).await?;
         let holder = Arc::new(Holder { link, _ticket: ticket });
         if current.replace(holder.clone()).is_none() {
             tokio::spawn(close_when_idle(Arc::downgrade(&self.locks)));

@@ -19,7 +19,8 @@ use super::connection::Pooled;
 use super::database::{Database, Parts};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
-use super::server::Server;
+use super::roles::{Role, Roles};
+use super::server::{Link, Server};
 use crate::config::PoolConfig;
 
 /// Connections to the gateway's own database, the one that holds the deployment locks among them.
@@ -34,6 +35,8 @@ pub(super) struct Pools {
     pub(super) server: Server,
     pub(super) budget: Arc<Budget>,
     pub(super) config: PoolConfig,
+    /// As whom platforms' databases are opened.
+    pub(super) roles: Roles,
     /// One permit for every connection that the server may have.
     sockets: Arc<Semaphore>,
     by_name: RwLock<HashMap<DatabaseName, Arc<Database>>>,
@@ -50,6 +53,7 @@ impl Pools {
             server,
             budget: Budget::new(total, 2.min(total - 1)),
             config: config.clone(),
+            roles: Roles::default(),
             sockets: Arc::new(Semaphore::new(total)),
             by_name: RwLock::default(),
             control: OnceLock::new(),
@@ -63,7 +67,7 @@ impl Pools {
     pub(super) fn control(self: &Arc<Self>) -> Arc<Database> {
         let control = self.control.get_or_init(|| {
             let name = DatabaseName::gateway();
-            let database = self.make(name.clone(), String::new(), None);
+            let database = self.make(name.clone(), String::new(), None, false);
             // Among the others, so that its idle connections give way like theirs.
             self.by_name.write().unwrap_or_else(PoisonError::into_inner).insert(name, database.clone());
             database
@@ -77,17 +81,45 @@ impl Pools {
     }
 
     /// The entry of a database that was looked up; takes the place of one with another identity or owner.
-    pub(super) fn entry(self: &Arc<Self>, name: &DatabaseName, platform: &str, oid: u32) -> Arc<Database> {
+    pub(super) fn entry(
+        self: &Arc<Self>,
+        name: &DatabaseName,
+        platform: &str,
+        oid: u32,
+        as_role: bool,
+    ) -> Arc<Database> {
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = by_name.get(name) {
-            if known.oid == Some(oid) && known.platform == platform && known.is_current() {
+            let same = known.oid == Some(oid) && known.platform == platform && known.as_role == as_role;
+            if same && known.is_current() {
                 return known.clone();
             }
             known.retire();
         }
-        let database = self.make(name.clone(), platform.to_owned(), Some(oid));
+        let database = self.make(name.clone(), platform.to_owned(), Some(oid), as_role);
         by_name.insert(name.clone(), database.clone());
         database
+    }
+
+    /// The role of a platform that has one. Never the gateway's own instead: uploaded code would run as that.
+    pub(super) fn role(&self, platform: &str) -> Result<Role, DatabaseError> {
+        self.roles.get(platform).ok_or_else(|| DatabaseError::Unreachable {
+            cause: format!("the role of the platform {platform} is not known; the registry has to be read again"),
+        })
+    }
+
+    /// What came of opening a connection as a platform's role: one that was not let in is forgotten, because its
+    /// password or the platform's role may have changed, so that the next request looks it up again.
+    pub(super) fn judged(
+        &self,
+        opened: Result<Link, DatabaseError>,
+        platform: Option<&str>,
+        role: Option<&Role>,
+    ) -> Result<Link, DatabaseError> {
+        if let (Err(DatabaseError::RoleShutOut { .. }), Some(platform), Some(role)) = (&opened, platform, role) {
+            self.roles.forget(platform, role);
+        }
+        opened
     }
 
     /// Forgets the database of that name, which was dropped.
@@ -107,7 +139,7 @@ impl Pools {
         database.retire();
     }
 
-    fn make(self: &Arc<Self>, name: DatabaseName, platform: String, oid: Option<u32>) -> Arc<Database> {
+    fn make(self: &Arc<Self>, name: DatabaseName, platform: String, oid: Option<u32>, as_role: bool) -> Arc<Database> {
         let (lane, limit) = match oid {
             None => (LaneId::CONTROL, CONTROL_CONNECTIONS),
             Some(_) => {
@@ -115,7 +147,8 @@ impl Pools {
                 (lane, self.config.max_connections_per_pool.max(1))
             }
         };
-        Database::new(Parts { name, platform, oid, lane, limit, pools: Arc::downgrade(self), now: self.now() })
+        let (pools, now) = (Arc::downgrade(self), self.now());
+        Database::new(Parts { name, platform, as_role, oid, lane, limit, pools, now })
     }
 
     /// A connection of the database's pool.

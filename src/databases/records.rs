@@ -112,7 +112,7 @@ impl Databases {
 
     async fn open_control(&self, database: &DatabaseName) -> Result<Link, DatabaseError> {
         let permit = self.pools.permit(database).await?;
-        self.pools.server.open(database, Purpose::Control, permit).await
+        self.pools.server.open(database, Purpose::Control, permit, None).await
     }
 
     async fn make_own_database(&self, database: &DatabaseName) -> Result<(), DatabaseError> {

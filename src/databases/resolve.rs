@@ -13,7 +13,7 @@ use tokio_postgres::Row;
 use super::Databases;
 use super::database::Database;
 use super::error::DatabaseError;
-use super::name::{Address, DatabaseName, Which};
+use super::name::{Address, DatabaseName, Id, Which};
 
 /// How long an id that is not the name of a database stands for another one before it is looked up again: another
 /// gateway may have made a database of that name.
@@ -56,6 +56,8 @@ struct Candidate {
     platform: String,
     stored: bool,
     oid: Option<u32>,
+    /// The role that owns it.
+    owner: Option<String>,
 }
 
 impl Databases {
@@ -78,11 +80,23 @@ impl Databases {
             let reason = "is on record but no longer on the server; register it again".to_owned();
             return Err(DatabaseError::NotFound { database: candidate.name, reason });
         };
-        let database = self.pools.entry(&candidate.name, platform, oid);
+        let as_role = self.belongs_to_role(&candidate, address.platform()).await?;
+        let database = self.pools.entry(&candidate.name, platform, oid, as_role);
         if candidate.name != *address.name() {
             self.routes.insert(address.name(), &database);
         }
         Ok(database)
+    }
+
+    /// Whether the database is opened as the platform's role. One that was made before the platform had it is handed over
+    /// first: its code must not go on running as another.
+    async fn belongs_to_role(&self, candidate: &Candidate, platform: &Id) -> Result<bool, DatabaseError> {
+        let Some(role) = self.role_of(platform) else { return Ok(false) };
+        if candidate.owner.as_ref() != Some(&role.user) {
+            let lock = self.lock(&candidate.name).await?;
+            self.hand_over(platform, &candidate.name, &lock).await?;
+        }
+        Ok(true)
     }
 
     async fn choose(&self, address: &Address) -> Result<Candidate, DatabaseError> {
@@ -110,7 +124,8 @@ impl Databases {
         let control = self.control().await?;
         let statement = control
             .prepare_cached(
-                "SELECT r.name, r.platform, r.schema_name IS NOT NULL AS stored, d.oid
+                "SELECT r.name, r.platform, r.schema_name IS NOT NULL AS stored, d.oid,
+                        pg_catalog.pg_get_userbyid(d.datdba)::text AS owner
                  FROM public.databases AS r
                  LEFT JOIN pg_catalog.pg_database AS d ON d.datname = r.name
                  WHERE r.name = $1
@@ -152,5 +167,6 @@ fn read_candidate(row: &Row) -> Candidate {
         platform: row.get("platform"),
         stored: row.get("stored"),
         oid: row.get("oid"),
+        owner: row.get("owner"),
     }
 }

@@ -18,6 +18,7 @@ use tokio_postgres::{CancelToken, Client, Config, Connection, NoTls, SimpleQuery
 
 use super::error::DatabaseError;
 use super::name::DatabaseName;
+use super::roles::Role;
 use super::socket::{Endpoint, Socket};
 
 /// Connecting to one address, where the configuration says nothing else.
@@ -40,6 +41,8 @@ pub(super) enum Purpose {
     Control,
     /// Deployments: no time limit, but one for waiting on a lock.
     Deployment,
+    /// The gateway's own role in a platform's database, which finds nothing there by its bare name.
+    Inside,
 }
 
 /// How to reach PostgreSQL.
@@ -85,18 +88,23 @@ impl Server {
         names.into_iter().map(|name| DatabaseName::recorded(name.to_owned())).collect()
     }
 
-    /// Opens a connection in a task of its own: a request that gives up half-way neither leaves a backend behind that
+    /// Opens a connection as `role`, else as the gateway's own, in a task of its own: a request that gives up half-way neither leaves a backend behind that
     /// nobody counts nor frees its permit too early.
     pub(super) async fn open(
         &self,
         database: &DatabaseName,
         purpose: Purpose,
         permit: OwnedSemaphorePermit,
+        role: Option<&Role>,
     ) -> Result<Link, DatabaseError> {
-        let config = self.session_config(database, purpose);
+        let mut config = self.session_config(database, purpose);
+        if let Some(role) = role {
+            config.user(&role.user).password(role.password());
+        }
+        let user = role.map(|role| role.user.clone());
         let database = database.clone();
         let opening = tokio::spawn(async move {
-            let (client, connection, endpoint) = connect(&config).await.map_err(|error| error.of(&database))?;
+            let (client, connection, endpoint) = connect(&config).await.map_err(|error| error.of(&database, user))?;
             let (in_use, unused) = oneshot::channel();
             let closed = tokio::spawn(drive(connection, unused, permit));
             Ok(Link { client, endpoint, closed, in_use })
@@ -113,6 +121,10 @@ impl Server {
             Purpose::Control => {
                 ("stonescriptdb-gateway control", format!("-c statement_timeout=0 -c lock_timeout={lock_timeout}"))
             }
+            Purpose::Inside => (
+                "stonescriptdb-gateway control",
+                format!("-c statement_timeout=0 -c lock_timeout={lock_timeout} -c search_path=pg_catalog -c role=none"),
+            ),
             Purpose::Deployment => (
                 "stonescriptdb-gateway deployment",
                 format!(
@@ -184,10 +196,10 @@ enum ConnectError {
 }
 
 impl ConnectError {
-    fn of(self, database: &DatabaseName) -> DatabaseError {
+    fn of(self, database: &DatabaseName, role: Option<String>) -> DatabaseError {
         match self {
             Self::Io { endpoint, error } => DatabaseError::Unreachable { cause: format!("{endpoint}: {error}") },
-            Self::Postgres(error) => DatabaseError::of_connecting(database, &error),
+            Self::Postgres(error) => DatabaseError::of_connecting(database, &error, role),
         }
     }
 }

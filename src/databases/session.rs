@@ -8,7 +8,7 @@ use tokio_postgres::error::SqlState;
 use super::Databases;
 use super::budget::{LaneId, Ticket};
 use super::error::DatabaseError;
-use super::name::DatabaseName;
+use super::name::{DatabaseName, Id};
 use super::quote::quote_ident;
 use super::server::{Link, Purpose};
 
@@ -69,15 +69,26 @@ impl Databases {
         (total - total / 4).max(1)
     }
 
-    /// A connection of its own to a database, whether it has an owner or not.
+    /// A connection of its own to a database, whether it has an owner or not, as the gateway's own role.
     pub async fn session(&self, database: &DatabaseName) -> Result<Session, DatabaseError> {
         let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
         let permit = self.pools.permit(database).await?;
-        let link = self.pools.server.open(database, Purpose::Deployment, permit).await?;
+        let link = self.pools.server.open(database, Purpose::Deployment, permit, None).await?;
         Ok(Session::new(link, ticket))
     }
 
-    /// Makes a database: a copy of `template`, which nobody may be connected to, or an empty one in UTF-8.
+    /// The same as the platform's role, where it has one: for everything that runs uploaded code.
+    pub async fn session_of(&self, platform: &Id, database: &DatabaseName) -> Result<Session, DatabaseError> {
+        let Some(role) = self.role_of(platform) else { return self.session(database).await };
+        let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
+        let permit = self.pools.permit(database).await?;
+        let opened = self.pools.server.open(database, Purpose::Deployment, permit, Some(&role)).await;
+        let link = self.pools.judged(opened, Some(platform.normal()), Some(&role))?;
+        Ok(Session::new(link, ticket))
+    }
+
+    /// Makes a database: a copy of `template`, which nobody may be connected to, or an empty one in UTF-8. One with an
+    /// `owner` is closed to everybody else.
     pub async fn create_database(
         &self,
         name: &DatabaseName,
@@ -94,7 +105,17 @@ impl Databases {
         }
         let made = self.administer(&sql).await?;
         self.pools.forget(name);
-        let Err(error) = made else { return Ok(()) };
+        let Err(error) = made else {
+            if owner.is_none() {
+                return Ok(());
+            }
+            let closed = self.close_to_others(name).await;
+            if closed.is_err() {
+                // Not to be left open; the first error is the one that matters.
+                let _ = self.drop_database(name).await;
+            }
+            return closed;
+        };
         match (error.code(), template) {
             (Some(code), _) if *code == SqlState::DUPLICATE_DATABASE => {
                 Err(DatabaseError::Exists { database: name.clone() })
@@ -137,7 +158,7 @@ impl Databases {
     }
 
     /// Runs a statement about a database. These take long, so one connection is always left for the short ones.
-    async fn administer(&self, sql: &str) -> Result<Result<(), tokio_postgres::Error>, DatabaseError> {
+    pub(super) async fn administer(&self, sql: &str) -> Result<Result<(), tokio_postgres::Error>, DatabaseError> {
         let _turn = self.administering.acquire().await.map_err(|_| DatabaseError::Closed)?;
         let control = self.control().await?;
         // Cancelled half-way it must not go back to the pool with the statement running.

@@ -9,7 +9,14 @@ impl From<DatabaseError> for ApiError {
         let message = error.to_string();
         let about = |code, database: &DatabaseName| Self::new(code, &message).with("database", database.as_str());
         match &error {
-            DatabaseError::Name(_) | DatabaseError::Ambiguous { .. } => Self::invalid_request(message),
+            DatabaseError::Name(_) | DatabaseError::Ambiguous { .. } | DatabaseError::RoleRefused { .. } => {
+                Self::invalid_request(message)
+            }
+            DatabaseError::RoleShutOut { .. } => {
+                let told =
+                    "PostgreSQL does not let the platform's role in; the gateway looks it up again, so try again";
+                Self::new(ErrorCode::ConnectionFailed, told).logging(message)
+            }
             DatabaseError::OtherSpelling { database, .. } => about(ErrorCode::InvalidRequest, database),
             DatabaseError::NotFound { database, .. } => about(ErrorCode::DatabaseNotFound, database),
             DatabaseError::Gone { database } => about(ErrorCode::DatabaseNotFound, database),

@@ -17,7 +17,7 @@ impl From<PlatformsError> for ApiError {
             PlatformsError::AlreadyRegistered { platform } => {
                 Self::new(ErrorCode::AlreadyRegistered, message).with("platform", platform)
             }
-            PlatformsError::OtherSpelling { .. } => Self::invalid_request(message),
+            PlatformsError::OtherSpelling { .. } | PlatformsError::Credentials { .. } => Self::invalid_request(message),
             PlatformsError::Deploy(error) => error.into(),
             PlatformsError::Registry(error) => error.into(),
             PlatformsError::Database(error) => error.into(),

@@ -23,7 +23,7 @@ use crate::bundle::Bundle;
 use crate::bundle::order::Target;
 use crate::bundle::sql::tokens::checksum_bytes;
 use crate::databases::name::{DatabaseName, Id};
-use crate::databases::{Databases, DeploymentLock};
+use crate::databases::{Databases, DeploymentLock, Role};
 
 /// Part of a blueprint's name: raised when the gateway's own tables or what it leaves in a database change, so that
 /// blueprints made before are not used again.
@@ -58,7 +58,8 @@ impl Blueprints {
         bundle: &Bundle,
         lock_timeout: Duration,
     ) -> Result<Arc<Blueprint>, DeployError> {
-        let name = name_of(platform, &bundle.checksum);
+        let role = databases.role_of(platform);
+        let name = name_of(platform, &bundle.checksum, role.as_ref());
         if let Some(known) = self.known(&name) {
             return Ok(known);
         }
@@ -68,7 +69,7 @@ impl Blueprints {
         }
         let blueprint = match read_recorded(databases, &name).await? {
             Some(recorded) => recorded,
-            None => build(databases, &name, platform, bundle, lock_timeout, &lock).await?,
+            None => build(databases, &name, platform, role.as_ref(), bundle, lock_timeout, &lock).await?,
         };
         let blueprint = Arc::new(blueprint);
         self.lock().insert(name, blueprint.clone());
@@ -82,7 +83,8 @@ impl Blueprints {
         platform: &Id,
         bundle_checksum: &str,
     ) -> Result<Option<Blueprint>, DeployError> {
-        read_recorded(databases, &name_of(platform, bundle_checksum)).await
+        let role = databases.role_of(platform);
+        read_recorded(databases, &name_of(platform, bundle_checksum, role.as_ref())).await
     }
 
     /// Marks the blueprint of a bundle as that of a stored schema, and no longer the one before it.
@@ -94,7 +96,8 @@ impl Blueprints {
         bundle_checksum: &str,
     ) -> Result<(), DeployError> {
         let control = databases.control().await?;
-        let name = name_of(platform, bundle_checksum);
+        let role = databases.role_of(platform);
+        let name = name_of(platform, bundle_checksum, role.as_ref());
         control
             .execute(
                 "UPDATE blueprints
@@ -124,8 +127,10 @@ impl Blueprints {
     }
 }
 
-fn name_of(platform: &Id, bundle_checksum: &str) -> DatabaseName {
-    let digest = checksum_bytes(format!("{LAYOUT} {} {bundle_checksum}", platform.normal()).as_bytes());
+/// What is in a blueprint belongs to the platform's role, and to that of its copies: another role, another blueprint.
+fn name_of(platform: &Id, bundle_checksum: &str, role: Option<&Role>) -> DatabaseName {
+    let owner = role.map(|role| format!(" {}", role.user)).unwrap_or_default();
+    let digest = checksum_bytes(format!("{LAYOUT} {} {bundle_checksum}{owner}", platform.normal()).as_bytes());
     DatabaseName::blueprint(&digest)
 }
 
@@ -147,15 +152,17 @@ async fn build(
     databases: &Databases,
     name: &DatabaseName,
     platform: &Id,
+    role: Option<&Role>,
     bundle: &Bundle,
     lock_timeout: Duration,
     lock: &DeploymentLock,
 ) -> Result<Blueprint, DeployError> {
     let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
     databases.drop_database(name).await?;
-    databases.create_database(name, None, None).await?;
+    databases.create_database(name, None, role.map(|role| role.user.as_str())).await?;
     let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
     let goal = Goal {
+        databases,
         script: &script,
         target: Target::NewDatabase,
         declared: None,
@@ -165,11 +172,11 @@ async fn build(
         lock_timeout,
         lock,
     };
-    let built = fill(databases, name, goal).await;
+    let built = fill(databases, platform, name, goal).await;
     let recorded = match built {
         Ok(Outcome { report, catalog, .. }) => {
             let blueprint = Blueprint { name: name.to_string(), report, catalog };
-            record(databases, &blueprint, platform, bundle).await.map(|()| blueprint)
+            record(databases, &blueprint, platform, role, bundle).await.map(|()| blueprint)
         }
         Err(error) => Err(error),
     };
@@ -188,8 +195,13 @@ async fn build(
     }
 }
 
-async fn fill(databases: &Databases, name: &DatabaseName, goal: Goal<'_>) -> Result<Outcome, DeployError> {
-    let session = databases.session(name).await?;
+async fn fill(
+    databases: &Databases,
+    platform: &Id,
+    name: &DatabaseName,
+    goal: Goal<'_>,
+) -> Result<Outcome, DeployError> {
+    let session = databases.session_of(platform, name).await?;
     let result = attempts::deploy(databases, &session, goal).await;
     let settled = if result.is_ok() { settle_sequences(&session).await } else { Ok(()) };
     // A template may have no connections but the copier's.
@@ -204,8 +216,10 @@ async fn fill(databases: &Databases, name: &DatabaseName, goal: Goal<'_>) -> Res
 /// logged at once. A copy inherits the sequence but not the log's promise, so after a crash it would give out values a
 /// second time. `setval` leaves nothing promised: the first draw in each copy is logged there.
 async fn settle_sequences(client: &Client) -> Result<(), DeployError> {
+    // Those of an extension that the gateway installed are not the platform's to set.
     let settle = "SELECT setval(seqrelid::regclass, pg_sequence_last_value(seqrelid)) FROM pg_sequence
-                  WHERE pg_sequence_last_value(seqrelid) IS NOT NULL";
+                  WHERE CASE WHEN has_sequence_privilege(seqrelid, 'UPDATE')
+                             THEN pg_sequence_last_value(seqrelid) IS NOT NULL ELSE false END";
     client.execute(settle, &[]).await.map(drop).map_err(DeployError::own("settling the sequences of the blueprint"))
 }
 
@@ -213,6 +227,7 @@ async fn record(
     databases: &Databases,
     blueprint: &Blueprint,
     platform: &Id,
+    role: Option<&Role>,
     bundle: &Bundle,
 ) -> Result<(), DeployError> {
     let report = serde_json::to_string(blueprint).unwrap_or_default();
@@ -220,9 +235,9 @@ async fn record(
     control
         .execute(
             "INSERT INTO blueprints (name, platform, bundle_checksum, owner_role, report)
-             VALUES ($1, $2, $3, current_user, $4::text::jsonb)
+             VALUES ($1, $2, $3, coalesce($5, current_user), $4::text::jsonb)
              ON CONFLICT (name) DO UPDATE SET report = excluded.report, built_at = now(), last_used_at = now()",
-            &[&blueprint.name, &platform.normal(), &bundle.checksum, &report],
+            &[&blueprint.name, &platform.normal(), &bundle.checksum, &report, &role.map(|role| role.user.as_str())],
         )
         .await
         .map_err(DeployError::own("recording the blueprint"))?;

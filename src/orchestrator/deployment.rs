@@ -34,11 +34,13 @@ use super::{extensions, risk, seeders, shape};
 use crate::bundle::Kind;
 use crate::bundle::order::{Script, Target};
 use crate::bundle::sql::{Object, Statement};
-use crate::databases::{DeploymentLock, quote_ident};
+use crate::databases::{Databases, DeploymentLock, quote_ident};
 
 /// What to bring a database to.
 #[derive(Clone, Copy)]
 pub struct Goal<'a> {
+    /// For what the platform's role may not do.
+    pub databases: &'a Databases,
     /// Read for `target`.
     pub script: &'a Script,
     /// Whether the database is empty.
@@ -214,7 +216,7 @@ impl<'a> Deployment<'a> {
     }
 
     async fn install_extensions(&mut self) -> Result<(), DeployError> {
-        let changes = extensions::install(&self.runner, &self.goal.script.extensions).await?;
+        let changes = extensions::install(&self.runner, self.goal.databases, &self.goal.script.extensions).await?;
         self.report.extensions_installed = changes.len();
         self.record.changes.extend(changes);
         Ok(())

@@ -95,12 +95,13 @@ async fn plan(
     for (at, group) in groups.iter().enumerate() {
         match rehearsal::rehearse(orchestrator, group, prepared, wish.force).await {
             Ok(mut outcome) => {
-                look::count_rows_at_risk(orchestrator, group, &mut outcome.validation, width).await?;
+                look::count_rows_at_risk(orchestrator, &prepared.platform, group, &mut outcome.validation, width)
+                    .await?;
                 progress.changes(outcome.validation.clone());
                 plans.push(Plan::Possible(Box::new(outcome)));
             }
             Err(DeployError::Blocked { mut validation }) => {
-                look::count_rows_at_risk(orchestrator, group, &mut validation, width).await?;
+                look::count_rows_at_risk(orchestrator, &prepared.platform, group, &mut validation, width).await?;
                 progress.changes(*validation);
                 blocked = true;
                 let forced = match wish.dry_run {
@@ -190,7 +191,7 @@ async fn apply_one(
 ) -> Result<DatabaseReport, DeployError> {
     let started = Instant::now();
     let lock = orchestrator.databases.lock(database).await?;
-    let session = orchestrator.databases.session(database).await?;
+    let session = orchestrator.databases.session_of(&prepared.platform, database).await?;
     let state = tracking::read_state(&session).await?;
     if state.as_ref().is_some_and(|state| state.is_at(&prepared.origin.bundle_checksum)) {
         session.close().await;

@@ -78,7 +78,8 @@ impl Prepared {
         let script = self.script(target).await?;
         let declared = Some(&self.blueprint.catalog);
         let lock_timeout = self.lock_timeout;
-        let goal = Goal { script, target, declared, force, mode, origin: &self.origin, lock_timeout, lock: place.lock };
+        let (databases, origin, lock) = (place.databases, &self.origin, place.lock);
+        let goal = Goal { databases, script, target, declared, force, mode, origin, lock_timeout, lock };
         attempts::deploy(place.databases, place.client, goal).await
     }
 

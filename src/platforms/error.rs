@@ -33,6 +33,12 @@ pub enum PlatformsError {
         /// As it was given then.
         stored: String,
     },
+    /// Credentials that cannot be a platform's.
+    #[error("{reason}")]
+    Credentials {
+        /// Why not, without the password.
+        reason: String,
+    },
     /// A deployment, or a bundle that does not deploy.
     #[error(transparent)]
     Deploy(#[from] DeployError),

@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 use tracing::Instrument;
 
 use crate::bundle::sql::tokens::checksum_bytes;
-use crate::databases::name::DatabaseName;
+use crate::databases::name::{DatabaseName, Id};
 use crate::orchestrator::diff::SchemaValidation;
 use crate::orchestrator::error::DeployError;
 use crate::orchestrator::prepared::Prepared;
@@ -94,7 +94,7 @@ pub async fn at_all(
 }
 
 async fn look(orchestrator: &Orchestrator, name: &DatabaseName, prepared: &Prepared) -> Result<Seen, DeployError> {
-    let session = match orchestrator.databases.session(name).await.map_err(DeployError::from) {
+    let session = match orchestrator.databases.session_of(&prepared.platform, name).await.map_err(DeployError::from) {
         Err(error) if error.is_gone() => return Ok(Seen::Gone),
         session => session?,
     };
@@ -128,6 +128,7 @@ async fn read_key(client: &Client, state: Option<State>) -> Result<Key, DeployEr
 /// Sums up, over the databases of a group, the rows that hold a value which would be lost.
 pub async fn count_rows_at_risk(
     orchestrator: &Orchestrator,
+    platform: &Id,
     group: &Group,
     validation: &mut SchemaValidation,
     width: usize,
@@ -139,9 +140,9 @@ pub async fn count_rows_at_risk(
     validation.dataloss_changes.iter_mut().for_each(|change| change.rows_at_risk = None);
     let uncounted = validation.clone();
     let counts = group.databases.clone().into_iter().map(|name| {
-        let (orchestrator, mut validation) = (orchestrator.clone(), uncounted.clone());
+        let (orchestrator, platform, mut validation) = (orchestrator.clone(), platform.clone(), uncounted.clone());
         async move {
-            let session = match orchestrator.databases.session(&name).await.map_err(DeployError::from) {
+            let session = match orchestrator.databases.session_of(&platform, &name).await.map_err(DeployError::from) {
                 Err(error) if error.is_gone() => return Ok(Vec::new()),
                 session => session?,
             };

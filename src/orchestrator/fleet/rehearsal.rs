@@ -61,9 +61,11 @@ async fn on_copy(
     // Two that rehearse the same come one after the other, and what a crash left gives way.
     let lock = databases.lock(&copy).await?;
     databases.drop_database(&copy).await?;
-    databases.create_database(&copy, Some(&DatabaseName::recorded(older.name.clone())), None).await?;
+    let role = databases.role_of(&prepared.platform);
+    let owner = role.as_ref().map(|role| role.user.as_str());
+    databases.create_database(&copy, Some(&DatabaseName::recorded(older.name.clone())), owner).await?;
     let result = async {
-        let session = databases.session(&copy).await?;
+        let session = databases.session_of(&prepared.platform, &copy).await?;
         let state = tracking::read_state(&session).await?;
         let result = prepared.deploy(Place::new(databases, &session, &lock), state.as_ref(), Mode::Apply, force).await;
         session.close().await;
@@ -84,7 +86,7 @@ async fn in_place(
     force: bool,
 ) -> Result<Outcome, DeployError> {
     let lock = orchestrator.databases.lock(database).await?;
-    let session = orchestrator.databases.session(database).await?;
+    let session = orchestrator.databases.session_of(&prepared.platform, database).await?;
     let state = tracking::read_state(&session).await?;
     let result = prepared
         .deploy(Place::new(&orchestrator.databases, &session, &lock), state.as_ref(), Mode::Rehearse, force)

@@ -1,0 +1,114 @@
+//! Giving a database to its platform's role: one that was made by hand, or while roles were off, or for another role.
+//!
+//! The only place besides the installation of extensions where the gateway works inside a platform's database as itself.
+//! So nothing here calls what is in there: the catalog is read with an empty path, event triggers do not fire, and
+//! `ALTER … OWNER TO` runs no code of the object's. (`REASSIGN OWNED` would do the same in one word, but refuses where a
+//! superuser that owns the server's own objects is the owner.)
+
+use super::Databases;
+use super::budget::LaneId;
+use super::error::DatabaseError;
+use super::locks::DeploymentLock;
+use super::name::{DatabaseName, Id};
+use super::quote::quote_ident;
+use super::roles::Role;
+use super::server::Purpose;
+use super::session::Session;
+
+/// One statement for each object that one of the roles `$1` owns; see the file.
+const STATEMENTS: &str = include_str!("hand_over.sql");
+
+impl Databases {
+    /// The databases among `names` that are not the platform's role's alone yet; none where it has no role.
+    pub async fn to_hand_over(
+        &self,
+        platform: &Id,
+        names: &[DatabaseName],
+    ) -> Result<Vec<DatabaseName>, DatabaseError> {
+        let Some(role) = self.role_of(platform) else { return Ok(Vec::new()) };
+        let names: Vec<&str> = names.iter().map(DatabaseName::as_str).collect();
+        let control = self.control().await?;
+        let rows = control
+            .query(
+                "SELECT d.datname FROM pg_catalog.pg_database AS d
+                 WHERE d.datname = ANY ($1)
+                   AND (pg_catalog.pg_get_userbyid(d.datdba) <> $2
+                        OR EXISTS (SELECT FROM pg_catalog.aclexplode(
+                                           coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) AS acl
+                                   WHERE acl.grantee = 0))
+                 ORDER BY d.datname",
+                &[&names, &role.user],
+            )
+            .await
+            .map_err(DatabaseError::step("asking whose databases are"))?;
+        Ok(rows.iter().map(|row| DatabaseName::recorded(row.get(0))).collect())
+    }
+
+    /// Hands the database over, if the platform has a role and it is not that role's alone yet.
+    pub async fn hand_over(
+        &self,
+        platform: &Id,
+        database: &DatabaseName,
+        _lock: &DeploymentLock,
+    ) -> Result<(), DatabaseError> {
+        let Some(role) = self.role_of(platform) else { return Ok(()) };
+        if self.to_hand_over(platform, std::slice::from_ref(database)).await?.is_empty() {
+            return Ok(());
+        }
+        let former = self.owner_of(database).await?;
+        // The objects first: if that fails or is cut short, the database's owner says that it is still to be done.
+        self.hand_over_objects(database, &role, former).await?;
+        let (name, owner) = (quote_ident(database.as_str()), quote_ident(&role.user));
+        let step = DatabaseError::step("giving the database to its platform's role");
+        self.administer(&format!("ALTER DATABASE {name} OWNER TO {owner}")).await?.map_err(&step)?;
+        self.close_to_others(database).await?;
+        self.pools.forget(database);
+        tracing::info!(database = %database, role = role.user, "the database was handed over to its platform's role");
+        Ok(())
+    }
+
+    /// Nobody but its owner (and superusers) may connect to the database.
+    pub(super) async fn close_to_others(&self, database: &DatabaseName) -> Result<(), DatabaseError> {
+        let sql = format!("REVOKE ALL ON DATABASE {} FROM PUBLIC", quote_ident(database.as_str()));
+        self.administer(&sql).await?.map_err(DatabaseError::step("closing the database to other roles"))
+    }
+
+    async fn owner_of(&self, database: &DatabaseName) -> Result<String, DatabaseError> {
+        let control = self.control().await?;
+        let query = "SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = $1";
+        let row = control.query_opt(query, &[&database.as_str()]).await;
+        let row = row.map_err(DatabaseError::step("asking whose the database is"))?;
+        Ok(row.ok_or_else(|| DatabaseError::Gone { database: database.clone() })?.get(0))
+    }
+
+    async fn hand_over_objects(
+        &self,
+        database: &DatabaseName,
+        role: &Role,
+        former: String,
+    ) -> Result<(), DatabaseError> {
+        let step = DatabaseError::step("giving the database's objects to its platform's role");
+        let session = self.session_inside(database).await?;
+        let gateway: String = session.query_one("SELECT current_user::text", &[]).await.map_err(&step)?.get(0);
+        let owners: Vec<String> = [gateway, former].into_iter().filter(|owner| *owner != role.user).collect();
+        let rows = session.query(STATEMENTS, &[&owners, &role.user]).await.map_err(&step)?;
+        let statements: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
+        // One message is one transaction.
+        let done = session.batch_execute(&statements.join(";\n")).await.map_err(&step);
+        session.close().await;
+        done
+    }
+
+    /// A session of the gateway's own role in a platform's database, in which nothing of the platform's is found by its
+    /// bare name and no trigger fires. Event triggers are superusers' only, and only a superuser may silence them.
+    pub async fn session_inside(&self, database: &DatabaseName) -> Result<Session, DatabaseError> {
+        let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
+        let permit = self.pools.permit(database).await?;
+        let link = self.pools.server.open(database, Purpose::Inside, permit, None).await?;
+        let session = Session::new(link, ticket);
+        let silence = "SELECT pg_catalog.set_config('session_replication_role', 'replica', false)
+                       FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper";
+        session.query(silence, &[]).await.map_err(DatabaseError::step("preparing the gateway's own session"))?;
+        Ok(session)
+    }
+}
