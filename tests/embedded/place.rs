@@ -272,6 +272,11 @@ impl Gateway {
         self.child.id().cast_signed()
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address.expect("it listens")
+    }
+
     pub(crate) fn wait_until_listening(&mut self) {
         let line = self.wait_for_line("listening on http://");
         let address = line.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next());
@@ -300,7 +305,7 @@ impl Gateway {
 
     /// Opens a connection and sends `text`.
     pub(crate) fn send_bytes(&self, text: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(self.address.expect("it listens")).unwrap();
+        let mut stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.write_all(text.as_bytes()).unwrap();
         stream

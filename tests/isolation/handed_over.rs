@@ -1,0 +1,57 @@
+//! Databases that were made while roles were off, or by hand.
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::place::{Place, Who};
+use crate::web::Web;
+
+/// One object of each kind that has an owner.
+const EVERYTHING: &[(&str, &str)] = &[
+    ("types/kinds.sql", "CREATE TYPE mood AS ENUM ('a'); CREATE TYPE pair AS (x int, y int); CREATE DOMAIN small AS int CHECK (VALUE < 9);
+                         CREATE TYPE span AS RANGE (subtype = float8);"),
+    ("tables/t.sql", "CREATE TABLE t (id serial PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY, m mood);
+                      CREATE SEQUENCE free_one; CREATE STATISTICS s ON id, n FROM t;"),
+    ("views/v.sql", "CREATE VIEW v AS SELECT id FROM t; CREATE MATERIALIZED VIEW mv AS SELECT id FROM t;"),
+    ("functions/who.sql", "CREATE FUNCTION who() RETURNS text LANGUAGE sql AS $$ SELECT session_user::text $$;"),
+    ("functions/definer.sql", "CREATE FUNCTION definer() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$ SELECT current_user::text $$;"),
+    ("functions/proc.sql", "CREATE PROCEDURE proc() LANGUAGE sql AS $$ SELECT 1 $$;
+                            CREATE AGGREGATE total(int) (sfunc = int4pl, stype = int);
+                            CREATE FUNCTION plus(pair, pair) RETURNS int LANGUAGE sql AS $$ SELECT $1.x + $2.x $$;
+                            CREATE OPERATOR +++ (leftarg = pair, rightarg = pair, function = plus);"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_the_time_without_roles_is_its_platforms_with_all_that_is_in_it() {
+    let place = Place::new(Who::possible()[0]);
+    let gateway = place.start(&[("PLATFORM_ROLES", "off")]);
+    gateway.wait_until_healthy();
+    let web = Web::new(gateway.address());
+    web.register("a", EVERYTHING).await;
+    assert_eq!(web.value("a", "definer", json!([])).await, "stonescriptdb");
+    let output = gateway.stop(Signal::SIGTERM);
+    assert!(output.contains("PLATFORM_ROLES=off and the gateway's role is a superuser"), "{output}");
+
+    let gateway = place.start(&[]);
+    gateway.wait_until_healthy();
+    let web = Web::new(gateway.address());
+    assert_eq!(web.value("a", "who", json!([])).await, "stonescriptdb-a");
+    assert_eq!(web.value("a", "definer", json!([])).await, "stonescriptdb-a");
+    let others = "SELECT coalesce(string_agg(x, ', '), 'none') FROM (
+        SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relowner::regrole::text NOT LIKE '%-a\"'
+        UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proowner::regrole::text NOT LIKE '%-a\"'
+        UNION ALL SELECT typname FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typowner::regrole::text NOT LIKE '%-a\"'
+        UNION ALL SELECT oprname FROM pg_operator WHERE oprnamespace = 'public'::regnamespace AND oprowner::regrole::text NOT LIKE '%-a\"'
+        UNION ALL SELECT stxname FROM pg_statistic_ext WHERE stxowner::regrole::text NOT LIKE '%-a\"') AS left_over (x)";
+    let look = format!("CREATE FUNCTION left_over() RETURNS text LANGUAGE sql AS $look$ {others} $look$;");
+    let files: Vec<_> = EVERYTHING.iter().copied().chain([("functions/left_over.sql", look.as_str())]).collect();
+    let (status, body) = web.upload("/migrate", &[("platform", "a")], &files).await;
+    assert_eq!((status, &body["databases"][0]["status"]), (200, &json!("completed")), "{body}");
+    assert_eq!(web.value("a", "left_over", json!([])).await, "none");
+
+    // Made by hand, by the superuser: the first to register has it.
+    let client = place.connect().await;
+    client.batch_execute("CREATE DATABASE hand_main").await.unwrap();
+    web.register("hand", EVERYTHING).await;
+    assert_eq!(web.value("hand", "who", json!([])).await, "stonescriptdb-hand");
+}

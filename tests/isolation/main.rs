@@ -1,0 +1,13 @@
+//! Platforms' roles, tried by the real program: what uploaded code cannot reach, whose everything is, and what is refused
+//! as credentials. Each test has a gateway and a PostgreSQL of its own.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
+
+mod attempts;
+mod credentials;
+mod external;
+mod handed_over;
+#[path = "../embedded/place.rs"]
+#[expect(dead_code, reason = "shared with the tests of the program's start and stop")]
+mod place;
+mod web;
