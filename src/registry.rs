@@ -36,6 +36,9 @@ pub use self::schema::SchemaRecord;
 use crate::bundle::Bundle;
 use crate::databases::name::Id;
 
+#[cfg(test)]
+mod tests;
+
 /// The embedded cluster's folder in `DATA_DIR`.
 const RESERVED: &str = "postgres";
 
