@@ -26,7 +26,7 @@ pub(crate) async fn call_function(
     let request = parse(body).await?;
     notes.note_platform(request.platform());
     notes.note_database(request.database_name().to_string());
-    gateway.platforms.recall(request.platform()).await?;
+    gateway.platforms.meet_again(request.platform()).await?;
     let answer = call::run(&gateway.databases, request).await?;
     notes.note_database(answer.database.to_string());
     let body = match answer.body {

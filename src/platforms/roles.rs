@@ -98,8 +98,16 @@ impl Platforms {
         Ok(())
     }
 
-    /// At the start: what the registry knows. Opens no connection; a damaged record is told of and passed over.
+    /// At the start: what the registry knows. Opens no connection; what is damaged is named, and hides nothing else.
     pub async fn load_roles(&self) {
+        match self.registry.check().await {
+            Ok(damaged) => {
+                for error in damaged {
+                    tracing::error!(%error, "what is stored of a platform is damaged");
+                }
+            }
+            Err(error) => tracing::error!(%error, "the registry cannot be read"),
+        }
         match self.registry.platforms().await {
             Ok(records) => {
                 for record in records {
