@@ -5,6 +5,7 @@
 #   ./scripts/bench.sh             every benchmark there is
 #   ./scripts/bench.sh register    new databases, further tenants, and the same bundle once more
 #   ./scripts/bench.sh fleet       one bundle for 100 databases at once; BENCH_TENANTS=500 for another number
+#   ./scripts/bench.sh call        calls beside an HTTP echo and pgbench; memory with BENCH_KNOWN=1000 databases
 #
 # BENCH_PAIRS=15 takes 15 turns instead of 7, which is the least that makes a median mean something. A benchmark NAME is a file
 # scripts/bench/NAME.sh with a function bench_NAME, and stands in the list below.
@@ -17,12 +18,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 exec </dev/null
 
-benchmarks=(register fleet)
+benchmarks=(register fleet call)
 chosen=("$@")
 ((${#chosen[@]})) || chosen=("${benchmarks[@]}")
 for name in "${chosen[@]}"; do
     [[ " ${benchmarks[*]} " == *" $name "* ]] || fail "no benchmark $name; there are: ${benchmarks[*]}"
 done
+# Usage: chose NAME
+chose() { [[ " ${chosen[*]} " == *" $1 "* ]]; }
 pairs=${BENCH_PAIRS:-7}
 if ! [[ $pairs =~ ^[0-9]+$ ]] || ((pairs < 7 || pairs > 1000)); then
     fail "BENCH_PAIRS=$pairs: expected 7 to 1000"
@@ -31,6 +34,11 @@ fi
 tenants=${BENCH_TENANTS:-100}
 if ! [[ $tenants =~ ^[0-9]+$ ]] || ((tenants < 2 || tenants > 5000)); then
     fail "BENCH_TENANTS=$tenants: expected 2 to 5000"
+fi
+
+known=${BENCH_KNOWN:-1000}
+if ! [[ $known =~ ^[0-9]+$ ]] || ((known < 1 || known > 5000)); then
+    fail "BENCH_KNOWN=$known: expected 1 to 5000"
 fi
 
 # What the user has set for a gateway of his own is not for this one.
@@ -44,12 +52,20 @@ want_command tar tar
 want_command stdbuf coreutils
 want_postgres
 [[ -x $(postgres_bin_dir)/psql ]] || want_command psql postgresql-client
+if chose call; then
+    want_command wrk wrk
+    # A PostgreSQL of one's own may come without it.
+    [[ -x $(postgres_bin_dir)/pgbench ]] || want_command pgbench postgresql-contrib
+fi
 find_cargo
 install_missing
 
+disk=3000
+if chose fleet; then ((disk += 10 * tenants)); fi
+if chose call; then ((disk += 10 * known)); fi
 free=$(df -Pk "${TMPDIR:-/tmp}" | awk 'NR == 2 { print int($4 / 1024) }')
-((free >= 3000 + 10 * tenants)) ||
-    fail "${TMPDIR:-/tmp} has $free MiB free, and the databases need $((3000 + 10 * tenants)); set TMPDIR to another folder"
+((free >= disk)) ||
+    fail "${TMPDIR:-/tmp} has $free MiB free, and the databases need $disk; set TMPDIR to another folder"
 
 say "Building the gateway; the first time takes a few minutes" >&2
 cargo build --release --locked || fail "the build failed; cargo's last lines say why"
@@ -64,6 +80,7 @@ source "$root/scripts/bench/measure.sh"
 source "$root/scripts/bench/server.sh"
 clean_up() {
     close_session
+    ! declare -F stop_echo >/dev/null || stop_echo
     stop_gateway
     rm -rf "$work"
 }
@@ -77,7 +94,8 @@ for name in "${chosen[@]}"; do
     source "$root/scripts/bench/$name.sh"
     "bench_$name"
 done
-print_table
+! [[ -s $work/table ]] || print_table
+! declare -F print_calls >/dev/null || print_calls
 say ""
 describe_machine
 say "$pairs turns, of short ones more. Times are medians; the ratio is the median of the turns' ratios, with the lowest and the highest. Load" \

@@ -5,7 +5,7 @@
 //! 128,000 waiting lines, further ones are dropped).
 
 use std::fs::DirBuilder;
-use std::io::{self, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,10 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
 use crate::config::LogConfig;
+
+/// Lines that wait are written together, which at thousands of requests per second saves a system call for each. The
+/// writing thread flushes as soon as none waits.
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// Older files than this many days are removed.
 const KEPT_FILES: usize = 30;
@@ -49,7 +53,7 @@ pub struct LogGuard {
 /// Sets the log of this process up.
 pub fn init(config: &LogConfig) -> Result<LogGuard, LogError> {
     let filter = EnvFilter::try_new(&config.filter)?;
-    let (stdout, stdout_worker) = tracing_appender::non_blocking(io::stdout());
+    let (stdout, stdout_worker) = tracing_appender::non_blocking(BufWriter::with_capacity(BATCH_BYTES, io::stdout()));
     let mut workers = vec![stdout_worker];
     let mut file = None;
     if let Some(dir) = &config.dir {
@@ -78,5 +82,5 @@ fn open_files(dir: &Path) -> Result<(NonBlocking, WorkerGuard), LogError> {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         refuse(cause.unwrap_or_else(|| error.to_string()))
     })?;
-    Ok(tracing_appender::non_blocking(files))
+    Ok(tracing_appender::non_blocking(BufWriter::with_capacity(BATCH_BYTES, files)))
 }

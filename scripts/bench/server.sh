@@ -23,6 +23,8 @@ start_gateway() {
     fi
     psql=$(postgres_bin_dir)/psql
     [[ -x $psql ]] || psql=psql
+    pgbench=$(postgres_bin_dir)/pgbench
+    [[ -x $pgbench ]] || pgbench=pgbench
     # All of them words of the environment: a password has no place on a command line.
     PGHOST=$data/postgres PGPORT=5432 PGUSER=stonescriptdb PGPASSWORD=$(<"$data/.postgres-password")
     export PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE=postgres PGCONNECT_TIMEOUT=10

@@ -25,10 +25,10 @@ pub(crate) async fn call_function(
     let body = json::read(request).await?;
     let request = parse(body).await?;
     notes.note_platform(request.platform());
-    notes.note_database(request.database_name().to_string());
+    notes.note_database(request.database_name().as_str());
     gateway.platforms.meet_again(request.platform()).await?;
     let answer = call::run(&gateway.databases, request).await?;
-    notes.note_database(answer.database.to_string());
+    notes.note_database(answer.database.as_str());
     let body = match answer.body {
         AnswerBody::Complete(json) => Body::from(json),
         AnswerBody::Streamed(chunks) => Body::from_stream(chunks),

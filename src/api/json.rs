@@ -2,6 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::Request;
+use axum::http::header;
 use serde_json::{Map, Value};
 
 use super::{body, flags};
@@ -13,6 +14,10 @@ pub(super) const MAX_JSON_BYTES: usize = 32 * 1024 * 1024;
 /// The body, if it may be JSON by its type. `text/plain` and none at all are what simple clients send; a form is not
 /// JSON, although `curl -d` says form where it is told nothing else, so the answer tells what to write.
 pub(super) async fn read(request: Request) -> Result<Bytes, ApiError> {
+    // What nearly every request says, word for word.
+    if request.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes() == b"application/json") {
+        return body::read_whole(request, MAX_JSON_BYTES).await;
+    }
     match body::content_type(request.headers()).as_deref() {
         None | Some("application/json" | "text/plain") => {}
         Some(essence) if essence.starts_with("application/") && essence.ends_with("+json") => {}

@@ -42,22 +42,29 @@ impl Notes {
     /// The database that is asked for, and its platform.
     pub(super) fn note_address(&self, address: &Address) {
         self.note_platform(address.platform());
-        self.note_database(address.name().to_string());
+        self.note_database(address.name().as_str());
     }
 
     /// The database that is asked for.
-    pub(super) fn note_database(&self, name: String) {
-        self.change(|noted| noted.database = Some(name));
+    pub(super) fn note_database(&self, name: &str) {
+        self.change(|noted| {
+            // A call asks for the database that serves it, nearly always.
+            if noted.database.as_deref() != Some(name) {
+                noted.database = Some(name.to_owned());
+            }
+        });
     }
 
     /// For work that logs on its own, so that its lines bear the request's id and names.
     pub(super) fn span(&self) -> tracing::Span {
-        let Noted { request_id, platform, database, .. } = self.read();
-        tracing::info_span!("request", request_id, platform, database)
+        self.read(|Noted { request_id, platform, database, .. }| {
+            tracing::info_span!("request", request_id, platform, database)
+        })
     }
 
-    pub(super) fn read(&self) -> Noted {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Looks at what was told; nobody waits for the lock, because the handler has ended.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Noted) -> T) -> T {
+        look(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn change(&self, change: impl FnOnce(&mut Noted)) {

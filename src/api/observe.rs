@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{FutureExt, Stream};
 
 use super::answer::Failure;
-use super::notes::Notes;
+use super::notes::{Noted, Notes};
 use super::state::Gateway;
 use crate::error::ApiError;
 
@@ -105,7 +105,17 @@ impl LogLine {
 
     fn write(&mut self, outcome: Outcome, status: Option<StatusCode>, error: Option<&str>, cause: Option<&str>) {
         self.is_written = true;
-        let noted = self.notes.read();
+        self.notes.read(|noted| self.write_line(outcome, noted, status, error, cause));
+    }
+
+    fn write_line(
+        &self,
+        outcome: Outcome,
+        noted: &Noted,
+        status: Option<StatusCode>,
+        error: Option<&str>,
+        cause: Option<&str>,
+    ) {
         macro_rules! line {
             ($level:ident, $text:literal) => {
                 tracing::$level!(

@@ -4,6 +4,7 @@
 
 mod deployments;
 mod errors;
+mod failover;
 mod locks;
 mod owners;
 mod params;

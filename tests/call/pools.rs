@@ -46,7 +46,7 @@ async fn connections_never_exceed_the_budget() {
     let pool = PoolConfig { max_total_connections: 10, max_connections_per_pool: 3, ..wide_pools() };
     let databases = start_on(&server, &pool);
     let platform = platform();
-    let addresses = Arc::new(tenants(&databases, &platform, 30).await);
+    let addresses = Arc::new(tenants(&databases, &platform, 100).await);
     let client = connect_to(&server, "postgres").await;
     let done = Arc::new(AtomicBool::new(false));
     let served = Arc::new(AtomicUsize::new(0));

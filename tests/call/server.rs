@@ -83,7 +83,7 @@ pub(crate) fn start() -> Server {
 /// The same with further settings, each `name=value`.
 pub(crate) fn start_with(settings: &[&str]) -> Server {
     let settings = [SETTINGS, settings].concat().join(" ");
-    let mut child = shell(&settings).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
+    let mut child = shell(SCRIPT, &settings).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
     let orders = child.stdin.take().expect("a pipe");
     let answers = BufReader::new(child.stdout.take().expect("a pipe"));
     let mut process = Process { orders, answers, _child: child };
@@ -93,16 +93,17 @@ pub(crate) fn start_with(settings: &[&str]) -> Server {
     Server { config, folder, process: Mutex::new(process) }
 }
 
-fn shell(settings: &str) -> Command {
+/// A shell that runs a script as a user whom PostgreSQL takes.
+pub(crate) fn shell(script: &str, settings: &str) -> Command {
     // PostgreSQL refuses to be run by root.
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
     let mut command = if is_root {
         let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--", "sh", "-c", SCRIPT]);
+        command.args(["-u", "postgres", "--", "sh", "-c", script]);
         command
     } else {
         let mut command = Command::new("sh");
-        command.args(["-c", SCRIPT]);
+        command.args(["-c", script]);
         command
     };
     command.env("BIN", bin_dir()).env("SETTINGS", settings).current_dir("/");

@@ -1,6 +1,6 @@
 //! What a call leaves behind: nothing that the next one could see, and nothing that goes on running.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stonescriptdb_gateway::config::PoolConfig;
 
@@ -92,15 +92,19 @@ async fn a_client_that_hangs_up_has_its_query_cancelled() {
     let request = stonescriptdb_gateway::call::parse_request(request.as_bytes()).unwrap();
     let call = stonescriptdb_gateway::call::run(&platform.databases, request);
     assert!(tokio::time::timeout(Duration::from_millis(300), call).await.is_err());
-    assert_eq!(platform.rows("zone", "").await, r#"[{"zone":"UTC"}]"#);
+    let hung_up = Instant::now();
     eventually("the query is cancelled", async || active().await == 0).await;
+    assert!(hung_up.elapsed() < Duration::from_secs(1), "{:?}", hung_up.elapsed());
+    assert_eq!(platform.rows("zone", "").await, r#"[{"zone":"UTC"}]"#);
     // While its rows are on their way.
     let request = format!(r#"{{"platform":"{}","function":"many"}}"#, platform.name);
     let request = stonescriptdb_gateway::call::parse_request(request.as_bytes()).unwrap();
     let answer = stonescriptdb_gateway::call::run(&platform.databases, request).await.unwrap();
     assert_eq!(active().await, 1);
     drop(answer);
+    let hung_up = Instant::now();
     eventually("the query is cancelled", async || active().await == 0).await;
+    assert!(hung_up.elapsed() < Duration::from_secs(1), "{:?}", hung_up.elapsed());
     assert_eq!(platform.rows("zone", "").await, r#"[{"zone":"UTC"}]"#);
     assert!(platform.databases.health().await.total_connections <= 3);
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "a helper of a test fails like an assertion: with a message, at once")]
 
 mod archive;
+mod bad_calls;
 mod both;
 mod changes;
 mod crash;

@@ -201,6 +201,12 @@ pub(crate) async fn post_json(path: &str, body: Value) -> Answer {
     Answer::of(request.send().await.expect("the gateway answers")).await
 }
 
+/// A `POST` with any bytes that claim to be JSON.
+pub(crate) async fn post_bytes(path: &str, body: impl Into<Vec<u8>>) -> Answer {
+    let request = client().post(format!("{}{path}", gateway().url)).header("Content-Type", "application/json");
+    Answer::of(request.body(body.into()).send().await.expect("the gateway answers")).await
+}
+
 /// A `GET`.
 pub(crate) async fn get(path: &str) -> Answer {
     let request = client().get(format!("{}{path}", gateway().url));

@@ -1,0 +1,196 @@
+# shellcheck shell=bash
+# POST /call beside the two things that it is made of: an HTTP echo of the same bodies, and pgbench calling the same
+# function in prepared statements. All share the machine's cores, so a call can take no less than both together, and the
+# rate can be no higher than 1/(1/echo + 1/pgbench). To be sourced by scripts/bench.sh; bench_call is the way in.
+
+: "${root:?}" "${work:?}" "${pairs:?}" "${url:?}" "${known:?}" "${gateway:?}" "${pgbench:?}"
+
+# How long each of the three is measured in a turn.
+call_seconds=2
+call_connections=(1 16 64)
+echo_pid=
+
+bench_call() {
+    say "Building the echo" >&2
+    call_yardstick=$(build_echo)
+    make_callable
+    start_echo
+    say "Calling: $((pairs + 1)) turns of $((${#call_connections[@]} * 6 * call_seconds)) seconds" >&2
+    local turn connections
+    for ((turn = 0; turn <= pairs; turn++)); do
+        for connections in "${call_connections[@]}"; do
+            measure_calls one "$connections"
+            measure_calls hundred "$connections"
+        done
+    done
+    stop_echo
+    judge_calls
+    measure_memory
+    judge_memory
+}
+
+build_echo() {
+    cargo build --release --locked --bench echo --message-format=json 2>"$work/echo.build" |
+        sed -nE 's/.*"executable":"([^"]*echo[^"]*)".*/\1/p' | tail -n 1
+    ((PIPESTATUS[0] == 0)) || fail "the build of the echo failed: $(tail -n 3 "$work/echo.build")"
+}
+
+# A table of a thousand rows and more, and a function that returns one of them, or a hundred.
+make_callable() {
+    local folder=$work/calls/postgresql name upper
+    mkdir -p "$folder"/{tables,functions}
+    printf '%s\n' "CREATE TABLE item (
+    id bigint PRIMARY KEY, name text NOT NULL, amount numeric(12, 2) NOT NULL, created_at timestamptz NOT NULL
+);" >"$folder/tables/item.pssql"
+    for name in one hundred; do
+        [[ $name == one ]] && upper=0 || upper=99
+        printf '%s\n' "CREATE FUNCTION get_$name(p_id bigint)
+RETURNS TABLE (id bigint, name text, amount numeric, created_at timestamptz) LANGUAGE sql STABLE AS \$\$
+    SELECT id, name, amount, created_at FROM item WHERE item.id BETWEEN p_id AND p_id + $upper
+\$\$;" >"$folder/functions/get_$name.pssql"
+        printf '%s\n' '\set id random(1, 1000)' "SELECT * FROM get_$name(:id);" >"$work/$name.pgbench"
+    done
+    tar -czf "$work/calls.tar.gz" -C "$work/calls" postgresql
+    register bench-calls '' "$work/calls.tar.gz"
+    run_psql -d bench_calls_main -c "INSERT INTO item SELECT i, 'the name of item ' || i, i * 1.25,
+        '2024-01-01 00:00:00.25+00'::timestamptz + i * interval '1 hour' FROM generate_series(1, 1200) AS i" \
+        -c 'VACUUM ANALYZE item'
+}
+
+# The echo answers with what the gateway answers.
+start_echo() {
+    local port name
+    port=$(free_port)
+    echo_url=http://127.0.0.1:$port
+    for name in one hundred; do
+        call_once bench-calls '' "get_$name" '[500]' >"$work/$name.json"
+    done
+    [[ $(<"$work/one.json") == *'"name":"the name of item 500","amount":625.00,'* ]] ||
+        fail "not the answer that was expected: $(<"$work/one.json")"
+    [[ $(<"$work/hundred.json") == *'"row_count":100,'* ]] || fail "not a hundred rows: $(tail -c 200 "$work/hundred.json")"
+    "$call_yardstick" "$port" "$work/one.json" "$work/hundred.json" >"$work/echo.log" 2>&1 &
+    echo_pid=$!
+    local deadline=$((SECONDS + 10))
+    until port_answers 127.0.0.1 "$port"; do
+        ((SECONDS < deadline)) || fail "the echo did not start: $(tail -n 3 "$work/echo.log")"
+        sleep 0.05
+    done
+}
+
+stop_echo() {
+    [[ -n $echo_pid ]] || return 0
+    kill -KILL "$echo_pid" 2>/dev/null || true
+    wait "$echo_pid" 2>/dev/null || true
+    echo_pid=
+}
+
+# Usage: call_once PLATFORM TENANT FUNCTION PARAMS
+call_once() {
+    curl -fsS --noproxy '*' --max-time 30 -H 'Content-Type: application/json' \
+        -d "{\"platform\":\"$1\",\"tenant_id\":\"$2\",\"function\":\"$3\",\"params\":$4}" "$url/call" ||
+        fail "the gateway did not answer a call; its log: $(tail -n 3 "$work/gateway.log")"
+}
+
+# The three, one after the other. Usage: measure_calls one|hundred CONNECTIONS
+measure_calls() {
+    local rows=$1 connections=$2 threads=1
+    ((connections == 1)) || threads=2
+    run_wrk "$rows.$connections.echo" "$echo_url" "/$rows"
+    run_pgbench
+    run_wrk "$rows.$connections.gateway" "$url" /call
+}
+
+# Keeps the rate and the two percentiles as the next of three series. Usage: run_wrk SERIES URL PATH
+run_wrk() {
+    local rate p50 p99 failures
+    wrk -t "$threads" -c "$connections" -d "${call_seconds}s" --latency -s "$root/scripts/bench/call.lua" "$2" -- \
+        "get_$rows" "$3" >"$work/wrk.out" 2>&1 || fail "wrk: $(tail -n 3 "$work/wrk.out")"
+    read -r _ rate p50 p99 failures < <(grep '^result ' "$work/wrk.out") || fail "wrk: $(tail -n 3 "$work/wrk.out")"
+    ((failures == 0)) || fail "$failures requests to $2 failed: $(tail -n 3 "$work/gateway.log")"
+    say "$rate" >>"$work/series/$1.rate"
+    say "$p50" >>"$work/series/$1.p50"
+    say "$p99" >>"$work/series/$1.p99"
+}
+
+run_pgbench() {
+    local series=$work/series/$rows.$connections.pgbench
+    "$pgbench" -n -M prepared -c "$connections" -j "$threads" -T "$call_seconds" -f "$work/$rows.pgbench" \
+        bench_calls_main >"$work/pgbench.out" 2>&1 || fail "pgbench: $(tail -n 3 "$work/pgbench.out")"
+    sed -nE 's/^tps = ([0-9.]+).*/\1/p' "$work/pgbench.out" >>"$series.rate"
+    # In microseconds.
+    sed -nE 's/^latency average = ([0-9.]+) ms/\1/p' "$work/pgbench.out" | awk '{ print $1 * 1000 }' >>"$series.mean"
+}
+
+# --- what it means ----------------------------------------------------------------------------------------------------
+
+# shellcheck disable=SC2016 # the expressions are awk's
+judge_calls() {
+    local rows connections
+    {
+        say "| rows | connections | echo | \`pgbench -M prepared\` | gateway | its median | its 99th percentile |"
+        say "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+        for rows in one hundred; do
+            for connections in "${call_connections[@]}"; do
+                printf '| %s | %d | %.0f/s | %.0f/s | %.0f/s | %.0f µs | %.0f µs |\n' "${rows/one/1}" "$connections" \
+                    "$(figure "$rows.$connections.echo.rate")" "$(figure "$rows.$connections.pgbench.rate")" \
+                    "$(figure "$rows.$connections.gateway.rate")" "$(figure "$rows.$connections.gateway.p50")" \
+                    "$(figure "$rows.$connections.gateway.p99")" | sed 's/^| hundred |/| 100 |/'
+            done
+        done
+    } >>"$work/call_figures"
+    judge "one row, 16 connections: share of 1/(1/echo + 1/pgbench)" '$3 * (1 / $1 + 1 / $2)' '≥ 0.65' '0.85' \
+        one.16.echo.rate one.16.pgbench.rate one.16.gateway.rate
+    judge "one row, 1 connection: median over the echo's median + pgbench's latency" '$3 / ($1 + $2)' '≤ 1.0' '0.8' \
+        one.1.echo.p50 one.1.pgbench.mean one.1.gateway.p50
+    judge "a hundred rows, 16 connections: share of plain pgbench" '$2 / $1' '≥ 0.40' '0.60' \
+        hundred.16.pgbench.rate hundred.16.gateway.rate
+    judge "one row, 64 connections: 99th percentile over the median" '$2 / $1' '≤ 3' '2' \
+        one.64.gateway.p50 one.64.gateway.p99
+}
+
+# The median of a series.
+figure() { counted "$1" | median; }
+
+# A row of the table of ratios: the median of the turns' ratios, and the lowest and the highest.
+# Usage: judge WHAT AWK-EXPRESSION REACH AIM SERIES…
+judge() {
+    local what=$1 expression=$2 reach=$3 aim=$4 ratios series columns=()
+    shift 4
+    for series; do
+        counted "$series" >"$work/column.$series"
+        columns+=("$work/column.$series")
+    done
+    ratios=$(paste "${columns[@]}" | awk "{ print $expression }")
+    printf '| %s | **%.2f** (%.2f–%.2f) | %s | %s |\n' "$what" "$(median <<<"$ratios")" \
+        "$(sort -n <<<"$ratios" | head -n 1)" "$(sort -n <<<"$ratios" | tail -n 1)" "$reach" "$aim" >>"$work/call_ratios"
+}
+
+# As many databases as there may be, each called once: the gateway knows them all, and has as many connections open as it
+# may.
+measure_memory() {
+    local number health
+    say "Making $known databases" >&2
+    for ((number = 1; number <= known; number++)); do
+        register bench-calls "known_$number" "$work/calls.tar.gz"
+        # One after the other, as tenants arrive.
+        call_once bench-calls "known_$number" get_one '[1]' >/dev/null
+    done
+    health=$(curl -fsS --noproxy '*' "$url/health")
+    open_connections=$(sed -nE 's/.*"total_connections":([0-9]+).*/\1/p' <<<"$health")
+    resident_mib=$(awk '/^VmRSS/ { printf "%.0f", $2 / 1024 }' "/proc/$gateway/status")
+}
+
+judge_memory() {
+    printf '| resident memory, %s databases known, %s connections open | **%s MiB** | ≤ 150 MiB | 80 MiB |\n' \
+        "$known" "$open_connections" "$resident_mib" >>"$work/call_ratios"
+}
+
+print_calls() {
+    [[ -s $work/call_figures ]] || return 0
+    say ""
+    cat "$work/call_figures"
+    say ""
+    say "| measure | ratio | reach | aim |"
+    say "| --- | --- | ---: | ---: |"
+    cat "$work/call_ratios"
+}
