@@ -89,6 +89,7 @@ async fn create(runner: &Runner<'_>, extension: &Extension) -> Result<(), Deploy
             cause: database_error.map_or_else(|| error.to_string(), |error| error.message().to_owned()),
             detail: database_error.and_then(|error| error.detail()).map(str::to_owned),
             hint: database_error.and_then(|error| error.hint()).map(str::to_owned),
+            without_value: None,
         }))
     })
 }
