@@ -8,7 +8,7 @@ use crate::bundle::order::OrderError;
 use crate::bundle::sql::SqlError;
 use crate::databases::describe;
 use crate::orchestrator::fleet::FleetFailure;
-use crate::orchestrator::{DeployError, Left, StatementError, Verification};
+use crate::orchestrator::{DeployError, Left, SchemaValidation, StatementError, Verification};
 
 /// PostgreSQL's `syntax_error`.
 const SYNTAX_ERROR: &str = "42601";
@@ -18,6 +18,10 @@ const DEPENDENT_OBJECTS: &str = "2BP01";
 
 /// What to do about dependants that stand in the way.
 const HINT: &str = "change them in the same bundle, or drop them in a migration of their own";
+
+/// What to do about rows that have no value for a column.
+const FILL: &str = "give the column a DEFAULT, or write a migration: ADD COLUMN without NOT NULL where it is new, UPDATE \
+                    the rows, then ALTER COLUMN … SET NOT NULL";
 
 impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
@@ -55,6 +59,18 @@ impl From<DeployError> for ApiError {
                 .with("verification", json!(verification)),
             DeployError::Generated { statement, source } => {
                 generated_error(&source, message).with("statement", statement)
+            }
+            DeployError::NoValue { change, declared_at, source } => {
+                let (file, line) = declared_at.unzip();
+                let (table, column, rows) = (change.table.clone(), change.column.clone(), change.rows_at_risk);
+                generated_error(&source, message)
+                    .with_some("file", file)
+                    .with_some("line", line)
+                    .with("table", table)
+                    .with_some("column", column)
+                    .with_some("rows_at_risk", rows)
+                    .with("schema_validation", json!(SchemaValidation::of(vec![*change])))
+                    .with("hint", FILL)
             }
             DeployError::Standing { statement, dependants, source } => generated_error(&source, message)
                 .with("statement", statement)
@@ -192,7 +208,9 @@ fn statement_error(error: StatementError, message: String) -> ApiError {
         .with("sqlstate", sqlstate)
         .with("cause", error.cause)
         .with_some("detail", error.detail)
-        .with_some("hint", error.hint)
+        .with_some("hint", error.hint.or_else(|| error.without_value.is_some().then(|| FILL.to_owned())))
+        .with_some("table", error.without_value.as_ref().map(|(table, _)| table.as_str()))
+        .with_some("column", error.without_value.as_ref().map(|(_, column)| column.as_str()))
 }
 
 fn generated_error(error: &tokio_postgres::Error, message: String) -> ApiError {

@@ -84,6 +84,12 @@ pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<Outcome, DeployEr
             risk::count(client, &mut validation).await?;
             Err(DeployError::Blocked { validation })
         }
+        Err(DeployError::NoValue { change, declared_at, source }) => {
+            let mut validation = SchemaValidation::of(vec![*change.clone()]);
+            risk::count(client, &mut validation).await?;
+            let change = validation.dataloss_changes.pop().map_or(change, Box::new);
+            Err(DeployError::NoValue { change, declared_at, source })
+        }
         Ok(mut outcome) if goal.mode == Mode::Rehearse => {
             risk::count(client, &mut outcome.validation).await?;
             Ok(outcome)

@@ -1,10 +1,11 @@
 //! Why a deployment was refused or failed. Every variant means: the database is as it was.
 
-use tokio_postgres::error::{DbError, ErrorPosition};
+use pg_query::NodeEnum;
+use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
 
 use super::attempts::Blocker;
 use super::dependants::{HINT, Left};
-use super::diff::SchemaValidation;
+use super::diff::{Change, SchemaValidation};
 use super::fleet::FleetFailure;
 use super::report::Verification;
 use super::seeders::SeederValidation;
@@ -100,6 +101,19 @@ pub enum DeployError {
         /// What was sent.
         statement: String,
         /// PostgreSQL's error.
+        source: tokio_postgres::Error,
+    },
+    /// A column is to be NOT NULL, and rows have no value for it: also `force=true` knows none.
+    #[error(
+        "bringing the database to its declaration: {} rows of {} have no value for {}, which is to be NOT NULL",
+        .change.rows_at_risk.unwrap_or_default(), .change.table, .change.column.as_deref().unwrap_or_default()
+    )]
+    NoValue {
+        /// What was to be made.
+        change: Box<Change>,
+        /// File and line of the table's declaration.
+        declared_at: Option<(String, usize)>,
+        /// PostgreSQL's refusal.
         source: tokio_postgres::Error,
     },
     /// What depends on what a generated statement changes cannot be taken off.
@@ -239,9 +253,10 @@ impl DeployError {
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
             Self::Statement(error) => error.sqlstate.as_deref(),
-            Self::Generated { source, .. } | Self::Own { source, .. } | Self::Standing { source, .. } => {
-                source.code().map(tokio_postgres::error::SqlState::code)
-            }
+            Self::Generated { source, .. }
+            | Self::Own { source, .. }
+            | Self::Standing { source, .. }
+            | Self::NoValue { source, .. } => source.code().map(tokio_postgres::error::SqlState::code),
             _ => None,
         }
     }
@@ -255,7 +270,9 @@ impl DeployError {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Statement(error) => Some(error.cause.clone()),
-            Self::Generated { source, .. } => source.as_db_error().map(|error| error.message().to_owned()),
+            Self::Generated { source, .. } | Self::NoValue { source, .. } => {
+                source.as_db_error().map(|error| error.message().to_owned())
+            }
             Self::Fleet(failure) => failure.first.cause(),
             _ => None,
         }
@@ -287,6 +304,8 @@ pub struct StatementError {
     pub detail: Option<String>,
     /// PostgreSQL's hint.
     pub hint: Option<String>,
+    /// Table and column that the error is about, where rows have no value for a column.
+    pub without_value: Option<(String, String)>,
 }
 
 impl StatementError {
@@ -301,6 +320,7 @@ impl StatementError {
             cause,
             detail: None,
             hint: None,
+            without_value: None,
         }
     }
 
@@ -317,8 +337,16 @@ impl StatementError {
             cause: database_error.map_or_else(|| error.to_string(), |error| error.message().to_owned()),
             detail: database_error.and_then(DbError::detail).map(str::to_owned),
             hint: database_error.and_then(DbError::hint).map(str::to_owned),
+            without_value: database_error.and_then(|error| without_value(statement, error)),
         }
     }
+}
+
+/// Not of an `INSERT`, whose author knows which row is meant.
+fn without_value(statement: &Statement, error: &DbError) -> Option<(String, String)> {
+    let alters = matches!(statement.tree.as_ref(), NodeEnum::AlterTableStmt(_));
+    let (table, column) = (error.table()?, error.column()?);
+    (alters && *error.code() == SqlState::NOT_NULL_VIOLATION).then(|| (table.to_owned(), column.to_owned()))
 }
 
 fn verb(kind: Kind) -> &'static str {

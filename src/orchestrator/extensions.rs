@@ -158,5 +158,6 @@ fn failed(extension: &Extension, error: &tokio_postgres::Error) -> DeployError {
         cause: database_error.map_or_else(|| error.to_string(), |error| error.message().to_owned()),
         detail: database_error.and_then(|error| error.detail()).map(str::to_owned),
         hint: database_error.and_then(|error| error.hint()).map(str::to_owned),
+        without_value: None,
     }))
 }

@@ -331,5 +331,6 @@ fn standing_error(orphan: &TrackedFunction, because: &str, dependants: &[String]
         cause: format!("{} depend on it and cannot be made again", dependants.join(", ")),
         detail: Some(dependants.join("; ")),
         hint: Some(dependants::HINT.to_owned()),
+        without_value: None,
     }
 }

@@ -159,9 +159,10 @@ impl<'a> Runner<'a> {
             {
                 doubt > Doubt::None || source.code() == Some(&unsafe_value)
             }
-            DeployError::RowsMissing { .. } | DeployError::Standing { .. } | DeployError::Dependants { .. } => {
-                doubt > Doubt::None
-            }
+            DeployError::RowsMissing { .. }
+            | DeployError::NoValue { .. }
+            | DeployError::Standing { .. }
+            | DeployError::Dependants { .. } => doubt > Doubt::None,
             DeployError::Differs { .. } => doubt == Doubt::Schema,
             _ => false,
         }

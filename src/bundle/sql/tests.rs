@@ -160,8 +160,8 @@ fn a_concurrent_statement_has_a_twin_for_a_transaction() {
     for (sql, expected) in [
         ("CREATE INDEX CONCURRENTLY i ON a (x)", Some("CREATE INDEX              i ON a (x)")),
         (
-            "/* concurrently */ create unique index concurrently if not exists \"concurrently\" on a (x)",
-            Some("/* concurrently */ create unique index              if not exists \"concurrently\" on a (x)"),
+            "create /* concurrently */ unique index concurrently if not exists \"concurrently\" on a (x)",
+            Some("create /* concurrently */ unique index              if not exists \"concurrently\" on a (x)"),
         ),
         ("DROP INDEX CONCURRENTLY i", Some("DROP INDEX              i")),
         ("CREATE INDEX i ON a (x)", None),

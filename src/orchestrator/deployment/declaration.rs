@@ -4,9 +4,12 @@
 use std::collections::HashSet;
 
 use serde_json::json;
+use tokio_postgres::error::SqlState;
 
 use super::Deployment;
+use crate::bundle::Kind;
 use crate::bundle::order::Target;
+use crate::bundle::sql::Object;
 use crate::orchestrator::catalog::things::{self, Thing};
 use crate::orchestrator::catalog::{self, Catalog};
 use crate::orchestrator::diff::{self, Change, Compatibility, SchemaValidation};
@@ -102,10 +105,32 @@ impl Deployment<'_> {
         for one in missing {
             // What a parent table brings needs no statement; what is missing in the end is told by the verification.
             let Some(sql) = &one.sql else { continue };
-            self.runner.generated(sql).await?;
+            self.runner.generated(sql).await.map_err(|error| self.told_of_rows(error, one))?;
             self.log(one);
         }
         Ok(())
+    }
+
+    /// Where rows stand in the way of a NOT NULL: which rows, and where it is declared.
+    fn told_of_rows(&self, error: DeployError, one: &Missing) -> DeployError {
+        let Some(change) = &one.change else { return error };
+        let is_it = |planned: &&Change| {
+            (&planned.table, planned.change_type, &planned.column)
+                == (&change.table, change.change_type, &change.column)
+        };
+        match (error, self.planned.dataloss_changes.iter().find(is_it)) {
+            (DeployError::Generated { source, .. }, Some(planned))
+                if source.code() == Some(&SqlState::NOT_NULL_VIOLATION) =>
+            {
+                let name = things::parts_of_name(&change.table);
+                let makes = |made: &Object| (&made.schema, &made.name) == (&name.0, &name.1);
+                let mut statements = self.goal.script.statements.iter();
+                let table = statements.find(|one| one.kind == Kind::Tables && one.object().is_some_and(makes));
+                let declared_at = table.map(|statement| (statement.path.clone(), statement.line));
+                DeployError::NoValue { change: Box::new(planned.clone()), declared_at, source }
+            }
+            (error, _) => error,
+        }
     }
 
     fn log(&mut self, one: &Missing) {

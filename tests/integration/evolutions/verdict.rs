@@ -95,7 +95,7 @@ impl Deployment<'_> {
         let answer = register(self.platform.name(), Some(&tenant), &self.after).await;
         expect(answer.status == 200, || format!("a new database is refused: {answer}"))?;
         let (old, new) = (self.platform.main(), self.platform.database(&tenant));
-        let differences = schema::differences(&old, &new).await;
+        let differences = schema::differences(&old, &new, number == DEPLOYMENTS).await;
         Sql::connect("postgres").await.run(&format!("DROP DATABASE \"{new}\" WITH (FORCE)")).await;
         expect(differences.is_empty(), || format!("old and new database differ:\n{}", differences.join("\n")))
     }
