@@ -56,12 +56,7 @@ impl Databases {
             return Ok(());
         }
         let former = self.owner_of(database).await?;
-        // The objects first: if that fails or is cut short, the database's owner says that it is still to be done.
-        self.hand_over_objects(database, &role, former).await?;
-        let (name, owner) = (quote_ident(database.as_str()), quote_ident(&role.user));
-        let step = DatabaseError::step("giving the database to its platform's role");
-        self.administer(&format!("ALTER DATABASE {name} OWNER TO {owner}")).await?.map_err(&step)?;
-        self.close_to_others(database).await?;
+        self.hand_over_all(database, &role, former).await?;
         self.pools.forget(database);
         tracing::info!(database = %database, role = role.user, "the database was handed over to its platform's role");
         Ok(())
@@ -81,20 +76,22 @@ impl Databases {
         Ok(row.ok_or_else(|| DatabaseError::Gone { database: database.clone() })?.get(0))
     }
 
-    async fn hand_over_objects(
-        &self,
-        database: &DatabaseName,
-        role: &Role,
-        former: String,
-    ) -> Result<(), DatabaseError> {
-        let step = DatabaseError::step("giving the database's objects to its platform's role");
+    async fn hand_over_all(&self, database: &DatabaseName, role: &Role, former: String) -> Result<(), DatabaseError> {
+        let step = DatabaseError::step("giving the database to its platform's role");
         let session = self.session_inside(database).await?;
         let gateway: String = session.query_one("SELECT current_user::text", &[]).await.map_err(&step)?.get(0);
         let owners: Vec<String> = [gateway, former].into_iter().filter(|owner| *owner != role.user).collect();
         let rows = session.query(STATEMENTS, &[&owners, &role.user]).await.map_err(&step)?;
-        let statements: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
-        // One message is one transaction.
-        let done = session.batch_execute(&statements.join(";\n")).await.map_err(&step);
+        let (name, owner) = (quote_ident(database.as_str()), quote_ident(&role.user));
+        // The database first: as its owner the role may have objects in its schemas.
+        let mut sql = format!("ALTER DATABASE {name} OWNER TO {owner};\n");
+        for row in &rows {
+            sql += row.get(0);
+            sql += ";\n";
+        }
+        sql += &format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC");
+        // One message is one transaction: all of it, or nothing.
+        let done = session.batch_execute(&sql).await.map_err(&step);
         session.close().await;
         done
     }

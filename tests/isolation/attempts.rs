@@ -10,8 +10,14 @@ use crate::web::Web;
 const ATTEMPT: (&str, &str) = (
     "functions/attempt.sql",
     "CREATE FUNCTION attempt(p_sql text) RETURNS text LANGUAGE plpgsql AS $$
-     DECLARE result text; BEGIN EXECUTE p_sql INTO result; RETURN result; EXCEPTION WHEN invalid_transaction_state THEN
-     RAISE; END $$;",
+     DECLARE result text; why text;
+     BEGIN
+         EXECUTE p_sql INTO result;
+         RETURN result;
+     EXCEPTION WHEN sqlclient_unable_to_establish_sqlconnection THEN
+         GET STACKED DIAGNOSTICS why = PG_EXCEPTION_DETAIL;
+         RAISE EXCEPTION '%: %', SQLERRM, why USING ERRCODE = '08001';
+     END $$;",
 );
 
 const WHO: (&str, &str) = (
@@ -111,6 +117,12 @@ async fn uploaded_code_reaches_nothing_but_its_own_platforms_databases() {
         let sqlstate = body["sqlstate"].as_str().unwrap();
         // insufficient_privilege, invalid_authorization and the like, of the other server, or "not in a transaction".
         assert!(["42501", "08001", "28P01", "25001", "42P01", "42939"].contains(&sqlstate), "{sql}: {body}");
+        if sql.contains("dblink(") && !sql.contains("dbname=a_main") && !sql.contains("user=stonescriptdb ") {
+            assert!(
+                body["message"].as_str().is_some_and(|text| text.contains("permission denied for database")),
+                "{body}"
+            );
+        }
     }
     // It works at all: its own database.
     assert_eq!(web.value("a", "attempt", json!([dblink("a_main", "SELECT current_user")])).await, "stonescriptdb-a");

@@ -18,7 +18,7 @@ const EVERYTHING: &[(&str, &str)] = &[
     ("functions/proc.sql", "CREATE PROCEDURE proc() LANGUAGE sql AS $$ SELECT 1 $$;
                             CREATE AGGREGATE total(int) (sfunc = int4pl, stype = int);
                             CREATE FUNCTION plus(pair, pair) RETURNS int LANGUAGE sql AS $$ SELECT $1.x + $2.x $$;
-                            CREATE OPERATOR +++ (leftarg = pair, rightarg = pair, function = plus);"),
+                            CREATE OPERATOR <+> (leftarg = pair, rightarg = pair, function = plus);"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +40,7 @@ async fn a_database_of_the_time_without_roles_is_its_platforms_with_all_that_is_
     let others = "SELECT coalesce(string_agg(x, ', '), 'none') FROM (
         SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relowner::regrole::text NOT LIKE '%-a\"'
         UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proowner::regrole::text NOT LIKE '%-a\"'
-        UNION ALL SELECT typname FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typowner::regrole::text NOT LIKE '%-a\"'
+        UNION ALL SELECT typname FROM pg_type WHERE typtype <> 'm' AND typname NOT LIKE '%multirange' AND typnamespace = 'public'::regnamespace AND typowner::regrole::text NOT LIKE '%-a\"'
         UNION ALL SELECT oprname FROM pg_operator WHERE oprnamespace = 'public'::regnamespace AND oprowner::regrole::text NOT LIKE '%-a\"'
         UNION ALL SELECT stxname FROM pg_statistic_ext WHERE stxowner::regrole::text NOT LIKE '%-a\"') AS left_over (x)";
     let look = format!("CREATE FUNCTION left_over() RETURNS text LANGUAGE sql AS $look$ {others} $look$;");
