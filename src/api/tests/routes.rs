@@ -57,7 +57,7 @@ async fn a_method_that_a_path_does_not_take_is_405_with_allow() {
 #[tokio::test]
 async fn the_contract_s_other_paths_say_that_they_are_not_in_this_version() {
     let server = Server::start().await;
-    insta::assert_snapshot!(server.ask("POST", "/migrate", "").await.error().replace(env!("CARGO_PKG_VERSION"), "[version]"), @r#"404 {"error":"not_found","message":"/migrate is not part of this version of the gateway ([version])"}"#);
+    insta::assert_snapshot!(server.ask("POST", "/v2/migrate", "").await.error().replace(env!("CARGO_PKG_VERSION"), "[version]"), @r#"404 {"error":"not_found","message":"/v2/migrate is not part of this version of the gateway ([version])"}"#);
     for (method, target) in [
         ("POST", "/platform/register"),
         ("POST", "/platform/myapp/schema"),
