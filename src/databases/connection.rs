@@ -26,9 +26,10 @@ use super::socket::Endpoint;
 ///
 /// Its price, for one-row calls on 16 connections of a machine with two cores that also runs PostgreSQL: 80,000/s without
 /// it, 65,000/s with an empty message in its place, 61,000/s with the first two statements, 50,000/s with all where the
-/// locks are given back by a SELECT. That one costs as much as the other six together, half of it for parsing and
-/// planning, so it alone is prepared; to prepare the others costs more, because each is then a message of its own.
-/// `DISCARD ALL` is as cheap as an empty message, but takes the prepared statements along.
+/// locks are given back by a SELECT. Processor time of the backend, medians of five on a busy machine, in microseconds: an
+/// empty message 14, the six others 26, with the SELECT 52, with the same prepared 41. So it alone is prepared; to
+/// prepare the others costs more, because each is then a message of its own. `DISCARD ALL` takes 23, but throws the
+/// prepared statements of the calls away.
 const CLEAN_UP: &str = "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;\
                         EXECUTE _stonescriptdb_gateway_unlock;DISCARD TEMP;DISCARD SEQUENCES";
 
