@@ -161,6 +161,8 @@ async fn whatever_fires_while_the_gateway_deploys_runs_as_the_platforms_role() {
         "INSERT INTO log VALUES (current_user, session_user);
          RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL;
          INSERT INTO log VALUES (current_user, session_user);
+         CREATE TEMP TABLE first (id int);
+         CREATE TRIGGER first AFTER INSERT ON first FOR EACH STATEMENT EXECUTE FUNCTION note();
          DO $$ BEGIN
              EXECUTE 'CREATE TRIGGER note AFTER INSERT ON public._stonescriptdb_gateway_changelog
                       FOR EACH STATEMENT EXECUTE FUNCTION note()';
