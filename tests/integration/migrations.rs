@@ -172,8 +172,8 @@ async fn concurrent_indexes_that_are_declared_too_are_left_out_of_a_new_database
     let skipped = answer.body["migrations_skipped_statements"].as_array().expect("a list");
     let lines: Vec<_> = skipped.iter().map(|one| one["line"].as_u64()).collect();
     assert_eq!(lines, [Some(1), Some(3)], "{answer}");
-    let indexes =
-        "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'a'::regclass ORDER BY 1 COLLATE \"C\"";
+    let indexes = "SELECT c.relname FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid
+                   WHERE i.indrelid = 'a'::regclass ORDER BY c.relname";
     assert_eq!(platform.sql().await.column(indexes).await, ["a_n", "a_pkey"]);
 }
 
