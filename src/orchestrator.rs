@@ -102,8 +102,7 @@ impl Orchestrator {
                 return Err(DeployError::NoDatabase { platform: platform.given().to_owned() });
             }
             let warnings = bundle.warnings.clone();
-            let prepared = Arc::new(this.prepare(&platform, bundle).await?);
-            let mut migrated = fleet::migrate(&this, names, prepared, wish, events).await?;
+            let mut migrated = fleet::migrate(&this, &platform, names, bundle, wish, events).await?;
             migrated.warnings.splice(0..0, warnings);
             Ok(migrated)
         })
@@ -161,8 +160,7 @@ impl Orchestrator {
                 None => this.databases.of_schema(&platform, &schema).await?,
             };
             this.hand_over(&platform, &names).await?;
-            let prepared = Arc::new(this.prepare(&platform, bundle).await?);
-            fleet::migrate(&this, names, prepared, wish, events).await
+            fleet::migrate(&this, &platform, names, bundle, wish, events).await
         })
         .await
     }
@@ -298,8 +296,8 @@ impl Orchestrator {
             return Ok(Report { functions_unchanged: state.functions, ..Report::default() });
         }
         let prepared = self.prepare(address.platform(), bundle.clone()).await?;
-        let result =
-            prepared.deploy(Place::new(&self.databases, &session, lock), state.as_ref(), Mode::Apply, force).await;
+        let place = Place::new(&self.databases, &session, lock);
+        let result = prepared.deploy(place, state.is_some(), Mode::Apply, force).await;
         session.close().await;
         // Also after a failure: a migration that runs outside the transaction may have changed something.
         self.databases.deployed(address.name());

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
+use tracing::Instrument;
 
 use super::attempts;
 use super::catalog::Catalog;
@@ -27,7 +28,7 @@ use crate::databases::{Databases, DeploymentLock, Role};
 
 /// Part of a blueprint's name: raised when the gateway's own tables or what it leaves in a database change, so that
 /// blueprints made before are not used again.
-const LAYOUT: &str = "4";
+const LAYOUT: &str = "5";
 
 /// How many blueprints a platform keeps, the most recently used ones.
 const KEPT_PER_PLATFORM: i64 = 3;
@@ -108,7 +109,7 @@ impl Blueprints {
             .await
             .map_err(DeployError::own("keeping the blueprint of a stored schema"))?;
         drop(control);
-        remove_old(databases, platform).await;
+        remove_old(databases, platform);
         Ok(())
     }
 
@@ -175,14 +176,14 @@ async fn build(
     let built = fill(databases, platform, name, goal).await;
     let recorded = match built {
         Ok(Outcome { report, catalog, .. }) => {
-            let blueprint = Blueprint { name: name.to_string(), report, catalog };
+            let blueprint = Blueprint { name: name.to_string(), report, catalog: Arc::unwrap_or_clone(catalog) };
             record(databases, &blueprint, platform, role, bundle).await.map(|()| blueprint)
         }
         Err(error) => Err(error),
     };
     match recorded {
         Ok(blueprint) => {
-            remove_old(databases, platform).await;
+            remove_old(databases, platform);
             Ok(blueprint)
         }
         Err(error) => {
@@ -244,27 +245,42 @@ async fn record(
     Ok(())
 }
 
-/// Drops a platform's blueprints that were not used lately. That one of them cannot be dropped now is no failure of the
-/// request at hand.
-async fn remove_old(databases: &Databases, platform: &Id) {
-    let forgotten = async {
-        let control = databases.control().await?;
-        let rows = control
-            .query(
-                "DELETE FROM blueprints WHERE name IN (SELECT name FROM blueprints WHERE platform = $1 AND schemas = '{}'
-                                                       ORDER BY last_used_at DESC OFFSET $2)
-                 RETURNING name",
-                &[&platform.normal(), &KEPT_PER_PLATFORM],
-            )
-            .await
-            .map_err(DeployError::own("looking for old blueprints"))?;
-        drop(control);
-        for row in rows {
-            databases.drop_database(&DatabaseName::recorded(row.get(0))).await?;
+/// Drops a platform's blueprints that were not used lately, while the request at hand goes on: PostgreSQL writes a
+/// checkpoint for each. That one of them cannot be dropped now is no failure of that request.
+fn remove_old(databases: &Databases, platform: &Id) {
+    let (databases, platform) = (databases.clone(), platform.clone());
+    let removing = async move {
+        let removed = async {
+            for name in old(&databases, &platform).await? {
+                remove(&databases, &platform, &DatabaseName::recorded(name)).await?;
+            }
+            Ok::<_, DeployError>(())
+        };
+        if let Err(error) = removed.await {
+            tracing::warn!(platform = platform.given(), %error, "old blueprints could not be removed");
         }
-        Ok::<_, DeployError>(())
     };
-    if let Err(error) = forgotten.await {
-        tracing::warn!(platform = platform.given(), %error, "old blueprints could not be removed");
+    tokio::spawn(removing.in_current_span());
+}
+
+async fn remove(databases: &Databases, platform: &Id, name: &DatabaseName) -> Result<(), DeployError> {
+    let _lock = databases.lock(name).await?;
+    // Somebody may have deployed its bundle again in the meantime.
+    if !old(databases, platform).await?.iter().any(|one| one == name.as_str()) {
+        return Ok(());
     }
+    databases.drop_database(name).await?;
+    // Last: a record without a database is passed over, but nobody would ever look for a database without a record.
+    let control = databases.control().await?;
+    let forgotten = control.execute("DELETE FROM blueprints WHERE name = $1", &[&name.as_str()]).await;
+    forgotten.map(drop).map_err(DeployError::own("forgetting an old blueprint"))
+}
+
+/// The names of those that nothing needs any more.
+async fn old(databases: &Databases, platform: &Id) -> Result<Vec<String>, DeployError> {
+    let query = "SELECT name FROM blueprints WHERE platform = $1 AND schemas = '{}' ORDER BY last_used_at DESC OFFSET $2";
+    let control = databases.control().await?;
+    let rows = control.query(query, &[&platform.normal(), &KEPT_PER_PLATFORM]).await;
+    let rows = rows.map_err(DeployError::own("looking for old blueprints"))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }

@@ -6,10 +6,12 @@
 pub mod things;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Statement};
 
+use self::things::Thing;
 use super::error::DeployError;
 
 /// A snapshot of a database's schema. Names are quoted, and qualified where they are not in `public`.
@@ -36,7 +38,29 @@ pub struct Catalog {
     /// Of a blueprint: the names ([`things::Thing::name`]) of what only its migrations made.
     #[serde(default)]
     pub migrated: BTreeSet<String>,
+    /// All of it, thing by thing; worked out when somebody asks.
+    #[serde(skip)]
+    things: Things,
 }
+
+/// What can be worked out of a catalog at any time: no part of what it is.
+#[derive(Debug, Default)]
+struct Things(OnceLock<Vec<Thing>>);
+
+impl Clone for Things {
+    /// The copy may be changed.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Things {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Things {}
 
 /// A table or a composite type.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,6 +226,11 @@ pub struct Domain {
 }
 
 impl Catalog {
+    /// Everything in it. The catalog is not changed any more after this was asked.
+    pub fn things(&self) -> &[Thing] {
+        self.things.0.get_or_init(|| things::of(self))
+    }
+
     /// Only the tables and types of these names.
     pub fn restricted(&self, tables: &HashSet<String>, types: &HashSet<String>) -> Self {
         let is_kept = |relation: &Relation| match relation.kind {
@@ -216,12 +245,55 @@ impl Catalog {
     }
 }
 
-/// Reads the catalog. The session's search path is left as `public`, in which names are printed.
+/// Reads the catalog once.
 pub async fn read(client: &Client) -> Result<Catalog, DeployError> {
-    let failed = DeployError::own("reading the catalog");
-    // Compiling the query would take longer than running it.
-    let path = client.batch_execute("SET search_path = public; SET jit = off");
-    let rows = client.query_one(include_str!("catalog/snapshot.sql"), &[]);
-    let (_, row) = tokio::try_join!(path, rows).map_err(&failed)?;
-    serde_json::from_str(row.get(0)).map_err(|error| DeployError::Unreadable { cause: error.to_string() })
+    Reader::new(client).read().await
+}
+
+/// Reads the catalog of one session as often as it is asked to. Planning the query takes PostgreSQL as long as running
+/// it, so it is prepared once.
+pub struct Reader<'a> {
+    client: &'a Client,
+    prepared: Mutex<Option<Statement>>,
+}
+
+impl<'a> Reader<'a> {
+    /// Asks nothing yet.
+    pub fn new(client: &'a Client) -> Self {
+        Self { client, prepared: Mutex::new(None) }
+    }
+
+    /// The session.
+    pub fn client(&self) -> &'a Client {
+        self.client
+    }
+
+    /// Reads it. The session's search path is left as `public`, in which names are printed.
+    pub async fn read(&self) -> Result<Catalog, DeployError> {
+        let failed = DeployError::own("reading the catalog");
+        // Compiling the query would take longer than running it.
+        let path = self.client.batch_execute("SET search_path = public; SET jit = off");
+        let ((), prepared) = tokio::try_join!(path, self.prepared()).map_err(&failed)?;
+        let row = self.client.query_one(&prepared, &[]).await.map_err(&failed)?;
+        serde_json::from_str(row.get(0)).map_err(|error| DeployError::Unreadable { cause: error.to_string() })
+    }
+
+    /// Somebody else's SQL was run, which may have said `DEALLOCATE ALL`.
+    pub fn distrust_session(&self) {
+        self.lock().take();
+    }
+
+    async fn prepared(&self) -> Result<Statement, tokio_postgres::Error> {
+        let known = self.lock().clone();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let prepared = self.client.prepare(include_str!("catalog/snapshot.sql")).await?;
+        *self.lock() = Some(prepared.clone());
+        Ok(prepared)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Statement>> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -14,12 +14,13 @@ mod functions;
 mod statements;
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio_postgres::Client;
 
-use super::catalog::{self, Catalog, things};
+use super::catalog::{Catalog, Reader};
 use super::diff::{self, SchemaValidation};
 use super::error::DeployError;
 use super::migrations::{self, Migrations};
@@ -64,7 +65,7 @@ pub struct Outcome {
     /// What was done, as the client reads it.
     pub report: Report,
     /// The catalog in the end.
-    pub catalog: Catalog,
+    pub catalog: Arc<Catalog>,
     /// What it changed, by class.
     pub validation: SchemaValidation,
     /// Every statement of the bundle that was run, and those that were generated, in order.
@@ -101,17 +102,18 @@ pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<Outcome, DeployEr
 /// What is committed before the deployment as a whole is (new enum values, a migration's step outside of transactions)
 /// cannot be taken back. So everything that can be refused is refused by a rehearsal before that.
 async fn rehearse_and_run(client: &Client, goal: Goal<'_>) -> Result<Outcome, DeployError> {
-    let before = catalog::read(client).await?;
+    let reader = Reader::new(client);
+    let before = Arc::new(reader.read().await?);
     let Some(declared) = goal.declared.filter(|_| goal.target == Target::ExistingDatabase) else {
-        return attempt(client, goal, &[], before).await;
+        return attempt(&reader, goal, &[], before, false).await;
     };
     let pending = migrations::read_pending(client, goal.script).await?;
     let values = new_values::wanted(&before, declared, &pending);
     let leaves = pending.iter().any(|statement| statement.refuses_transaction());
     if goal.mode == Mode::Rehearse || (values.is_empty() && !leaves) {
-        return attempt(client, goal, &values, before).await;
+        return attempt(&reader, goal, &values, before, false).await;
     }
-    attempt(client, Goal { mode: Mode::Rehearse, ..goal }, &values, before.clone()).await?;
+    attempt(&reader, Goal { mode: Mode::Rehearse, ..goal }, &values, before.clone(), false).await?;
     client.batch_execute("ROLLBACK").await.map_err(DeployError::own("rolling back the rehearsal"))?;
     if !values.is_empty() {
         if !goal.lock.is_still_held().await {
@@ -119,19 +121,21 @@ async fn rehearse_and_run(client: &Client, goal: Goal<'_>) -> Result<Outcome, De
         }
         new_values::commit(client, &values, goal.origin).await?;
     }
-    let mut outcome = attempt(client, goal, &[], before).await?;
+    let mut outcome = attempt(&reader, goal, &[], before, true).await?;
     outcome.statements.splice(0..0, values.into_iter().map(|value| value.sql));
     Ok(outcome)
 }
 
 /// One transaction. `before`: the catalog as it was before anything was committed; `values`: new enum values that only a
-/// rehearsal adds inside its transaction.
+/// rehearsal adds inside its transaction; `outdated`: something was committed since `before`.
 async fn attempt(
-    client: &Client,
+    reader: &Reader<'_>,
     goal: Goal<'_>,
     values: &[NewValue],
-    before: Catalog,
+    before: Arc<Catalog>,
+    outdated: bool,
 ) -> Result<Outcome, DeployError> {
+    let client = reader.client();
     let runner = Runner::begin(client, goal.mode, goal.lock_timeout, goal.lock).await?;
     tracking::create_tables(client).await?;
     let tracked = tracking::read(client).await?;
@@ -143,8 +147,11 @@ async fn attempt(
     migrations::check_unedited(&goal.script.migrations, &tracked)?;
     let new_database = goal.target == Target::NewDatabase;
     let migrations = Migrations::new(&runner, goal.script, &tracked, new_database, goal.origin).await?;
+    let seen = (!outdated).then(|| (runner.changes(), before.clone()));
     let mut deployment = Deployment {
         runner,
+        reader,
+        seen,
         goal,
         tracked,
         recorded,
@@ -179,6 +186,9 @@ async fn attempt(
 
 struct Deployment<'a> {
     runner: Runner<'a>,
+    reader: &'a Reader<'a>,
+    /// The catalog as it was last read, and [`Runner::changes`] then.
+    seen: Option<(u64, Arc<Catalog>)>,
     goal: Goal<'a>,
     tracked: Tracked,
     recorded: Recorded,
@@ -207,7 +217,11 @@ struct Deployment<'a> {
 
 impl<'a> Deployment<'a> {
     /// Everything but the commit.
-    async fn run(&mut self, values: &[NewValue], before: &Catalog) -> Result<(Catalog, SchemaValidation), DeployError> {
+    async fn run(
+        &mut self,
+        values: &[NewValue],
+        before: &Catalog,
+    ) -> Result<(Arc<Catalog>, SchemaValidation), DeployError> {
         for value in values {
             self.runner.generated(&value.sql).await?;
         }
@@ -223,6 +237,9 @@ impl<'a> Deployment<'a> {
 
     async fn install_extensions(&mut self) -> Result<(), DeployError> {
         let changes = extensions::install(&self.runner, self.goal.databases, &self.goal.script.extensions).await?;
+        if !changes.is_empty() {
+            self.runner.changed();
+        }
         self.report.extensions_installed = changes.len();
         self.record.changes.extend(changes);
         Ok(())
@@ -273,6 +290,7 @@ impl<'a> Deployment<'a> {
                 }
                 if self.migrations.is_pending(statement) {
                     self.standing.changed();
+                    self.reader.distrust_session();
                 }
                 self.run_migration(statement, before).await?;
                 last_of_migration = Some(statement);
@@ -298,13 +316,33 @@ impl<'a> Deployment<'a> {
         Err(error)
     }
 
+    /// The catalog as it is now; read only where something may have changed it since the last time. Leaves the session's
+    /// search path as `public`.
+    async fn look(&mut self) -> Result<Arc<Catalog>, DeployError> {
+        let changes = self.runner.changes();
+        if let Some((then, catalog)) = &self.seen
+            && *then == changes
+        {
+            return Ok(catalog.clone());
+        }
+        let catalog = Arc::new(self.reader.read().await?);
+        self.seen = Some((changes, catalog.clone()));
+        Ok(catalog)
+    }
+
+    /// The same; the session is as it was at the start.
+    async fn read_catalog(&mut self) -> Result<Arc<Catalog>, DeployError> {
+        let catalog = self.look().await?;
+        self.runner.reset_session().await?;
+        Ok(catalog)
+    }
+
     /// In a new database: at both ends of a run of migrations, what is there.
     async fn note_migrated(&mut self, begins: bool) -> Result<(), DeployError> {
         if self.goal.target != Target::NewDatabase || self.goal.declared.is_some() {
             return Ok(());
         }
-        let names = things::of(&catalog::read(self.runner.client).await?).into_iter().map(|thing| thing.name).collect();
-        self.runner.reset_session().await?;
+        let names = self.read_catalog().await?.things().iter().map(|thing| thing.name.clone()).collect();
         self.between_migrations = if begins {
             names
         } else {
@@ -326,7 +364,7 @@ impl<'a> Deployment<'a> {
         let path = "SELECT current_setting('search_path')";
         let failed = DeployError::own("looking at what a migration changed");
         let path: String = self.runner.client.query_one(path, &[]).await.map_err(&failed)?.get(0);
-        let found = catalog::read(self.runner.client).await?;
+        let found = self.look().await?;
         self.check_allowed(diff::between(before, &found), Vec::new())?;
         // The migration may have set it, and goes on.
         let set = "SELECT set_config('search_path', $1, false)";
@@ -339,6 +377,7 @@ impl<'a> Deployment<'a> {
             new_database || self.created.iter().any(|made| (&made.schema, &made.name) == (&table.schema, &table.name))
         };
         self.report.seeders = seeders::run(&self.runner, &self.goal.script.seeds, wanted).await?;
+        self.reader.distrust_session();
         for seeded in self.report.seeders.iter().filter(|seeded| seeded.inserted > 0) {
             self.record.changes.push(Change {
                 change_type: "SeedTable",
@@ -357,8 +396,9 @@ impl<'a> Deployment<'a> {
         self.report.migrations_applied = applied.len();
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);
         self.report.warnings.extend(self.goal.script.warnings.iter().cloned());
-        recorded::write(self.runner.client, after, self.goal.declared.unwrap_or(after)).await?;
-        tracking::write(self.runner.client, &self.record, self.goal.origin, &shape::of(after)).await?;
+        let (client, origin) = (self.runner.client, self.goal.origin);
+        recorded::write(client, self.recorded, after, self.goal.declared.unwrap_or(after)).await?;
+        tracking::write(client, &self.tracked, &self.record, origin, &shape::of(after)).await?;
         let statements = self.runner.end().await?;
         Ok((self.report, statements))
     }

@@ -29,7 +29,8 @@ use super::prepared::{Place, Prepared};
 use super::runner::Mode;
 use super::tracking;
 use super::{Orchestrator, millis_since};
-use crate::databases::name::DatabaseName;
+use crate::bundle::Bundle;
+use crate::databases::name::{DatabaseName, Id};
 
 /// The most databases that are worked on at once, where the connection budget allows it. What PostgreSQL does for a
 /// deployment is work for the processor: more of them would only wait for each other.
@@ -44,11 +45,12 @@ pub struct Wish {
     pub dry_run: bool,
 }
 
-/// Brings the databases to the bundle. `events` hears of each as it ends; nobody has to listen.
+/// Brings the platform's databases to the bundle. `events` hears of each as it ends; nobody has to listen.
 pub(super) async fn migrate(
     orchestrator: &Orchestrator,
+    platform: &Id,
     names: Vec<DatabaseName>,
-    prepared: Arc<Prepared>,
+    bundle: Bundle,
     wish: Wish,
     events: UnboundedSender<Event>,
 ) -> Result<Migrated, DeployError> {
@@ -56,7 +58,13 @@ pub(super) async fn migrate(
     let mut progress = Progress::new(events);
     progress.started(names.len());
     let width = MAX_SIDE_BY_SIDE.min(orchestrator.databases.session_limit());
-    let Fleet { current, groups, gone } = look::at_all(orchestrator, names, &prepared, width).await?;
+    let checksum: Arc<str> = bundle.checksum.as_str().into();
+    // What is declared is worked out while the databases are looked at.
+    let (prepared, fleet) = tokio::try_join!(
+        orchestrator.prepare(platform, bundle),
+        look::at_all(orchestrator, platform, names, checksum, width)
+    )?;
+    let (prepared, Fleet { current, groups, gone }) = (Arc::new(prepared), fleet);
     progress.warn_of_gone(&gone);
     for database in current {
         progress.ended(DatabaseReport::unchanged(database.to_string(), wish.dry_run));
@@ -192,13 +200,16 @@ async fn apply_one(
     let started = Instant::now();
     let lock = orchestrator.databases.lock(database).await?;
     let session = orchestrator.databases.session_of(&prepared.platform, database).await?;
-    let state = tracking::read_state(&session).await?;
-    if state.as_ref().is_some_and(|state| state.is_at(&prepared.origin.bundle_checksum)) {
+    let at = tracking::read_bundle_checksum(&session).await?;
+    let target = &prepared.origin.bundle_checksum;
+    if at.as_ref() == Some(target)
+        && tracking::read_state(&session).await?.is_some_and(|state| state.is_at(target))
+    {
         session.close().await;
         return Ok(DatabaseReport::unchanged(database.to_string(), false));
     }
-    let result =
-        prepared.deploy(Place::new(&orchestrator.databases, &session, &lock), state.as_ref(), Mode::Apply, force).await;
+    let place = Place::new(&orchestrator.databases, &session, &lock);
+    let result = prepared.deploy(place, at.is_some(), Mode::Apply, force).await;
     session.close().await;
     // Also after a failure: a migration that runs outside the transaction may have changed something.
     orchestrator.databases.deployed(database);

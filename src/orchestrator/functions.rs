@@ -6,6 +6,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{CreateFunctionStmt, FunctionParameterMode, TypeName};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 use super::dependants::{self, Fate, Left};
 use super::error::{DeployError, StatementError};
@@ -77,8 +78,12 @@ pub async fn superseded<'t>(
         let Some(written) = written_types(statement) else { return Ok(Vec::new()) };
         types.push(written);
     }
-    if of_name.is_empty() {
-        return Ok(of_name);
+    let is_declared = |function: &&TrackedFunction| {
+        let printed = |written: &String| printed(written);
+        types.iter().any(|types| function.param_types.iter().cloned().map(Some).eq(types.iter().map(printed)))
+    };
+    if of_name.iter().all(is_declared) {
+        return Ok(Vec::new());
     }
     let signatures: Vec<&str> = of_name.iter().map(|function| function.signature.as_str()).collect();
     let written: Vec<String> = types.iter().map(|types| serde_json::json!(types).to_string()).collect();
@@ -182,7 +187,8 @@ async fn read_catalog(
                  JOIN pg_namespace n ON n.oid = p.pronamespace
                  JOIN pg_language l ON l.oid = p.prolang
                  WHERE (n.nspname, p.proname) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND p.prokind <> 'a'";
-    let rows = client.query(query, &[&schemas, &names]).await?;
+    let types = Type::TEXT_ARRAY;
+    let rows = client.query_typed(query, &[(&schemas, types.clone()), (&names, types)]).await?;
     let function = |row: &tokio_postgres::Row| CatalogFunction {
         oid: row.get(0),
         name: (row.get(1), row.get(2)),
@@ -239,6 +245,24 @@ pub fn type_text(name: &TypeName) -> Option<String> {
         _ => None,
     });
     Some(format!("{}{}", parts.collect::<Vec<_>>().join("."), "[]".repeat(name.array_bounds.len().min(1))))
+}
+
+/// What `format_type` prints for a type that is written so ([`type_text`]), where that can be told without asking.
+fn printed(written: &str) -> Option<String> {
+    let (element, array) = written.strip_suffix("[]").map_or((written, ""), |element| (element, "[]"));
+    let name = element.strip_prefix(r#""pg_catalog"."#).unwrap_or(element).strip_prefix('"')?.strip_suffix('"')?;
+    let name = match name {
+        "int2" => "smallint",
+        "int4" => "integer",
+        "int8" => "bigint",
+        "bool" => "boolean",
+        "float8" => "double precision",
+        "timestamptz" => "timestamp with time zone",
+        "varchar" => "character varying",
+        "text" | "numeric" | "date" | "uuid" | "json" | "jsonb" | "bytea" => name,
+        _ => return None,
+    };
+    Some(format!("{name}{array}"))
 }
 
 /// Has PostgreSQL check the bodies, now that everything they may mention is there. The first one that does not hold is

@@ -34,8 +34,11 @@ pub fn check_unedited(migrations: &[Migration], tracked: &Tracked) -> Result<(),
 
 /// The statements of the migrations that are still to be run, also where no tracking tables are yet.
 pub async fn read_pending<'a>(client: &Client, script: &'a Script) -> Result<Vec<&'a Statement>, DeployError> {
+    if script.migrations.is_empty() {
+        return Ok(Vec::new());
+    }
     let query = "SELECT migration_file FROM public._stonescriptdb_gateway_migrations";
-    let applied: HashSet<String> = match client.query(query, &[]).await {
+    let applied: HashSet<String> = match client.query_typed(query, &[]).await {
         Ok(rows) => rows.iter().map(|row| row.get(0)).collect(),
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => HashSet::new(),
         Err(error) => return Err(DeployError::own("reading which migrations were applied")(error)),
@@ -311,7 +314,7 @@ async fn read_progress(
     let query = "SELECT migration_file, statements_done, statements_checksum
                  FROM public._stonescriptdb_gateway_progress";
     let failed = DeployError::own("reading where an interrupted migration stopped");
-    let rows = client.query(query, &[]).await.map_err(failed)?;
+    let rows = client.query_typed(query, &[]).await.map_err(failed)?;
     let mut progress = HashMap::new();
     for row in rows {
         let (file, done): (String, usize) = (row.get(0), usize::try_from(row.get::<_, i32>(1)).unwrap_or(0));

@@ -62,6 +62,12 @@ impl Plan {
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.obsolete.iter().chain(&self.columns).chain(&self.definitions).filter_map(|one| one.change.as_ref())
     }
+
+    /// Whether it leaves everything that stands as it is.
+    pub fn only_adds_columns(&self) -> bool {
+        let adds = |one: &Missing| one.change.as_ref().is_some_and(|one| one.change_type == ChangeType::AddColumn);
+        self.obsolete.is_empty() && self.definitions.is_empty() && self.columns.iter().all(adds)
+    }
 }
 
 /// What a plan is made from.

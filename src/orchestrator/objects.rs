@@ -3,7 +3,6 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{ObjectType, RangeVar};
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::dependants::{self, Fate};
@@ -45,14 +44,6 @@ pub async fn create(runner: &Runner<'_>, statement: &Statement, may_exist: bool)
 }
 
 const CREATE: &str = "CREATE";
-
-/// The `DROP` of the view that bears the name of a table to be made.
-pub async fn view_in_place_of(client: &Client, statement: &Statement, table: &str) -> Result<Option<String>, Failure> {
-    let query = "SELECT CASE relkind WHEN 'v' THEN 'DROP VIEW ' WHEN 'm' THEN 'DROP MATERIALIZED VIEW ' END || $1
-                 FROM pg_class WHERE oid = to_regclass($1)";
-    let row = client.query_opt(query, &[&table]).await.map_err(|error| Failure::new(statement, &error, 0))?;
-    Ok(row.and_then(|row| row.get(0)))
-}
 
 /// The statement with `OR REPLACE`, where PostgreSQL has that for it, and how much longer that makes it.
 fn or_replace(statement: &Statement) -> Option<(String, usize)> {

@@ -11,7 +11,7 @@ use super::blueprint::Blueprint;
 use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
 use super::runner::Mode;
-use super::tracking::{self, Origin, State};
+use super::tracking::{self, Origin};
 use crate::bundle::Bundle;
 use crate::bundle::order::{self, OrderError, Script, Target};
 use crate::databases::name::Id;
@@ -65,15 +65,15 @@ impl Prepared {
         }
     }
 
-    /// Brings a database to the bundle; `state` is where it stands.
+    /// Brings a database to the bundle; `deployed_before`: it is at some bundle already.
     pub async fn deploy(
         &self,
         place: Place<'_>,
-        state: Option<&State>,
+        deployed_before: bool,
         mode: Mode,
         force: bool,
     ) -> Result<Outcome, DeployError> {
-        let empty = state.is_none() && tracking::is_empty(place.client).await?;
+        let empty = !deployed_before && tracking::is_empty(place.client).await?;
         let target = if empty { Target::NewDatabase } else { Target::ExistingDatabase };
         let script = self.script(target).await?;
         let declared = Some(&self.blueprint.catalog);

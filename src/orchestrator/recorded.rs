@@ -2,12 +2,12 @@
 //! that the next one can tell what an earlier bundle declared from what somebody made by hand, and what was changed by
 //! hand since. Called by [`super::deployment`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tokio_postgres::Client;
 
 use super::catalog::Catalog;
-use super::catalog::things::{self, Kind, Thing};
+use super::catalog::things::{Kind, Thing};
 use super::error::DeployError;
 use crate::bundle::sql::tokens::checksum_bytes;
 
@@ -17,6 +17,7 @@ type Rows = HashMap<String, (String, bool)>;
 /// The record, held against the database as it was at the start of a deployment.
 #[derive(Debug, Default)]
 pub struct Recorded {
+    rows: Rows,
     /// Identities of what stands as it was left.
     pub known: HashSet<String>,
     /// Of those, what was declared, not only made by migrations.
@@ -29,26 +30,27 @@ impl Recorded {
     /// Reads it.
     pub async fn read(client: &Client, before: &Catalog) -> Result<Self, DeployError> {
         let query = "SELECT object, checksum, by_migration FROM public._stonescriptdb_gateway_declared";
-        let rows = client.query(query, &[]).await.map_err(DeployError::own("reading what was declared before"))?;
+        let rows = client.query_typed(query, &[]).await.map_err(DeployError::own("reading what was declared before"))?;
         let rows = rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
-        Ok(Self::of(&rows, before))
+        Ok(Self::of(rows, before))
     }
 
-    fn of(rows: &Rows, before: &Catalog) -> Self {
+    fn of(rows: Rows, before: &Catalog) -> Self {
         let mut recorded = Self::default();
-        for thing in things::of(before) {
+        for thing in before.things() {
             let Some((checksum, by_migration)) = rows.get(&thing.name) else { continue };
-            if *checksum != checksum_of(&thing, before) {
+            if *checksum != checksum_of(thing, before) {
                 if thing.kind == Kind::Routine {
-                    recorded.replaced.insert(thing.object);
+                    recorded.replaced.insert(thing.object.clone());
                 }
                 continue;
             }
             if !by_migration {
                 recorded.declared.insert(thing.identity.clone());
             }
-            recorded.known.insert(thing.identity);
+            recorded.known.insert(thing.identity.clone());
         }
+        recorded.rows = rows;
         recorded
     }
 
@@ -65,7 +67,7 @@ impl Recorded {
     /// What an earlier bundle declared, stands still, and is not part of this one. Tables and columns have rules of their
     /// own; so have functions and procedures, which are tracked by signature.
     pub fn obsolete(&self, found: &Catalog, declared: &Catalog, going: &HashSet<String>) -> Vec<Thing> {
-        let wanted = things::of(declared);
+        let wanted = declared.things();
         // A view that becomes a materialized one, or a table, gives way to that by itself.
         let relations: HashSet<&str> = wanted
             .iter()
@@ -73,13 +75,15 @@ impl Recorded {
             .map(|thing| thing.object.as_str())
             .collect();
         let wanted: HashSet<&str> = wanted.iter().map(|thing| thing.name.as_str()).collect();
-        let mut obsolete: Vec<Thing> = things::of(found)
-            .into_iter()
+        let mut obsolete: Vec<Thing> = found
+            .things()
+            .iter()
             .filter(|thing| self.declared.contains(&thing.identity) && !wanted.contains(thing.name.as_str()))
             .filter(|thing| thing.drop.is_some())
             .filter(|thing| thing.kind != Kind::View || !relations.contains(thing.object.as_str()))
             // It goes with its table.
             .filter(|thing| thing.table.as_ref().is_none_or(|table| !going.contains(table)))
+            .cloned()
             .collect();
         // So does it with its view or its domain.
         let wholes = obsolete.iter().filter(|thing| matches!(thing.kind, Kind::View | Kind::Type));
@@ -118,28 +122,38 @@ fn checksum_of(thing: &Thing, catalog: &Catalog) -> String {
     checksum_bytes(format!("{}\n{body}", thing.words).as_bytes())
 }
 
-/// Records what stands at the end of a deployment, as far as the declaration has it.
-pub async fn write(client: &Client, after: &Catalog, declared: &Catalog) -> Result<(), DeployError> {
-    let wanted: HashSet<String> = things::of(declared).into_iter().map(|thing| thing.name).collect();
-    let (mut names, mut checksums, mut by_migration) = (Vec::new(), Vec::new(), Vec::new());
-    for thing in things::of(after) {
-        if wanted.contains(&thing.name) && !matches!(thing.kind, Kind::Table | Kind::Column) {
-            checksums.push(checksum_of(&thing, after));
-            by_migration.push(declared.migrated.contains(&thing.name));
-            names.push(thing.name);
+/// Records what stands at the end of a deployment, as far as the declaration has it, where that is not on record yet.
+pub async fn write(
+    client: &Client,
+    recorded: Recorded,
+    after: &Catalog,
+    declared: &Catalog,
+) -> Result<(), DeployError> {
+    let wanted: HashSet<&str> = declared.things().iter().map(|thing| thing.name.as_str()).collect();
+    let mut gone = recorded.rows;
+    let mut new: BTreeMap<String, (String, bool)> = BTreeMap::new();
+    for thing in after.things() {
+        if wanted.contains(thing.name.as_str()) && !matches!(thing.kind, Kind::Table | Kind::Column) {
+            let row = (checksum_of(thing, after), declared.migrated.contains(&thing.name));
+            if gone.remove(&thing.name).as_ref() != Some(&row) {
+                new.insert(thing.name.clone(), row);
+            }
         }
     }
+    if gone.is_empty() && new.is_empty() {
+        return Ok(());
+    }
+    let gone: Vec<&str> = gone.keys().map(String::as_str).filter(|name| !new.contains_key(*name)).collect();
+    let names: Vec<&str> = new.keys().map(String::as_str).collect();
+    let (checksums, by_migration): (Vec<&str>, Vec<bool>) =
+        new.values().map(|(checksum, by_migration)| (checksum.as_str(), *by_migration)).unzip();
     client
         .execute(
-            "WITH declared AS (
-                 SELECT DISTINCT ON (1) * FROM unnest($1::text[], $2::text[], $3::bool[])
-                     AS declared (object, checksum, by_migration)),
-             gone AS (DELETE FROM public._stonescriptdb_gateway_declared
-                      WHERE object NOT IN (SELECT object FROM declared))
-             INSERT INTO public._stonescriptdb_gateway_declared AS recorded SELECT * FROM declared
-             ON CONFLICT (object) DO UPDATE SET (checksum, by_migration) = (excluded.checksum, excluded.by_migration)
-             WHERE (recorded.checksum, recorded.by_migration) <> (excluded.checksum, excluded.by_migration)",
-            &[&names, &checksums, &by_migration],
+            "WITH gone AS (DELETE FROM public._stonescriptdb_gateway_declared WHERE object = ANY ($4::text[]))
+             INSERT INTO public._stonescriptdb_gateway_declared
+             SELECT * FROM unnest($1::text[], $2::text[], $3::bool[])
+             ON CONFLICT (object) DO UPDATE SET (checksum, by_migration) = (excluded.checksum, excluded.by_migration)",
+            &[&names, &checksums, &by_migration, &gone],
         )
         .await
         .map(drop)

@@ -2,6 +2,7 @@
 //!
 //! Owns the transaction: nothing else says `BEGIN` or `COMMIT`. Called by [`super::deployment`] and its parts.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -77,6 +78,8 @@ pub struct Runner<'a> {
     /// What was run of the bundle, or generated for it, in order.
     statements: Mutex<Vec<String>>,
     doubt: Mutex<Doubt>,
+    /// How often something was run that may have changed the schema.
+    changes: AtomicU64,
 }
 
 impl<'a> Runner<'a> {
@@ -102,6 +105,7 @@ impl<'a> Runner<'a> {
             settings,
             statements: Mutex::default(),
             doubt: Mutex::default(),
+            changes: AtomicU64::new(0),
         };
         runner.own("opening the transaction", &format!("BEGIN; {} {ALONE}", runner.settings)).await?;
         Ok(runner)
@@ -129,13 +133,25 @@ impl<'a> Runner<'a> {
         if self.lock.is_still_held().await { Ok(()) } else { Err(DeployError::LockLost) }
     }
 
+    /// A number that stays the same for as long as nothing is run that may change the schema.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    /// Something was run past this runner, or taken back.
+    pub fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Has the statement told of as one that was run.
     pub fn note(&self, sql: &str) {
+        self.changed();
         self.statements.lock().unwrap_or_else(PoisonError::into_inner).push(sql.to_owned());
     }
 
     /// The last statement was taken back.
     pub fn forget_last(&self) {
+        self.changed();
         self.statements.lock().unwrap_or_else(PoisonError::into_inner).pop();
     }
 
@@ -437,6 +453,7 @@ impl<'a> Runner<'a> {
 
     /// Runs `sql` for a statement, without a savepoint.
     pub async fn outside(&self, statement: &Statement, sql: &str) -> Result<(), Failure> {
+        self.changed();
         self.client.batch_execute(sql).await.map_err(|error| Failure::new(statement, &error, 0))
     }
 }

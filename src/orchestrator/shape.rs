@@ -9,9 +9,9 @@ use crate::bundle::sql::tokens::checksum_bytes;
 pub fn of(catalog: &Catalog) -> String {
     let mut text = String::new();
     for (name, words) in verify::words(catalog) {
-        text.push_str(&name);
+        text.push_str(name);
         text.push('\0');
-        text.push_str(&words);
+        text.push_str(words);
         text.push('\0');
     }
     checksum_bytes(text.as_bytes())

@@ -2,36 +2,70 @@
 //! may have dropped its view, or remade its table without the trigger. Called by [`super::deployment`].
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::RangeVar;
 use tokio_postgres::{Client, Error};
 
-use crate::bundle::sql::{Class, Reference, Statement, Wanted};
+use crate::bundle::sql::{Class, Object, Reference, Statement, Wanted};
 
 /// Schema and name, unquoted.
 type Name = (String, String);
 
+/// A relation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relation {
+    oid: u32,
+    /// `pg_class.relkind`
+    kind: i8,
+}
+
+impl Relation {
+    /// The statement that drops it, where it is a view under the `name` of a table to be made.
+    pub fn drop_of_view(self, name: &str) -> Option<String> {
+        match u8::try_from(self.kind) {
+            Ok(b'v') => Some(format!("DROP VIEW {name}")),
+            Ok(b'm') => Some(format!("DROP MATERIALIZED VIEW {name}")),
+            _ => None,
+        }
+    }
+}
+
 /// The objects of a database, by name.
-#[derive(Default)]
-struct Snapshot {
-    relations: HashMap<Name, u32>,
+#[derive(Clone, Default)]
+pub struct Snapshot {
+    relations: HashMap<Name, Relation>,
+    types: HashSet<Name>,
     routines: HashMap<Name, BTreeSet<u32>>,
     /// Triggers, policies, rules: relation and name.
     parts: HashSet<(u32, String)>,
 }
 
+impl Snapshot {
+    /// The relation of this name, of whatever kind.
+    pub fn relation(&self, object: &Object) -> Option<Relation> {
+        self.relations.get(&(object.schema.clone(), object.name.clone())).copied()
+    }
+
+    /// Whether there is a type of this name.
+    pub fn has_type(&self, object: &Object) -> bool {
+        self.types.contains(&(object.schema.clone(), object.name.clone()))
+    }
+}
+
 /// What stood before the deployment, and what stands now.
 pub struct Standing {
-    before: Snapshot,
-    now: Option<Snapshot>,
+    before: Arc<Snapshot>,
+    now: Option<Arc<Snapshot>>,
     stale: HashSet<u32>,
 }
 
 impl Standing {
     /// At the start of a deployment.
     pub async fn read(client: &Client) -> Result<Self, Error> {
-        Ok(Self { before: read(client).await?, now: None, stale: HashSet::new() })
+        let before = Arc::new(read(client).await?);
+        Ok(Self { now: Some(before.clone()), before, stale: HashSet::new() })
     }
 
     /// Something was run, so the database has to be looked at again.
@@ -47,26 +81,32 @@ impl Standing {
     /// What was taken off and made again is the same thing under another oid.
     pub fn remade(&mut self, pairs: &[(u32, u32)]) {
         for (before, now) in pairs {
-            for oid in self.before.relations.values_mut().filter(|oid| *oid == before) {
-                *oid = *now;
+            let known = Arc::make_mut(&mut self.before);
+            for relation in known.relations.values_mut().filter(|relation| relation.oid == *before) {
+                relation.oid = *now;
             }
-            for oids in self.before.routines.values_mut().filter(|oids| oids.contains(before)) {
+            for oids in known.routines.values_mut().filter(|oids| oids.contains(before)) {
                 oids.remove(before);
                 oids.insert(*now);
             }
         }
     }
 
+    /// What stands now; asks only after a change.
+    pub async fn now(&mut self, client: &Client) -> Result<&Snapshot, Error> {
+        let now = match self.now.take() {
+            Some(now) => now,
+            None => Arc::new(read(client).await?),
+        };
+        Ok(self.now.insert(now))
+    }
+
     /// Whether `statement`, which an earlier deployment ran, has its effect still: what it makes is there, and what it
     /// is about was not made anew since.
     pub async fn has_effect(&mut self, client: &Client, statement: &Statement) -> Result<bool, Error> {
-        if self.now.is_none() {
-            self.now = Some(read(client).await?);
-        }
-        Ok(self
-            .now
-            .as_ref()
-            .is_none_or(|now| is_made(now, &self.stale, statement) && !self.is_about_new(now, statement)))
+        self.now(client).await?;
+        let holds = |now: &Arc<Snapshot>| is_made(now, &self.stale, statement) && !self.is_about_new(now, statement);
+        Ok(self.now.as_ref().is_none_or(holds))
     }
 
     fn is_about_new(&self, now: &Snapshot, statement: &Statement) -> bool {
@@ -96,8 +136,8 @@ fn is_made(now: &Snapshot, stale: &HashSet<u32>, statement: &Statement) -> bool 
             let schema = if one.schemaname.is_empty() { "public" } else { &one.schemaname };
             (schema.to_owned(), one.relname.clone())
         });
-        let oid = relation.and_then(|relation| now.relations.get(&relation));
-        oid.is_some_and(|oid| now.parts.contains(&(*oid, name.to_owned())))
+        let relation = relation.and_then(|relation| now.relations.get(&relation));
+        relation.is_some_and(|relation| now.parts.contains(&(relation.oid, name.to_owned())))
     };
     match statement.tree.as_ref() {
         NodeEnum::CreateTrigStmt(create) => part(create.relation.as_ref(), &create.trigname),
@@ -111,36 +151,42 @@ fn is_made(now: &Snapshot, stale: &HashSet<u32>, statement: &Statement) -> bool 
             .iter()
             .filter(|made| made.class == Class::Relation)
             .map(|made| now.relations.get(&(made.schema.clone(), made.name.clone())))
-            .all(|oid| oid.is_some_and(|oid| !stale.contains(oid))),
+            .all(|found| found.is_some_and(|relation| !stale.contains(&relation.oid))),
         _ => true,
     }
 }
 
 async fn read(client: &Client) -> Result<Snapshot, Error> {
-    const OWN: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
-    let relations = format!(
-        "SELECT n.nspname::text, c.relname::text, c.oid FROM pg_class c
-         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {OWN}"
-    );
-    let routines = format!(
-        "SELECT n.nspname::text, p.proname::text, p.oid FROM pg_proc p
-         JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {OWN}"
-    );
-    let parts = "SELECT tgrelid, tgname::text FROM pg_trigger WHERE NOT tgisinternal
-                 UNION ALL SELECT polrelid, polname FROM pg_policy
-                 UNION ALL SELECT ev_class, rulename FROM pg_rewrite";
-    let (relations, routines, parts) = tokio::try_join!(
-        client.query(relations.as_str(), &[]),
-        client.query(routines.as_str(), &[]),
-        client.query(parts, &[])
-    )?;
+    // PostgreSQL's own objects have lower numbers; the indexes know that.
+    let query = "
+        WITH own AS (SELECT oid, nspname FROM pg_namespace
+                     WHERE nspname NOT IN ('pg_catalog', 'information_schema') AND nspname !~ '^pg_(toast|temp)')
+        SELECT 'r' AS class, n.nspname::text, c.relname::text, c.oid, c.relkind FROM pg_class c
+        JOIN own n ON n.oid = c.relnamespace WHERE c.oid >= 16384
+        UNION ALL SELECT 't', n.nspname, t.typname, t.oid, 't' FROM pg_type t
+        JOIN own n ON n.oid = t.typnamespace WHERE t.oid >= 16384
+        UNION ALL SELECT 'f', n.nspname, p.proname, p.oid, 'f' FROM pg_proc p
+        JOIN own n ON n.oid = p.pronamespace WHERE p.oid >= 16384
+        UNION ALL SELECT 'p', NULL, tgname, tgrelid, 't' FROM pg_trigger WHERE NOT tgisinternal
+        UNION ALL SELECT 'p', NULL, polname, polrelid, 'p' FROM pg_policy
+        UNION ALL SELECT 'p', NULL, rulename, ev_class, 'r' FROM pg_rewrite WHERE oid >= 16384";
     let mut snapshot = Snapshot::default();
-    for row in relations {
-        snapshot.relations.insert((row.get(0), row.get(1)), row.get(2));
+    for row in client.query_typed(query, &[]).await? {
+        let (class, name, oid): (&str, String, u32) = (row.get(0), row.get(2), row.get(3));
+        match (class, row.get(1)) {
+            ("r", Some(schema)) => {
+                snapshot.relations.insert((schema, name), Relation { oid, kind: row.get(4) });
+            }
+            ("t", Some(schema)) => {
+                snapshot.types.insert((schema, name));
+            }
+            ("f", Some(schema)) => {
+                snapshot.routines.entry((schema, name)).or_default().insert(oid);
+            }
+            _ => {
+                snapshot.parts.insert((oid, name));
+            }
+        }
     }
-    for row in routines {
-        snapshot.routines.entry((row.get(0), row.get(1))).or_default().insert(row.get(2));
-    }
-    snapshot.parts = parts.iter().map(|row| (row.get(0), row.get(1))).collect();
     Ok(snapshot)
 }

@@ -1,5 +1,7 @@
 //! The gateway's own tables in every database (contract §5): what was deployed, with which checksums, and the changelog.
 
+mod mark;
+
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
@@ -77,6 +79,8 @@ pub struct Tracked {
     pub statements: HashSet<String>,
     /// Those that are still there.
     pub functions: Vec<TrackedFunction>,
+    /// The signatures of the others.
+    lost_functions: Vec<String>,
 }
 
 const CREATE: &str = "
@@ -128,9 +132,6 @@ CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_state (
     catalog_mark text);
 ";
 
-/// SQL for a text that is another one after every change of the catalog; see the file.
-const MARK: &str = include_str!("tracking/mark.sql");
-
 /// Makes the tables where they are missing.
 pub async fn create_tables(client: &Client) -> Result<(), DeployError> {
     client.batch_execute(CREATE).await.map_err(DeployError::own("making the tracking tables"))
@@ -156,23 +157,46 @@ impl State {
     }
 }
 
-/// Where a database stands, in one query; `None` where nothing was deployed.
-pub async fn read_state(client: &Client) -> Result<Option<State>, DeployError> {
-    let query = format!(
-        "SELECT bundle_checksum, (SELECT count(*) FROM public._stonescriptdb_gateway_functions),
-                catalog_shape, coalesce(catalog_mark = {MARK}, false)
-         FROM public._stonescriptdb_gateway_state"
-    );
-    match client.query_opt(&query, &[]).await {
-        Ok(row) => Ok(row.map(|row| State {
-            bundle_checksum: row.get(0),
-            functions: usize::try_from(row.get::<_, i64>(1)).unwrap_or(0),
-            shape: row.get(2),
-            untouched: row.get(3),
-        })),
+/// The bundle of a database's last deployment; `None` where nothing was deployed.
+pub async fn read_bundle_checksum(client: &Client) -> Result<Option<String>, DeployError> {
+    let query = "SELECT bundle_checksum FROM public._stonescriptdb_gateway_state";
+    match client.query_typed_opt(query, &[]).await {
+        Ok(row) => Ok(row.map(|row| row.get(0))),
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
         Err(error) => Err(DeployError::own("reading which bundle the database is at")(error)),
     }
+}
+
+/// Where a database stands, in one query, or two where somebody has changed it or works with temporary tables; `None`
+/// where nothing was deployed.
+pub async fn read_state(client: &Client) -> Result<Option<State>, DeployError> {
+    let failed = DeployError::own("reading which bundle the database is at");
+    let query = format!(
+        "SELECT bundle_checksum, (SELECT count(*) FROM public._stonescriptdb_gateway_functions),
+                catalog_shape, coalesce(catalog_mark = {}, false)
+         FROM public._stonescriptdb_gateway_state",
+        mark::quick()
+    );
+    let row = match client.query_typed_opt(&query, &[]).await {
+        Ok(Some(row)) => row,
+        Ok(None) => return Ok(None),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut state = State {
+        bundle_checksum: row.get(0),
+        functions: usize::try_from(row.get::<_, i64>(1)).unwrap_or(0),
+        shape: row.get(2),
+        untouched: row.get(3),
+    };
+    if !state.untouched {
+        let query = format!(
+            "SELECT coalesce(catalog_mark = {}, false) FROM public._stonescriptdb_gateway_state",
+            mark::exact()
+        );
+        state.untouched = client.query_typed_one(&query, &[]).await.map_err(failed)?.get(0);
+    }
+    Ok(Some(state))
 }
 
 /// Which migrations were applied, as one text, and whether one outside the transaction was interrupted.
@@ -183,7 +207,7 @@ pub async fn read_history(client: &Client) -> Result<(String, bool), DeployError
                                                        ORDER BY migration_file)
                                      FROM public._stonescriptdb_gateway_progress), ''),
                         EXISTS (SELECT FROM public._stonescriptdb_gateway_progress)";
-    let row = client.query_one(query, &[]).await.map_err(DeployError::own("reading which migrations were applied"))?;
+    let row = client.query_typed_one(query, &[]).await.map_err(DeployError::own("reading which migrations were applied"))?;
     Ok((row.get(0), row.get(1)))
 }
 
@@ -199,26 +223,29 @@ pub async fn is_empty(client: &Client) -> Result<bool, DeployError> {
                            AND ('pg_proc'::regclass, oid) NOT IN (SELECT * FROM members))
            AND NOT EXISTS (SELECT FROM pg_type WHERE typnamespace IN (SELECT oid FROM ours) AND typtype IN ('e', 'd')
                            AND ('pg_type'::regclass, oid) NOT IN (SELECT * FROM members))";
-    let row = client.query_one(query, &[]).await.map_err(DeployError::own("looking whether the database is empty"))?;
+    let row = client.query_typed_one(query, &[]).await.map_err(DeployError::own("looking whether the database is empty"))?;
     Ok(row.get(0))
 }
 
 /// Everything that is tracked; the tables exist.
 pub async fn read(client: &Client) -> Result<Tracked, DeployError> {
     let failed = DeployError::own("reading the tracking tables");
-    let query = |sql: &'static str| client.query(sql, &[]);
+    let query = |sql: &'static str| client.query_typed(sql, &[]);
     let migrations = query("SELECT migration_file, checksum FROM public._stonescriptdb_gateway_migrations");
     let statements = query("SELECT checksum FROM public._stonescriptdb_gateway_statements");
     // A function that somebody dropped by hand is not there, whatever the table says.
     let functions = query(
-        "SELECT function_name, signature, param_types, return_type, body_checksum, source_file
-         FROM public._stonescriptdb_gateway_functions WHERE to_regprocedure(signature) IS NOT NULL ORDER BY signature",
+        "SELECT function_name, signature, param_types, return_type, body_checksum, source_file,
+                to_regprocedure(signature) IS NOT NULL
+         FROM public._stonescriptdb_gateway_functions ORDER BY signature",
     );
     let (migrations, statements, functions) = tokio::try_join!(migrations, statements, functions).map_err(&failed)?;
+    let (functions, lost): (Vec<_>, Vec<_>) = functions.iter().partition(|row| row.get(6));
     Ok(Tracked {
         migrations: migrations.iter().map(|row| (row.get(0), row.get(1))).collect(),
         statements: statements.iter().map(|row| row.get(0)).collect(),
-        functions: functions.iter().map(tracked_function).collect(),
+        functions: functions.into_iter().map(tracked_function).collect(),
+        lost_functions: lost.into_iter().map(|row| row.get(1)).collect(),
     })
 }
 
@@ -257,9 +284,16 @@ pub struct Record {
     pub changes: Vec<Change>,
 }
 
-/// Writes the rows, inside the deployment's transaction. Rows of unchanged objects keep their times.
-pub async fn write(client: &Client, record: &Record, origin: &Origin, shape: &str) -> Result<(), DeployError> {
-    write_rows(client, record, origin, shape).await.map_err(DeployError::own("writing the tracking tables"))
+/// Writes the rows, inside the deployment's transaction; `tracked` is what they say. Rows of unchanged objects keep their
+/// times.
+pub async fn write(
+    client: &Client,
+    tracked: &Tracked,
+    record: &Record,
+    origin: &Origin,
+    shape: &str,
+) -> Result<(), DeployError> {
+    write_rows(client, tracked, record, origin, shape).await.map_err(DeployError::own("writing the tracking tables"))
 }
 
 /// Records applied migrations, file and checksum, in the table and the changelog; those recorded before are passed over.
@@ -268,6 +302,9 @@ pub async fn write_migrations(
     migrations: &[(String, String)],
     origin: &Origin,
 ) -> Result<(), tokio_postgres::Error> {
+    if migrations.is_empty() {
+        return Ok(());
+    }
     let (files, checksums): (Vec<_>, Vec<_>) = migrations.iter().cloned().unzip();
     client
         .execute(
@@ -286,6 +323,7 @@ pub async fn write_migrations(
 
 async fn write_rows(
     client: &Client,
+    tracked: &Tracked,
     record: &Record,
     origin: &Origin,
     shape: &str,
@@ -293,14 +331,15 @@ async fn write_rows(
     client.batch_execute("DELETE FROM public._stonescriptdb_gateway_progress").await?;
     write_objects(client, "tables", "table_name", "to_regclass", &record.tables).await?;
     write_objects(client, "types", "type_name", "to_regtype", &record.types).await?;
-    write_functions(client, &record.functions).await?;
-    write_statements(client, &record.statements).await?;
+    write_functions(client, tracked, &record.functions).await?;
+    write_statements(client, tracked, &record.statements).await?;
     write_changes(client, &record.changes, origin).await?;
     let state = format!(
         "INSERT INTO public._stonescriptdb_gateway_state (bundle_checksum, catalog_shape, catalog_mark)
-         VALUES ($1, $2, {MARK})
+         VALUES ($1, $2, {})
          ON CONFLICT (one_row) DO UPDATE
-         SET bundle_checksum = $1, catalog_shape = $2, catalog_mark = excluded.catalog_mark, deployed_at = clock_timestamp()"
+         SET bundle_checksum = $1, catalog_shape = $2, catalog_mark = excluded.catalog_mark, deployed_at = clock_timestamp()",
+        mark::exact()
     );
     client.execute(&state, &[&origin.bundle_checksum, &shape]).await.map(drop)
 }
@@ -327,9 +366,26 @@ async fn write_objects(
     client.execute(&declared, &[&names, &checksums]).await.map(drop)
 }
 
-async fn write_functions(client: &Client, functions: &[TrackedFunction]) -> Result<(), tokio_postgres::Error> {
-    let rows: Vec<Value> = functions
-        .iter()
+async fn write_functions(
+    client: &Client,
+    tracked: &Tracked,
+    functions: &[TrackedFunction],
+) -> Result<(), tokio_postgres::Error> {
+    let mut declared: HashMap<&str, &TrackedFunction> = HashMap::new();
+    for function in functions {
+        // Of two statements that make the same, the first is on record.
+        declared.entry(&function.signature).or_insert(function);
+    }
+    let is_tracked: HashMap<&str, &TrackedFunction> =
+        tracked.functions.iter().map(|function| (function.signature.as_str(), function)).collect();
+    let known = tracked.functions.iter().map(|function| &function.signature).chain(&tracked.lost_functions);
+    let gone: Vec<&str> = known.map(String::as_str).filter(|signature| !declared.contains_key(signature)).collect();
+    let words = |function: &TrackedFunction| {
+        (function.return_type.clone(), function.checksum.clone(), function.source_file.clone())
+    };
+    let rows: Vec<Value> = declared
+        .values()
+        .filter(|function| is_tracked.get(function.signature.as_str()).is_none_or(|one| words(one) != words(function)))
         .map(|function| {
             serde_json::json!({
                 "function_name": function.name, "signature": function.signature, "param_types": function.param_types,
@@ -338,30 +394,35 @@ async fn write_functions(client: &Client, functions: &[TrackedFunction]) -> Resu
             })
         })
         .collect();
+    if rows.is_empty() && gone.is_empty() {
+        return Ok(());
+    }
     let rows = Value::Array(rows).to_string();
     client
         .execute(
-            "WITH declared AS (
-                 SELECT DISTINCT ON (signature) * FROM jsonb_to_recordset($1::text::jsonb) AS declared
-                     (function_name text, signature text, param_types text[], return_type text, body_checksum text,
-                      source_file text)),
-             gone AS (DELETE FROM public._stonescriptdb_gateway_functions
-                      WHERE signature NOT IN (SELECT signature FROM declared))
-             INSERT INTO public._stonescriptdb_gateway_functions AS tracked
+            "WITH gone AS (DELETE FROM public._stonescriptdb_gateway_functions WHERE signature = ANY ($2::text[]))
+             INSERT INTO public._stonescriptdb_gateway_functions
                  (function_name, signature, param_types, return_type, body_checksum, source_file)
-             SELECT * FROM declared
+             SELECT * FROM jsonb_to_recordset($1::text::jsonb) AS declared
+                 (function_name text, signature text, param_types text[], return_type text, body_checksum text,
+                  source_file text)
              ON CONFLICT (signature) DO UPDATE SET (param_types, return_type, body_checksum, source_file, deployed_at) =
                  (excluded.param_types, excluded.return_type, excluded.body_checksum, excluded.source_file,
-                  clock_timestamp())
-             WHERE (tracked.return_type, tracked.body_checksum, tracked.source_file) <>
-                 (excluded.return_type, excluded.body_checksum, excluded.source_file)",
-            &[&rows],
+                  clock_timestamp())",
+            &[&rows, &gone],
         )
         .await
         .map(drop)
 }
 
-async fn write_statements(client: &Client, statements: &[(String, String)]) -> Result<(), tokio_postgres::Error> {
+async fn write_statements(
+    client: &Client,
+    tracked: &Tracked,
+    statements: &[(String, String)],
+) -> Result<(), tokio_postgres::Error> {
+    if statements.iter().map(|(checksum, _)| checksum).collect::<HashSet<_>>() == tracked.statements.iter().collect() {
+        return Ok(());
+    }
     let (checksums, files): (Vec<_>, Vec<_>) = statements.iter().cloned().unzip();
     client
         .execute(

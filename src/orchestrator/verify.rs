@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::catalog::Catalog;
-use super::catalog::things::{self, Kind, Thing};
+use super::catalog::things::{Kind, Thing};
 use super::report::Verification;
 
 /// Everything in a catalog, each thing under its name in PostgreSQL's own words: `column users.email` →
 /// `character varying(50) NOT NULL`. Oids and numbers differ from one database to the next and stay out.
-pub type Words = BTreeMap<String, String>;
+pub type Words<'a> = BTreeMap<&'a str, &'a str>;
 
 /// Says what is there, in words.
-pub fn words(catalog: &Catalog) -> Words {
-    things::of(catalog).into_iter().map(|thing| (thing.name, thing.words)).collect()
+pub fn words(catalog: &Catalog) -> Words<'_> {
+    catalog.things().iter().map(|thing| (thing.name.as_str(), thing.words.as_str())).collect()
 }
 
 /// What a bundle declares: of its blueprint's catalog the tables and types that `tables/` and `types/` name, with all
@@ -125,10 +125,10 @@ mod tests {
 
     #[track_caller]
     fn check(declared: &Catalog, found: &Catalog, expected: &[&str]) {
-        let all = things::of(declared);
+        let all = declared.things();
         let names = |kind| all.iter().filter(|one| one.kind == kind).map(|one| one.object.clone()).collect();
-        let declared = super::declared(declared, &all, &names(Kind::Table), &names(Kind::Type));
-        let differences = differences(&declared, &things::of(found));
+        let declared = super::declared(declared, all, &names(Kind::Table), &names(Kind::Type));
+        let differences = differences(&declared, found.things());
         assert_eq!(differences.iter().map(|one| one.words.as_str()).collect::<Vec<_>>(), expected);
         assert_eq!(verification(&differences).passed, expected.is_empty());
     }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::{Platforms, PlatformsError};
+use crate::bundle::sql::tokens::hexadecimal;
 use crate::databases::Role;
 use crate::databases::name::{DatabaseName, Id};
 use crate::registry::{Credentials, PlatformRecord, RegistryError};
@@ -239,15 +240,11 @@ fn generated_name(platform: &Id) -> String {
     }
     // No platform's name holds a hyphen, so this is none of theirs.
     let digest = Sha256::digest(platform.normal().as_bytes());
-    format!("{PREFIX}-{}", hex(&digest[..16]))
+    format!("{PREFIX}-{}", hexadecimal(&digest[..16]))
 }
 
 fn random_password() -> String {
-    hex(&rand::random::<[u8; 32]>())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&rand::random::<[u8; 32]>())
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ impl Thing {
 }
 
 /// Everything in a catalog.
-pub fn of(catalog: &Catalog) -> Vec<Thing> {
+pub(super) fn of(catalog: &Catalog) -> Vec<Thing> {
     let mut things = Vec::new();
     for (oid, relation) in &catalog.relations {
         relation_things(*oid, relation, &mut things);

@@ -2,9 +2,11 @@
 //! [`super::deploy`].
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::json;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 use super::Deployment;
 use crate::bundle::Kind;
@@ -37,6 +39,7 @@ impl Deployment<'_> {
         asked.extend(undeclared.iter().filter_map(|one| one.change.clone()));
         diff::count_in_before(&mut asked, before, &found);
         self.check_allowed(diff::between(before, &found), asked)?;
+        let leaves_all_standing = plan.only_adds_columns() && undeclared.is_empty();
         if !plan.obsolete.is_empty() {
             self.drop_where_possible(std::mem::take(&mut plan.obsolete)).await?;
             let found = self.read_catalog().await?;
@@ -49,9 +52,14 @@ impl Deployment<'_> {
         self.make(&now).await?;
         self.drop_where_possible(later).await?;
         self.retry_waiting().await?;
-        // What stood in `tables/` beside the columns may have made some of the rest by now.
-        let found = self.read_catalog().await?;
-        self.make(&missing::plan(&Ask { found: &found, obsolete: &[], ..all }).definitions).await?;
+        let found = if leaves_all_standing {
+            found
+        } else {
+            // What stood in `tables/` beside the columns may have made some of the rest by now.
+            let found = self.read_catalog().await?;
+            self.make(&missing::plan(&Ask { found: &found, obsolete: &[], ..all }).definitions).await?;
+            found
+        };
         // A view over all columns of a table (`SELECT *`) does not get those that came after it.
         let is_stale = |oid: &u32, name: &str, definition: &str| {
             let wanted = declared.views.values().find(|view| view.name == name);
@@ -66,12 +74,6 @@ impl Deployment<'_> {
         self.retry_waiting().await
     }
 
-    async fn read_catalog(&self) -> Result<Catalog, DeployError> {
-        let catalog = catalog::read(self.runner.client).await?;
-        self.runner.reset_session().await?;
-        Ok(catalog)
-    }
-
     /// Works out the names that PostgreSQL prints for what `tables/` and `types/` declare; whether there are tables.
     async fn declared_names(&mut self) -> Result<bool, DeployError> {
         let printed = |lookup: &'static str, objects: &[TrackedObject]| {
@@ -79,7 +81,8 @@ impl Deployment<'_> {
             let client = self.runner.client;
             async move {
                 let query = format!("SELECT {lookup}(name)::text FROM unnest($1::text[]) AS name");
-                let rows = client.query(&query, &[&names]).await.map_err(DeployError::own("looking up names"))?;
+                let rows = client.query_typed(&query, &[(&names, Type::TEXT_ARRAY)]).await;
+                let rows = rows.map_err(DeployError::own("looking up names"))?;
                 Ok::<HashSet<String>, DeployError>(rows.iter().filter_map(|row| row.get(0)).collect())
             }
         };
@@ -199,27 +202,27 @@ impl Deployment<'_> {
         let Some(declared) = self.goal.declared.filter(|_| self.goal.target == Target::ExistingDatabase) else {
             return Ok(());
         };
-        let found = things::of(&self.read_catalog().await?);
-        let all = things::of(declared);
-        let mended = missing::mend(&found, &self.wanted(declared, &all));
+        let found = self.read_catalog().await?;
+        let mended = missing::mend(found.things(), &self.wanted(declared));
         self.make(&mended).await
     }
 
-    fn wanted<'t>(&self, declared: &Catalog, all: &'t [Thing]) -> Vec<&'t Thing> {
-        verify::declared(declared, all, &self.declared_tables, &self.declared_types)
+    fn wanted<'c>(&self, declared: &'c Catalog) -> Vec<&'c Thing> {
+        verify::declared(declared, declared.things(), &self.declared_tables, &self.declared_types)
     }
 
     /// Before anything is committed: what would be lost, and whether the database is what its bundle declares.
-    pub(super) async fn verify(&mut self, before: &Catalog) -> Result<(Catalog, SchemaValidation), DeployError> {
-        let mut after = catalog::read(self.runner.client).await?;
+    pub(super) async fn verify(&mut self, before: &Catalog) -> Result<(Arc<Catalog>, SchemaValidation), DeployError> {
+        let mut after = self.look().await?;
         let validation = SchemaValidation::of(diff::between(before, &after));
         if validation.needs_force() && !self.goal.force {
             return Err(DeployError::Blocked { validation: Box::new(validation) });
         }
-        after.migrated = std::mem::take(&mut self.migrated);
+        if !self.migrated.is_empty() {
+            Arc::make_mut(&mut after).migrated = std::mem::take(&mut self.migrated);
+        }
         let Some(declared) = self.goal.declared else { return Ok((after, validation)) };
-        let all = things::of(declared);
-        let differences = verify::differences(&self.wanted(declared, &all), &things::of(&after));
+        let differences = verify::differences(&self.wanted(declared), after.things());
         if differences.is_empty() {
             return Ok((after, validation));
         }

@@ -101,6 +101,9 @@ impl<'a> Deployment<'a> {
     /// Everything ran: what still stands aside is made again now, or never.
     pub(super) async fn settle_dependants(&mut self) -> Result<(), DeployError> {
         let failed = DeployError::own("putting back what depends on a change");
+        if self.runner.dependants.are_waiting() {
+            self.runner.changed();
+        }
         let settled = self.runner.dependants.settle(self.runner.client).await.map_err(failed)?;
         self.runner.dependants.statements().iter().for_each(|sql| self.runner.note(sql));
         for one in settled.map_err(|left| DeployError::Dependants { left })? {

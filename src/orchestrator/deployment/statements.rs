@@ -9,6 +9,7 @@ use crate::bundle::order::Target;
 use crate::bundle::sql::{Class, Object, Statement};
 use crate::orchestrator::error::DeployError;
 use crate::orchestrator::runner::Failure;
+use crate::orchestrator::standing::Snapshot;
 use crate::orchestrator::tracking::{Change, NameOf, TrackedFunction, TrackedObject};
 use crate::orchestrator::{functions, objects};
 
@@ -52,9 +53,9 @@ impl<'a> Deployment<'a> {
     async fn deploy_table(&mut self, statement: &'a Statement, table: &Object) -> Result<(), Failure> {
         let name = quoted(table);
         // Also where the checksum is known: somebody, or a migration, may have dropped it.
-        let is_there = self.is_there(statement, "to_regclass", &name).await?;
-        let view = if is_there { objects::view_in_place_of(self.runner.client, statement, &name).await? } else { None };
-        if !is_there || view.is_some() {
+        let there = self.now(statement).await?.and_then(|now| now.relation(table));
+        let view = there.and_then(|there| there.drop_of_view(&name));
+        if there.is_none() || view.is_some() {
             match view {
                 Some(drop) => {
                     let sql = format!("{drop};{}", statement.text);
@@ -73,8 +74,9 @@ impl<'a> Deployment<'a> {
 
     async fn deploy_type(&mut self, statement: &'a Statement, object: &Object) -> Result<(), Failure> {
         let name = quoted(object);
-        if !self.is_there(statement, "to_regtype", &name).await? {
+        if !self.now(statement).await?.is_some_and(|now| now.has_type(object)) {
             self.runner.run(statement).await?;
+            self.standing.changed();
             self.report.types_deployed += 1;
             self.changed("CreateType", NameOf::Type, &name, statement);
         }
@@ -82,15 +84,14 @@ impl<'a> Deployment<'a> {
         Ok(())
     }
 
-    /// In an existing database: what a migration just made, or somebody by hand, is not made again. In a new one that
-    /// would be two files that declare the same, which is PostgreSQL's to refuse.
-    async fn is_there(&self, statement: &Statement, lookup: &str, name: &str) -> Result<bool, Failure> {
+    /// What is there, in an existing database: what a migration just made, or somebody by hand, is not made again. In a new
+    /// one that would be two files that declare the same, which is PostgreSQL's to refuse.
+    async fn now(&mut self, statement: &Statement) -> Result<Option<&Snapshot>, Failure> {
         if self.goal.target == Target::NewDatabase {
-            return Ok(false);
+            return Ok(None);
         }
-        let query = format!("SELECT {lookup}($1::text) IS NOT NULL");
-        let row = self.runner.client.query_one(&query, &[&name]).await;
-        row.map(|row| row.get(0)).map_err(|error| Failure::new(statement, &error, 0))
+        let now = self.standing.now(self.runner.client).await;
+        now.map(Some).map_err(|error| Failure::new(statement, &error, 0))
     }
 
     async fn deploy_function(&mut self, statement: &'a Statement) -> Result<(), Failure> {
@@ -142,8 +143,9 @@ impl<'a> Deployment<'a> {
             let may_exist =
                 self.goal.target == Target::ExistingDatabase || matches!(statement.kind, Kind::Views | Kind::Functions);
             if objects::create(&self.runner, statement, may_exist).await? {
-                if matches!(statement.tree.as_ref(), NodeEnum::ViewStmt(_) | NodeEnum::CreateTableAsStmt(_)) {
-                    self.standing.changed();
+                self.standing.changed();
+                if may_run_anything(statement) {
+                    self.reader.distrust_session();
                 }
                 let (kind, name_of, name) = objects::described(statement);
                 self.changed(kind, name_of, &name, statement);
@@ -157,4 +159,19 @@ impl<'a> Deployment<'a> {
         let detail = json!({ "file": statement.path, "line": statement.line });
         self.record.changes.push(Change { change_type, name_of, name: name.to_owned(), detail });
     }
+}
+
+/// Whether what the statement does to the session cannot be told from its text.
+fn may_run_anything(statement: &Statement) -> bool {
+    !matches!(
+        statement.tree.as_ref(),
+        NodeEnum::ViewStmt(_)
+            | NodeEnum::IndexStmt(_)
+            | NodeEnum::CreateTrigStmt(_)
+            | NodeEnum::CreatePolicyStmt(_)
+            | NodeEnum::CreateSeqStmt(_)
+            | NodeEnum::AlterTableStmt(_)
+            | NodeEnum::CommentStmt(_)
+            | NodeEnum::GrantStmt(_)
+    )
 }

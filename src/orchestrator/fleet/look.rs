@@ -11,7 +11,6 @@ use crate::bundle::sql::tokens::checksum_bytes;
 use crate::databases::name::{DatabaseName, Id};
 use crate::orchestrator::diff::SchemaValidation;
 use crate::orchestrator::error::DeployError;
-use crate::orchestrator::prepared::Prepared;
 use crate::orchestrator::tracking::{self, State};
 use crate::orchestrator::{Orchestrator, catalog, risk, shape};
 
@@ -53,17 +52,19 @@ enum Seen {
     Gone,
 }
 
-/// Looks at every database, `width` at a time: one connection and one query where nothing is to be done.
+/// Looks at every database, `width` at a time: one connection and one query where nothing is to be done for the bundle of
+/// this checksum.
 pub async fn at_all(
     orchestrator: &Orchestrator,
+    platform: &Id,
     names: Vec<DatabaseName>,
-    prepared: &Arc<Prepared>,
+    checksum: Arc<str>,
     width: usize,
 ) -> Result<Fleet, DeployError> {
     let looks = names.clone().into_iter().map(|name| {
-        let (orchestrator, prepared) = (orchestrator.clone(), prepared.clone());
+        let (orchestrator, platform, checksum) = (orchestrator.clone(), platform.clone(), checksum.clone());
         async move {
-            let looking = async move { look(&orchestrator, &name, &prepared).await };
+            let looking = async move { look(&orchestrator, &platform, &name, &checksum).await };
             let looked = tokio::spawn(looking.in_current_span()).await;
             looked.map_err(|error| DeployError::Interrupted { cause: error.to_string() })?
         }
@@ -93,19 +94,24 @@ pub async fn at_all(
     Ok(fleet)
 }
 
-async fn look(orchestrator: &Orchestrator, name: &DatabaseName, prepared: &Prepared) -> Result<Seen, DeployError> {
-    let session = match orchestrator.databases.session_of(&prepared.platform, name).await.map_err(DeployError::from) {
+async fn look(
+    orchestrator: &Orchestrator,
+    platform: &Id,
+    name: &DatabaseName,
+    checksum: &str,
+) -> Result<Seen, DeployError> {
+    let session = match orchestrator.databases.session_of(platform, name).await.map_err(DeployError::from) {
         Err(error) if error.is_gone() => return Ok(Seen::Gone),
         session => session?,
     };
-    let seen = see(&session, prepared).await;
+    let seen = see(&session, checksum).await;
     session.close().await;
     seen
 }
 
-async fn see(client: &Client, prepared: &Prepared) -> Result<Seen, DeployError> {
+async fn see(client: &Client, checksum: &str) -> Result<Seen, DeployError> {
     let state = tracking::read_state(client).await?;
-    if state.as_ref().is_some_and(|state| state.is_at(&prepared.origin.bundle_checksum)) {
+    if state.as_ref().is_some_and(|state| state.is_at(checksum)) {
         return Ok(Seen::Current);
     }
     read_key(client, state).await.map(Seen::Other)

@@ -66,8 +66,8 @@ async fn on_copy(
     databases.create_database(&copy, Some(&DatabaseName::recorded(older.name.clone())), owner).await?;
     let result = async {
         let session = databases.session_of(&prepared.platform, &copy).await?;
-        let state = tracking::read_state(&session).await?;
-        let result = prepared.deploy(Place::new(databases, &session, &lock), state.as_ref(), Mode::Apply, force).await;
+        // It is a copy of what an older bundle left.
+        let result = prepared.deploy(Place::new(databases, &session, &lock), true, Mode::Apply, force).await;
         session.close().await;
         result
     }
@@ -87,10 +87,9 @@ async fn in_place(
 ) -> Result<Outcome, DeployError> {
     let lock = orchestrator.databases.lock(database).await?;
     let session = orchestrator.databases.session_of(&prepared.platform, database).await?;
-    let state = tracking::read_state(&session).await?;
-    let result = prepared
-        .deploy(Place::new(&orchestrator.databases, &session, &lock), state.as_ref(), Mode::Rehearse, force)
-        .await;
+    let at = tracking::read_bundle_checksum(&session).await?;
+    let place = Place::new(&orchestrator.databases, &session, &lock);
+    let result = prepared.deploy(place, at.is_some(), Mode::Rehearse, force).await;
     session.close().await;
     result
 }
