@@ -5,6 +5,7 @@
 #   ./scripts/bench.sh             every benchmark there is
 #   ./scripts/bench.sh register    new databases, further tenants, and the same bundle once more
 #   ./scripts/bench.sh fleet       one bundle for 100 databases at once; BENCH_TENANTS=500 for another number
+#   ./scripts/bench.sh stored      databases of a stored schema, up to BENCH_STORED=500
 #   ./scripts/bench.sh call        calls beside an HTTP echo and pgbench; memory with BENCH_KNOWN=1000 databases
 #
 # BENCH_PAIRS=15 takes 15 turns instead of 7, which is the least that makes a median mean something. A benchmark NAME is a file
@@ -18,7 +19,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 exec </dev/null
 
-benchmarks=(register fleet call)
+benchmarks=(register fleet stored call)
 chosen=("$@")
 ((${#chosen[@]})) || chosen=("${benchmarks[@]}")
 for name in "${chosen[@]}"; do
@@ -34,6 +35,11 @@ fi
 tenants=${BENCH_TENANTS:-100}
 if ! [[ $tenants =~ ^[0-9]+$ ]] || ((tenants < 2 || tenants > 5000)); then
     fail "BENCH_TENANTS=$tenants: expected 2 to 5000"
+fi
+
+stored=${BENCH_STORED:-500}
+if ! [[ $stored =~ ^[0-9]+$ ]] || ((stored < 25 || stored > 5000)); then
+    fail "BENCH_STORED=$stored: expected 25 to 5000"
 fi
 
 known=${BENCH_KNOWN:-1000}
@@ -62,6 +68,7 @@ install_missing
 
 disk=3000
 if chose fleet; then ((disk += 10 * tenants)); fi
+if chose stored; then ((disk += 10 * stored)); fi
 if chose call; then ((disk += 10 * known)); fi
 free=$(df -Pk "${TMPDIR:-/tmp}" | awk 'NR == 2 { print int($4 / 1024) }')
 ((free >= disk)) ||

@@ -121,6 +121,12 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
+    /// Somebody held a lock for longer than the lock timeout, or waited for one of the gateway's.
+    pub fn is_locked(&self) -> bool {
+        let codes = [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED];
+        matches!(self, Self::Statement { source, .. } if source.code().is_some_and(|code| codes.contains(code)))
+    }
+
     /// For `map_err`: what was being done when PostgreSQL refused.
     pub(super) fn step(step: &'static str) -> impl Fn(tokio_postgres::Error) -> Self {
         move |source| match source.code() {

@@ -18,6 +18,9 @@ use super::session::Session;
 /// One statement for each object that one of the roles `$1` owns; see the file.
 const STATEMENTS: &str = include_str!("hand_over.sql");
 
+/// How often it is tried while somebody holds a lock on one of the objects, each time for the lock timeout.
+const ATTEMPTS: usize = 3;
+
 impl Databases {
     /// The databases among `names` that are not the platform's role's alone yet; none where it has no role.
     pub async fn to_hand_over(
@@ -91,7 +94,13 @@ impl Databases {
         }
         sql += &format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC");
         // One message is one transaction: all of it, or nothing.
-        let done = session.batch_execute(&sql).await.map_err(&step);
+        let mut done = session.batch_execute(&sql).await.map_err(&step);
+        for _ in 1..ATTEMPTS {
+            if !done.as_ref().is_err_and(DatabaseError::is_locked) {
+                break;
+            }
+            done = session.batch_execute(&sql).await.map_err(&step);
+        }
         session.close().await;
         done
     }

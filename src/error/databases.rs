@@ -33,6 +33,12 @@ impl From<DatabaseError> for ApiError {
                     .with("sqlstate", sqlstate.as_str())
                     .with("cause", cause.as_str())
             }
+            DatabaseError::Statement { source, .. } if error.is_locked() => {
+                let sqlstate = source.code().map(|code| code.code().to_owned());
+                Self::new(ErrorCode::MigrationFailed, message)
+                    .with_some("sqlstate", sqlstate)
+                    .with("hint", "another session holds a lock there; let it finish or end it, and send it again")
+            }
             DatabaseError::MissingTemplate { .. } | DatabaseError::Statement { .. } | DatabaseError::Config(_) => {
                 Self::internal(message)
             }

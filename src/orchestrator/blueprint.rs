@@ -278,7 +278,8 @@ async fn remove(databases: &Databases, platform: &Id, name: &DatabaseName) -> Re
 
 /// The names of those that nothing needs any more.
 async fn old(databases: &Databases, platform: &Id) -> Result<Vec<String>, DeployError> {
-    let query = "SELECT name FROM blueprints WHERE platform = $1 AND schemas = '{}' ORDER BY last_used_at DESC OFFSET $2";
+    let query =
+        "SELECT name FROM blueprints WHERE platform = $1 AND schemas = '{}' ORDER BY last_used_at DESC OFFSET $2";
     let control = databases.control().await?;
     let rows = control.query(query, &[&platform.normal(), &KEPT_PER_PLATFORM]).await;
     let rows = rows.map_err(DeployError::own("looking for old blueprints"))?;

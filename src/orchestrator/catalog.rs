@@ -40,12 +40,12 @@ pub struct Catalog {
     pub migrated: BTreeSet<String>,
     /// All of it, thing by thing; worked out when somebody asks.
     #[serde(skip)]
-    things: Things,
+    pub(super) things: Things,
 }
 
 /// What can be worked out of a catalog at any time: no part of what it is.
 #[derive(Debug, Default)]
-struct Things(OnceLock<Vec<Thing>>);
+pub(super) struct Things(OnceLock<Vec<Thing>>);
 
 impl Clone for Things {
     /// The copy may be changed.

@@ -30,7 +30,8 @@ impl Recorded {
     /// Reads it.
     pub async fn read(client: &Client, before: &Catalog) -> Result<Self, DeployError> {
         let query = "SELECT object, checksum, by_migration FROM public._stonescriptdb_gateway_declared";
-        let rows = client.query_typed(query, &[]).await.map_err(DeployError::own("reading what was declared before"))?;
+        let rows =
+            client.query_typed(query, &[]).await.map_err(DeployError::own("reading what was declared before"))?;
         let rows = rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
         Ok(Self::of(rows, before))
     }

@@ -207,7 +207,8 @@ pub async fn read_history(client: &Client) -> Result<(String, bool), DeployError
                                                        ORDER BY migration_file)
                                      FROM public._stonescriptdb_gateway_progress), ''),
                         EXISTS (SELECT FROM public._stonescriptdb_gateway_progress)";
-    let row = client.query_typed_one(query, &[]).await.map_err(DeployError::own("reading which migrations were applied"))?;
+    let row =
+        client.query_typed_one(query, &[]).await.map_err(DeployError::own("reading which migrations were applied"))?;
     Ok((row.get(0), row.get(1)))
 }
 
@@ -223,7 +224,8 @@ pub async fn is_empty(client: &Client) -> Result<bool, DeployError> {
                            AND ('pg_proc'::regclass, oid) NOT IN (SELECT * FROM members))
            AND NOT EXISTS (SELECT FROM pg_type WHERE typnamespace IN (SELECT oid FROM ours) AND typtype IN ('e', 'd')
                            AND ('pg_type'::regclass, oid) NOT IN (SELECT * FROM members))";
-    let row = client.query_typed_one(query, &[]).await.map_err(DeployError::own("looking whether the database is empty"))?;
+    let row =
+        client.query_typed_one(query, &[]).await.map_err(DeployError::own("looking whether the database is empty"))?;
     Ok(row.get(0))
 }
 

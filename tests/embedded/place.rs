@@ -173,9 +173,14 @@ impl Place {
 
     /// A connection to this place's PostgreSQL as its superuser.
     pub(crate) async fn connect(&self) -> tokio_postgres::Client {
+        self.connect_to("postgres").await
+    }
+
+    /// The same, to another database.
+    pub(crate) async fn connect_to(&self, database: &str) -> tokio_postgres::Client {
         let password = fs::read_to_string(self.data_dir().join(".postgres-password")).unwrap();
         let mut config = tokio_postgres::Config::new();
-        config.host_path(self.cluster()).user("stonescriptdb").password(password).dbname("postgres");
+        config.host_path(self.cluster()).user("stonescriptdb").password(password).dbname(database);
         let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
         client

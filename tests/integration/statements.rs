@@ -3,7 +3,12 @@
 use std::fs;
 use std::path::PathBuf;
 
+use tokio::sync::Mutex;
+
 use crate::support::{BundleBuilder, Platform, Sql, bundle};
+
+/// The log is one for all databases, and only those of these tests write statements into it.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// A table, and this many functions.
 fn functions(count: usize) -> BundleBuilder {
@@ -49,6 +54,7 @@ async fn statements(platform: &Platform, bundle: &BundleBuilder) -> Vec<String> 
 
 #[tokio::test]
 async fn the_same_bundle_again_costs_the_same_whatever_number_of_functions_it_has() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let mut costs = Vec::new();
     for count in [1, 75] {
         let platform = watched(&functions(count)).await;
@@ -60,6 +66,7 @@ async fn the_same_bundle_again_costs_the_same_whatever_number_of_functions_it_ha
 
 #[tokio::test]
 async fn unchanged_functions_cost_no_statement_beside_one_that_changed() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let mut costs = Vec::new();
     for count in [1, 75] {
         let platform = watched(&functions(count)).await;

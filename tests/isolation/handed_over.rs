@@ -32,7 +32,7 @@ async fn a_database_of_the_time_without_roles_is_its_platforms_with_all_that_is_
     let output = gateway.stop(Signal::SIGTERM);
     assert!(output.contains("PLATFORM_ROLES=off and the gateway's role is a superuser"), "{output}");
 
-    let gateway = place.start(&[]);
+    let gateway = place.start(&[("LOCK_TIMEOUT_SECS", "1")]);
     gateway.wait_until_healthy();
     let web = Web::new(gateway.address());
     assert_eq!(web.value("a", "who", json!([])).await, "stonescriptdb-a");
@@ -49,9 +49,18 @@ async fn a_database_of_the_time_without_roles_is_its_platforms_with_all_that_is_
     assert_eq!((status, &body["databases"][0]["status"]), (200, &json!("completed")), "{body}");
     assert_eq!(web.value("a", "left_over", json!([])).await, "none");
 
-    // Made by hand, by the superuser: the first to register has it.
+    // Made by hand, by the superuser: the first to register has it, as soon as nobody stands in the way.
     let client = place.connect().await;
     client.batch_execute("CREATE DATABASE hand_main").await.unwrap();
+    let busy = place.connect_to("hand_main").await;
+    busy.batch_execute("CREATE TABLE kept (id int); BEGIN; LOCK TABLE kept").await.unwrap();
+    let (status, body) = web.upload("/register", &[("platform", "hand")], EVERYTHING).await;
+    assert_eq!(
+        (status, &body["error"], &body["sqlstate"]),
+        (409, &json!("migration_failed"), &json!("55P03")),
+        "{body}"
+    );
+    busy.batch_execute("COMMIT").await.unwrap();
     web.register("hand", EVERYTHING).await;
     assert_eq!(web.value("hand", "who", json!([])).await, "stonescriptdb-hand");
 }
