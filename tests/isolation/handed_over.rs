@@ -53,14 +53,15 @@ async fn a_database_of_the_time_without_roles_is_its_platforms_with_all_that_is_
     let client = place.connect().await;
     client.batch_execute("CREATE DATABASE hand_main").await.unwrap();
     let busy = place.connect_to("hand_main").await;
-    busy.batch_execute("CREATE TABLE kept (id int); BEGIN; LOCK TABLE kept").await.unwrap();
+    busy.batch_execute("CREATE TABLE kept (id int)").await.unwrap();
+    busy.batch_execute("BEGIN; LOCK TABLE kept").await.unwrap();
     let (status, body) = web.upload("/register", &[("platform", "hand")], EVERYTHING).await;
     assert_eq!(
         (status, &body["error"], &body["sqlstate"]),
         (409, &json!("migration_failed"), &json!("55P03")),
         "{body}"
     );
-    busy.batch_execute("COMMIT").await.unwrap();
+    busy.batch_execute("COMMIT; DROP TABLE kept").await.unwrap();
     web.register("hand", EVERYTHING).await;
     assert_eq!(web.value("hand", "who", json!([])).await, "stonescriptdb-hand");
 }
