@@ -7,7 +7,7 @@
 # shellcheck source=scripts/bench/bundle.sh
 source "$root/scripts/bench/bundle.sh"
 
-stored_platform=bench-stored
+stored_platform=stored
 # The gateway's longest answer of this run; the client waits as long as there are databases.
 stored_seconds=$((120 + stored * 2))
 
@@ -24,8 +24,8 @@ bench_stored() {
     settle
     create_beside_copy large
     settle
-    close_session
     grow
+    close_session
 }
 
 # Usage: write_small FOLDER REVISION
@@ -62,11 +62,16 @@ create() {
         "{\"platform\":\"$stored_platform\",\"schema_name\":\"$1\",\"database_id\":\"$2\"}" '"status":"created"'
 }
 
+# Usage: blueprint_of SCHEMA
+blueprint_of() {
+    ask stonescriptdb-gateway "SELECT name FROM blueprints
+        WHERE platform = '$stored_platform' AND '$1' = ANY (schemas)"
+}
+
 # Usage: create_beside_copy SCHEMA
 create_beside_copy() {
     local schema=$1 turn blueprint
-    blueprint=$(ask stonescriptdb-gateway "SELECT name FROM blueprints
-        WHERE platform = '$stored_platform' AND '$schema' = ANY (schemas)")
+    blueprint=$(blueprint_of "$schema")
     for ((turn = 0; turn <= 2 * pairs; turn++)); do
         create "$schema" "pair_$turn"
         record "create_$schema.gateway"
@@ -77,31 +82,38 @@ create_beside_copy() {
         "\`CREATE DATABASE … TEMPLATE\` its blueprint" "create_$schema.copy" 1.3
 }
 
-# The platform grows. What the last fifth of its databases took, beside the first fifth; and what a release takes for each
-# database when there are all of them, beside the first fifth alone.
+# The platform grows. What its last fifth of databases took, beside bare copies made in turn with them, as the first fifth
+# did; and what a release takes for each database when there are all of them, beside the first fifth alone.
 grow() {
-    local number part=$((stored / 5))
+    local number part=$((stored / 5)) phase blueprint
+    blueprint=$(blueprint_of small)
     say "Making $stored databases of a stored schema" >&2
     for ((number = 1; number <= stored; number++)); do
         create small "store_$number"
-        if ((number <= part)); then
-            record grow_create.few
-        elif ((number > stored - part)); then
-            record grow_create.many
+        phase=
+        if ((number <= part)); then phase=few; elif ((number > stored - part)); then phase=many; fi
+        if [[ -n $phase ]] && ((number % 4 == 0)); then
+            record "grow_create.$phase"
+            in_session "CREATE DATABASE copy_$number TEMPLATE \"$blueprint\""
+            record "grow_copy.$phase"
         fi
-        if ((number == part)); then release few; fi
+        if ((number == part)); then
+            release few
+            blueprint=$(blueprint_of small)
+        fi
     done
     release many
+    compare "\`/database/create\`, number 1 to $part" grow_create.few "a bare copy, in turn" grow_copy.few 1.3
     compare "\`/database/create\`, number $((stored - part + 1)) to $stored" grow_create.many \
-        "number 1 to $part" grow_create.few 1.5
-    compare "\`/v2/migrate\`, for each of $(counted grow_count.many | tail -n 1)" grow_release.many \
-        "for each of $(counted grow_count.few | tail -n 1)" grow_release.few 1.2
+        "a bare copy, in turn" grow_copy.many 1.3
+    compare "\`/v2/migrate\`, for each of $(tail -n 1 "$work/series/grow_count.many")" grow_release.many \
+        "for each of $(tail -n 1 "$work/series/grow_count.few")" grow_release.few 1.2
 }
 
 # Sends new versions of the schema, each of which all its databases then get. Usage: release SERIES
 release() {
     local turn count
-    for ((turn = 0; turn < 4; turn++)); do
+    for ((turn = 0; turn <= pairs; turn++)); do
         ((revision += 1))
         write_small "$bundle/small/postgresql" "$revision"
         store small
