@@ -7,10 +7,10 @@ use std::process::Command;
 use crate::support::{BEFORE, Server, value};
 
 /// Unmounted when dropped.
-struct SmallDisk(std::path::PathBuf);
+pub(crate) struct SmallDisk(pub(crate) std::path::PathBuf);
 
 impl SmallDisk {
-    fn mount(path: std::path::PathBuf) -> Option<Self> {
+    pub(crate) fn mount(path: std::path::PathBuf) -> Option<Self> {
         std::fs::create_dir(&path).expect("a folder");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(&path).status();
         mounted.is_ok_and(|status| status.success()).then_some(Self(path))

@@ -9,5 +9,6 @@ mod disk;
 mod kills;
 mod lost;
 mod proxy;
+mod registry;
 mod support;
 mod two_gateways;

@@ -55,6 +55,15 @@ impl Server {
 
     /// A gateway that finds PostgreSQL's socket in another folder.
     pub(crate) fn gateway_through(&self, socket: &Path) -> Gateway {
+        self.start_gateway(socket, &tempfile::tempdir_in(self.folder.path()).expect("a folder").keep())
+    }
+
+    /// A gateway with its platforms and schemas in this folder.
+    pub(crate) fn gateway_in(&self, data: &Path) -> Gateway {
+        self.start_gateway(&self.socket(), data)
+    }
+
+    fn start_gateway(&self, socket: &Path, data: &Path) -> Gateway {
         let connection = self.postgres.connection();
         let mut command = Command::new(env!("CARGO_BIN_EXE_stonescriptdb-gateway"));
         for inherited in ["DATABASE_URL", "LOG_DIR", "ADMIN_TOKEN", "CONFLICT_STATUS"] {
@@ -67,7 +76,7 @@ impl Server {
             .env("DB_NAME", "postgres")
             .env("DB_USER", connection.get_user().unwrap_or_default())
             .env("DB_PASSWORD", String::from_utf8_lossy(connection.get_password().unwrap_or_default()).as_ref())
-            .env("DATA_DIR", tempfile::tempdir_in(self.folder.path()).expect("a folder").keep())
+            .env("DATA_DIR", data)
             .env("GATEWAY_PORT", "0")
             .env("LOCK_TIMEOUT_SECS", "2")
             .current_dir(self.folder.path())
