@@ -75,9 +75,9 @@ impl Circumstances<'_> {
     fn explain_refusal(self, postgres: &DbError) -> Failure {
         let function = self.function.to_owned();
         let code = postgres.code().code();
-        let ended = matches!(postgres.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
-        let stopping = code.starts_with("57P") || code.starts_with("08");
-        if ended || stopping && !is_raised(postgres) {
+        // Whatever the code: an ERROR of class 08 or 57P is what a function was told by another server (dblink, foreign
+        // tables), or made up.
+        if matches!(postgres.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
             // What was bound answers first, so before that the call had not begun.
             let may_have_run = self.phase == Phase::Run;
             let cause = format!("{} ({code})", postgres.message());

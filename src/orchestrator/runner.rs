@@ -2,6 +2,9 @@
 //!
 //! Owns the transaction: nothing else says `BEGIN` or `COMMIT`. Called by [`super::deployment`] and its parts.
 
+mod aside;
+mod failure;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,8 +13,9 @@ use pg_query::NodeEnum;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::dependants::{self, DEPENDED_ON, Dependants, NoWay, Root};
-use super::error::{DeployError, StatementError};
+pub use self::failure::{Failure, Refused};
+use super::dependants::{self, DEPENDED_ON, Dependants};
+use super::error::DeployError;
 use crate::bundle::Kind;
 use crate::bundle::sql::Statement;
 use crate::databases::DeploymentLock;
@@ -217,24 +221,6 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Runs a statement of the gateway's own that drops or changes `roots`, when what depends on them is out of the way.
-    pub async fn dropping(&self, sql: &str, roots: &[Root], because: &str) -> Result<(), Refused> {
-        self.client.batch_execute("SAVEPOINT dependants").await.map_err(Refused::Postgres)?;
-        let way = match self.dependants.make_way(self.client, roots, because).await {
-            Ok(way) => Some(way),
-            Err(NoWay::Nothing) => None,
-            Err(NoWay::Postgres(error)) => return Err(Refused::Postgres(error)),
-            Err(NoWay::Standing(names)) => return Err(Refused::Standing(names)),
-        };
-        self.client.batch_execute(sql).await.map_err(Refused::Postgres)?;
-        self.client.batch_execute("RELEASE SAVEPOINT dependants").await.map_err(Refused::Postgres)?;
-        if let Some(way) = way {
-            self.accept(way);
-        }
-        self.note(sql);
-        self.put_back().await.map_err(Refused::Postgres)
-    }
-
     /// Runs a generated statement that may fail because something depends on what it drops; whether it was run.
     pub async fn generated_unless_needed(&self, sql: &str) -> Result<bool, DeployError> {
         match self.client.batch_execute(&format!("{SAVEPOINT}{sql}{RELEASE}")).await {
@@ -325,89 +311,6 @@ impl<'a> Runner<'a> {
         if roots.is_empty() { Err(failure) } else { self.run_past(statement, sql, prefix, &roots, Some(failure)).await }
     }
 
-    /// Runs a statement that makes `roots` anew: they are dropped before, and keep what belonged to them.
-    pub async fn run_in_place_of(&self, statement: &Statement, roots: &[Root]) -> Result<u64, Failure> {
-        self.run_past(statement, &statement.text, 0, roots, None).await
-    }
-
-    /// The same for a function that comes under another `signature`.
-    pub async fn run_as_heir(&self, statement: &Statement, roots: &[Root], signature: &str) -> Result<u64, Failure> {
-        self.dependants.expect_heir(roots, signature);
-        let result = self.run_past(statement, &statement.text, 0, roots, None).await;
-        self.dependants.forget_heir();
-        result
-    }
-
-    /// Runs a statement after the one that `dropped` says, which stands in `sql` before it.
-    pub async fn run_dropping(
-        &self,
-        statement: &Statement,
-        sql: &str,
-        prefix: usize,
-        dropped: &str,
-    ) -> Result<u64, Failure> {
-        let failure = match self.send(statement, sql, prefix).await {
-            Err(failure) if failure.is_one_of(DEPENDED_ON) => failure,
-            result => return result,
-        };
-        let roots = dependants::roots_of_text(self.client, dropped).await;
-        let roots = roots.map_err(|error| Failure::new(statement, &error, 0))?;
-        self.run_past(statement, sql, prefix, &roots, Some(failure)).await
-    }
-
-    /// `refused`: what it answered while the dependants stood there.
-    async fn run_past(
-        &self,
-        statement: &Statement,
-        sql: &str,
-        prefix: usize,
-        roots: &[Root],
-        refused: Option<Failure>,
-    ) -> Result<u64, Failure> {
-        let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
-        self.client.batch_execute("SAVEPOINT dependants").await.map_err(failed)?;
-        let because = format!("{}, line {}", statement.path, statement.line);
-        let result = match self.dependants.make_way(self.client, roots, &because).await {
-            Ok(mut way) => match self.send(statement, sql, prefix).await {
-                Ok(rows) => {
-                    self.dependants.meet_heir(self.client, &mut way).await.map_err(failed)?;
-                    Ok((rows, way))
-                }
-                Err(failure) => Err(failure),
-            },
-            Err(NoWay::Nothing) => Err(refused.unwrap_or_else(|| Failure::standing(statement, None, &[]))),
-            Err(NoWay::Standing(names)) => Err(Failure::standing(statement, refused, &names)),
-            Err(NoWay::Postgres(error)) => Err(failed(error)),
-        };
-        match result {
-            Ok((rows, way)) => {
-                self.client.batch_execute("RELEASE SAVEPOINT dependants").await.map_err(failed)?;
-                self.accept(way);
-                self.put_back().await.map_err(failed)?;
-                Ok(rows)
-            }
-            Err(failure) => {
-                // Fails only with the connection, which the failure then tells of.
-                let _ = self.client.batch_execute("ROLLBACK TO SAVEPOINT dependants").await;
-                Err(failure)
-            }
-        }
-    }
-
-    fn accept(&self, way: dependants::Way) {
-        let last = self.statements.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        self.dependants.accept(way);
-        self.dependants.statements().iter().for_each(|sql| self.note(sql));
-        self.statements.lock().unwrap_or_else(PoisonError::into_inner).extend(last);
-    }
-
-    /// Makes again what stands aside, as far as that works by now.
-    pub async fn put_back(&self) -> Result<(), tokio_postgres::Error> {
-        self.dependants.put_back(self.client).await?;
-        self.dependants.statements().iter().for_each(|sql| self.note(sql));
-        Ok(())
-    }
-
     async fn send(&self, statement: &Statement, sql: &str, prefix: usize) -> Result<u64, Failure> {
         let guarded = format!("{SAVEPOINT}{sql}{RELEASE}");
         match self.client.simple_query(&guarded).await {
@@ -466,66 +369,4 @@ fn rows_changed(messages: &[SimpleQueryMessage]) -> u64 {
             _ => 0,
         })
         .sum()
-}
-
-/// A statement of the gateway's own was refused.
-#[derive(Debug)]
-pub enum Refused {
-    /// These depend on what it drops and cannot be taken off, as PostgreSQL prints them.
-    Standing(Vec<String>),
-    /// PostgreSQL's refusal.
-    Postgres(tokio_postgres::Error),
-}
-
-/// A statement of the bundle failed.
-#[derive(Debug)]
-pub struct Failure {
-    /// PostgreSQL's code; `None` where the connection was lost.
-    pub sqlstate: Option<SqlState>,
-    /// What the client is told.
-    pub error: StatementError,
-}
-
-impl Failure {
-    /// See [`StatementError::new`].
-    pub fn new(statement: &Statement, error: &tokio_postgres::Error, prefix: usize) -> Self {
-        Self { sqlstate: error.code().cloned(), error: StatementError::new(statement, error, prefix) }
-    }
-
-    /// Other objects depend on what it changes and cannot be taken off. `refused`: PostgreSQL's own words, if it was asked.
-    pub fn standing(statement: &Statement, refused: Option<Self>, dependants: &[String]) -> Self {
-        let cause = format!("{} would have to be taken off and cannot be made again", dependants.join(", "));
-        let mut failure = refused.unwrap_or_else(|| Self {
-            sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST),
-            error: StatementError::of(statement, SqlState::DEPENDENT_OBJECTS_STILL_EXIST.code(), cause.clone()),
-        });
-        failure.error.detail.get_or_insert(cause);
-        failure.error.hint = Some(dependants::HINT.to_owned());
-        failure
-    }
-
-    /// Whether it failed for want of an object, which a later statement may make.
-    pub fn wants_an_object(&self) -> bool {
-        const WANTS: [SqlState; 7] = [
-            SqlState::UNDEFINED_TABLE,
-            SqlState::UNDEFINED_COLUMN,
-            SqlState::UNDEFINED_FUNCTION,
-            SqlState::UNDEFINED_OBJECT,
-            SqlState::INVALID_SCHEMA_NAME,
-            SqlState::INVALID_FOREIGN_KEY,
-            SqlState::WRONG_OBJECT_TYPE,
-        ];
-        self.is_one_of(&WANTS)
-    }
-
-    /// Whether PostgreSQL's code is one of these.
-    pub fn is_one_of(&self, codes: &[SqlState]) -> bool {
-        self.sqlstate.as_ref().is_some_and(|code| codes.contains(code))
-    }
-}
-
-impl From<Failure> for DeployError {
-    fn from(failure: Failure) -> Self {
-        Self::Statement(Box::new(failure.error))
-    }
 }

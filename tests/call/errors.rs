@@ -26,6 +26,26 @@ const FAILING: &str = "
     CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';";
 
 #[tokio::test]
+async fn a_connection_that_a_function_cannot_make_is_the_functions_error() {
+    let platform = Platform::with(
+        "CREATE EXTENSION dblink;
+         CREATE FUNCTION remote() RETURNS int LANGUAGE sql AS $$
+             SELECT n FROM dblink('host=/nowhere connect_timeout=2', 'SELECT 1') AS t (n int) $$;
+         CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';",
+    )
+    .await;
+    for _ in 0..2 {
+        let (status, body) = platform.error("remote", "").await;
+        assert_eq!(
+            (status, &body["error"], &body["sqlstate"]),
+            (500, &"query_failed".into(), &"08001".into()),
+            "{body}"
+        );
+        assert_eq!(platform.rows("one", "").await, r#"[{"one":1}]"#);
+    }
+}
+
+#[tokio::test]
 async fn errors_of_a_function_have_the_contracts_status() {
     let platform = Platform::with(FAILING).await;
     let client = platform.client().await;

@@ -1,0 +1,111 @@
+//! Statements that PostgreSQL runs only when what depends on their object is out of the way: it is taken off, the
+//! statement run, and as much as possible put back at once. Part of [`super::Runner`].
+
+use std::sync::PoisonError;
+
+use super::{Failure, Refused, Runner};
+use crate::bundle::sql::Statement;
+use crate::orchestrator::dependants::{self, DEPENDED_ON, NoWay, Root};
+
+impl Runner<'_> {
+    /// Runs a statement of the gateway's own that drops or changes `roots`, when what depends on them is out of the way.
+    pub async fn dropping(&self, sql: &str, roots: &[Root], because: &str) -> Result<(), Refused> {
+        self.client.batch_execute("SAVEPOINT dependants").await.map_err(Refused::Postgres)?;
+        let way = match self.dependants.make_way(self.client, roots, because).await {
+            Ok(way) => Some(way),
+            Err(NoWay::Nothing) => None,
+            Err(NoWay::Postgres(error)) => return Err(Refused::Postgres(error)),
+            Err(NoWay::Standing(names)) => return Err(Refused::Standing(names)),
+        };
+        self.client.batch_execute(sql).await.map_err(Refused::Postgres)?;
+        self.client.batch_execute("RELEASE SAVEPOINT dependants").await.map_err(Refused::Postgres)?;
+        if let Some(way) = way {
+            self.accept(way);
+        }
+        self.note(sql);
+        self.put_back().await.map_err(Refused::Postgres)
+    }
+
+    /// Runs a statement that makes `roots` anew: they are dropped before, and keep what belonged to them.
+    pub async fn run_in_place_of(&self, statement: &Statement, roots: &[Root]) -> Result<u64, Failure> {
+        self.run_past(statement, &statement.text, 0, roots, None).await
+    }
+
+    /// The same for a function that comes under another `signature`.
+    pub async fn run_as_heir(&self, statement: &Statement, roots: &[Root], signature: &str) -> Result<u64, Failure> {
+        self.dependants.expect_heir(roots, signature);
+        let result = self.run_past(statement, &statement.text, 0, roots, None).await;
+        self.dependants.forget_heir();
+        result
+    }
+
+    /// Runs a statement after the one that `dropped` says, which stands in `sql` before it.
+    pub async fn run_dropping(
+        &self,
+        statement: &Statement,
+        sql: &str,
+        prefix: usize,
+        dropped: &str,
+    ) -> Result<u64, Failure> {
+        let failure = match self.send(statement, sql, prefix).await {
+            Err(failure) if failure.is_one_of(DEPENDED_ON) => failure,
+            result => return result,
+        };
+        let roots = dependants::roots_of_text(self.client, dropped).await;
+        let roots = roots.map_err(|error| Failure::new(statement, &error, 0))?;
+        self.run_past(statement, sql, prefix, &roots, Some(failure)).await
+    }
+
+    /// `refused`: what it answered while the dependants stood there.
+    pub(super) async fn run_past(
+        &self,
+        statement: &Statement,
+        sql: &str,
+        prefix: usize,
+        roots: &[Root],
+        refused: Option<Failure>,
+    ) -> Result<u64, Failure> {
+        let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+        self.client.batch_execute("SAVEPOINT dependants").await.map_err(failed)?;
+        let because = format!("{}, line {}", statement.path, statement.line);
+        let result = match self.dependants.make_way(self.client, roots, &because).await {
+            Ok(mut way) => match self.send(statement, sql, prefix).await {
+                Ok(rows) => {
+                    self.dependants.meet_heir(self.client, &mut way).await.map_err(failed)?;
+                    Ok((rows, way))
+                }
+                Err(failure) => Err(failure),
+            },
+            Err(NoWay::Nothing) => Err(refused.unwrap_or_else(|| Failure::standing(statement, None, &[]))),
+            Err(NoWay::Standing(names)) => Err(Failure::standing(statement, refused, &names)),
+            Err(NoWay::Postgres(error)) => Err(failed(error)),
+        };
+        match result {
+            Ok((rows, way)) => {
+                self.client.batch_execute("RELEASE SAVEPOINT dependants").await.map_err(failed)?;
+                self.accept(way);
+                self.put_back().await.map_err(failed)?;
+                Ok(rows)
+            }
+            Err(failure) => {
+                // Fails only with the connection, which the failure then tells of.
+                let _ = self.client.batch_execute("ROLLBACK TO SAVEPOINT dependants").await;
+                Err(failure)
+            }
+        }
+    }
+
+    fn accept(&self, way: dependants::Way) {
+        let last = self.statements.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        self.dependants.accept(way);
+        self.dependants.statements().iter().for_each(|sql| self.note(sql));
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner).extend(last);
+    }
+
+    /// Makes again what stands aside, as far as that works by now.
+    pub async fn put_back(&self) -> Result<(), tokio_postgres::Error> {
+        self.dependants.put_back(self.client).await?;
+        self.dependants.statements().iter().for_each(|sql| self.note(sql));
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Why a statement was not run.
+
+use tokio_postgres::error::SqlState;
+
+use crate::bundle::sql::Statement;
+use crate::orchestrator::dependants;
+use crate::orchestrator::error::{DeployError, StatementError};
+
+/// A statement of the gateway's own was refused.
+#[derive(Debug)]
+pub enum Refused {
+    /// These depend on what it drops and cannot be taken off, as PostgreSQL prints them.
+    Standing(Vec<String>),
+    /// PostgreSQL's refusal.
+    Postgres(tokio_postgres::Error),
+}
+
+/// A statement of the bundle failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// PostgreSQL's code; `None` where the connection was lost.
+    pub sqlstate: Option<SqlState>,
+    /// What the client is told.
+    pub error: StatementError,
+}
+
+impl Failure {
+    /// See [`StatementError::new`].
+    pub fn new(statement: &Statement, error: &tokio_postgres::Error, prefix: usize) -> Self {
+        Self { sqlstate: error.code().cloned(), error: StatementError::new(statement, error, prefix) }
+    }
+
+    /// Other objects depend on what it changes and cannot be taken off. `refused`: PostgreSQL's own words, if it was asked.
+    pub fn standing(statement: &Statement, refused: Option<Self>, dependants: &[String]) -> Self {
+        let cause = format!("{} would have to be taken off and cannot be made again", dependants.join(", "));
+        let mut failure = refused.unwrap_or_else(|| Self {
+            sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST),
+            error: StatementError::of(statement, SqlState::DEPENDENT_OBJECTS_STILL_EXIST.code(), cause.clone()),
+        });
+        failure.error.detail.get_or_insert(cause);
+        failure.error.hint = Some(dependants::HINT.to_owned());
+        failure
+    }
+
+    /// Whether it failed for want of an object, which a later statement may make.
+    pub fn wants_an_object(&self) -> bool {
+        const WANTS: [SqlState; 7] = [
+            SqlState::UNDEFINED_TABLE,
+            SqlState::UNDEFINED_COLUMN,
+            SqlState::UNDEFINED_FUNCTION,
+            SqlState::UNDEFINED_OBJECT,
+            SqlState::INVALID_SCHEMA_NAME,
+            SqlState::INVALID_FOREIGN_KEY,
+            SqlState::WRONG_OBJECT_TYPE,
+        ];
+        self.is_one_of(&WANTS)
+    }
+
+    /// Whether PostgreSQL's code is one of these.
+    pub fn is_one_of(&self, codes: &[SqlState]) -> bool {
+        self.sqlstate.as_ref().is_some_and(|code| codes.contains(code))
+    }
+}
+
+impl From<Failure> for DeployError {
+    fn from(failure: Failure) -> Self {
+        Self::Statement(Box::new(failure.error))
+    }
+}
