@@ -59,11 +59,14 @@ pub(super) async fn migrate(
     progress.started(names.len());
     let width = MAX_SIDE_BY_SIDE.min(orchestrator.databases.session_limit());
     let checksum: Arc<str> = bundle.checksum.as_str().into();
-    // What is declared is worked out while the databases are looked at.
-    let (prepared, fleet) = tokio::try_join!(
-        orchestrator.prepare(platform, bundle),
-        look::at_all(orchestrator, platform, names, checksum, width)
-    )?;
+    let preparing = orchestrator.prepare(platform, bundle);
+    let looking = look::at_all(orchestrator, platform, names, checksum, width);
+    let (prepared, fleet) = match width {
+        // With one session for both, the looks could wait for it longer than anybody may.
+        0 | 1 => (preparing.await?, looking.await?),
+        // What is declared is worked out while the databases are looked at.
+        _ => tokio::try_join!(preparing, looking)?,
+    };
     let (prepared, Fleet { current, groups, gone }) = (Arc::new(prepared), fleet);
     progress.warn_of_gone(&gone);
     for database in current {
