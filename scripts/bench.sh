@@ -27,25 +27,18 @@ for name in "${chosen[@]}"; do
 done
 # Usage: chose NAME
 chose() { [[ " ${chosen[*]} " == *" $1 "* ]]; }
-pairs=${BENCH_PAIRS:-7}
-if ! [[ $pairs =~ ^[0-9]+$ ]] || ((pairs < 7 || pairs > 1000)); then
-    fail "BENCH_PAIRS=$pairs: expected 7 to 1000"
-fi
-
-tenants=${BENCH_TENANTS:-100}
-if ! [[ $tenants =~ ^[0-9]+$ ]] || ((tenants < 2 || tenants > 5000)); then
-    fail "BENCH_TENANTS=$tenants: expected 2 to 5000"
-fi
-
-stored=${BENCH_STORED:-500}
-if ! [[ $stored =~ ^[0-9]+$ ]] || ((stored < 25 || stored > 5000)); then
-    fail "BENCH_STORED=$stored: expected 25 to 5000"
-fi
-
-known=${BENCH_KNOWN:-1000}
-if ! [[ $known =~ ^[0-9]+$ ]] || ((known < 1 || known > 5000)); then
-    fail "BENCH_KNOWN=$known: expected 1 to 5000"
-fi
+# Usage: whole_number NAME DEFAULT LEAST MOST; what the environment says, if it can be.
+whole_number() {
+    local value=${!1:-$2}
+    if ! [[ $value =~ ^[0-9]+$ ]] || ((value < $3 || value > $4)); then
+        fail "$1=$value: expected $3 to $4"
+    fi
+    say "$value"
+}
+pairs=$(whole_number BENCH_PAIRS 7 7 1000)
+tenants=$(whole_number BENCH_TENANTS 100 2 5000)
+stored=$(whole_number BENCH_STORED 500 25 5000)
+known=$(whole_number BENCH_KNOWN 1000 1 5000)
 
 # What the user has set for a gateway of his own is not for this one.
 while read -r name; do

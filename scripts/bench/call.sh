@@ -12,7 +12,7 @@ echo_pid=
 
 bench_call() {
     say "Building the echo" >&2
-    call_yardstick=$(build_echo)
+    call_yardstick=$(build_yardstick echo)
     make_callable
     start_echo
     say "Calling: $((pairs + 1)) turns of $((${#call_connections[@]} * 6 * call_seconds)) seconds" >&2
@@ -27,12 +27,6 @@ bench_call() {
     judge_calls
     measure_memory
     judge_memory
-}
-
-build_echo() {
-    cargo build --release --locked --bench echo --message-format=json 2>"$work/echo.build" |
-        sed -nE 's/.*"executable":"([^"]*echo[^"]*)".*/\1/p' | tail -n 1
-    ((PIPESTATUS[0] == 0)) || fail "the build of the echo failed: $(tail -n 3 "$work/echo.build")"
 }
 
 # A table of a thousand rows and more, and a function that returns one of them, or a hundred.

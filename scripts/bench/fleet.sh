@@ -14,20 +14,13 @@ fleet_seconds=$((60 + tenants * 2))
 
 bench_fleet() {
     say "Building the yardstick" >&2
-    fleet_yardstick=$(build_yardstick)
+    fleet_yardstick=$(build_yardstick bare_connections)
     fleet_bundle=$work/fleet fleet_archive=$work/fleet.tar.gz
     write_fleet_bundle "$fleet_bundle/postgresql"
     pack_fleet
     make_fleet
     nothing_to_do
     a_column_and_five_functions
-}
-
-# The path of the program.
-build_yardstick() {
-    cargo build --release --locked --bench bare_connections --message-format=json 2>"$work/yardstick.log" |
-        sed -nE 's/.*"executable":"([^"]*bare_connections[^"]*)".*/\1/p' | tail -n 1
-    ((PIPESTATUS[0] == 0)) || fail "the build of the yardstick failed: $(tail -n 3 "$work/yardstick.log")"
 }
 
 pack_fleet() { tar -czf "$fleet_archive" -C "$fleet_bundle" postgresql; }

@@ -10,6 +10,13 @@ mkdir -p "$work/series"
 
 last_us=
 
+# Builds a program of benches/ to compare with; its path. Usage: build_yardstick NAME
+build_yardstick() {
+    cargo build --release --locked --bench "$1" --message-format=json 2>"$work/$1.build" |
+        sed -nE "s/.*\"executable\":\"([^\"]*$1[^\"]*)\".*/\1/p" | tail -n 1
+    ((PIPESTATUS[0] == 0)) || fail "the build of $1 failed: $(tail -n 3 "$work/$1.build")"
+}
+
 # What the thing just measured has taken, in microseconds.
 took() { last_us=$1; }
 

@@ -16,6 +16,7 @@ use crate::support::*;
 /// client programs do not have. The first line on its standard input stops the primary.
 const SCRIPT: &str = r#"
 set -e
+# Not in TMPDIR: a socket's path has to be short, and PostgreSQL's user has to get in.
 folder=$(mktemp -d /tmp/stonescriptdb-pair.XXXXXX)
 cd "$folder"
 finish() {

@@ -11,6 +11,7 @@ const SETTINGS: &[&str] = &["listen_addresses=", "fsync=off", "max_connections=3
 /// Runs until its standard input ends, which it does with this process; each line on it is a restart.
 const SCRIPT: &str = r#"
 set -e
+# Not in TMPDIR: a socket's path has to be short, and PostgreSQL's user has to get in.
 folder=$(mktemp -d /tmp/stonescriptdb-call.XXXXXX)
 cd "$folder"
 finish() {

@@ -1,13 +1,14 @@
 //! The embedded PostgreSQL from its first start on, through kills and restarts.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
 use tokio_postgres::error::SqlState;
 
-use crate::place::{Place, Who, send, wait_for};
+use crate::place::{Gateway, Place, Who, send, wait_for};
 
 async fn store(place: &Place) {
     let client = place.connect().await;
@@ -51,6 +52,37 @@ async fn the_first_start_makes_a_private_cluster_and_the_next_finds_its_data() {
         gateway.stop(Signal::SIGTERM);
         place.assert_no_postgres();
     }
+}
+
+#[test]
+fn a_damaged_platform_is_named_at_the_start_and_hides_no_other() {
+    let place = Place::new(Who::possible()[0]);
+    let ask = |gateway: &Gateway, request: &str| {
+        let mut answer = String::new();
+        gateway.send_bytes(request).read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let gateway = place.start(&[]);
+    gateway.wait_until_healthy();
+    for platform in ["good", "bad"] {
+        let body = format!("{{\"platform\":\"{platform}\"}}");
+        let request = format!(
+            "POST /platform/register HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = ask(&gateway, &request);
+        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    }
+    gateway.stop(Signal::SIGTERM);
+    fs::write(place.data_dir().join("bad/platform.json"), "{\"name\":").unwrap();
+
+    let gateway = place.start(&[]);
+    gateway.wait_until_healthy();
+    let answer = ask(&gateway, "GET /platforms HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"name\":\"good\""), "{answer}");
+    let output = gateway.stop(Signal::SIGTERM);
+    assert!(output.contains("bad/platform.json"), "{output}");
 }
 
 #[tokio::test]

@@ -24,16 +24,18 @@ async fn ask(request: reqwest::RequestBuilder) -> (u16, Value) {
     (answer.status().as_u16(), answer.json().await.expect("JSON"))
 }
 
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().expect("a client")
+}
+
 async fn post(gateway: &Gateway, path: &str, body: Value) -> (u16, Value) {
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let request = client.post(format!("{}{path}", gateway.url)).header("Content-Type", "application/json");
+    let request = client().post(format!("{}{path}", gateway.url)).header("Content-Type", "application/json");
     ask(request.body(body.to_string())).await
 }
 
 async fn store(gateway: &Gateway, archive: Vec<u8>) -> (u16, Value) {
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     let form = Form::new().text("schema_name", "shop").part("schema", Part::bytes(archive).file_name("s.tar.gz"));
-    ask(client.post(format!("{}/platform/x/schema", gateway.url)).multipart(form)).await
+    ask(client().post(format!("{}/platform/x/schema", gateway.url)).multipart(form)).await
 }
 
 /// What a new database of the stored schema answers: the version that is stored.

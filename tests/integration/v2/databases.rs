@@ -33,6 +33,29 @@ async fn eight_at_once_are_eight_databases_and_the_same_at_once_is_one() {
 }
 
 #[tokio::test]
+async fn one_that_could_not_be_made_leaves_nothing_behind() {
+    let platform = with_schema("shop", &small()).await;
+    let records = Sql::connect("stonescriptdb-gateway").await;
+    let blueprint =
+        format!("SELECT name FROM blueprints WHERE platform = '{}' AND 'shop' = ANY (schemas)", platform.name());
+    let blueprint = records.value(&blueprint).await;
+    let server = Sql::connect("postgres").await;
+    server.run(&format!("ALTER DATABASE \"{blueprint}\" ALLOW_CONNECTIONS true")).await;
+    // PostgreSQL copies no database that somebody is connected to.
+    let busy = Sql::connect(&blueprint).await;
+    let answer = create(&platform, "shop", "one").await;
+    assert!(answer.status >= 400, "{answer}");
+    assert_eq!(list(&platform, "databases", "databases").await.len(), 0);
+    assert_eq!(databases_named(&format!("{}_shop", platform.name())).await, Vec::<String>::new());
+    let recorded = format!("SELECT name FROM databases WHERE name LIKE '{}\\_shop%'", platform.name());
+    assert_eq!(records.column(&recorded).await, Vec::<String>::new());
+
+    drop(busy);
+    server.run(&format!("ALTER DATABASE \"{blueprint}\" ALLOW_CONNECTIONS false")).await;
+    assert_eq!(create(&platform, "shop", "one").await.status, 201);
+}
+
+#[tokio::test]
 async fn one_that_was_dropped_by_hand_is_missing_and_can_be_made_again() {
     let platform = with_schema("shop", &small()).await;
     create(&platform, "shop", "one").await;
@@ -57,6 +80,9 @@ async fn migrating_takes_the_schemas_databases_or_one_and_leaves_v1_alone() {
     create(&platform, "shop", "one").await;
     create(&platform, "shop", "two").await;
     register(platform.name(), None, &small()).await.ready();
+    let listed = list(&platform, "databases", "databases").await;
+    let main = listed.iter().find(|one| one["database_name"] == json!(platform.main())).expect("v1's is listed too");
+    assert_eq!((listed.len(), &main["schema_name"]), (3, &json!(null)));
     let next = small().file("tables/more.sql", "CREATE TABLE more (id int);");
     store(&platform, "shop", &next).await;
     let one = migrate(&platform, "shop", json!({"database_id": "one"})).await;
@@ -119,6 +145,14 @@ async fn blueprints_of_old_versions_go_and_none_is_ever_listed() {
     assert!(own.len() <= 4, "the stored one and three more: {own:?}");
     let there = databases_named("stonescriptdb-blueprint").await;
     assert!(own.iter().all(|name| there.contains(name)));
+    // No spelling of platform and tenant leads there.
+    let digest = own[0].trim_start_matches("stonescriptdb-blueprint-");
+    for (platform, tenant) in [("stonescriptdb-blueprint", digest), ("stonescriptdb", &format!("blueprint-{digest}"))] {
+        let call = json!({"platform": platform, "tenant_id": tenant, "function": "n"});
+        crate::support::call(call).await.refused(404, "database_not_found");
+        let fields = [("tenant_id", tenant)];
+        migrate_v1(platform, &small(), &fields).await.refused(404, "database_not_found");
+    }
     assert_eq!(list(&platform, "databases", "databases").await.len(), 0);
     let admin = get(&format!("/admin/databases?platform={}", platform.name())).await;
     assert_eq!(admin.body["databases"], json!([]));
