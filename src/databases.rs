@@ -48,8 +48,8 @@ use tokio::sync::Semaphore;
 
 pub use self::connection::Pooled;
 pub use self::database::Database;
-pub use self::error::DatabaseError;
 pub(crate) use self::error::describe;
+pub use self::error::{DatabaseError, LOCK_LOST};
 pub use self::locks::DeploymentLock;
 pub use self::owner::{DatabaseInfo, Ownership};
 pub use self::quote::{quote_ident, quote_literal};

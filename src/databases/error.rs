@@ -120,11 +120,13 @@ pub enum DatabaseError {
     Config(String),
 }
 
+/// PostgreSQL's codes for a lock that was not granted in time, or that two waited for in a circle.
+pub const LOCK_LOST: &[SqlState] = &[SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED];
+
 impl DatabaseError {
     /// Somebody held a lock for longer than the lock timeout, or waited for one of the gateway's.
     pub fn is_locked(&self) -> bool {
-        let codes = [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED];
-        matches!(self, Self::Statement { source, .. } if source.code().is_some_and(|code| codes.contains(code)))
+        matches!(self, Self::Statement { source, .. } if source.code().is_some_and(|code| LOCK_LOST.contains(code)))
     }
 
     /// For `map_err`: what was being done when PostgreSQL refused.

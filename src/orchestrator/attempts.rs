@@ -9,12 +9,11 @@ use std::time::Duration;
 use rand::RngExt;
 use serde::Serialize;
 use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
 
 use super::deployment::{self, Goal, Outcome};
 use super::error::DeployError;
 use crate::bundle::sql;
-use crate::databases::Databases;
+use crate::databases::{Databases, LOCK_LOST};
 
 /// How often a deployment is tried.
 const ATTEMPTS: usize = 3;
@@ -76,9 +75,7 @@ pub async fn deploy(databases: &Databases, client: &Client, goal: Goal<'_>) -> R
 }
 
 fn lost_a_lock(error: &DeployError) -> bool {
-    [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED]
-        .iter()
-        .any(|code| error.sqlstate().is_some_and(|state| state == code.code()))
+    error.sqlstate().is_some_and(|state| LOCK_LOST.iter().any(|code| code.code() == state))
 }
 
 /// Keeps the last answer to who stands in the backend's way: it can only be asked while it waits.

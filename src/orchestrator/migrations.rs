@@ -159,8 +159,6 @@ impl<'a> Migrations<'a> {
             if there.map_err(|error| Failure::new(statement, &error, 0))? {
                 return Ok(());
             }
-        }
-        if !self.is_new {
             return runner.run(statement).await.map(drop);
         }
         let alone = statement.without_concurrently();
