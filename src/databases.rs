@@ -21,13 +21,18 @@
 //! | `hand_over`    | giving a database to its platform's role                                  |
 //! | `server`       | opening connections                                                       |
 //! | `socket`       | a socket that is closed when the server has closed it                     |
+//! | `lent`         | a socket that tokio-postgres has for as long as it logs in                |
+//! | [`wire`]       | the protocol of a connection for calls                                    |
+//! | `call_link`    | cancelling and closing such a connection                                  |
 //! | `error`        | what goes wrong                                                           |
 
 mod budget;
+mod call_link;
 mod connection;
 mod database;
 mod error;
 mod hand_over;
+mod lent;
 mod locks;
 pub mod name;
 mod owner;
@@ -40,13 +45,14 @@ mod roles;
 mod server;
 mod session;
 mod socket;
+pub mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-pub use self::connection::Pooled;
+pub use self::connection::{CallConnection, ControlConnection};
 pub use self::database::Database;
 pub(crate) use self::error::describe;
 pub use self::error::{DatabaseError, LOCK_LOST};
@@ -116,8 +122,8 @@ impl Databases {
     }
 
     /// A connection of the database's pool. Waits its turn within the budget.
-    pub async fn pooled(&self, database: &Arc<Database>) -> Result<Pooled, DatabaseError> {
-        self.pools.pooled(database).await
+    pub async fn for_call(&self, database: &Arc<Database>) -> Result<CallConnection, DatabaseError> {
+        CallConnection::new(self.pools.pooled(database).await?)
     }
 
     /// The time limit of a call.

@@ -1,25 +1,26 @@
 //! Where log lines go: stdout, and daily files in `LOG_DIR` where that is set. `RUST_LOG` says which.
 //!
 //! One line per event with `name=value` fields, without colours unless stdout is a terminal, so that journald and files
-//! stay readable. Written by threads of their own: a reader of stdout that stands still never holds up a request (after
-//! 128,000 waiting lines, further ones are dropped).
+//! stay readable. Written by threads of their own ([`lines`]): a reader of stdout that stands still never holds up a
+//! request (after 32 MiB of waiting lines, further ones are dropped and counted).
 
-use std::fs::DirBuilder;
-use std::io::{self, BufWriter, IsTerminal};
+mod lines;
+mod plain;
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
+use self::lines::{LineWriter, Lines, write_lines_to};
+use self::plain::Plain;
 use crate::config::LogConfig;
-
-/// Lines that wait are written together, which at thousands of requests per second saves a system call for each. The
-/// writing thread flushes as soon as none waits.
-const BATCH_BYTES: usize = 64 * 1024;
 
 /// Older files than this many days are removed.
 const KEPT_FILES: usize = 30;
@@ -38,6 +39,9 @@ pub enum LogError {
     /// [`crate::config`] has checked the filter.
     #[error("RUST_LOG: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// No thread to write with.
+    #[error("the log cannot be started: {0}")]
+    Thread(io::Error),
     /// Called twice in one process.
     #[error("the log is already set up")]
     AlreadySetUp,
@@ -47,28 +51,34 @@ pub enum LogError {
 #[must_use = "dropped, the log ends"]
 #[derive(Debug)]
 pub struct LogGuard {
-    _workers: Vec<WorkerGuard>,
+    _writers: Vec<LineWriter>,
 }
 
 /// Sets the log of this process up.
 pub fn init(config: &LogConfig) -> Result<LogGuard, LogError> {
     let filter = EnvFilter::try_new(&config.filter)?;
-    let (stdout, stdout_worker) = tracing_appender::non_blocking(BufWriter::with_capacity(BATCH_BYTES, io::stdout()));
-    let mut workers = vec![stdout_worker];
+    // Standard output itself would write line by line.
+    let unbuffered = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(LogError::Thread)?);
+    let (stdout, stdout_writer) = write_lines_to(unbuffered).map_err(LogError::Thread)?;
+    let mut writers = vec![stdout_writer];
     let mut file = None;
     if let Some(dir) = &config.dir {
-        let (writer, worker) = open_files(dir)?;
-        workers.push(worker);
-        file = Some(fmt::layer().with_ansi(false).with_writer(writer));
+        let (lines, writer) = open_files(dir)?;
+        writers.push(writer);
+        file = Some(fmt::layer().event_format(Plain).with_ansi(false).with_writer(move || lines.clone()));
     }
-    let stdout = fmt::layer().with_ansi(io::stdout().is_terminal()).with_writer(stdout);
+    let stdout = fmt::layer().with_writer(move || stdout.clone());
+    let stdout = match io::stdout().is_terminal() {
+        true => stdout.with_ansi(true).boxed(),
+        false => stdout.event_format(Plain).with_ansi(false).boxed(),
+    };
     let set_up = tracing_subscriber::registry().with(filter).with(stdout).with(file).try_init();
     set_up.map_err(|_| LogError::AlreadySetUp)?;
-    Ok(LogGuard { _workers: workers })
+    Ok(LogGuard { _writers: writers })
 }
 
 /// `gateway.2026-01-31.log`, a new one each day (UTC).
-fn open_files(dir: &Path) -> Result<(NonBlocking, WorkerGuard), LogError> {
+fn open_files(dir: &Path) -> Result<(Lines, LineWriter), LogError> {
     let refuse = |reason: String| LogError::Folder { path: dir.to_owned(), reason };
     let made = DirBuilder::new().recursive(true).mode(0o750).create(dir);
     made.map_err(|error| refuse(error.to_string()))?;
@@ -82,5 +92,5 @@ fn open_files(dir: &Path) -> Result<(NonBlocking, WorkerGuard), LogError> {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         refuse(cause.unwrap_or_else(|| error.to_string()))
     })?;
-    Ok(tracing_appender::non_blocking(BufWriter::with_capacity(BATCH_BYTES, files)))
+    write_lines_to(files).map_err(LogError::Thread)
 }

@@ -1,22 +1,39 @@
-//! Every route and layer of the gateway on one screen. `server` serves it; no rule is decided here.
+//! Every route of the gateway and what goes around them, on one screen. `server` serves it; no rule is decided here.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
+use axum::http::Method;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
 
 use crate::api::state::Gateway;
 use crate::api::{admin, call, database, guard, health, leftover, migrate, observe, platform, register, unknown};
+use crate::server::Answer;
 
-/// The application. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: the allowlist asks for the
-/// client's address, and without it nobody but `/health` is answered.
-pub fn app(gateway: Arc<Gateway>) -> Router {
+/// The application.
+#[derive(Clone)]
+pub struct App {
+    gateway: Arc<Gateway>,
+    routes: Router,
+}
+
+/// The application with every route.
+pub fn app(gateway: Arc<Gateway>) -> App {
+    App::around(routes(&gateway), gateway)
+}
+
+fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
     let v1 = Router::new()
         .route("/register", post(register::register_database))
         .route("/migrate", post(migrate::migrate_databases))
-        .route("/call", post(call::call_function));
+        // Found by `App::route` before any of these, and listed for its other methods.
+        .route(CALL, post(call::call_function));
 
     let v2 = Router::new()
         .route("/platform/register", post(platform::register_platform))
@@ -32,26 +49,69 @@ pub fn app(gateway: Arc<Gateway>) -> Router {
         .route("/admin/create-tenant", post(admin::create_tenant))
         .route("/admin/platforms", get(platform::list_platforms))
         .route("/admin/database/create", post(database::create_database))
-        .layer(from_fn_with_state(Arc::clone(&gateway), guard::admin_token));
+        .layer(from_fn_with_state(Arc::clone(gateway), guard::admin_token));
 
     let guarded = v1
         .merge(v2)
         .merge(admin)
         .fallback(unknown::no_such_path)
         .method_not_allowed_fallback(unknown::no_such_method)
-        .layer(from_fn_with_state(Arc::clone(&gateway), guard::allowlist));
+        .layer(from_fn_with_state(Arc::clone(gateway), guard::allowlist));
 
     let open =
         Router::new().route("/health", get(health::show_health)).method_not_allowed_fallback(unknown::no_such_method);
 
-    with_layers(open.merge(guarded), &gateway).with_state(gateway)
+    open.merge(guarded)
 }
 
-/// What goes around every route, the outermost last.
-pub(crate) fn with_layers(routes: Router<Arc<Gateway>>, gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
-    routes
-        // Each handler that reads a body sets the limit that fits it.
-        .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(leftover::drop_leftover))
-        .layer(from_fn_with_state(Arc::clone(gateway), observe::observe))
+const CALL: &str = "/call";
+
+impl App {
+    /// These routes, with what goes around all of them.
+    pub(crate) fn around(routes: Router<Arc<Gateway>>, gateway: Arc<Gateway>) -> Self {
+        let routes = routes
+            // Each handler that reads a body sets the limit that fits it.
+            .layer(DefaultBodyLimit::disable())
+            .layer(from_fn(observe::note_route))
+            .with_state(Arc::clone(&gateway));
+        Self { gateway, routes }
+    }
+
+    /// What goes around a request, the outermost first. Plain functions: as layers of the router they would be boxed,
+    /// moved and cloned for each request, which took a third of a call's instructions.
+    async fn pass(&self, peer: SocketAddr, request: Request) -> Response {
+        observe::observe(&self.gateway, request, |request, notes| {
+            leftover::drop_leftover(request, move |request| self.route(peer, request, notes))
+        })
+        .await
+    }
+
+    async fn route(&self, peer: SocketAddr, mut request: Request, notes: observe::Notes) -> Response {
+        if request.method() == Method::POST && request.uri().path() == CALL {
+            notes.note_route(CALL);
+            return match guard::admit(&self.gateway, &notes, peer, request.headers()) {
+                Ok(()) => call::answer(&self.gateway, &notes, request).await.into_response(),
+                Err(refusal) => refusal.into_response(),
+            };
+        }
+        request.extensions_mut().insert(notes);
+        self.routes.answer(peer, request).await
+    }
+}
+
+impl Answer for App {
+    async fn answer(&self, peer: SocketAddr, request: Request) -> Response {
+        self.pass(peer, request).await
+    }
+}
+
+impl Answer for Router {
+    async fn answer(&self, peer: SocketAddr, mut request: Request) -> Response {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        // On the heap: what routes need is large, and calls do not need it.
+        match Box::pin(TowerToHyperService::new(self.clone()).call(request)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
 }

@@ -7,26 +7,29 @@
 mod signals;
 #[cfg(test)]
 mod tests;
+mod unhurried;
 
 pub use signals::StopSignals;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
+use axum::extract::Request;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
+
+use self::unhurried::Unhurried;
 
 /// A request that was sent before a stop and is on its way in gets this long to be read, and then counts as in flight.
 const ARRIVING: Duration = Duration::from_millis(50);
@@ -49,9 +52,15 @@ impl Default for ServerLimits {
     }
 }
 
+/// What answers requests.
+pub trait Answer: Clone + Send + Sync + 'static {
+    /// The answer to a request from that address. Dropped when the client hangs up.
+    fn answer(&self, peer: SocketAddr, request: Request) -> impl Future<Output = Response> + Send;
+}
+
 /// Serves `app` until `shutdown` is ready. Then no connection is accepted any more, idle ones are closed, requests in
 /// flight get their answers, and after the limit what is left is cut off, which cancels its queries.
-pub async fn serve(listener: TcpListener, app: Router, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, app: impl Answer, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     serve_within(ServerLimits::default(), listener, app, shutdown).await
 }
 
@@ -59,7 +68,7 @@ pub async fn serve(listener: TcpListener, app: Router, shutdown: impl Future<Out
 pub async fn serve_within(
     limits: ServerLimits,
     listener: TcpListener,
-    app: Router,
+    app: impl Answer,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let mut connections = JoinSet::new();
@@ -70,7 +79,7 @@ pub async fn serve_within(
             () = &mut shutdown => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(serve_connection(limits, stream, peer, app.clone(), drain.watcher()));
+                    connections.spawn(Unhurried::new(serve_connection(limits, stream, peer, app.clone(), drain.watcher())));
                 }
                 Err(error) => recover_from(error).await,
             },
@@ -79,7 +88,7 @@ pub async fn serve_within(
         }
     }
     for (stream, peer) in close_port(listener)? {
-        connections.spawn(serve_connection(limits, stream, peer, app.clone(), drain.watcher()));
+        connections.spawn(Unhurried::new(serve_connection(limits, stream, peer, app.clone(), drain.watcher())));
     }
     sleep(ARRIVING).await;
     finish(limits.drain, drain, connections).await;
@@ -112,16 +121,14 @@ async fn finish(limit: Duration, drain: GracefulShutdown, mut connections: JoinS
     connections.shutdown().await;
 }
 
-async fn serve_connection(limits: ServerLimits, stream: TcpStream, peer: SocketAddr, app: Router, drain: Watcher) {
+async fn serve_connection(limits: ServerLimits, stream: TcpStream, peer: SocketAddr, app: impl Answer, drain: Watcher) {
     // An answer is written as a whole: waiting for more to send would only delay it.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%peer, %error, "TCP_NODELAY");
     }
-    let app = TowerToHyperService::new(app);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        app.call(request)
+        let app = app.clone();
+        async move { Ok::<_, Infallible>(app.answer(peer, request.map(Body::new)).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -1,8 +1,11 @@
 //! What `json` and `upload` share: the content type, and a body within its size.
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use axum::body::HttpBody;
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
 
 use crate::error::{ApiError, ErrorCode};
 
@@ -32,15 +35,21 @@ pub(super) fn check_announced(
     }
 }
 
-/// The whole body.
-pub(super) async fn read_whole(mut request: Request, limit_bytes: usize) -> Result<Bytes, ApiError> {
+/// The whole body. A copy of what arrived: the server's buffer can take the next request meanwhile.
+pub(super) async fn read_whole(request: Request, limit_bytes: usize) -> Result<Vec<u8>, ApiError> {
     let too_large = || too_large("the body", &format!("{limit_bytes} bytes"));
     check_announced(request.headers(), limit_bytes, too_large)?;
-    DefaultBodyLimit::max(limit_bytes).apply(&mut request);
-    Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        _ => broken_off(),
-    })
+    let mut body = request.into_body();
+    let mut whole = Vec::new();
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        // Trailers are nobody's business.
+        let Ok(chunk) = frame.map_err(|_| broken_off())?.into_data() else { continue };
+        if chunk.len() > limit_bytes - whole.len() {
+            return Err(too_large());
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole)
 }
 
 /// The connection ended, or the body was malformed, before its end.

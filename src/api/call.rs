@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
@@ -16,12 +16,17 @@ use crate::error::ApiError;
 /// Parsing less than this is quicker than handing it to another thread.
 const LARGE_BODY_BYTES: usize = 256 * 1024;
 
-/// Calls the function. A client that hangs up drops this future, and with it the query.
+/// [`answer`] as one of the router's handlers.
 pub(crate) async fn call_function(
     State(gateway): State<Arc<Gateway>>,
     notes: Notes,
     request: Request,
 ) -> Result<Response, ApiError> {
+    answer(&gateway, &notes, request).await
+}
+
+/// Calls the function. A client that hangs up drops this future, and with it the query.
+pub(crate) async fn answer(gateway: &Gateway, notes: &Notes, request: Request) -> Result<Response, ApiError> {
     let body = json::read(request).await?;
     let request = parse(body).await?;
     notes.note_platform(request.platform());
@@ -39,7 +44,7 @@ pub(crate) async fn call_function(
 }
 
 /// Megabytes of JSON would keep the other requests of this thread waiting.
-async fn parse(body: Bytes) -> Result<CallRequest, ApiError> {
+async fn parse(body: Vec<u8>) -> Result<CallRequest, ApiError> {
     if body.len() < LARGE_BODY_BYTES {
         return Ok(call::parse_request(&body)?);
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -15,26 +15,31 @@ use crate::error::ApiError;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Refuses addresses outside `ALLOWED_NETWORKS`.
-pub(crate) async fn allowlist(
-    State(gateway): State<Arc<Gateway>>,
-    notes: Notes,
-    request: Request,
-    next: Next,
-) -> Response {
-    // Without an address nobody is let in; the server is started with `into_make_service_with_connect_info`.
-    let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() else {
-        return ApiError::internal("the server does not tell its clients' addresses").into_response();
-    };
-    let lines = request.headers().get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
+pub(crate) fn admit(gateway: &Gateway, notes: &Notes, peer: SocketAddr, headers: &HeaderMap) -> Result<(), ApiError> {
+    let lines = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
     match gateway.access.admit(peer.ip(), lines) {
         Ok(client) => {
             notes.note_client(client);
-            next.run(request).await
+            Ok(())
         }
         Err(error) => {
             notes.note_client(peer.ip());
-            ApiError::from(error).into_response()
+            Err(error.into())
         }
+    }
+}
+
+/// The same as a layer.
+pub(crate) async fn allowlist(
+    State(gateway): State<Arc<Gateway>>,
+    notes: Notes,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match admit(&gateway, &notes, peer, request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! JSON bodies: their content type, their size, and their fields by name.
 
-use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::header;
 use serde_json::{Map, Value};
@@ -13,7 +12,7 @@ pub(super) const MAX_JSON_BYTES: usize = 32 * 1024 * 1024;
 
 /// The body, if it may be JSON by its type. `text/plain` and none at all are what simple clients send; a form is not
 /// JSON, although `curl -d` says form where it is told nothing else, so the answer tells what to write.
-pub(super) async fn read(request: Request) -> Result<Bytes, ApiError> {
+pub(super) async fn read(request: Request) -> Result<Vec<u8>, ApiError> {
     // What nearly every request says, word for word.
     if request.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes() == b"application/json") {
         return body::read_whole(request, MAX_JSON_BYTES).await;

@@ -12,7 +12,6 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::header;
-use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::{Stream, StreamExt};
 
@@ -23,16 +22,20 @@ const SMALL_BODY_BYTES: u64 = 4 * 1024;
 const MAX_DROPPED_BYTES: usize = 256 * 1024 * 1024;
 const MAX_DROPPING: Duration = Duration::from_secs(5);
 
-/// The layer.
-pub(crate) async fn drop_leftover(request: Request, next: Next) -> Response {
+/// The answer that `next` has for the request, once nothing is left of the request's body.
+pub(crate) async fn drop_leftover<F, A>(request: Request, next: F) -> Response
+where
+    F: FnOnce(Request) -> A,
+    A: Future<Output = Response> + Send,
+{
     if request.body().size_hint().upper().is_some_and(|bytes| bytes <= SMALL_BODY_BYTES) {
-        return next.run(request).await;
+        return next(request).await;
     }
     let waits_for_continue = request.headers().contains_key(header::EXPECT);
     let (head, body) = request.into_parts();
     let body = SharedBody(Arc::new(Mutex::new(Progress { body: body.into_data_stream(), is_touched: false })));
     let mut leftover = body.clone();
-    let response = next.run(Request::from_parts(head, Body::from_stream(body))).await;
+    let response = next(Request::from_parts(head, Body::from_stream(body))).await;
     // Who asked first whether to send, and was not told to, sends nothing; reading would tell it to.
     if leftover.is_touched() || !waits_for_continue {
         let _ = tokio::time::timeout(MAX_DROPPING, leftover.drop_rest()).await;

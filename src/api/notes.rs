@@ -1,5 +1,6 @@
 //! What a handler tells the request's log line: whom it was about. Names only, never a value.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ pub(crate) struct Notes(Arc<Mutex<Noted>>);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Noted {
     pub(super) request_id: String,
+    pub(super) route: Option<Cow<'static, str>>,
     pub(super) client: Option<IpAddr>,
     pub(super) platform: Option<String>,
     pub(super) database: Option<String>,
@@ -27,6 +29,12 @@ impl Notes {
     pub(super) fn new(request_id: &str) -> Self {
         let noted = Noted { request_id: request_id.to_owned(), ..Noted::default() };
         Self(Arc::new(Mutex::new(noted)))
+    }
+
+    /// The route that serves the request.
+    pub(crate) fn note_route(&self, route: impl Into<Cow<'static, str>>) {
+        let route = route.into();
+        self.change(|noted| noted.route = Some(route));
     }
 
     /// The client's address, as the access rules understood it.

@@ -6,19 +6,20 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::{FutureExt, Stream};
 
 use super::answer::Failure;
-use super::notes::{Noted, Notes};
+pub(crate) use super::notes::Notes;
+
+use super::notes::Noted;
 use super::state::Gateway;
 use crate::error::ApiError;
 
@@ -28,12 +29,16 @@ const MAX_REQUEST_ID_BYTES: usize = 64;
 /// How much of a path that nobody serves goes to the log.
 const MAX_LOGGED_PATH_CHARS: usize = 200;
 
-/// The layer.
-pub(crate) async fn observe(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
+/// The answer that `next` has for the request, with everything around it.
+pub(crate) async fn observe<F, A>(gateway: &Gateway, request: Request, next: F) -> Response
+where
+    F: FnOnce(Request, Notes) -> A,
+    A: Future<Output = Response> + Send,
+{
     let id = request_id(&request);
     let line = LogLine::begin(&request, &id);
-    request.extensions_mut().insert(line.notes.clone());
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let notes = line.notes.clone();
+    let answered = AssertUnwindSafe(next(request, notes)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|panic| ApiError::internal(panic_message(&*panic)).into_response());
     let failure = response.extensions_mut().remove::<Failure>();
     if failure.as_ref().is_some_and(|failure| failure.code.is_already_there()) {
@@ -47,6 +52,14 @@ pub(crate) async fn observe(State(gateway): State<Arc<Gateway>>, mut request: Re
     }
     let status = response.status();
     response.map(|body| Body::from_stream(WatchedBody { body: body.into_data_stream(), status, line: Some(line) }))
+}
+
+/// Tells the log line which route matched, so that lines of one endpoint are found together. A layer inside the router.
+pub(crate) async fn note_route(matched: Option<MatchedPath>, notes: Notes, request: Request, next: Next) -> Response {
+    if let Some(matched) = matched {
+        notes.note_route(matched.as_str().to_owned());
+    }
+    next.run(request).await
 }
 
 /// The client's own id where it is harmless in a log, else a new one.
@@ -71,7 +84,6 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 struct LogLine {
     started: Instant,
     method: Method,
-    matched: Option<MatchedPath>,
     uri: Uri,
     notes: Notes,
     is_written: bool,
@@ -82,7 +94,6 @@ impl LogLine {
         Self {
             started: Instant::now(),
             method: request.method().clone(),
-            matched: request.extensions().get::<MatchedPath>().cloned(),
             uri: request.uri().clone(),
             notes: Notes::new(id.to_str().unwrap_or_default()),
             is_written: false,
@@ -95,10 +106,10 @@ impl LogLine {
         self.write(outcome, Some(status), code, cause.as_deref());
     }
 
-    /// The route where one matched, so that lines of one endpoint are found together; never the query.
-    fn path(&self) -> Cow<'_, str> {
-        match &self.matched {
-            Some(matched) => Cow::Borrowed(matched.as_str()),
+    /// The route where one matched; never the query.
+    fn path<'n>(&self, noted: &'n Noted) -> Cow<'n, str> {
+        match &noted.route {
+            Some(route) => Cow::Borrowed(route),
             None => Cow::Owned(self.uri.path().chars().take(MAX_LOGGED_PATH_CHARS).collect()),
         }
     }
@@ -121,7 +132,7 @@ impl LogLine {
                 tracing::$level!(
                     request_id = noted.request_id,
                     method = self.method.as_str(),
-                    path = &*self.path(),
+                    path = &*self.path(noted),
                     status = status.map(|status| status.as_u16()),
                     duration_ms = self.started.elapsed().as_micros() as f64 / 1000.0,
                     platform = noted.platform,

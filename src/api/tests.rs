@@ -23,7 +23,8 @@ use crate::config::{
     AccessConfig, Config, LimitsConfig, LogConfig, PlatformRoles, PoolConfig, PostgresSource, ServerConfig,
 };
 use crate::databases::Databases;
-use crate::router;
+use crate::router::{self, App};
+use crate::server;
 
 /// No test waits longer for anything.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -89,14 +90,13 @@ impl Server {
 
     /// Other routes under the gateway's layers.
     async fn start_routes(routes: Router<Arc<Gateway>>, gateway: Arc<Gateway>) -> Self {
-        Self::serve(router::with_layers(routes, &gateway).with_state(gateway)).await
+        Self::serve(App::around(routes, gateway)).await
     }
 
-    async fn serve(app: Router) -> Self {
+    async fn serve(app: App) -> Self {
         let listener = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let service = app.into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        tokio::spawn(async move { server::serve(listener, app, std::future::pending()).await.unwrap() });
         Self { address }
     }
 

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use tokio_postgres::error::DbError;
-
 use crate::databases::DatabaseError;
 use crate::databases::name::{DatabaseName, NameError};
+use crate::databases::wire::ServerError;
 
 /// Why a call has no rows to answer with.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +36,7 @@ pub enum CallError {
         /// Every function of that name with what it takes.
         exists: Vec<String>,
         /// PostgreSQL's words, where it refused.
-        postgres: Option<Box<DbError>>,
+        postgres: Option<Box<ServerError>>,
     },
     /// A value that cannot be sent.
     #[error("{function}: parameter {parameter} {reason}")]
@@ -50,22 +49,22 @@ pub enum CallError {
         reason: String,
     },
     /// A value that PostgreSQL does not take for its parameter.
-    #[error("{function}: {}", .postgres.message())]
+    #[error("{function}: {}", .postgres.message)]
     Conversion {
         /// As it was asked for.
         function: String,
         /// PostgreSQL's words.
-        postgres: Box<DbError>,
+        postgres: Box<ServerError>,
     },
     /// PostgreSQL refused or failed to run it.
-    #[error("{function}: {}", .postgres.message())]
+    #[error("{function}: {}", .postgres.message)]
     Query {
         /// As it was asked for.
         function: String,
         /// The HTTP status that its SQLSTATE means.
         status: u16,
         /// PostgreSQL's words.
-        postgres: Box<DbError>,
+        postgres: Box<ServerError>,
     },
     /// Over the time limit.
     #[error("{function} ran longer than {} s and was stopped", .limit.as_secs_f64())]
@@ -100,7 +99,7 @@ impl CallError {
     pub fn for_log(&self) -> String {
         match self {
             Self::Query { function, postgres, .. } | Self::Conversion { function, postgres } => {
-                format!("{function} failed with SQLSTATE {}", postgres.code().code())
+                format!("{function} failed with SQLSTATE {}", postgres.code)
             }
             Self::Request(_)
             | Self::Name(_)

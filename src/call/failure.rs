@@ -1,14 +1,11 @@
 //! What PostgreSQL's refusal of a call means, told from its SQLSTATE and from how far the call had come. No I/O.
 
-use std::error::Error as _;
-use std::io;
 use std::time::Duration;
 
-use tokio_postgres::error::{DbError, Severity, SqlState};
+use tokio_postgres::error::SqlState;
 
 use super::error::CallError;
-use super::text::TextError;
-use crate::databases::describe;
+use crate::databases::wire::{ServerError, WireError};
 
 /// How far a call had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,65 +47,63 @@ pub(super) struct Circumstances<'a> {
 
 impl Circumstances<'_> {
     /// The meaning of an error.
-    pub(super) fn explain(self, error: &tokio_postgres::Error) -> Failure {
+    pub(super) fn explain(self, error: WireError) -> Failure {
         let function = self.function.to_owned();
-        if let Some(postgres) = error.as_db_error() {
-            return self.explain_refusal(postgres);
+        match error {
+            WireError::Server(postgres) => self.explain_refusal(postgres),
+            WireError::Unsendable(_) => {
+                let reason =
+                    format!("{function}: there are too many parameters, or one is too large, to be sent at once");
+                CallError::Request(reason).into()
+            }
+            WireError::Protocol(cause) => {
+                Failure { error: CallError::Protocol { function, cause }, again: false, broken: true }
+            }
+            WireError::Lost(error) => {
+                // Bound but not answered: the server may have had it and run it.
+                let may_have_run = self.phase != Phase::Prepare;
+                let error = CallError::Lost { function, may_have_run, cause: error.to_string() };
+                Failure { error, again: !may_have_run, broken: true }
+            }
         }
-        if let Some(text) = error.source().and_then(|source| source.downcast_ref::<TextError>()) {
-            let parameter = parameter_number(&error.to_string());
-            return CallError::Value { function, parameter, reason: text.to_string() }.into();
-        }
-        if error.source().is_some_and(|source| source.is::<super::json::Malformed>()) {
-            return CallError::Protocol { function, cause: describe(error) }.into();
-        }
-        if is_unsendable(error) {
-            let reason = format!("{function}: there are too many parameters, or one is too large, to be sent at once");
-            return CallError::Request(reason).into();
-        }
-        // Bound but not answered: the server may have had it and run it.
-        let may_have_run = self.phase != Phase::Prepare;
-        let error = CallError::Lost { function, may_have_run, cause: describe(error) };
-        Failure { error, again: !may_have_run, broken: true }
     }
 
-    fn explain_refusal(self, postgres: &DbError) -> Failure {
+    fn explain_refusal(self, postgres: Box<ServerError>) -> Failure {
         let function = self.function.to_owned();
-        let code = postgres.code().code();
+        let code = postgres.code.as_str();
         // Whatever the code: an ERROR of class 08 or 57P is what a function was told by another server (dblink, foreign
         // tables), or made up.
-        if matches!(postgres.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
+        if postgres.fatal {
             // What was bound answers first, so before that the call had not begun.
             let may_have_run = self.phase == Phase::Run;
-            let cause = format!("{} ({code})", postgres.message());
+            let cause = format!("{} ({code})", postgres.message);
             return Failure {
                 error: CallError::Lost { function, may_have_run, cause },
                 again: !may_have_run,
                 broken: true,
             };
         }
-        let postgres_words = Box::new(postgres.clone());
+        let again = self.phase != Phase::Run && is_outdated(code);
+        // A server that became read-only is no longer the one to talk to; neither is one that lost the session's role.
+        let broken = code == SqlState::READ_ONLY_SQL_TRANSACTION.code() && !is_raised(&postgres);
         let error = match self.phase {
             Phase::Prepare if is_mismatch(code) => CallError::Parameters {
                 function,
-                reason: postgres.message().to_owned(),
+                reason: postgres.message.clone(),
                 exists: Vec::new(),
-                postgres: Some(postgres_words),
+                postgres: Some(postgres),
             },
-            Phase::Bind if is_about_a_parameter(postgres) && !code.starts_with("23") => {
-                CallError::Conversion { function, postgres: postgres_words }
+            Phase::Bind if is_about_a_parameter(&postgres) && !code.starts_with("23") => {
+                CallError::Conversion { function, postgres }
             }
-            Phase::Prepare | Phase::Bind | Phase::Run => self.explain_sqlstate(postgres_words),
+            Phase::Prepare | Phase::Bind | Phase::Run => self.explain_sqlstate(postgres),
         };
-        let again = self.phase != Phase::Run && is_outdated(code);
-        // A server that became read-only is no longer the one to talk to; neither is one that lost the session's role.
-        let broken = code == SqlState::READ_ONLY_SQL_TRANSACTION.code() && !is_raised(postgres);
         Failure { error, again, broken }
     }
 
-    fn explain_sqlstate(self, postgres: Box<DbError>) -> CallError {
+    fn explain_sqlstate(self, postgres: Box<ServerError>) -> CallError {
         let function = self.function.to_owned();
-        let code = postgres.code().code();
+        let code = postgres.code.as_str();
         if code == SqlState::QUERY_CANCELED.code()
             && !is_raised(&postgres)
             // Somebody else may have cancelled it before.
@@ -136,15 +131,15 @@ fn chosen_status(code: &str) -> Option<u16> {
 
 /// Whether the error comes from a RAISE in the function, whatever code its author gave it. The name of PostgreSQL's own
 /// routine is in the error for exactly such questions, and is not translated.
-fn is_raised(postgres: &DbError) -> bool {
-    postgres.routine() == Some("exec_stmt_raise")
+fn is_raised(postgres: &ServerError) -> bool {
+    postgres.routine.as_deref() == Some("exec_stmt_raise")
 }
 
 /// Whether reading a parameter's text failed. PostgreSQL adds the parameter as the last line of the context, in the
 /// server's language, but always as `$1`. Errors from inside an immutable function, which runs while it is planned,
 /// have the function there.
-fn is_about_a_parameter(postgres: &DbError) -> bool {
-    let last = postgres.where_().and_then(|context| context.lines().last()).unwrap_or_default();
+fn is_about_a_parameter(postgres: &ServerError) -> bool {
+    let last = postgres.context.as_deref().and_then(|context| context.lines().last()).unwrap_or_default();
     let mut parts = last.split('$').skip(1);
     !last.contains("PL/pgSQL")
         && !last.contains('"')
@@ -180,16 +175,4 @@ fn is_outdated(code: &str) -> bool {
             | "42809"
             | "XX000"
     )
-}
-
-/// The message could not be made: its lengths are counted in 16 or 32 bits.
-fn is_unsendable(error: &tokio_postgres::Error) -> bool {
-    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    source.is_some_and(|source| source.kind() == io::ErrorKind::InvalidInput)
-}
-
-/// tokio-postgres tells which parameter only in its sentence.
-fn parameter_number(message: &str) -> String {
-    let number = message.rsplit(' ').next().and_then(|word| word.parse::<usize>().ok());
-    number.map_or_else(String::new, |index| (index + 1).to_string())
 }

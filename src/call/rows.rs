@@ -1,13 +1,7 @@
 //! Rows → JSON objects: what a prepared statement says about its columns, and what is written for each row. No I/O.
 
-use std::error::Error;
-use std::fmt;
-
-use bytes::BytesMut;
-use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type};
-use tokio_postgres::{Column, Row};
-
 use super::json::{Malformed, Writer, write_text};
+use crate::databases::wire::{Column, CutOff, Row};
 
 /// What to run, and how to write what it returns.
 #[derive(Debug)]
@@ -32,10 +26,10 @@ impl Plan {
     pub(super) fn new(sql: String, columns: &[Column]) -> Self {
         let planned = columns.iter().enumerate().map(|(index, column)| {
             let mut key = vec![if index == 0 { b'{' } else { b',' }];
-            write_text(column.name().as_bytes(), &mut key);
+            write_text(column.name.as_bytes(), &mut key);
             key.push(b':');
-            let oid = column.type_().oid();
-            PlannedColumn { name: column.name().to_owned(), oid, key, writer: Writer::of(oid) }
+            let oid = column.type_oid;
+            PlannedColumn { name: column.name.clone(), oid, key, writer: Writer::of(oid) }
         });
         Self { sql, columns: planned.collect() }
     }
@@ -47,12 +41,17 @@ impl Plan {
                 .columns
                 .iter()
                 .zip(columns)
-                .all(|(planned, column)| planned.oid == column.type_().oid() && planned.name == column.name())
+                .all(|(planned, column)| planned.oid == column.type_oid && planned.name == column.name)
     }
 
     /// Each column's name, and whether the server has to make JSON of it.
     pub(super) fn columns(&self) -> impl Iterator<Item = (&str, bool)> {
         self.columns.iter().map(|column| (column.name.as_str(), column.writer.is_none()))
+    }
+
+    /// The oid of each column's type where the server has to make JSON of it.
+    pub(super) fn types_for_server(&self) -> impl Iterator<Item = Option<u32>> {
+        self.columns.iter().map(|column| column.writer.is_none().then_some(column.oid))
     }
 
     /// Whether the server has to make JSON of any.
@@ -61,21 +60,22 @@ impl Plan {
     }
 
     /// Appends a row as an object.
-    pub(super) fn write_row(&self, row: &Row, out: &mut Vec<u8>) -> Result<(), RowError> {
-        self.write_with(row, &mut std::iter::empty(), out)
+    pub(super) fn write_row(&self, row: Row<'_>, out: &mut Vec<u8>) -> Result<(), RowError> {
+        self.write_values(row.columns().map(|value| value.map_err(RowError::from)), &mut std::iter::empty(), out)
     }
 
     /// The same with the columns that the server made JSON of, in their order.
-    pub(super) fn write_with<'r>(
+    pub(super) fn write_values<'r>(
         &self,
-        row: &'r Row,
+        mut values: impl Iterator<Item = Result<Option<&'r [u8]>, RowError>>,
         made: &mut impl Iterator<Item = Option<&'r [u8]>>,
         out: &mut Vec<u8>,
     ) -> Result<(), RowError> {
-        for (index, column) in self.columns.iter().enumerate() {
+        for column in &self.columns {
+            let value = values.next().ok_or(CutOff)??;
             out.extend_from_slice(&column.key);
             match column.writer {
-                Some(writer) => writer.write(raw(row, index)?.0, out)?,
+                Some(writer) => writer.write(value, out)?,
                 None => Writer::Json.write(made.next().flatten(), out)?,
             }
         }
@@ -90,59 +90,5 @@ pub(super) enum RowError {
     #[error(transparent)]
     Malformed(#[from] Malformed),
     #[error(transparent)]
-    Column(#[from] tokio_postgres::Error),
-}
-
-/// A column's bytes as the server sent them.
-pub(super) fn raw(row: &Row, index: usize) -> Result<Raw<'_>, tokio_postgres::Error> {
-    row.try_get(index)
-}
-
-/// A value in PostgreSQL's binary form, of any type; `None` is NULL.
-#[derive(Clone, Copy)]
-pub(super) struct Raw<'a>(pub(super) Option<&'a [u8]>);
-
-/// Values are nobody's business.
-impl fmt::Debug for Raw<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
-}
-
-impl<'a> FromSql<'a> for Raw<'a> {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
-        Ok(Self(Some(raw)))
-    }
-
-    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn Error + Sync + Send>> {
-        Ok(Self(None))
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-}
-
-impl ToSql for Raw<'_> {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        match self.0 {
-            Some(bytes) => {
-                out.extend_from_slice(bytes);
-                Ok(IsNull::No)
-            }
-            None => Ok(IsNull::Yes),
-        }
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    fn to_sql_checked(&self, of: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        self.to_sql(of, out)
-    }
-
-    fn encode_format(&self, _: &Type) -> Format {
-        Format::Binary
-    }
+    CutOff(#[from] CutOff),
 }

@@ -6,21 +6,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::value::RawValue;
-use tokio_postgres::{Row, Statement};
-
 use super::answer::{Answer, AnswerBody, Body};
 use super::choose::{Chosen, Refusal, choose};
 use super::error::CallError;
 use super::failure::{Circumstances, Failure, Phase};
 use super::params::Params;
 use super::request::CallRequest;
-use super::rows::{Plan, RowError, raw};
-use super::running::Running;
+use super::rows::{Plan, RowError};
+use super::running::{Interrupted, Reached, Running};
 use super::shape::{Shape, bind};
 use super::signature::{Kind, Overload, Signatures, read};
 use super::stream::stream;
+use crate::databases::wire::{StartError, Statement, WireError};
 use crate::databases::{Database, DatabaseError, Databases};
+use serde_json::value::RawValue;
 
 /// An answer that grows over this is sent as it comes.
 const LARGE_BODY_BYTES: usize = 256 * 1024;
@@ -65,7 +64,7 @@ struct Call<'a> {
 struct Prepared<'o, 'a> {
     chosen: Chosen<'o, 'a>,
     shape: Arc<Shape>,
-    statement: Statement,
+    statement: Arc<Statement>,
     plan: Arc<Plan>,
 }
 
@@ -74,12 +73,12 @@ impl Call<'_> {
     async fn attempt(&self, connection: &mut Option<Running>, anew: bool) -> Result<Answer, Failure> {
         let database = self.databases.resolve(&self.request.address).await.map_err(CallError::from)?;
         if connection.is_none() {
-            let pooled = self.databases.pooled(&database).await.map_err(|error| Failure {
+            let connected = self.databases.for_call(&database).await.map_err(|error| Failure {
                 again: matches!(error, DatabaseError::Gone { .. }),
                 broken: false,
                 error: error.into(),
             })?;
-            *connection = Some(Running::new(pooled));
+            *connection = Some(Running::new(connected));
         }
         let limit = self.databases.call_timeout() + GRACE;
         match tokio::time::timeout(limit, self.execute(connection, &database, anew)).await {
@@ -101,7 +100,7 @@ impl Call<'_> {
     ) -> Result<Answer, Failure> {
         let running = connection.as_mut().expect("the attempt put one there");
         let since = Instant::now();
-        let explain = |phase, error: &tokio_postgres::Error| {
+        let explain = |phase, error: WireError| {
             Circumstances { function: &self.function, phase, elapsed: since.elapsed(), limit: self.limit() }
                 .explain(error)
         };
@@ -113,8 +112,8 @@ impl Call<'_> {
             Some((known, Ok(chosen))) => (known, chosen),
             // What is known may be older than what somebody has just made; then it is looked up again.
             Some((_, Err(_))) | None => {
-                let looked_up = running.ask(async |pooled| read(pooled, &self.request.function).await).await;
-                found = looked_up.map_err(|error| explain(Phase::Prepare, &error))?;
+                let looked_up = read(running.connection(), &self.request.function).await;
+                found = looked_up.map_err(|error| explain(Phase::Prepare, error))?;
                 if !found.is_empty() {
                     signatures.insert(&self.request.function, found.clone());
                 }
@@ -129,11 +128,16 @@ impl Call<'_> {
         }
         let (statement, plan) = prepare(running, &shape)
             .await
-            .map_err(|error| with_what_exists(explain(Phase::Prepare, &error), overloads))?;
+            .map_err(|error| with_what_exists(explain(Phase::Prepare, error), overloads))?;
         let prepared = Prepared { chosen, shape, statement, plan };
-        if let Err(error) = running.start(&prepared.statement, &values).await {
-            let failure = explain(Phase::Bind, &error);
-            return Err(name_parameter(failure, &prepared.chosen));
+        match running.start(&prepared.statement, &values, prepared.shape.commit).await {
+            Ok(()) => {}
+            Err(StartError::Wire(error)) => return Err(explain(Phase::Bind, error)),
+            Err(StartError::Value(index, error)) => {
+                let parameter = name_parameter(index + 1, &prepared.chosen);
+                let function = self.function.clone();
+                return Err(CallError::Value { function, parameter, reason: error.to_string() }.into());
+            }
         }
         self.answer(connection, database, prepared, &explain).await
     }
@@ -180,51 +184,51 @@ impl Call<'_> {
         connection: &mut Option<Running>,
         database: &Arc<Database>,
         prepared: Prepared<'_, '_>,
-        explain: &impl Fn(Phase, &tokio_postgres::Error) -> Failure,
+        explain: &impl Fn(Phase, WireError) -> Failure,
     ) -> Result<Answer, Failure> {
         let running = connection.as_mut().expect("the attempt put one there");
         let Prepared { shape, plan, .. } = prepared;
         let answer = |body| Answer { database: database.name().clone(), body };
+        let interrupted = |interrupted| match interrupted {
+            Interrupted::Wire(error) => explain(Phase::Run, error),
+            Interrupted::Row(error) => self.protocol(&error).into(),
+        };
         let mut body = Body::new(self.started);
         if shape.kind == Kind::Procedure && plan.needs_server() {
-            self.answer_procedure(running, &plan, &mut body, explain).await?;
+            let rows = running.rows().await.map_err(interrupted)?;
+            self.answer_procedure(running, rows, &plan, &mut body, explain).await?;
             return Ok(answer(AnswerBody::Complete(body.finish())));
         }
-        while body.len() <= LARGE_BODY_BYTES {
-            let Some(row) = running.next_row().await else {
-                return Ok(answer(AnswerBody::Complete(body.finish())));
-            };
-            let row = row.map_err(|error| explain(Phase::Run, &error))?;
-            plan.write_row(&row, body.next_row()).map_err(|error| self.protocol(&error))?;
+        match running.write_rows(&plan, &mut body, LARGE_BODY_BYTES).await.map_err(interrupted)? {
+            Reached::End => Ok(answer(AnswerBody::Complete(body.finish()))),
+            Reached::Size => {
+                let running = connection.take().expect("the attempt put one there");
+                Ok(answer(AnswerBody::Streamed(stream(running, plan, body, self.function.clone(), self.limit()))))
+            }
         }
-        let running = connection.take().expect("the attempt put one there");
-        Ok(answer(AnswerBody::Streamed(stream(running, plan, body, self.function.clone(), self.limit()))))
     }
 
     /// CALL can be no part of a SELECT, so the server makes JSON of its values afterwards.
     async fn answer_procedure(
         &self,
         running: &mut Running,
+        rows: Vec<Vec<Option<Vec<u8>>>>,
         plan: &Plan,
         body: &mut Body,
-        explain: &impl Fn(Phase, &tokio_postgres::Error) -> Failure,
+        explain: &impl Fn(Phase, WireError) -> Failure,
     ) -> Result<(), Failure> {
-        let mut rows: Vec<Row> = Vec::new();
-        while let Some(row) = running.next_row().await {
-            rows.push(row.map_err(|error| explain(Phase::Run, &error))?);
-        }
         for row in rows {
             let (mut types, mut values) = (Vec::new(), Vec::new());
-            for (index, (_, needs_server)) in plan.columns().enumerate() {
-                if needs_server {
-                    types.push(row.columns()[index].type_().clone());
-                    values.push(raw(&row, index).map_err(|error| explain(Phase::Run, &error))?);
+            for (oid, value) in plan.types_for_server().zip(&row) {
+                if let Some(oid) = oid {
+                    types.push(oid);
+                    values.push(value.as_deref());
                 }
             }
-            let made = running.make_json(&types, &values).await.map_err(|error| explain(Phase::Run, &error))?;
-            let json: Result<Vec<_>, _> = (0..made.len()).map(|index| raw(&made, index).map(|raw| raw.0)).collect();
-            let json = json.map_err(|error| explain(Phase::Run, &error))?;
-            plan.write_with(&row, &mut json.into_iter(), body.next_row()).map_err(|error| self.protocol(&error))?;
+            let made = running.make_json(&types, &values).await.map_err(|error| explain(Phase::Run, error))?;
+            let values = row.iter().map(|value| Ok(value.as_deref()));
+            let mut made = made.iter().map(Option::as_deref);
+            plan.write_values(values, &mut made, body.next_row()).map_err(|error| self.protocol(&error))?;
         }
         Ok(())
     }
@@ -242,14 +246,12 @@ fn with_what_exists(mut failure: Failure, overloads: &[Overload]) -> Failure {
     failure
 }
 
-/// Beside its number, a parameter that could not be sent has a name.
-fn name_parameter(mut failure: Failure, chosen: &Chosen<'_, '_>) -> Failure {
-    if let CallError::Value { parameter, .. } = &mut failure.error
-        && let Some(name) = parameter.parse::<usize>().ok().and_then(|number| chosen.name_of(number))
-    {
-        *parameter = format!("{parameter} ({name})");
+/// A parameter that could not be sent: its number, and its name if it has one.
+fn name_parameter(number: usize, chosen: &Chosen<'_, '_>) -> String {
+    match chosen.name_of(number) {
+        Some(name) => format!("{number} ({name})"),
+        None => number.to_string(),
     }
-    failure
 }
 
 fn list(overloads: &[Overload]) -> Vec<String> {
@@ -257,7 +259,7 @@ fn list(overloads: &[Overload]) -> Vec<String> {
 }
 
 /// What was prepared is prepared anew.
-fn forget(running: &Running, shape: &Shape) {
+fn forget(running: &mut Running, shape: &Shape) {
     if let Some(plan) = shape.plan() {
         running.forget(&plan.sql);
     }
@@ -267,21 +269,21 @@ fn forget(running: &Running, shape: &Shape) {
 
 /// The statement, and how to write its rows: columns of common types as they come, the others as JSON that the server
 /// makes.
-async fn prepare(running: &mut Running, shape: &Shape) -> Result<(Statement, Arc<Plan>), tokio_postgres::Error> {
+async fn prepare(running: &mut Running, shape: &Shape) -> Result<(Arc<Statement>, Arc<Plan>), WireError> {
     if let Some(plan) = shape.plan() {
         let statement = running.prepare(&plan.sql).await?;
-        if plan.fits(statement.columns()) {
+        if plan.fits(&statement.columns) {
             return Ok((statement, plan));
         }
     }
     let plain = shape.plain_sql();
     let mut statement = running.prepare(&plain).await?;
-    let mut plan = Plan::new(plain, statement.columns());
+    let mut plan = Plan::new(plain, &statement.columns);
     if plan.needs_server() && shape.kind != Kind::Procedure {
         running.forget(&plan.sql);
         let wrapped = shape.wrapped_sql(plan.columns());
         statement = running.prepare(&wrapped).await?;
-        plan = Plan::new(wrapped, statement.columns());
+        plan = Plan::new(wrapped, &statement.columns);
     }
     let plan = Arc::new(plan);
     shape.set_plan(Some(plan.clone()));

@@ -1,122 +1,135 @@
-//! A connection while a call uses it: what is sent together with what cleans the session, read row by row, and
-//! cancelled if nobody wants the rest.
+//! A connection while a call uses it: its rows are written as they come, and what nobody wants any more is cancelled.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures_util::Stream;
-use tokio_postgres::types::Type;
-use tokio_postgres::{Error, Row, RowStream, Statement};
-
-use super::rows::Raw;
+use super::answer::Body;
+use super::rows::{Plan, RowError};
+use super::text::TextError;
 use super::value::Value;
-use crate::databases::Pooled;
+use crate::databases::CallConnection;
+use crate::databases::wire::{Commit, StartError, Statement, WireError};
 
 /// A connection that goes back to its pool when nothing runs on it, and is closed when something does.
-pub(super) struct Running {
-    pooled: Option<Pooled>,
-    rows: Option<Pin<Box<RowStream>>>,
-    /// The server has been asked for something and has not answered to the end.
-    busy: bool,
-}
+pub(super) struct Running(Option<CallConnection>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        match self.pooled.take() {
-            Some(pooled) if self.busy => pooled.cancel(),
-            Some(_) | None => {}
+        if let Some(connection) = self.0.take()
+            && connection.is_busy()
+        {
+            connection.cancel();
         }
     }
 }
 
+/// Why there are no further rows.
+#[derive(Debug)]
+pub(super) enum Interrupted {
+    /// The server's or the connection's doing.
+    Wire(WireError),
+    /// A row that cannot be written.
+    Row(RowError),
+}
+
+/// Up to where rows were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// The call is done, committed.
+    End,
+    /// The size that was asked for.
+    Size,
+}
+
 impl Running {
-    pub(super) fn new(pooled: Pooled) -> Self {
-        Self { pooled: Some(pooled), rows: None, busy: false }
+    pub(super) fn new(connection: CallConnection) -> Self {
+        Self(Some(connection))
     }
 
     /// Closes the connection: it is of no use to anybody.
     pub(super) fn discard(mut self) {
-        if let Some(pooled) = self.pooled.take() {
-            pooled.discard();
+        if let Some(connection) = self.0.take() {
+            connection.discard();
         }
     }
 
-    fn pooled(&self) -> &Pooled {
-        self.pooled.as_ref().expect("only discard() and drop() take it")
-    }
-
-    /// Asks for something whose answer is short.
-    pub(super) async fn ask<T>(&mut self, question: impl AsyncFnOnce(&Pooled) -> T) -> T {
-        self.busy = true;
-        let answer = question(self.pooled()).await;
-        self.busy = false;
-        answer
+    /// The connection, to ask something whose answer is short.
+    pub(super) fn connection(&mut self) -> &mut CallConnection {
+        self.0.as_mut().expect("only discard() and drop() take it")
     }
 
     /// Prepares a statement, unless this connection has it.
-    pub(super) async fn prepare(&mut self, sql: &str) -> Result<Statement, Error> {
-        self.ask(async |pooled| pooled.prepare_cached(sql).await).await
+    pub(super) async fn prepare(&mut self, sql: &str) -> Result<Arc<Statement>, WireError> {
+        self.connection().prepare(sql).await
     }
 
     /// The next [`Running::prepare`] prepares it anew.
-    pub(super) fn forget(&self, sql: &str) {
-        drop(self.pooled().statement_cache.remove(sql, &[]));
+    pub(super) fn forget(&mut self, sql: &str) {
+        self.connection().forget(sql);
     }
 
     /// Sends the statement, and right behind it what takes back what it may set in its session. Returns when the
     /// server has taken the parameters.
-    pub(super) async fn start(&mut self, statement: &Statement, values: &[Value<'_, '_>]) -> Result<(), Error> {
-        self.busy = true;
-        let started = send(self.pooled(), statement, values).await;
-        // After an error the server reads on at what was sent next.
-        self.busy = started.is_ok();
-        self.rows = Some(Box::pin(started?));
-        Ok(())
+    pub(super) async fn start(
+        &mut self,
+        statement: &Statement,
+        values: &[Value<'_, '_>],
+        commit: Commit,
+    ) -> Result<(), StartError<TextError>> {
+        self.connection().start(statement, values, |value, out| value.put(out), commit).await
     }
 
-    /// The next row. `None`: the call is done, committed.
-    pub(super) fn poll_row(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Row, Error>>> {
-        let Some(rows) = self.rows.as_mut() else { return Poll::Ready(None) };
-        let next = ready!(rows.as_mut().poll_next(cx));
-        if !matches!(next, Some(Ok(_))) {
-            self.busy = false;
-            self.rows = None;
+    /// Writes rows until the body is larger than `size` bytes, or until the end.
+    pub(super) fn poll_rows(
+        &mut self,
+        cx: &mut Context<'_>,
+        plan: &Plan,
+        body: &mut Body,
+        size: usize,
+    ) -> Poll<Result<Reached, Interrupted>> {
+        let connection = self.connection();
+        while body.len() <= size {
+            match ready!(connection.poll_row(cx)) {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return Poll::Ready(Err(Interrupted::Wire(error))),
+                None => return Poll::Ready(Ok(Reached::End)),
+            }
+            plan.write_row(connection.row(), body.next_row()).map_err(Interrupted::Row)?;
         }
-        Poll::Ready(next)
+        Poll::Ready(Ok(Reached::Size))
     }
 
-    /// The next row. `None`: the call is done, committed.
-    pub(super) async fn next_row(&mut self) -> Option<Result<Row, Error>> {
-        poll_fn(|cx| self.poll_row(cx)).await
+    /// Writes rows until the body is larger than `size` bytes, or until the end.
+    pub(super) async fn write_rows(
+        &mut self,
+        plan: &Plan,
+        body: &mut Body,
+        size: usize,
+    ) -> Result<Reached, Interrupted> {
+        poll_fn(|cx| self.poll_rows(cx, plan, body, size)).await
     }
 
-    /// Has the server make JSON of values that it sent.
-    pub(super) async fn make_json(&mut self, types: &[Type], values: &[Raw<'_>]) -> Result<Row, Error> {
+    /// All rows, as the server sent them.
+    pub(super) async fn rows(&mut self) -> Result<Vec<Vec<Option<Vec<u8>>>>, Interrupted> {
+        let connection = self.connection();
+        let mut rows = Vec::new();
+        while let Some(row) = poll_fn(|cx| connection.poll_row(cx)).await {
+            row.map_err(Interrupted::Wire)?;
+            let columns = connection.row().columns().map(|column| column.map(|bytes| bytes.map(<[u8]>::to_vec)));
+            rows.push(columns.collect::<Result<_, _>>().map_err(|cut_off| Interrupted::Row(cut_off.into()))?);
+        }
+        Ok(rows)
+    }
+
+    /// Has the server make JSON of values that it sent: each with the oid of its type.
+    pub(super) async fn make_json(
+        &mut self,
+        types: &[u32],
+        values: &[Option<&[u8]>],
+    ) -> Result<Vec<Option<Vec<u8>>>, WireError> {
         let columns: Vec<String> = (1..=types.len()).map(|number| format!("pg_catalog.to_json(${number})")).collect();
         let sql = format!("SELECT {}", columns.join(", "));
-        self.ask(async |pooled| {
-            let statement = pooled.prepare_typed_cached(&sql, types).await?;
-            let values: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
-                values.iter().map(|value| value as &(dyn tokio_postgres::types::ToSql + Sync)).collect();
-            pooled.query_one(&statement, &values).await
-        })
-        .await
-    }
-}
-
-async fn send(pooled: &Pooled, statement: &Statement, values: &[Value<'_, '_>]) -> Result<RowStream, Error> {
-    let mut starting = pin!(pooled.query_raw(statement, values));
-    // Polled once, it is sent.
-    match poll_fn(|cx| Poll::Ready(starting.as_mut().poll(cx))).await {
-        Poll::Ready(Err(error)) => Err(error),
-        Poll::Ready(Ok(rows)) => {
-            pooled.clean_up();
-            Ok(rows)
-        }
-        Poll::Pending => {
-            pooled.clean_up();
-            starting.await
-        }
+        self.connection().query_row_over(&sql, types, values).await
     }
 }

@@ -10,6 +10,7 @@ use super::signature::{Kind, Mode};
 use super::types::{AnyOf, Guess, ParamType, Structure};
 use super::value::Value;
 use crate::databases::quote_ident;
+use crate::databases::wire::Commit;
 
 /// Tells the ways to call one function apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +26,7 @@ pub(super) struct ShapeKey {
 #[derive(Debug)]
 pub(super) struct Shape {
     pub(super) kind: Kind,
+    pub(super) commit: Commit,
     /// `"schema"."name"($1::…)`
     expression: String,
     alias: String,
@@ -97,6 +99,7 @@ impl Shape {
         let overload = chosen.overload;
         Self {
             kind: overload.kind,
+            commit: overload.commit,
             expression: format!("{}({})", overload.sql, arguments(chosen, key)),
             alias: overload.alias.clone(),
             plan: RwLock::default(),

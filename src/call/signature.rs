@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Deserialize;
-use tokio_postgres::Client;
 
 use super::request::FunctionName;
 use super::shape::{Shape, ShapeKey};
 use super::types::{ParamType, TypeRow, build_types};
+use crate::databases::CallConnection;
 use crate::databases::quote_ident;
+use crate::databases::wire::{Commit, WireError};
 
 /// Functions whose name begins like this are the gateway's own.
 const OWN_PREFIX: &str = "_stonescriptdb_gateway";
@@ -41,6 +42,8 @@ pub(super) struct Overload {
     /// Its name without the schema, quoted: the alias of its result.
     pub(super) alias: String,
     pub(super) kind: Kind,
+    /// When its transaction ends.
+    pub(super) commit: Commit,
     pub(super) arguments: Vec<Argument>,
     /// What PostgreSQL says that it takes, for errors.
     pub(super) display: String,
@@ -113,6 +116,7 @@ struct FunctionRow {
     schema: String,
     name: String,
     is_procedure: bool,
+    is_volatile: bool,
     returns_bare_record: bool,
     defaults: usize,
     /// Of all parameters, those of the result too.
@@ -123,13 +127,14 @@ struct FunctionRow {
 }
 
 /// Looks a name up, in the schemas of the search path or in the one that is named. Empty: no such function.
-pub(super) async fn read(client: &Client, name: &FunctionName) -> Result<Arc<[Overload]>, tokio_postgres::Error> {
+pub(super) async fn read(connection: &mut CallConnection, name: &FunctionName) -> Result<Arc<[Overload]>, WireError> {
     if name.name.starts_with(OWN_PREFIX) {
         return Ok(Arc::default());
     }
-    let row = client.query_one(READ, &[&name.name, &name.schema]).await?;
+    let row = connection.query_row(READ, &[Some(&name.name), name.schema.as_deref()]).await?;
+    let json = row.first().and_then(Option::as_deref).unwrap_or_default();
     // What PostgreSQL made of our own query; an empty answer would only hide a mistake in it.
-    let found: Found = serde_json::from_str(row.get(0)).expect("the query returns what Found describes");
+    let found: Found = serde_json::from_slice(json).expect("the query returns what Found describes");
     let types = build_types(found.types.unwrap_or_default());
     let mut overloads: Vec<Overload> = Vec::new();
     for function in found.functions.unwrap_or_default() {
@@ -170,6 +175,8 @@ fn build_overload(row: FunctionRow, types: &HashMap<u32, Arc<ParamType>>) -> Ove
         sql: format!("{}.{alias}", quote_ident(&row.schema)),
         alias,
         kind,
+        // What is declared to write nothing needs no transaction of its own.
+        commit: if row.is_volatile || row.is_procedure { Commit::First } else { Commit::Last },
         arguments,
         display: format!("{}({})", row.name, row.arguments),
     }

@@ -3,6 +3,7 @@ WITH RECURSIVE found AS (
            n.nspname AS schema,
            p.proname AS name,
            p.prokind = 'p' AS is_procedure,
+           p.provolatile = 'v' AS is_volatile,
            p.prorettype = 'pg_catalog.record'::pg_catalog.regtype
                AND NOT COALESCE(p.proargmodes && '{o,b,t}'::"char"[], false) AS returns_bare_record,
            p.pronargdefaults AS defaults,

@@ -13,7 +13,7 @@ use super::answer::Body;
 use super::failure::{Circumstances, Phase};
 use super::rows::Plan;
 use super::run::GRACE;
-use super::running::Running;
+use super::running::{Interrupted, Reached, Running};
 
 /// What is sent at once.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -95,24 +95,20 @@ enum Chunk {
 
 impl Rows {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Chunk> {
-        while self.body.len() < CHUNK_BYTES {
-            let row = match ready!(self.running.poll_row(cx)) {
-                Some(Ok(row)) => row,
-                Some(Err(error)) => {
-                    let circumstances = Circumstances {
-                        function: &self.function,
-                        phase: Phase::Run,
-                        elapsed: self.since.elapsed(),
-                        limit: self.limit,
-                    };
-                    return Poll::Ready(Chunk::Failed(io::Error::other(circumstances.explain(&error).error.for_log())));
-                }
-                None => return Poll::Ready(Chunk::Last),
-            };
-            if let Err(error) = self.plan.write_row(&row, self.body.next_row()) {
-                return Poll::Ready(Chunk::Failed(io::Error::other(error)));
+        let reached = ready!(self.running.poll_rows(cx, &self.plan, &mut self.body, CHUNK_BYTES));
+        Poll::Ready(match reached {
+            Ok(Reached::Size) => Chunk::More(self.body.take()),
+            Ok(Reached::End) => Chunk::Last,
+            Err(Interrupted::Row(error)) => Chunk::Failed(io::Error::other(error)),
+            Err(Interrupted::Wire(error)) => {
+                let circumstances = Circumstances {
+                    function: &self.function,
+                    phase: Phase::Run,
+                    elapsed: self.since.elapsed(),
+                    limit: self.limit,
+                };
+                Chunk::Failed(io::Error::other(circumstances.explain(error).error.for_log()))
             }
-        }
-        Poll::Ready(Chunk::More(self.body.take()))
+        })
     }
 }

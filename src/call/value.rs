@@ -1,12 +1,10 @@
 //! One bound parameter: text, written straight into the message to the server.
 
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use serde_json::value::RawValue;
-use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 
 use super::choose::Sent;
 use super::text::{TextError, write, write_array};
@@ -46,7 +44,8 @@ impl<'o, 'a> Value<'o, 'a> {
         Self { given: Source::many(values), of: Of::guessed(of) }
     }
 
-    fn put(&self, out: &mut BytesMut) -> Result<bool, TextError> {
+    /// Appends its text; false where it is NULL and nothing was appended.
+    pub(super) fn put(&self, out: &mut BytesMut) -> Result<bool, TextError> {
         let of = match &self.of {
             Of::Known(of) => of,
             Of::Guessed(of) => of.as_ref(),
@@ -78,23 +77,5 @@ impl Of<'_> {
 impl fmt::Debug for Value<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
-    }
-}
-
-impl ToSql for Value<'_, '_> {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        Ok(if self.put(out)? { IsNull::No } else { IsNull::Yes })
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    fn to_sql_checked(&self, of: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        self.to_sql(of, out)
-    }
-
-    fn encode_format(&self, _: &Type) -> Format {
-        Format::Text
     }
 }

@@ -1,52 +1,38 @@
 //! A connection that many requests share, one after the other: how it is opened, kept clean, judged and closed.
 
-use std::ops::Deref;
-use std::pin::Pin;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, Object, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
-use futures_util::{FutureExt, StreamExt};
 use tokio::sync::oneshot;
-use tokio_postgres::SimpleQueryStream;
 
 use super::budget::Ticket;
+use super::call_link::CallLink;
 use super::database::{Database, Generation};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::pools::Pools;
 use super::server::{Purpose, cancel};
 use super::socket::Endpoint;
-
-/// Takes back what a call may have set in its session. `RESET ALL` returns to what the connection started with; it
-/// leaves the role, which `SET SESSION AUTHORIZATION` takes back. One message and one round trip that nobody waits for,
-/// because it travels with the call: see [`Pooled::clean_up`].
-///
-/// Its price, for one-row calls on 16 connections of a machine with two cores that also runs PostgreSQL: 80,000/s without
-/// it, 65,000/s with an empty message in its place, 61,000/s with the first two statements, 50,000/s with all where the
-/// locks are given back by a SELECT. Processor time of the backend, medians of five on a busy machine, in microseconds: an
-/// empty message 14, the six others 26, with the SELECT 52, with the same prepared 41. So it alone is prepared; to
-/// prepare the others costs more, because each is then a message of its own. `DISCARD ALL` takes 23, but throws the
-/// prepared statements of the calls away.
-const CLEAN_UP: &str = "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;\
-                        EXECUTE _stonescriptdb_gateway_unlock;DISCARD TEMP;DISCARD SEQUENCES";
-
-/// What [`CLEAN_UP`] executes. A function that deallocates it makes the cleaning fail, and so loses its connection.
-const PREPARE_CLEAN_UP: &str = "PREPARE _stonescriptdb_gateway_unlock AS SELECT pg_catalog.pg_advisory_unlock_all()";
+use super::wire::Wire;
 
 /// How long a connection may take to become clean before another one is opened instead.
 const CLEAN_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What lies in a pool.
 pub(super) struct Connection {
-    client: ClientWrapper,
-    endpoint: Endpoint,
+    link: Kind,
     generation: u64,
-    /// The answer to [`CLEAN_UP`], where nobody has read it yet.
-    cleaning: Mutex<Option<Pin<Box<SimpleQueryStream>>>>,
-    _in_use: oneshot::Sender<()>,
+}
+
+enum Kind {
+    /// To the gateway's own database, by tokio-postgres.
+    Control { client: ClientWrapper, endpoint: Endpoint, _in_use: oneshot::Sender<()> },
+    /// To a platform's database.
+    Calls(Box<CallLink>),
 }
 
 /// Opens and judges the connections of one database's pool.
@@ -71,43 +57,60 @@ impl managed::Manager for Manager {
         let generation = self.generation.load(Ordering::Acquire);
         let permit = pools.permit(&self.database).await?;
         let role = self.role_of.as_deref().map(|platform| pools.role(platform)).transpose()?;
-        let opened = pools.server.open(&self.database, self.purpose, permit, role.as_ref()).await;
-        let link = pools.judged(opened, self.role_of.as_deref(), role.as_ref())?;
-        if let Some(expected) = self.oid {
-            let row = link
-                .client
-                .query_typed_one("SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()", &[])
-                .await
-                .map_err(DatabaseError::step("looking up the database's identity"))?;
-            if row.get::<_, u32>(0) != expected {
-                return Err(DatabaseError::Gone { database: self.database.clone() });
+        let role = role.as_ref();
+        let link = match self.purpose {
+            Purpose::Calls => {
+                let opened = pools.server.open_for_calls(&self.database, permit, role).await;
+                let mut link = pools.judged(opened, self.role_of.as_deref(), role)?;
+                self.identify(&mut link).await?;
+                Kind::Calls(Box::new(link))
             }
-        }
-        if self.purpose == Purpose::Calls {
-            let prepared = link.client.batch_execute(PREPARE_CLEAN_UP).await;
-            prepared.map_err(DatabaseError::step("preparing the connection"))?;
-        }
-        // The pool would end the driving task together with the client; ours ends by itself when the server has closed.
-        let client = ClientWrapper::new(link.client, tokio::spawn(async {}));
-        Ok(Connection { client, endpoint: link.endpoint, generation, cleaning: Mutex::default(), _in_use: link.in_use })
+            Purpose::Control | Purpose::Deployment | Purpose::Inside => {
+                let opened = pools.server.open(&self.database, self.purpose, permit, role).await;
+                let link = pools.judged(opened, self.role_of.as_deref(), role)?;
+                // The pool would end the driving task together with the client; ours ends by itself when the server
+                // has closed.
+                let client = ClientWrapper::new(link.client, tokio::spawn(async {}));
+                Kind::Control { client, endpoint: link.endpoint, _in_use: link.in_use }
+            }
+        };
+        Ok(Connection { link, generation })
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<DatabaseError> {
         if !connection.is_current(&self.generation) {
             return Err(RecycleError::message("a deployment came after it"));
         }
-        let cleaning = connection.cleaning.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(cleaning) = cleaning {
-            match tokio::time::timeout(CLEAN_UP_TIMEOUT, is_clean(cleaning)).await {
-                Ok(true) => {}
-                Ok(false) => return Err(RecycleError::message("it could not be cleaned")),
+        if let Kind::Calls(link) = &mut connection.link
+            && !link.is_settled()
+        {
+            match tokio::time::timeout(CLEAN_UP_TIMEOUT, link.settle()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(RecycleError::message("it could not be cleaned")),
                 Err(_) => return Err(RecycleError::message("cleaning it took too long")),
             }
         }
-        if connection.client.is_closed() {
+        if connection.is_closed() {
             return Err(RecycleError::message("it was closed"));
         }
         Ok(())
+    }
+}
+
+impl Manager {
+    /// Makes sure that the connection leads to the database that was looked up, not to another one of its name.
+    async fn identify(&self, link: &mut CallLink) -> Result<(), DatabaseError> {
+        let Some(expected) = self.oid else { return Ok(()) };
+        let sql =
+            "SELECT oid::pg_catalog.int8 FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
+        let asked = link.query_row(sql, &[]).await;
+        let columns = asked.map_err(|error| DatabaseError::Unreachable {
+            cause: format!("looking up the database's identity: {error}"),
+        })?;
+        match columns.first() {
+            Some(Some(oid)) if oid[..] == i64::from(expected).to_be_bytes() => Ok(()),
+            _ => Err(DatabaseError::Gone { database: self.database.clone() }),
+        }
     }
 }
 
@@ -115,21 +118,18 @@ impl Connection {
     fn is_current(&self, generation: &Generation) -> bool {
         self.generation == generation.load(Ordering::Acquire)
     }
-}
 
-async fn is_clean(mut answer: Pin<Box<SimpleQueryStream>>) -> bool {
-    while let Some(message) = answer.next().await {
-        if message.is_err() {
-            return false;
+    /// Whether the server is known to have closed it.
+    pub(super) fn is_closed(&self) -> bool {
+        match &self.link {
+            Kind::Control { client, .. } => client.is_closed(),
+            Kind::Calls(link) => link.is_closed(),
         }
     }
-    true
 }
 
 /// A connection for one request; goes back into its pool when dropped.
-///
-/// Dropping it while a query runs leaves the query running: [`Pooled::cancel`] is for that.
-pub struct Pooled {
+pub(super) struct Pooled {
     // In the order in which they are given back.
     object: Option<Object<Manager>>,
     _ticket: Ticket,
@@ -147,45 +147,23 @@ impl Pooled {
         Self { object: Some(object), _ticket: ticket, database, max_lifetime }
     }
 
-    /// The database it leads to.
-    pub fn database(&self) -> &Arc<Database> {
-        &self.database
-    }
-
-    /// Sends the statements that take back what a session was told, behind what was sent before. The next one who gets
-    /// the connection waits until they are done, and gets another one if they failed.
-    pub fn clean_up(&self) {
-        let Some(connection) = self.object.as_deref() else { return };
-        // Sending needs no waiting: the future is ready when it is first polled. An error means that the connection is
-        // gone, which the pool finds out by itself.
-        if let Some(Ok(answer)) = connection.client.simple_query_raw(CLEAN_UP).now_or_never() {
-            *connection.cleaning.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(answer));
-        }
-    }
-
     /// Closes the connection instead of giving it back.
-    pub fn discard(mut self) {
+    fn discard(mut self) {
         drop(self.object.take().map(Object::take));
     }
 
     /// Asks the server to stop what the connection runs, and closes it.
-    pub fn cancel(mut self) {
+    fn cancel(mut self) {
         let Some(connection) = self.object.take().map(Object::take) else { return };
         // Without a runtime the process is ending, and the server notices that by itself.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                cancel(&connection.client.cancel_token(), &connection.endpoint).await;
-                drop(connection);
+                match connection.link {
+                    Kind::Calls(link) => link.cancel().await,
+                    Kind::Control { client, endpoint, _in_use } => cancel(&client.cancel_token(), &endpoint).await,
+                }
             });
         }
-    }
-}
-
-impl Deref for Pooled {
-    type Target = ClientWrapper;
-
-    fn deref(&self) -> &ClientWrapper {
-        &self.object.as_ref().expect("only consuming methods take it").client
     }
 }
 
@@ -195,6 +173,80 @@ impl Drop for Pooled {
         let fresh = object.is_current(&self.database.generation) && Object::metrics(&object).age() < self.max_lifetime;
         if !fresh {
             drop(Object::take(object));
+        }
+    }
+}
+
+/// A connection to the gateway's own database; goes back into its pool when dropped.
+///
+/// Dropping it while a query runs leaves the query running: [`ControlConnection::cancel`] is for that.
+pub struct ControlConnection(Pooled);
+
+impl ControlConnection {
+    pub(super) fn new(pooled: Pooled) -> Result<Self, DatabaseError> {
+        match pooled.object.as_ref().map(|object| &object.link) {
+            Some(Kind::Control { .. }) => Ok(Self(pooled)),
+            Some(Kind::Calls(_)) | None => Err(DatabaseError::Closed),
+        }
+    }
+
+    /// Asks the server to stop what the connection runs, and closes it.
+    pub fn cancel(self) {
+        self.0.cancel();
+    }
+}
+
+impl Deref for ControlConnection {
+    type Target = ClientWrapper;
+
+    fn deref(&self) -> &ClientWrapper {
+        match self.0.object.as_ref().map(|object| &object.link) {
+            Some(Kind::Control { client, .. }) => client,
+            Some(Kind::Calls(_)) | None => unreachable!("new() has looked, and only consuming methods take it"),
+        }
+    }
+}
+
+/// A connection for a call; goes back into its pool when dropped.
+///
+/// Not to be dropped while the server is at work for the call: [`CallConnection::cancel`] is for that.
+pub struct CallConnection(Pooled);
+
+impl CallConnection {
+    pub(super) fn new(pooled: Pooled) -> Result<Self, DatabaseError> {
+        match pooled.object.as_ref().map(|object| &object.link) {
+            Some(Kind::Calls(_)) => Ok(Self(pooled)),
+            Some(Kind::Control { .. }) | None => Err(DatabaseError::Closed),
+        }
+    }
+
+    /// Closes the connection instead of giving it back.
+    pub fn discard(self) {
+        self.0.discard();
+    }
+
+    /// Asks the server to stop what the connection runs, and closes it.
+    pub fn cancel(self) {
+        self.0.cancel();
+    }
+}
+
+impl Deref for CallConnection {
+    type Target = Wire;
+
+    fn deref(&self) -> &Wire {
+        match self.0.object.as_ref().map(|object| &object.link) {
+            Some(Kind::Calls(link)) => link,
+            Some(Kind::Control { .. }) | None => unreachable!("new() has looked, and only consuming methods take it"),
+        }
+    }
+}
+
+impl DerefMut for CallConnection {
+    fn deref_mut(&mut self) -> &mut Wire {
+        match self.0.object.as_mut().map(|object| &mut object.link) {
+            Some(Kind::Calls(link)) => link,
+            Some(Kind::Control { .. }) | None => unreachable!("new() has looked, and only consuming methods take it"),
         }
     }
 }

@@ -20,7 +20,7 @@ use super::database::{Database, Parts};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::roles::{Role, Roles};
-use super::server::{Link, Server};
+use super::server::Server;
 use crate::config::PoolConfig;
 
 /// Connections to the gateway's own database, the one that holds the deployment locks among them.
@@ -110,12 +110,12 @@ impl Pools {
 
     /// What came of opening a connection as a platform's role: one that was not let in is forgotten, because its
     /// password or the platform's role may have changed, so that the next request looks it up again.
-    pub(super) fn judged(
+    pub(super) fn judged<L>(
         &self,
-        opened: Result<Link, DatabaseError>,
+        opened: Result<L, DatabaseError>,
         platform: Option<&str>,
         role: Option<&Role>,
-    ) -> Result<Link, DatabaseError> {
+    ) -> Result<L, DatabaseError> {
         if let (Err(DatabaseError::RoleShutOut { .. }), Some(platform), Some(role)) = (&opened, platform, role) {
             self.roles.forget(platform, role);
         }
@@ -232,6 +232,10 @@ impl Pools {
     /// Pools with open connections, and connections open on the server.
     pub(super) fn counts(&self) -> (usize, usize) {
         let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        // Nobody reads from a connection that is idle, so nobody has noticed yet that it was closed.
+        for database in by_name.values() {
+            drop(database.pool.retain(|connection, _| !connection.is_closed()));
+        }
         let active = by_name.values().filter(|database| database.open_connections() > 0).count();
         let total = self.config.max_total_connections.max(1);
         (active, total - self.sockets.available_permits().min(total))
@@ -266,7 +270,11 @@ impl Pools {
         for database in databases {
             let keep =
                 |age: Duration, unused: Duration| age < self.config.max_lifetime && unused < self.config.idle_timeout;
-            drop(database.pool.retain(|_, metrics| keep(metrics.age(), metrics.last_used())));
+            drop(
+                database
+                    .pool
+                    .retain(|connection, metrics| !connection.is_closed() && keep(metrics.age(), metrics.last_used())),
+            );
             if database.oid.is_some() && database.open_connections() == 0 {
                 self.forget_unused(&database);
             }

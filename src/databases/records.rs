@@ -11,7 +11,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::Databases;
 use super::budget::LaneId;
-use super::connection::Pooled;
+use super::connection::ControlConnection;
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::pools::CONTROL_CONNECTIONS;
@@ -57,10 +57,10 @@ pub(super) struct Records {
 
 impl Databases {
     /// A connection to the gateway's own database.
-    pub async fn control(&self) -> Result<Pooled, DatabaseError> {
+    pub async fn control(&self) -> Result<ControlConnection, DatabaseError> {
         self.ensure_records().await?;
         let control = self.pools.control();
-        match self.pools.pooled(&control).await {
+        let pooled = match self.pools.pooled(&control).await {
             Err(DatabaseError::Gone { .. }) => {
                 // Somebody dropped it: what can be made again is made again.
                 self.records.ready.store(false, Ordering::Release);
@@ -68,7 +68,8 @@ impl Databases {
                 self.pools.pooled(&self.pools.control()).await
             }
             result => result,
-        }
+        };
+        ControlConnection::new(pooled?)
     }
 
     /// Makes the gateway's own database and its tables, unless they are known to be there.

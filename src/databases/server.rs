@@ -10,13 +10,17 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use rand::seq::SliceRandom;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, LoadBalanceHosts, TargetSessionAttrs};
+use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{CancelToken, Client, Config, Connection, NoTls, SimpleQueryMessage};
 
+use super::call_link::CallLink;
 use super::error::DatabaseError;
+use super::lent::Lender;
 use super::name::DatabaseName;
 use super::roles::Role;
 use super::socket::{Endpoint, Socket};
@@ -25,7 +29,7 @@ use super::socket::{Endpoint, Socket};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a connection that nobody uses any more may take to end its last request and to be closed by the server.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The settings that every session starts with, and that `RESET ALL` returns to. What the gateway reads must not depend
 /// on how the server is configured; parameter values stay out of the server's log and out of error texts.
@@ -88,8 +92,7 @@ impl Server {
         names.into_iter().map(|name| DatabaseName::recorded(name.to_owned())).collect()
     }
 
-    /// Opens a connection as `role`, else as the gateway's own, in a task of its own: a request that gives up half-way neither leaves a backend behind that
-    /// nobody counts nor frees its permit too early.
+    /// Opens a connection as `role`, else as the gateway's own.
     pub(super) async fn open(
         &self,
         database: &DatabaseName,
@@ -97,19 +100,43 @@ impl Server {
         permit: OwnedSemaphorePermit,
         role: Option<&Role>,
     ) -> Result<Link, DatabaseError> {
+        let opening = self.opening(database, purpose, role, |socket| socket);
+        in_a_task(async move {
+            let Connected { client, connection, endpoint } = opening.await?;
+            let (in_use, unused) = oneshot::channel();
+            let closed = tokio::spawn(drive(connection, unused, permit));
+            Ok(Link { client, endpoint, closed, in_use })
+        })
+        .await
+    }
+
+    /// Opens a connection for calls.
+    pub(super) async fn open_for_calls(
+        &self,
+        database: &DatabaseName,
+        permit: OwnedSemaphorePermit,
+        role: Option<&Role>,
+    ) -> Result<CallLink, DatabaseError> {
+        let lender = Lender::default();
+        let borrower = lender.clone();
+        let opening = self.opening(database, Purpose::Calls, role, move |socket| borrower.lend(socket));
+        in_a_task(async move { CallLink::take_over(opening.await?, &lender, permit).await }).await
+    }
+
+    fn opening<S: Stream, W: Fn(Socket) -> S + Send + Sync + 'static>(
+        &self,
+        database: &DatabaseName,
+        purpose: Purpose,
+        role: Option<&Role>,
+        wrap: W,
+    ) -> impl Future<Output = Result<Connected<S>, DatabaseError>> + Send + use<S, W> {
         let mut config = self.session_config(database, purpose);
         if let Some(role) = role {
             config.user(&role.user).password(role.password());
         }
         let user = role.map(|role| role.user.clone());
         let database = database.clone();
-        let opening = tokio::spawn(async move {
-            let (client, connection, endpoint) = connect(&config).await.map_err(|error| error.of(&database, user))?;
-            let (in_use, unused) = oneshot::channel();
-            let closed = tokio::spawn(drive(connection, unused, permit));
-            Ok(Link { client, endpoint, closed, in_use })
-        });
-        opening.await.unwrap_or_else(|error| Err(DatabaseError::Unreachable { cause: error.to_string() }))
+        async move { connect(&config, &wrap).await.map_err(|error| error.of(&database, user)) }
     }
 
     fn session_config(&self, database: &DatabaseName, purpose: Purpose) -> Config {
@@ -169,7 +196,7 @@ pub(super) async fn cancel(token: &CancelToken, endpoint: &Endpoint) {
 
 /// Reads and writes until the connection is closed, by either side.
 async fn drive(
-    mut connection: Connection<Socket, tokio_postgres::tls::NoTlsStream>,
+    mut connection: Connection<Socket, NoTlsStream>,
     unused: oneshot::Receiver<()>,
     permit: OwnedSemaphorePermit,
 ) {
@@ -204,10 +231,32 @@ impl ConnectError {
     }
 }
 
-type Connected = (Client, Connection<Socket, tokio_postgres::tls::NoTlsStream>, Endpoint);
+/// What tokio-postgres can speak over.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
+/// A connection that nobody drives yet.
+pub(super) struct Connected<S> {
+    pub(super) client: Client,
+    pub(super) connection: Connection<S, NoTlsStream>,
+    pub(super) endpoint: Endpoint,
+}
+
+/// Opens in a task of its own: a request that gives up half-way neither leaves a backend behind that nobody counts nor
+/// frees its permit too early.
+async fn in_a_task<T: Send + 'static>(
+    opening: impl Future<Output = Result<T, DatabaseError>> + Send + 'static,
+) -> Result<T, DatabaseError> {
+    let opened = tokio::spawn(opening).await;
+    opened.unwrap_or_else(|error| Err(DatabaseError::Unreachable { cause: error.to_string() }))
+}
 
 /// The first host that takes the connection and is what `target_session_attrs` asks for.
-async fn connect(config: &Config) -> Result<Connected, ConnectError> {
+async fn connect<S: Stream>(
+    config: &Config,
+    wrap: &(impl Fn(Socket) -> S + Sync),
+) -> Result<Connected<S>, ConnectError> {
     let limit = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
     let mut last = ConnectError::Io { endpoint: "no host".to_owned(), error: io::ErrorKind::NotFound.into() };
     let count = config.get_hosts().len().max(config.get_hostaddrs().len());
@@ -224,7 +273,7 @@ async fn connect(config: &Config) -> Result<Connected, ConnectError> {
             }
         };
         for endpoint in endpoints {
-            match connect_to(config, endpoint, limit).await {
+            match connect_to(config, endpoint, limit, wrap).await {
                 Ok(connected) => return Ok(connected),
                 Err(error) => last = error,
             }
@@ -249,11 +298,16 @@ async fn endpoints_of(config: &Config, index: usize) -> Result<Vec<Endpoint>, Co
     }
 }
 
-async fn connect_to(config: &Config, endpoint: Endpoint, limit: Duration) -> Result<Connected, ConnectError> {
+async fn connect_to<S: Stream>(
+    config: &Config,
+    endpoint: Endpoint,
+    limit: Duration,
+    wrap: &(impl Fn(Socket) -> S + Sync),
+) -> Result<Connected<S>, ConnectError> {
     let named = |error| ConnectError::Io { endpoint: name_of(&endpoint), error };
     let socket = Socket::connect(&endpoint, config, limit).await.map_err(named)?;
     let handshake = async {
-        let (client, mut connection) = config.connect_raw(socket, NoTls).await.map_err(ConnectError::Postgres)?;
+        let (client, mut connection) = config.connect_raw(wrap(socket), NoTls).await.map_err(ConnectError::Postgres)?;
         let wanted = config.get_target_session_attrs();
         if wanted != TargetSessionAttrs::Any {
             let read_only = is_read_only(&client, &mut connection).await.map_err(ConnectError::Postgres)?;
@@ -265,7 +319,7 @@ async fn connect_to(config: &Config, endpoint: Endpoint, limit: Duration) -> Res
         Ok((client, connection))
     };
     match timeout(limit, handshake).await {
-        Ok(result) => result.map(|(client, connection)| (client, connection, endpoint)),
+        Ok(result) => result.map(|(client, connection)| Connected { client, connection, endpoint }),
         Err(_) => {
             Err(named(io::Error::new(io::ErrorKind::TimedOut, "the server took the connection but did not answer")))
         }
@@ -273,9 +327,9 @@ async fn connect_to(config: &Config, endpoint: Endpoint, limit: Duration) -> Res
 }
 
 /// Asks before the connection has a task that drives it.
-async fn is_read_only(
+async fn is_read_only<S: Stream>(
     client: &Client,
-    connection: &mut Connection<Socket, tokio_postgres::tls::NoTlsStream>,
+    connection: &mut Connection<S, NoTlsStream>,
 ) -> Result<bool, tokio_postgres::Error> {
     let answer = pin!(client.simple_query("SHOW transaction_read_only"));
     let driven = pin!(async { while let Some(Ok(_)) = poll_fn(|cx| connection.poll_message(cx)).await {} });

@@ -170,7 +170,7 @@ impl Databases {
 }
 
 /// A pooled connection with a statement on it; cancelled unless it ended.
-struct Unfinished(Option<super::connection::Pooled>);
+struct Unfinished(Option<super::connection::ControlConnection>);
 
 impl Unfinished {
     async fn run(&self, sql: &str) -> Result<(), tokio_postgres::Error> {

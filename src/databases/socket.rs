@@ -2,10 +2,11 @@
 //! backend does by exiting: after that it is no longer one of the server's connections. [`super::server`] opens them.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -53,6 +54,24 @@ impl Socket {
             Ok(stream) => Ok(Self { stream: stream?, shut: false }),
             Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs()))),
         }
+    }
+}
+
+impl Socket {
+    /// Whether anything came on a connection that awaits nothing: that the server has closed it, why it will, or that a
+    /// setting has changed. Costs nothing as long as nothing came.
+    pub(super) fn has_word(&self) -> bool {
+        let mut nobody = Context::from_waker(Waker::noop());
+        let (ready, socket) = match &self.stream {
+            Stream::Tcp(stream) => (stream.poll_read_ready(&mut nobody), SockRef::from(stream)),
+            Stream::Unix(stream) => (stream.poll_read_ready(&mut nobody), SockRef::from(stream)),
+        };
+        // Ready may also mean that everything was read and nobody has noticed.
+        ready.is_ready()
+            && match socket.peek(&mut [MaybeUninit::uninit()]) {
+                Ok(_) => true,
+                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            }
     }
 }
 

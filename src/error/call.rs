@@ -1,10 +1,9 @@
 //! A failed call, as the client sees it (contract §6, `POST /call`): each with `sqlstate`, `cause`, and `detail` and
 //! `hint` where PostgreSQL gave them.
 
-use tokio_postgres::error::DbError;
-
 use super::{ApiError, ErrorCode};
 use crate::call::CallError;
+use crate::databases::wire::ServerError;
 
 impl From<CallError> for ApiError {
     fn from(error: CallError) -> Self {
@@ -42,10 +41,10 @@ impl From<CallError> for ApiError {
 
 impl ApiError {
     /// What PostgreSQL said.
-    fn with_postgres(self, postgres: &DbError) -> Self {
-        self.with("sqlstate", postgres.code().code())
-            .with("cause", postgres.message())
-            .with_some("detail", postgres.detail())
-            .with_some("hint", postgres.hint())
+    fn with_postgres(self, postgres: &ServerError) -> Self {
+        self.with("sqlstate", postgres.code.as_str())
+            .with("cause", postgres.message.as_str())
+            .with_some("detail", postgres.detail.as_deref())
+            .with_some("hint", postgres.hint.as_deref())
     }
 }

@@ -1,0 +1,174 @@
+//! Messages over a socket: what is queued goes out while what comes in is read, so that neither side waits for the
+//! other with full buffers. No meaning.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::message::backend::{Header, Message};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+use super::error::{ServerError, WireError};
+use super::row::Row;
+use crate::databases::socket::Socket;
+
+/// What is asked of the socket at once, and what a connection that waits in its pool keeps of each buffer, in bytes.
+const CHUNK: usize = 8 * 1024;
+const KEPT: usize = 64 * 1024;
+
+/// The type and the length that each message begins with.
+const HEADER: usize = 5;
+
+/// A message that came in.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// DataRow: [`Line::row`] has it, until the next event.
+    Row,
+    /// BindComplete
+    Bound,
+    /// CommandComplete, EmptyQueryResponse
+    Done,
+    /// ParseComplete, CloseComplete, ParameterDescription, NoData: nothing that anybody has to know.
+    Step,
+    /// RowDescription
+    Described(Vec<Column>),
+    /// ErrorResponse
+    Failed(Box<ServerError>),
+    /// ReadyForQuery
+    Ready,
+}
+
+/// A column of a statement's result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type: `pg_type.oid`.
+    pub type_oid: u32,
+}
+
+/// A socket with its buffers.
+#[derive(Debug)]
+pub(super) struct Line {
+    socket: Socket,
+    inbox: BytesMut,
+    /// The length of the row at the beginning of `inbox`, once it was told.
+    told: usize,
+    /// Where messages are queued with the encoders of `postgres_protocol`.
+    pub(super) outbox: BytesMut,
+    /// A NOTIFY came: the session listens to something.
+    pub(super) notified: bool,
+}
+
+impl Line {
+    pub(super) fn new(socket: Socket) -> Self {
+        Self { socket, inbox: BytesMut::new(), told: 0, outbox: BytesMut::new(), notified: false }
+    }
+
+    /// Whether anything came that nobody asked for.
+    pub(super) fn has_word(&self) -> bool {
+        !self.inbox.is_empty() || self.socket.has_word()
+    }
+
+    /// Sends as much as the socket takes. Done when nothing is queued any more.
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.outbox.is_empty() {
+            let sent = ready!(Pin::new(&mut self.socket).poll_write(cx, &self.outbox))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.outbox.advance(sent);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The next message. Pending, the task is woken when it has come or when more can be sent.
+    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, WireError>> {
+        self.inbox.advance(std::mem::take(&mut self.told));
+        loop {
+            let (tag, length) = ready!(self.poll_message(cx)).map_err(WireError::Lost)?;
+            if tag == b'D' {
+                self.told = length;
+                return Poll::Ready(Ok(Event::Row));
+            }
+            let mut message = self.inbox.split_to(length);
+            let event = match tag {
+                b'2' => Event::Bound,
+                b'C' | b'I' => Event::Done,
+                b'Z' => Event::Ready,
+                b'1' | b'3' | b't' | b'n' => Event::Step,
+                // Notices are dropped, they may hold values; a setting that is reported is one of the server's.
+                b'N' | b'S' => continue,
+                b'A' => {
+                    self.notified = true;
+                    continue;
+                }
+                _ => decode(&mut message)?,
+            };
+            return Poll::Ready(Ok(event));
+        }
+    }
+
+    /// The row that [`Event::Row`] told of.
+    pub(super) fn row(&self) -> Row<'_> {
+        Row(self.inbox.get(HEADER..self.told).unwrap_or_default())
+    }
+
+    /// Waits until a whole message lies at the beginning of the buffer; its type, and its length with the header.
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(u8, usize)>> {
+        loop {
+            let mut missing = CHUNK;
+            if let Some(header) = Header::parse(&self.inbox)? {
+                // Its own check: no less than the length itself.
+                let length = usize::try_from(header.len()).unwrap_or(HEADER - 1) + 1;
+                if self.inbox.len() >= length {
+                    return Poll::Ready(Ok((header.tag(), length)));
+                }
+                missing = missing.max(length - self.inbox.len());
+            }
+            if let Poll::Ready(sent) = self.poll_send(cx) {
+                sent?;
+            }
+            self.inbox.reserve(missing);
+            let read = pin!(self.socket.read_buf(&mut self.inbox));
+            if ready!(read.poll(cx))? == 0 {
+                return Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the server closed the connection",
+                )));
+            }
+        }
+    }
+
+    /// Gives back what a large message took.
+    pub(super) fn shrink(&mut self) {
+        for buffer in [&mut self.inbox, &mut self.outbox] {
+            if buffer.is_empty() && buffer.capacity() > KEPT {
+                *buffer = BytesMut::new();
+            }
+        }
+    }
+
+    /// The socket, to close it.
+    pub(super) fn into_socket(self) -> Socket {
+        self.socket
+    }
+}
+
+/// The messages that are not seen in every call.
+fn decode(message: &mut BytesMut) -> Result<Event, WireError> {
+    let malformed = |error: io::Error| WireError::Protocol(error.to_string());
+    match Message::parse(message).map_err(malformed)? {
+        Some(Message::ErrorResponse(body)) => {
+            ServerError::read(&body).map(Box::new).map(Event::Failed).map_err(malformed)
+        }
+        Some(Message::RowDescription(body)) => {
+            let columns =
+                body.fields().map(|field| Ok(Column { name: field.name().to_owned(), type_oid: field.type_oid() }));
+            columns.collect().map(Event::Described).map_err(malformed)
+        }
+        _ => Err(WireError::Protocol("a message for copying, or for logging in".to_owned())),
+    }
+}

@@ -1,0 +1,197 @@
+//! Log lines on their way out, written by a thread of their own: together, and not one by one.
+//!
+//! To wake a thread costs more than to write the line that it is woken for, and takes a processor from PostgreSQL while
+//! a call waits. So the thread is woken only for the first line after a pause, and then looks again every
+//! [`PAUSE`].
+
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long lines wait for others to come.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What may wait while nobody takes what is written. Further lines are dropped, and counted.
+const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
+
+/// What the buffers keep between two times of writing.
+const KEPT_BYTES: usize = 256 * 1024;
+
+/// Where lines are put; each clone leads to the same thread.
+#[derive(Clone, Debug)]
+pub(super) struct Lines(Arc<Shared>);
+
+/// Dropped, everything that waits is written and the thread ends.
+#[derive(Debug)]
+pub(super) struct LineWriter {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    news: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    dropped: u64,
+    /// The thread sleeps until it is told.
+    asleep: bool,
+    ending: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts a thread that writes to `out`.
+pub(super) fn write_lines_to(out: impl Write + Send + 'static) -> io::Result<(Lines, LineWriter)> {
+    let shared = Arc::<Shared>::default();
+    let taken = shared.clone();
+    let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_on(&taken, out))?;
+    Ok((Lines(shared.clone()), LineWriter { shared, thread: Some(thread) }))
+}
+
+impl Write for Lines {
+    /// Takes a whole line at once, as `tracing_subscriber::fmt` gives them.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut waiting = self.0.lock();
+        if waiting.lines.len() + line.len() > MAX_WAITING_BYTES {
+            waiting.dropped += 1;
+        } else {
+            waiting.lines.extend_from_slice(line);
+        }
+        if std::mem::take(&mut waiting.asleep) {
+            self.0.news.notify_one();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for LineWriter {
+    fn drop(&mut self) {
+        self.shared.lock().ending = true;
+        self.shared.news.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // A panic there has ended the log already.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_on(shared: &Shared, mut out: impl Write) {
+    let mut batch = Vec::new();
+    loop {
+        let mut waiting = shared.lock();
+        while waiting.lines.is_empty() && waiting.dropped == 0 {
+            if waiting.ending {
+                return;
+            }
+            waiting.asleep = true;
+            waiting = shared.news.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        waiting.asleep = false;
+        std::mem::swap(&mut batch, &mut waiting.lines);
+        let dropped = std::mem::take(&mut waiting.dropped);
+        drop(waiting);
+        // Where nobody reads any more there is nobody to tell.
+        let _ = out.write_all(&batch);
+        if dropped > 0 {
+            let _ = writeln!(out, "{dropped} log lines were dropped: nobody took them fast enough");
+        }
+        let _ = out.flush();
+        batch.clear();
+        batch.shrink_to(KEPT_BYTES);
+        let waiting = shared.lock();
+        // Told of the end only: lines that come meanwhile wait.
+        drop(shared.news.wait_timeout_while(waiting, PAUSE, |waiting| !waiting.ending));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::mpsc::{self, Receiver, Sender};
+    use std::time::Duration;
+
+    use super::{MAX_WAITING_BYTES, write_lines_to};
+
+    /// Hands over what is written, and stands still for as long as its reader does.
+    struct Pipe(mpsc::SyncSender<Vec<u8>>);
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn pipe() -> (Pipe, Receiver<Vec<u8>>) {
+        let (sender, receiver) = mpsc::sync_channel(0);
+        (Pipe(sender), receiver)
+    }
+
+    #[test]
+    fn a_line_is_written_without_another_one() {
+        let (pipe, reader) = pipe();
+        let (mut lines, writer) = write_lines_to(pipe).unwrap();
+        for line in ["first\n", "second\n"] {
+            lines.write_all(line.as_bytes()).unwrap();
+            assert_eq!(reader.recv_timeout(Duration::from_secs(10)).unwrap(), line.as_bytes());
+        }
+        drop(writer);
+    }
+
+    #[test]
+    fn the_end_writes_what_waits_in_its_order() {
+        let (sender, receiver): (Sender<Vec<u8>>, _) = mpsc::channel();
+        struct All(Sender<Vec<u8>>);
+        impl Write for All {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (mut lines, writer) = write_lines_to(All(sender)).unwrap();
+        let expected: String = (0..1000).map(|number| format!("line {number}\n")).collect();
+        expected.split_inclusive('\n').for_each(|line| lines.write_all(line.as_bytes()).unwrap());
+        drop(writer);
+        let written: Vec<u8> = receiver.try_iter().flatten().collect();
+        assert_eq!(String::from_utf8(written).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_reader_who_stands_still_holds_nobody_up_and_is_told_what_was_dropped() {
+        let (pipe, reader) = pipe();
+        let (mut lines, writer) = write_lines_to(pipe).unwrap();
+        let line = vec![b'x'; 1024 * 1024];
+        // One may be on its way already when the others fill what there is.
+        for _ in 0..MAX_WAITING_BYTES / line.len() + 3 {
+            lines.write_all(&line).unwrap();
+        }
+        let ending = std::thread::spawn(move || drop(writer));
+        let written: Vec<u8> = reader.iter().flatten().collect();
+        ending.join().unwrap();
+        let text = String::from_utf8(written).unwrap();
+        let last = text.trim_end_matches(|c| c == 'x').trim_start_matches('x');
+        assert!(last.ends_with("log lines were dropped: nobody took them fast enough\n"), "{last}");
+        assert!(text.len() <= MAX_WAITING_BYTES + 2 * line.len(), "{}", text.len());
+    }
+}

@@ -1,0 +1,190 @@
+//! What a line looks like, as `tracing_subscriber`'s own format writes it without colours, at a fifth of its price: each
+//! request has a line, and its own format makes each field pass through the machinery for styled text.
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::fmt::{self, Debug, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, time};
+use tracing_subscriber::registry::LookupSpan;
+
+/// `2026-01-31T12:00:00.000000Z  INFO span{name="value"}: target: message name="value"`
+pub(super) struct Plain;
+
+impl<S, N> FormatEvent<S, N> for Plain
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        write_now(&mut writer)?;
+        writer.write_str(match *event.metadata().level() {
+            Level::TRACE => " TRACE ",
+            Level::DEBUG => " DEBUG ",
+            Level::INFO => "  INFO ",
+            Level::WARN => "  WARN ",
+            Level::ERROR => " ERROR ",
+        })?;
+        if let Some(scope) = ctx.event_scope() {
+            for span in scope.from_root() {
+                writer.write_str(span.name())?;
+                let extensions = span.extensions();
+                if let Some(fields) = extensions.get::<FormattedFields<N>>().filter(|fields| !fields.is_empty()) {
+                    write!(writer, "{{{fields}}}")?;
+                }
+                writer.write_str(":")?;
+            }
+            writer.write_str(" ")?;
+        }
+        writer.write_str(event.metadata().target())?;
+        writer.write_str(":")?;
+        let mut fields = Fields { out: &mut writer, result: Ok(()) };
+        event.record(&mut fields);
+        fields.result?;
+        writer.write_str("\n")
+    }
+}
+
+/// The time in UTC. Its seconds are worked out once for each of them.
+fn write_now(out: &mut Writer<'_>) -> fmt::Result {
+    thread_local! {
+        static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    SECOND.with_borrow_mut(|(second, text)| {
+        if *second != now.as_secs() || text.is_empty() {
+            text.clear();
+            time::SystemTime.format_time(&mut Writer::new(text))?;
+            let whole = text.find('.').unwrap_or(text.len());
+            text.truncate(whole);
+            *second = now.as_secs();
+        }
+        out.write_str(text)
+    })?;
+    let mut digits = *b".000000Z";
+    let mut rest = now.subsec_micros();
+    for digit in digits[1..7].iter_mut().rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+    }
+    out.write_str(std::str::from_utf8(&digits).unwrap_or_default())
+}
+
+struct Fields<'w, 'a> {
+    out: &'w mut Writer<'a>,
+    result: fmt::Result,
+}
+
+impl Fields<'_, '_> {
+    fn write(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
+        let mut write = || {
+            self.out.write_str(" ")?;
+            if field.name() != "message" {
+                self.out.write_str(field.name())?;
+                self.out.write_str("=")?;
+            }
+            Ok(())
+        };
+        self.result = self.result.and_then(|()| write()).and_then(|()| value(self.out));
+    }
+}
+
+impl Visit for Fields<'_, '_> {
+    fn record_str(&mut self, field: &Field, text: &str) {
+        let is_plain = |byte: u8| (byte == b' ' || byte.is_ascii_graphic()) && byte != b'"' && byte != b'\\';
+        self.write(field, |out| match field.name() {
+            "message" => out.write_str(text),
+            // What `Debug` writes of it.
+            _ if text.bytes().all(is_plain) => {
+                out.write_str("\"")?;
+                out.write_str(text)?;
+                out.write_str("\"")
+            }
+            _ => write!(out, "{text:?}"),
+        });
+    }
+
+    fn record_error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
+        self.write(field, |out| {
+            write!(out, "{error}")?;
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                write!(out, ": {error}")?;
+                cause = error.source();
+            }
+            Ok(())
+        });
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.write(field, |out| write!(out, "{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::fmt;
+    use tracing_subscriber::prelude::*;
+
+    use super::Plain;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        /// The lines without their times, whose form is checked.
+        fn lines(&self) -> Vec<String> {
+            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            let split = text.lines().map(|line| line.split_at("2026-01-31T12:00:00.000000Z".len()));
+            split
+                .map(|(time, rest)| {
+                    let form: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+                    assert_eq!(form, "0000-00-00T00:00:00.000000Z");
+                    rest.to_owned()
+                })
+                .collect()
+        }
+    }
+
+    #[test]
+    fn lines_are_those_of_the_format_that_it_stands_in_for() {
+        let (ours, theirs) = (Log::default(), Log::default());
+        let (our, their) = (ours.clone(), theirs.clone());
+        let subscriber = tracing_subscriber::registry()
+            .with(fmt::layer().event_format(Plain).with_ansi(false).with_writer(move || our.clone()))
+            .with(fmt::layer().with_ansi(false).with_writer(move || their.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            let (nothing, something) = (None::<&str>, Some("a\nb \"c\" \\ é"));
+            tracing::info!(text = "plain", nothing, something, number = -7, ratio = 0.25, yes = true, "a message");
+            tracing::error!(shown = %"as it is", debug = ?vec![1, 2], "with {}", "arguments");
+            tracing::warn!("\u{1b}[31mno colour");
+            tracing::debug!(only = "fields");
+            let outer = tracing::info_span!("outer", id = "x", empty = tracing::field::Empty);
+            outer.in_scope(|| {
+                tracing::info!("inside");
+                tracing::info_span!("inner").in_scope(|| tracing::trace!(deep = 1u64));
+            });
+        });
+        assert_eq!(ours.lines(), theirs.lines());
+        assert_eq!(ours.lines().len(), 6);
+    }
+}
