@@ -52,6 +52,31 @@ impl managed::Manager for Manager {
     type Error = DatabaseError;
 
     async fn create(&self) -> Result<Connection, DatabaseError> {
+        Box::pin(self.open()).await
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<DatabaseError> {
+        if !connection.is_current(&self.generation) {
+            return Err(RecycleError::message("a deployment came after it"));
+        }
+        if let Kind::Calls(link) = &mut connection.link
+            && !link.is_settled()
+        {
+            match tokio::time::timeout(CLEAN_UP_TIMEOUT, link.settle()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(RecycleError::message("it could not be cleaned")),
+                Err(_) => return Err(RecycleError::message("cleaning it took too long")),
+            }
+        }
+        if connection.is_closed() {
+            return Err(RecycleError::message("it was closed"));
+        }
+        Ok(())
+    }
+}
+
+impl Manager {
+    async fn open(&self) -> Result<Connection, DatabaseError> {
         let pools = self.pools.upgrade().ok_or(DatabaseError::Closed)?;
         // Read first: what is deployed while the connection opens makes it an old one.
         let generation = self.generation.load(Ordering::Acquire);
@@ -77,27 +102,6 @@ impl managed::Manager for Manager {
         Ok(Connection { link, generation })
     }
 
-    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<DatabaseError> {
-        if !connection.is_current(&self.generation) {
-            return Err(RecycleError::message("a deployment came after it"));
-        }
-        if let Kind::Calls(link) = &mut connection.link
-            && !link.is_settled()
-        {
-            match tokio::time::timeout(CLEAN_UP_TIMEOUT, link.settle()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(RecycleError::message("it could not be cleaned")),
-                Err(_) => return Err(RecycleError::message("cleaning it took too long")),
-            }
-        }
-        if connection.is_closed() {
-            return Err(RecycleError::message("it was closed"));
-        }
-        Ok(())
-    }
-}
-
-impl Manager {
     /// Makes sure that the connection leads to the database that was looked up, not to another one of its name.
     async fn identify(&self, link: &mut CallLink) -> Result<(), DatabaseError> {
         let Some(expected) = self.oid else { return Ok(()) };

@@ -77,6 +77,10 @@ impl Databases {
         if self.records.ready.load(Ordering::Acquire) {
             return Ok(());
         }
+        Box::pin(self.make_records_once()).await
+    }
+
+    async fn make_records_once(&self) -> Result<(), DatabaseError> {
         let asked = Instant::now();
         let mut failed = self.records.making.lock().await;
         if self.records.ready.load(Ordering::Acquire) {

@@ -75,6 +75,12 @@ impl Databases {
         {
             return Ok(database);
         }
+        // On the heap, like every way that most calls do not take: a call's future is moved several times.
+        Box::pin(self.look_up_and_enter(address)).await
+    }
+
+    async fn look_up_and_enter(&self, address: &Address) -> Result<Arc<Database>, DatabaseError> {
+        let platform = address.platform().normal();
         let candidate = self.choose(address).await?;
         let Some(oid) = candidate.oid else {
             let reason = "is on record but no longer on the server; register it again".to_owned();

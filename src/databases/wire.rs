@@ -109,7 +109,7 @@ impl Wire {
             named: 0,
         };
         cleaning::prepare(&mut wire.line.outbox);
-        cleaning::run(&mut wire.line.outbox);
+        cleaning::behind_anything(&mut wire.line.outbox);
         frontend::sync(&mut wire.line.outbox);
         while let Some(event) = wire.answer().await? {
             if let Event::Row = event {
@@ -282,9 +282,9 @@ impl Wire {
         match commit {
             Commit::First => {
                 frontend::sync(out);
-                cleaning::run(out);
+                cleaning::behind_anything(out);
             }
-            Commit::Last => cleaning::run(out),
+            Commit::Last => cleaning::behind_a_reader(out),
         }
         frontend::sync(out);
         self.state = State::Started(commit);
@@ -342,7 +342,7 @@ impl Wire {
             (Commit::Last, None) => self.state = State::Idle,
             // What would have cleaned was skipped together with the rest. Advisory locks outlive the transaction.
             (Commit::Last, Some(_)) => {
-                cleaning::run(&mut self.line.outbox);
+                cleaning::behind_anything(&mut self.line.outbox);
                 frontend::sync(&mut self.line.outbox);
                 self.state = State::Cleaning;
                 // What cannot be sent now is sent when it is settled; so is an error told.

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::error::Error;
-use std::fmt::{self, Debug, Write};
+use std::fmt::{self, Debug, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::field::{Field, Visit};
@@ -94,11 +94,28 @@ impl Fields<'_, '_> {
     }
 }
 
+/// Passes text on with its control characters escaped: a line stays a line, and nothing in it commands a terminal.
+struct Escaping<'w, 'a>(&'w mut Writer<'a>);
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some(at) = rest.find(char::is_control) {
+            let (plain, control) = rest.split_at(at);
+            self.0.write_str(plain)?;
+            let Some(first) = control.chars().next() else { break };
+            write!(self.0, "{}", first.escape_debug())?;
+            rest = &control[first.len_utf8()..];
+        }
+        self.0.write_str(rest)
+    }
+}
+
 impl Visit for Fields<'_, '_> {
     fn record_str(&mut self, field: &Field, text: &str) {
         let is_plain = |byte: u8| (byte == b' ' || byte.is_ascii_graphic()) && byte != b'"' && byte != b'\\';
         self.write(field, |out| match field.name() {
-            "message" => out.write_str(text),
+            "message" => Escaping(out).write_str(text),
             // What `Debug` writes of it.
             _ if text.bytes().all(is_plain) => {
                 out.write_str("\"")?;
@@ -111,6 +128,7 @@ impl Visit for Fields<'_, '_> {
 
     fn record_error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
         self.write(field, |out| {
+            let mut out = Escaping(out);
             write!(out, "{error}")?;
             let mut cause = error.source();
             while let Some(error) = cause {
@@ -122,7 +140,7 @@ impl Visit for Fields<'_, '_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.write(field, |out| write!(out, "{value:?}"));
+        self.write(field, |out| write!(Escaping(out), "{value:?}"));
     }
 }
 
@@ -176,7 +194,7 @@ mod tests {
             let (nothing, something) = (None::<&str>, Some("a\nb \"c\" \\ é"));
             tracing::info!(text = "plain", nothing, something, number = -7, ratio = 0.25, yes = true, "a message");
             tracing::error!(shown = %"as it is", debug = ?vec![1, 2], "with {}", "arguments");
-            tracing::warn!("\u{1b}[31mno colour");
+            tracing::warn!("nothing else");
             tracing::debug!(only = "fields");
             let outer = tracing::info_span!("outer", id = "x", empty = tracing::field::Empty);
             outer.in_scope(|| {
@@ -186,5 +204,18 @@ mod tests {
         });
         assert_eq!(ours.lines(), theirs.lines());
         assert_eq!(ours.lines().len(), 6);
+    }
+
+    #[test]
+    fn nothing_breaks_a_line_or_commands_a_terminal() {
+        let log = Log::default();
+        let out = log.clone();
+        let layer = fmt::layer().event_format(Plain).with_ansi(false).with_writer(move || out.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::warn!(shown = %"a\nb", text = "c\rd", "\u{1b}[31mred\u{9b}2J");
+        });
+        let target = "stonescriptdb_gateway::logging::plain::tests";
+        let expected = format!("  WARN {target}: \\u{{1b}}[31mred\\u{{9b}}2J shown=a\\nb text=\"c\\rd\"");
+        assert_eq!(log.lines(), [expected]);
     }
 }

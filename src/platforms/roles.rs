@@ -64,8 +64,14 @@ impl Platforms {
     /// The same for a platform that may be nobody's: one without any database is not given a role.
     pub async fn meet_again(&self, platform: &Id) -> Result<(), PlatformsError> {
         self.recall(platform).await?;
-        let unmet = self.generates_roles && !self.databases.has_role(platform);
-        if unmet && !self.databases.list(platform).await?.is_empty() {
+        if self.generates_roles && !self.databases.has_role(platform) {
+            return Box::pin(self.generate_missing_role(platform)).await;
+        }
+        Ok(())
+    }
+
+    async fn generate_missing_role(&self, platform: &Id) -> Result<(), PlatformsError> {
+        if !self.databases.list(platform).await?.is_empty() {
             self.generate_role(platform).await?;
         }
         Ok(())
@@ -76,6 +82,10 @@ impl Platforms {
         if self.databases.has_role(platform) || self.without.knows(platform) {
             return Ok(());
         }
+        Box::pin(self.read_role(platform)).await
+    }
+
+    async fn read_role(&self, platform: &Id) -> Result<(), PlatformsError> {
         let record = match self.registry.platform(platform).await {
             Err(RegistryError::Reserved { .. }) => None,
             record => record?,

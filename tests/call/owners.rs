@@ -160,11 +160,11 @@ async fn a_name_made_again_for_another_platform_is_noticed() {
     let (mine, theirs) = (tenant_of(&my, &format!("{other}_main")), main_of(&format!("{my}_{other}")));
     make(&here, &mine, "").await;
     let database = here.resolve(&mine).await.unwrap();
-    drop(here.pooled(&database).await.unwrap());
+    drop(here.for_call(&database).await.unwrap());
     there.drop_database(mine.name()).await.unwrap();
     there.release(&mine).await.unwrap();
     make(&there, &theirs, "").await;
-    let error = here.pooled(&database).await.map(drop).unwrap_err();
+    let error = here.for_call(&database).await.map(drop).unwrap_err();
     assert!(matches!(error, DatabaseError::Gone { .. }), "{error}");
     assert!(matches!(here.resolve(&mine).await, Err(DatabaseError::OtherPlatform { .. })));
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use stonescriptdb_gateway::config::PoolConfig;
 use stonescriptdb_gateway::databases::name::Address;
-use stonescriptdb_gateway::databases::{DatabaseError, Databases};
+use stonescriptdb_gateway::databases::{CallConnection, DatabaseError, Databases};
 use tokio_postgres::Client;
 
 use crate::server::{self, Server};
@@ -31,12 +31,20 @@ async fn tenants(databases: &Databases, platform: &str, count: usize) -> Vec<Add
     addresses
 }
 
+/// The process that serves the connection.
+async fn backend(connection: &mut CallConnection) -> i32 {
+    let row = connection.query_row("SELECT pg_backend_pid()", &[]).await.unwrap();
+    i32::from_be_bytes(row[0].as_deref().unwrap().try_into().unwrap())
+}
+
 async fn use_once(databases: &Databases, address: &Address, sql: &str) -> Result<(), DatabaseError> {
     let database = databases.resolve(address).await?;
-    let pooled = databases.pooled(&database).await?;
-    let row = pooled.query_one("SELECT current_database()::text", &[]).await.unwrap();
-    assert_eq!(row.get::<_, String>(0), address.name().as_str());
-    pooled.batch_execute(sql).await.unwrap();
+    let mut connection = databases.for_call(&database).await?;
+    let row = connection.query_row("SELECT current_database()::text", &[]).await.unwrap();
+    assert_eq!(row, [Some(address.name().as_str().as_bytes().to_vec())]);
+    if !sql.is_empty() {
+        connection.query_row(sql, &[]).await.unwrap();
+    }
     Ok(())
 }
 
@@ -154,13 +162,13 @@ async fn who_waits_too_long_is_told_so() {
     let address = main_of(&platform());
     make(&databases, &address, "").await;
     let database = databases.resolve(&address).await.unwrap();
-    let held = databases.pooled(&database).await.unwrap();
+    let held = databases.for_call(&database).await.unwrap();
     let started = Instant::now();
-    let error = databases.pooled(&database).await.map(drop).unwrap_err();
+    let error = databases.for_call(&database).await.map(drop).unwrap_err();
     assert!(matches!(error, DatabaseError::PoolExhausted { waited_ms: 100, .. }), "{error}");
     assert!(started.elapsed() < Duration::from_secs(2));
     drop(held);
-    drop(databases.pooled(&database).await.unwrap());
+    drop(databases.for_call(&database).await.unwrap());
 }
 
 #[tokio::test]
@@ -178,13 +186,10 @@ async fn idle_and_old_connections_are_closed_and_idle_databases_forgotten() {
     let pool = PoolConfig { max_lifetime: Duration::from_millis(300), ..wide_pools() };
     let databases = start_on(&server, &pool);
     let database = databases.resolve(&address).await.unwrap();
-    let pid = async || {
-        let pooled = databases.pooled(&database).await.unwrap();
-        pooled.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get::<_, i32>(0)
-    };
+    let pid = async || backend(&mut databases.for_call(&database).await.unwrap()).await;
     let first = pid().await;
     assert_eq!(pid().await, first);
-    let held = databases.pooled(&database).await.unwrap();
+    let held = databases.for_call(&database).await.unwrap();
     tokio::time::sleep(Duration::from_millis(400)).await;
     drop(held);
     assert_ne!(pid().await, first, "a connection over its lifetime came back");
@@ -197,7 +202,7 @@ async fn a_restart_of_postgresql_is_recovered_from() {
     let address = main_of(&platform());
     make(&databases, &address, "").await;
     let database = databases.resolve(&address).await.unwrap();
-    let held = (databases.pooled(&database).await.unwrap(), databases.pooled(&database).await.unwrap());
+    let held = (databases.for_call(&database).await.unwrap(), databases.for_call(&database).await.unwrap());
     drop(held);
     tokio::task::block_in_place(|| server.restart());
     for _ in 0..5 {
@@ -212,7 +217,7 @@ async fn terminated_backends_are_recovered_from() {
     let address = main_of(&platform());
     make(&databases, &address, "").await;
     let database = databases.resolve(&address).await.unwrap();
-    let held = (databases.pooled(&database).await.unwrap(), databases.pooled(&database).await.unwrap());
+    let held = (databases.for_call(&database).await.unwrap(), databases.for_call(&database).await.unwrap());
     drop(held);
     let client = connect("postgres").await;
     client
@@ -231,20 +236,17 @@ async fn a_deployment_makes_connections_and_what_is_known_stale() {
     let address = main_of(&platform());
     make(&databases, &address, "").await;
     let database = databases.resolve(&address).await.unwrap();
-    let pid = async |pooled: &stonescriptdb_gateway::databases::Pooled| {
-        pooled.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get::<_, i32>(0)
-    };
-    let held = databases.pooled(&database).await.unwrap();
-    let idle = databases.pooled(&database).await.unwrap();
-    let old = [pid(&held).await, pid(&idle).await];
+    let mut held = databases.for_call(&database).await.unwrap();
+    let mut idle = databases.for_call(&database).await.unwrap();
+    let old = [backend(&mut held).await, backend(&mut idle).await];
     drop(idle);
     let known = database.derived::<std::sync::Mutex<u32>>();
     assert!(Arc::ptr_eq(&known, &database.derived()));
     databases.deployed(address.name());
     // The one in use ends its work, and then goes too.
-    assert_eq!(pid(&held).await, old[0]);
+    assert_eq!(backend(&mut held).await, old[0]);
     drop(held);
-    assert!(!old.contains(&pid(&databases.pooled(&database).await.unwrap()).await));
+    assert!(!old.contains(&backend(&mut databases.for_call(&database).await.unwrap()).await));
     assert!(!Arc::ptr_eq(&known, &database.derived()));
 }
 
@@ -342,13 +344,13 @@ async fn close_waits_for_the_connections_and_lets_nobody_in() {
     let address = main_of(&platform());
     make(&databases, &address, "").await;
     let database = databases.resolve(&address).await.unwrap();
-    let held = databases.pooled(&database).await.unwrap();
+    let mut held = databases.for_call(&database).await.unwrap();
     let closing = tokio::spawn({
         let databases = databases.clone();
         async move { databases.close().await }
     });
-    eventually("nobody gets in", async || databases.pooled(&database).await.is_err()).await;
-    held.query_one("SELECT 1", &[]).await.unwrap();
+    eventually("nobody gets in", async || databases.for_call(&database).await.is_err()).await;
+    held.query_row("SELECT 1", &[]).await.unwrap();
     assert!(!closing.is_finished());
     drop(held);
     closing.await.unwrap();

@@ -5,23 +5,32 @@ use std::sync::LazyLock;
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
-/// Tells what a session has become, and gives its advisory locks back. It begins with the answer that a new session
-/// gives: another one means that there is more to take back, see [`EVERYTHING`].
+/// Tells what a session has become, and gives its advisory locks back. It is to give the answer that a new session gives:
+/// another one means that there is more to take back, see [`EVERYTHING`].
 ///
 /// These are the cheap signs of what is dear to take back: a role (`SET SESSION AUTHORIZATION DEFAULT`), a schema for
-/// temporary tables (`DISCARD TEMP`), and, where it is asked inside the call's own transaction, a write.
-const LOOK: &str = "SELECT pg_catalog.pg_advisory_unlock_all(), pg_catalog.current_setting('role'), \
-                    pg_catalog.current_setting('session_authorization'), pg_catalog.pg_my_temp_schema(), \
-                    pg_catalog.pg_current_xact_id_if_assigned() IS NULL";
+/// temporary tables (`DISCARD TEMP`), and, where it is asked inside the call's own transaction, that it wrote something.
+const LOOK: Prepared = Prepared {
+    name: "_stonescriptdb_gateway_look",
+    sql: "SELECT pg_catalog.pg_advisory_unlock_all(), session_user, current_user, pg_catalog.pg_my_temp_schema(), \
+          pg_catalog.pg_current_xact_id_if_assigned() IS NULL",
+};
 
-/// After every call, in this order. `RESET ALL` returns to what the connection started with, and leaves the role.
-const STATEMENTS: [(&str, &str); 5] = [
-    ("_stonescriptdb_gateway_reset", "RESET ALL"),
-    ("_stonescriptdb_gateway_close", "CLOSE ALL"),
-    ("_stonescriptdb_gateway_unlisten", "UNLISTEN *"),
-    ("_stonescriptdb_gateway_sequences", "DISCARD SEQUENCES"),
-    ("_stonescriptdb_gateway_look", LOOK),
+/// Returns to the settings that the connection started with; leaves the role.
+const RESET: Prepared = Prepared { name: "_stonescriptdb_gateway_reset", sql: "RESET ALL" };
+
+/// What can outlive a transaction without a sign, and only utility statements and `nextval` make. PostgreSQL refuses such
+/// statements in a function that is declared to have no effect ("is not allowed in a non-volatile function").
+const REST: [Prepared; 3] = [
+    Prepared { name: "_stonescriptdb_gateway_close", sql: "CLOSE ALL" },
+    Prepared { name: "_stonescriptdb_gateway_unlisten", sql: "UNLISTEN *" },
+    Prepared { name: "_stonescriptdb_gateway_sequences", sql: "DISCARD SEQUENCES" },
 ];
+
+struct Prepared {
+    name: &'static str,
+    sql: &'static str,
+}
 
 /// What takes back everything. `DISCARD ALL` would, too, but throws the prepared statements of the calls away.
 pub(super) const EVERYTHING: &str = "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;DISCARD TEMP;\
@@ -29,19 +38,27 @@ pub(super) const EVERYTHING: &str = "SET SESSION AUTHORIZATION DEFAULT;RESET ALL
 
 /// The messages that prepare the statements; without a Sync.
 pub(super) fn prepare(out: &mut BytesMut) {
-    for (name, sql) in STATEMENTS {
+    for Prepared { name, sql } in [&RESET, &LOOK].into_iter().chain(&REST) {
         frontend::parse(name, sql, [], out).expect("constant texts without NUL");
     }
 }
 
-/// The messages that run them; without a Sync.
-pub(super) fn run(out: &mut BytesMut) {
-    static MESSAGES: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        let mut out = BytesMut::new();
-        for (name, _) in STATEMENTS {
-            super::run_statement(name, &mut out);
-        }
-        out.to_vec()
-    });
+/// The messages that clean behind a function that may do anything; without a Sync.
+pub(super) fn behind_anything(out: &mut BytesMut) {
+    static MESSAGES: LazyLock<Vec<u8>> = LazyLock::new(|| messages([&RESET].into_iter().chain(&REST).chain([&LOOK])));
     out.extend_from_slice(&MESSAGES);
+}
+
+/// The messages that clean behind a function that is declared to have no effect; without a Sync.
+pub(super) fn behind_a_reader(out: &mut BytesMut) {
+    static MESSAGES: LazyLock<Vec<u8>> = LazyLock::new(|| messages([&RESET, &LOOK].into_iter()));
+    out.extend_from_slice(&MESSAGES);
+}
+
+fn messages<'p>(statements: impl Iterator<Item = &'p Prepared>) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    for statement in statements {
+        super::run_statement(statement.name, &mut out);
+    }
+    out.to_vec()
 }
