@@ -21,6 +21,7 @@
 //! | `hand_over`    | giving a database to its platform's role                                  |
 //! | `server`       | opening connections                                                       |
 //! | `socket`       | a socket that is closed when the server has closed it                     |
+//! | `pipe`         | a Unix socket that wakes nobody without need                              |
 //! | `lent`         | a socket that tokio-postgres has for as long as it logs in                |
 //! | [`wire`]       | the protocol of a connection for calls                                    |
 //! | `call_link`    | cancelling and closing such a connection                                  |
@@ -36,6 +37,7 @@ mod lent;
 mod locks;
 pub mod name;
 mod owner;
+mod pipe;
 mod pools;
 pub mod quote;
 mod records;

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio_postgres::Config;
+
+use super::pipe::Pipe;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub(super) struct Socket {
 #[derive(Debug)]
 enum Stream {
     Tcp(TcpStream),
-    Unix(UnixStream),
+    Unix(Pipe),
 }
 
 impl Socket {
@@ -47,7 +49,7 @@ impl Socket {
                     set_up(&stream, config)?;
                     Ok::<_, io::Error>(Stream::Tcp(stream))
                 }
-                Endpoint::Unix(path) => Ok(Stream::Unix(UnixStream::connect(path).await?)),
+                Endpoint::Unix(path) => Ok(Stream::Unix(Pipe::connect(path).await?)),
             }
         };
         match tokio::time::timeout(limit, connecting).await {
@@ -55,19 +57,19 @@ impl Socket {
             Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs()))),
         }
     }
-}
 
-impl Socket {
     /// Whether anything came on a connection that awaits nothing: that the server has closed it, why it will, or that a
     /// setting has changed. Costs nothing as long as nothing came.
     pub(super) fn has_word(&self) -> bool {
-        let mut nobody = Context::from_waker(Waker::noop());
         let (ready, socket) = match &self.stream {
-            Stream::Tcp(stream) => (stream.poll_read_ready(&mut nobody), SockRef::from(stream)),
-            Stream::Unix(stream) => (stream.poll_read_ready(&mut nobody), SockRef::from(stream)),
+            Stream::Tcp(stream) => {
+                let mut nobody = Context::from_waker(Waker::noop());
+                (stream.poll_read_ready(&mut nobody).is_ready(), SockRef::from(stream))
+            }
+            Stream::Unix(pipe) => (pipe.may_have_word(), pipe.socket()),
         };
         // Ready may also mean that everything was read and nobody has noticed.
-        ready.is_ready()
+        ready
             && match socket.peek(&mut [MaybeUninit::uninit()]) {
                 Ok(_) => true,
                 Err(error) => error.kind() != io::ErrorKind::WouldBlock,
