@@ -74,9 +74,9 @@ impl Writer {
         match self {
             Self::Void => out.extend_from_slice(b"null"),
             Self::Bool => out.extend_from_slice(if fixed::<1>(value)? == [0] { b"false" } else { b"true" }),
-            Self::Int2 => put(out, i16::from_be_bytes(fixed(value)?)),
-            Self::Int4 => put(out, i32::from_be_bytes(fixed(value)?)),
-            Self::Int8 => put(out, i64::from_be_bytes(fixed(value)?)),
+            Self::Int2 => put_integer(out, i16::from_be_bytes(fixed(value)?).into()),
+            Self::Int4 => put_integer(out, i32::from_be_bytes(fixed(value)?).into()),
+            Self::Int8 => put_integer(out, i64::from_be_bytes(fixed(value)?)),
             Self::Oid => put(out, format_args!("\"{}\"", u32::from_be_bytes(fixed(value)?))),
             Self::Float4 => write_float4(f32::from_be_bytes(fixed(value)?), out),
             Self::Float8 => write_float8(f64::from_be_bytes(fixed(value)?), out),
@@ -101,6 +101,27 @@ impl Writer {
 
 fn fixed<const N: usize>(value: &[u8]) -> Result<[u8; N], Malformed> {
     value.try_into().map_err(|_| Malformed(value.len()))
+}
+
+/// At least `width` decimal digits, with zeros in front. Most of a row is numbers and times, and `write!` takes several
+/// times as long for them.
+fn put_digits(out: &mut Vec<u8>, mut value: u64, width: usize) {
+    // What a u64 can have.
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    while value > 0 || digits.len() - first < width {
+        first -= 1;
+        digits[first] = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+    out.extend_from_slice(&digits[first..]);
+}
+
+fn put_integer(out: &mut Vec<u8>, value: i64) {
+    if value < 0 {
+        out.push(b'-');
+    }
+    put_digits(out, value.unsigned_abs(), 1);
 }
 
 fn put(out: &mut Vec<u8>, value: impl std::fmt::Display) {
@@ -168,8 +189,8 @@ fn write_numeric(value: &[u8], out: &mut Vec<u8>) -> Written {
     if weight < 0 {
         out.push(b'0');
     } else {
-        put(out, group(weight));
-        (0..weight).rev().for_each(|place| put(out, format_args!("{:04}", group(place))));
+        put_digits(out, group(weight).into(), 1);
+        (0..weight).rev().for_each(|place| put_digits(out, group(place).into(), 4));
     }
     let scale = usize::from(field(3));
     if scale > 0 {
@@ -177,7 +198,7 @@ fn write_numeric(value: &[u8], out: &mut Vec<u8>) -> Written {
         let end = out.len() + scale;
         let mut place = -1;
         while out.len() < end {
-            put(out, format_args!("{:04}", group(place)));
+            put_digits(out, group(place).into(), 4);
             place -= 1;
         }
         out.truncate(end);

@@ -29,10 +29,17 @@ pub(super) struct Connection {
 }
 
 enum Kind {
-    /// To the gateway's own database, by tokio-postgres.
-    Control { client: ClientWrapper, endpoint: Endpoint, _in_use: oneshot::Sender<()> },
+    /// To the gateway's own database.
+    Control(Box<ControlLink>),
     /// To a platform's database.
     Calls(Box<CallLink>),
+}
+
+/// A connection that tokio-postgres speaks over.
+struct ControlLink {
+    client: ClientWrapper,
+    endpoint: Endpoint,
+    _in_use: oneshot::Sender<()>,
 }
 
 /// Opens and judges the connections of one database's pool.
@@ -96,7 +103,7 @@ impl Manager {
                 // The pool would end the driving task together with the client; ours ends by itself when the server
                 // has closed.
                 let client = ClientWrapper::new(link.client, tokio::spawn(async {}));
-                Kind::Control { client, endpoint: link.endpoint, _in_use: link.in_use }
+                Kind::Control(Box::new(ControlLink { client, endpoint: link.endpoint, _in_use: link.in_use }))
             }
         };
         Ok(Connection { link, generation })
@@ -126,7 +133,7 @@ impl Connection {
     /// Whether the server is known to have closed it.
     pub(super) fn is_closed(&self) -> bool {
         match &self.link {
-            Kind::Control { client, .. } => client.is_closed(),
+            Kind::Control(link) => link.client.is_closed(),
             Kind::Calls(link) => link.is_closed(),
         }
     }
@@ -164,7 +171,7 @@ impl Pooled {
             runtime.spawn(async move {
                 match connection.link {
                     Kind::Calls(link) => link.cancel().await,
-                    Kind::Control { client, endpoint, _in_use } => cancel(&client.cancel_token(), &endpoint).await,
+                    Kind::Control(link) => cancel(&link.client.cancel_token(), &link.endpoint).await,
                 }
             });
         }
@@ -189,7 +196,7 @@ pub struct ControlConnection(Pooled);
 impl ControlConnection {
     pub(super) fn new(pooled: Pooled) -> Result<Self, DatabaseError> {
         match pooled.object.as_ref().map(|object| &object.link) {
-            Some(Kind::Control { .. }) => Ok(Self(pooled)),
+            Some(Kind::Control(_)) => Ok(Self(pooled)),
             Some(Kind::Calls(_)) | None => Err(DatabaseError::Closed),
         }
     }
@@ -205,7 +212,7 @@ impl Deref for ControlConnection {
 
     fn deref(&self) -> &ClientWrapper {
         match self.0.object.as_ref().map(|object| &object.link) {
-            Some(Kind::Control { client, .. }) => client,
+            Some(Kind::Control(link)) => &link.client,
             Some(Kind::Calls(_)) | None => unreachable!("new() has looked, and only consuming methods take it"),
         }
     }
@@ -220,7 +227,7 @@ impl CallConnection {
     pub(super) fn new(pooled: Pooled) -> Result<Self, DatabaseError> {
         match pooled.object.as_ref().map(|object| &object.link) {
             Some(Kind::Calls(_)) => Ok(Self(pooled)),
-            Some(Kind::Control { .. }) | None => Err(DatabaseError::Closed),
+            Some(Kind::Control(_)) | None => Err(DatabaseError::Closed),
         }
     }
 
@@ -241,7 +248,7 @@ impl Deref for CallConnection {
     fn deref(&self) -> &Wire {
         match self.0.object.as_ref().map(|object| &object.link) {
             Some(Kind::Calls(link)) => link,
-            Some(Kind::Control { .. }) | None => unreachable!("new() has looked, and only consuming methods take it"),
+            Some(Kind::Control(_)) | None => unreachable!("new() has looked, and only consuming methods take it"),
         }
     }
 }
@@ -250,7 +257,7 @@ impl DerefMut for CallConnection {
     fn deref_mut(&mut self) -> &mut Wire {
         match self.0.object.as_mut().map(|object| &mut object.link) {
             Some(Kind::Calls(link)) => link,
-            Some(Kind::Control { .. }) | None => unreachable!("new() has looked, and only consuming methods take it"),
+            Some(Kind::Control(_)) | None => unreachable!("new() has looked, and only consuming methods take it"),
         }
     }
 }

@@ -58,14 +58,81 @@ async fn nothing_that_a_call_sets_is_seen_by_the_next() {
 }
 
 #[tokio::test]
+async fn what_a_function_without_effects_sets_is_not_seen_either() {
+    let platform = Platform::on(
+        databases(&one_connection()),
+        "CREATE TABLE written (x int);
+         CREATE FUNCTION state() RETURNS TABLE (pid int, zone text, path text, role text, login text, own text) LANGUAGE sql
+             AS $$SELECT pg_backend_pid(), current_setting('TimeZone'), current_setting('search_path'), current_user::text,
+                         session_user::text, COALESCE(current_setting('app.user', true), '')$$;
+         CREATE FUNCTION set_all() RETURNS void LANGUAGE plpgsql STABLE AS $$
+             BEGIN
+                 PERFORM set_config('TimeZone', 'Asia/Tokyo', false), set_config('search_path', 'pg_catalog', false),
+                         set_config('app.user', 'somebody', false), set_config('statement_timeout', '0', false);
+             END$$;
+         CREATE FUNCTION change_role() RETURNS text LANGUAGE sql STABLE AS $$SELECT set_config('role', 'pg_monitor', false)$$;
+         CREATE FUNCTION be_another() RETURNS text LANGUAGE sql STABLE
+             AS $$SELECT set_config('session_authorization', 'pg_monitor', false)$$;
+         CREATE FUNCTION lock() RETURNS void LANGUAGE sql STABLE AS 'SELECT pg_advisory_lock(42)';
+         CREATE FUNCTION lock_and_fail() RETURNS void LANGUAGE plpgsql STABLE AS $$
+             BEGIN PERFORM pg_advisory_lock(42); RAISE EXCEPTION 'no'; END$$;
+         CREATE FUNCTION scratch() RETURNS void LANGUAGE plpgsql AS $$BEGIN CREATE TEMP TABLE scratch (x int); END$$;
+         CREATE FUNCTION temp() RETURNS int LANGUAGE plpgsql STABLE AS $$BEGIN PERFORM scratch(); RETURN 1; END$$;
+         CREATE FUNCTION write() RETURNS void LANGUAGE sql AS 'INSERT INTO written VALUES (1)';
+         CREATE FUNCTION pretend() RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$BEGIN PERFORM write(); RETURN 1; END$$;
+         CREATE FUNCTION count() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM written';",
+    )
+    .await;
+    let client = platform.client().await;
+    let clean = platform.rows("state", "").await;
+    for function in ["set_all", "change_role", "be_another", "lock", "temp", "temp", "pretend"] {
+        platform.rows(function, "").await;
+        assert_eq!(platform.rows("state", "").await, clean, "after {function}");
+    }
+    assert_eq!(platform.rows("count", "").await, r#"[{"count":1}]"#, "a lie about effects loses nothing");
+    platform.error("lock_and_fail", "").await;
+    let is_free = async || client.query_one("SELECT pg_try_advisory_lock(42)", &[]).await.unwrap().get::<_, bool>(0);
+    eventually("the lock of the failed call is free", async || is_free().await).await;
+    assert_eq!(platform.rows("state", "").await, clean, "after lock_and_fail");
+}
+
+#[tokio::test]
+async fn a_deferred_trigger_sees_the_settings_of_its_call_and_leaves_none() {
+    let platform = Platform::on(
+        databases(&one_connection()),
+        "CREATE TABLE item (who text);
+         CREATE TABLE log (who text);
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                 INSERT INTO log VALUES (current_setting('app.user'));
+                 PERFORM set_config('app.user', 'the trigger', false);
+                 RETURN NULL;
+             END$$;
+         CREATE CONSTRAINT TRIGGER noted AFTER INSERT ON item DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION note();
+         CREATE FUNCTION add() RETURNS void LANGUAGE sql AS $$
+             SELECT set_config('app.user', 'the call', false);
+             INSERT INTO item VALUES ('x')$$;
+         CREATE FUNCTION logged() RETURNS SETOF text LANGUAGE sql STABLE AS 'SELECT who FROM log';
+         CREATE FUNCTION own() RETURNS text LANGUAGE sql STABLE AS $$SELECT COALESCE(current_setting('app.user', true), '')$$;",
+    )
+    .await;
+    platform.rows("add", "").await;
+    assert_eq!(platform.rows("own", "").await, r#"[{"own":""}]"#);
+    assert_eq!(platform.rows("logged", "").await, r#"[{"logged":"the call"}]"#);
+}
+
+#[tokio::test]
 async fn a_function_that_drops_the_gateways_statements_does_no_harm() {
     let platform = Platform::on(
         databases(&one_connection()),
         "CREATE FUNCTION dealloc() RETURNS int LANGUAGE plpgsql AS $$BEGIN DEALLOCATE ALL; RETURN 1; END$$;
-         CREATE FUNCTION discard() RETURNS int LANGUAGE plpgsql AS $$BEGIN DISCARD PLANS; RETURN 1; END$$;",
+         CREATE FUNCTION discard() RETURNS int LANGUAGE plpgsql AS $$BEGIN DISCARD PLANS; RETURN 1; END$$;
+         CREATE FUNCTION reader() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';",
     )
     .await;
     for _ in 0..3 {
+        assert_eq!(platform.rows("reader", "").await, r#"[{"reader":1}]"#);
         assert_eq!(platform.rows("dealloc", "").await, r#"[{"dealloc":1}]"#);
         assert_eq!(platform.rows("discard", "").await, r#"[{"discard":1}]"#);
     }

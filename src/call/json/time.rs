@@ -1,6 +1,6 @@
 //! Dates and times as `to_json` writes them: ISO 8601 with a `T`. No I/O.
 
-use super::put;
+use super::put_digits;
 
 const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
 
@@ -46,16 +46,26 @@ fn write_day(days: i64, out: &mut Vec<u8>) -> i64 {
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let shown = if year > 0 { year } else { 1 - year };
-    put(out, format_args!("{shown:04}-{month:02}-{day:02}"));
+    put_digits(out, shown.unsigned_abs(), 4);
+    out.push(b'-');
+    put_digits(out, month.unsigned_abs(), 2);
+    out.push(b'-');
+    put_digits(out, day.unsigned_abs(), 2);
     year
 }
 
 /// Microseconds since midnight.
 pub(super) fn write_clock(microseconds: i64, out: &mut Vec<u8>) {
+    let microseconds = microseconds.unsigned_abs();
     let (seconds, fraction) = (microseconds / 1_000_000, microseconds % 1_000_000);
-    put(out, format_args!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60));
+    put_digits(out, seconds / 3600, 2);
+    out.push(b':');
+    put_digits(out, seconds / 60 % 60, 2);
+    out.push(b':');
+    put_digits(out, seconds % 60, 2);
     if fraction != 0 {
-        put(out, format_args!(".{fraction:06}"));
+        out.push(b'.');
+        put_digits(out, fraction, 6);
         while out.last() == Some(&b'0') {
             out.pop();
         }

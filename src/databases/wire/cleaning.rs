@@ -8,20 +8,21 @@ use postgres_protocol::message::frontend;
 /// Tells what a session has become, and gives its advisory locks back. It is to give the answer that a new session gives:
 /// another one means that there is more to take back, see [`EVERYTHING`].
 ///
-/// These are the cheap signs of what is dear to take back: a role (`SET SESSION AUTHORIZATION DEFAULT`), a schema for
-/// temporary tables (`DISCARD TEMP`), and, where it is asked inside the call's own transaction, that it wrote something.
+/// These are the cheap signs of what is dear to take back: another role (`SET SESSION AUTHORIZATION DEFAULT`), and, where
+/// it is asked inside the call's own transaction, that it wrote something, be it a temporary table in the catalog.
 const LOOK: Prepared = Prepared {
     name: "_stonescriptdb_gateway_look",
-    sql: "SELECT pg_catalog.pg_advisory_unlock_all(), session_user, current_user, pg_catalog.pg_my_temp_schema(), \
+    sql: "SELECT pg_catalog.pg_advisory_unlock_all(), session_user, current_user, \
           pg_catalog.pg_current_xact_id_if_assigned() IS NULL",
 };
 
 /// Returns to the settings that the connection started with; leaves the role.
 const RESET: Prepared = Prepared { name: "_stonescriptdb_gateway_reset", sql: "RESET ALL" };
 
-/// What can outlive a transaction without a sign, and only utility statements and `nextval` make. PostgreSQL refuses such
-/// statements in a function that is declared to have no effect ("is not allowed in a non-volatile function").
-const REST: [Prepared; 3] = [
+/// What outlives a transaction and only utility statements, writing and `nextval` make. PostgreSQL refuses such statements
+/// in a function that is declared to have no effect ("is not allowed in a non-volatile function").
+const REST: [Prepared; 4] = [
+    Prepared { name: "_stonescriptdb_gateway_temporary", sql: "DISCARD TEMP" },
     Prepared { name: "_stonescriptdb_gateway_close", sql: "CLOSE ALL" },
     Prepared { name: "_stonescriptdb_gateway_unlisten", sql: "UNLISTEN *" },
     Prepared { name: "_stonescriptdb_gateway_sequences", sql: "DISCARD SEQUENCES" },
