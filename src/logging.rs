@@ -1,7 +1,7 @@
 //! Where log lines go: stdout, and daily files in `LOG_DIR` where that is set. `RUST_LOG` says which.
 //!
 //! One line per event with `name=value` fields, without colours unless stdout is a terminal, so that journald and files
-//! stay readable. Written by threads of their own ([`lines`]): a reader of stdout that stands still never holds up a
+//! stay readable. Written by threads of their own (`logging/lines.rs`): a reader of stdout that stands still never holds up a
 //! request (after 32 MiB of waiting lines, further ones are dropped and counted).
 
 mod lines;

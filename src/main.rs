@@ -127,7 +127,7 @@ fn run(arguments: &Arguments) -> Result<(), Fatal> {
     result
 }
 
-/// Every client and every server connection takes a file descriptor; the soft limit of 1024 is for programs that use
+/// Every client takes a file descriptor, and every server connection up to three; the soft limit of 1024 is for programs that use
 /// `select`.
 fn raise_file_limit() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| match soft < hard {

@@ -122,15 +122,16 @@ impl Call<'_> {
         };
         let key = chosen.key();
         let values = bind(&chosen, &key);
-        let shape = signatures.shape(key.clone(), || Shape::new(&chosen, &key));
+        let make = || Shape::new(&chosen, &key);
         if anew {
-            forget(running, &shape);
+            forget(running, &signatures.shape(key.clone(), false, make));
         }
+        let shape = signatures.shape(key.clone(), anew, make);
         let (statement, plan) = prepare(running, &shape)
             .await
             .map_err(|error| with_what_exists(explain(Phase::Prepare, error), overloads))?;
         let prepared = Prepared { chosen, shape, statement, plan };
-        match running.start(&prepared.statement, &values, prepared.shape.commit).await {
+        match running.start(&prepared.statement, &values, prepared.shape.commit()).await {
             Ok(()) => {}
             Err(StartError::Wire(error)) => return Err(explain(Phase::Bind, error)),
             Err(StartError::Value(index, error)) => {
@@ -199,7 +200,11 @@ impl Call<'_> {
             self.answer_procedure(running, rows, &plan, &mut body, explain).await?;
             return Ok(answer(AnswerBody::Complete(body.finish())));
         }
-        match running.write_rows(&plan, &mut body, LARGE_BODY_BYTES).await.map_err(interrupted)? {
+        let reached = running.write_rows(&plan, &mut body, LARGE_BODY_BYTES).await;
+        if running.connection().is_spoiled() {
+            shape.distrust();
+        }
+        match reached.map_err(interrupted)? {
             Reached::End => Ok(answer(AnswerBody::Complete(body.finish()))),
             Reached::Size => {
                 let running = connection.take().expect("the attempt put one there");
@@ -264,7 +269,6 @@ fn forget(running: &mut Running, shape: &Shape) {
         running.forget(&plan.sql);
     }
     running.forget(&shape.plain_sql());
-    shape.set_plan(None);
 }
 
 /// The statement, and how to write its rows: columns of common types as they come, the others as JSON that the server

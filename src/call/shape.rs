@@ -26,7 +26,7 @@ pub(super) struct ShapeKey {
 #[derive(Debug)]
 pub(super) struct Shape {
     pub(super) kind: Kind,
-    pub(super) commit: Commit,
+    commit: RwLock<Commit>,
     /// `"schema"."name"($1::…)`
     expression: String,
     alias: String,
@@ -99,7 +99,7 @@ impl Shape {
         let overload = chosen.overload;
         Self {
             kind: overload.kind,
-            commit: overload.commit,
+            commit: RwLock::new(overload.commit),
             expression: format!("{}({})", overload.sql, arguments(chosen, key)),
             alias: overload.alias.clone(),
             plan: RwLock::default(),
@@ -131,6 +131,16 @@ impl Shape {
             };
         }
         sql + &format!(" FROM {} AS {}", self.expression, self.alias)
+    }
+
+    /// When its transaction ends.
+    pub(super) fn commit(&self) -> Commit {
+        *self.commit.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The function does what it is declared not to do, or is no longer the one that was looked up.
+    pub(super) fn distrust(&self) {
+        *self.commit.write().unwrap_or_else(PoisonError::into_inner) = Commit::First;
     }
 
     /// What was found out when it was prepared.

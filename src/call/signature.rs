@@ -89,8 +89,13 @@ impl Signatures {
         self.by_name.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), overloads);
     }
 
-    /// The way to call a function, made on first use.
-    pub(super) fn shape(&self, key: ShapeKey, make: impl FnOnce() -> Shape) -> Arc<Shape> {
+    /// The way to call a function, made on first use, or `anew`.
+    pub(super) fn shape(&self, key: ShapeKey, anew: bool, make: impl FnOnce() -> Shape) -> Arc<Shape> {
+        if anew {
+            let shape = Arc::new(make());
+            self.shapes.write().unwrap_or_else(PoisonError::into_inner).insert(key, shape.clone());
+            return shape;
+        }
         if let Some(shape) = self.shapes.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return shape.clone();
         }

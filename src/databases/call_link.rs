@@ -11,7 +11,7 @@ use tokio_postgres::CancelToken;
 
 use super::error::DatabaseError;
 use super::lent::{Lender, Lent};
-use super::server::{CLOSE_TIMEOUT, Connected, cancel};
+use super::server::{CLOSE_TIMEOUT, CONNECT_TIMEOUT, Connected, cancel};
 use super::socket::{Endpoint, Socket};
 use super::wire::Wire;
 
@@ -37,9 +37,13 @@ impl CallLink {
         drop((client, connection));
         let lost = |cause| DatabaseError::Unreachable { cause };
         let socket = lender.take().ok_or_else(|| lost("the socket was lost while logging in".to_owned()))?;
-        let opened = Wire::open(socket).await;
-        let wire = opened.map_err(|error| lost(format!("preparing the connection: {error}")))?;
-        Ok(Self { wire: Some(wire), permit: Some(permit), endpoint, token })
+        // From here on its end is an orderly one, whatever happens.
+        let mut link = Self { wire: Some(Wire::new(socket)), permit: Some(permit), endpoint, token };
+        match timeout(CONNECT_TIMEOUT, link.set_up()).await {
+            Ok(Ok(())) => Ok(link),
+            Ok(Err(error)) => Err(lost(format!("preparing the connection: {error}"))),
+            Err(_) => Err(lost("the server let the gateway in but did not answer".to_owned())),
+        }
     }
 
     /// Asks the server to stop what it runs, then closes.

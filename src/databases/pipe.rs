@@ -11,7 +11,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
 /// A connected socket. tokio calls an end of which it wants word of one direction a pipe's, and asks nothing else of it.
@@ -30,9 +30,15 @@ impl Pipe {
         Ok(Self { socket, reader, writer: None })
     }
 
-    /// Whether there may be something to read, an end among others. Asks nobody.
-    pub(super) fn may_have_word(&self) -> bool {
-        pin!(self.reader.readable()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    /// What there is to read, as far as the system has told.
+    pub(super) fn word(&self) -> Ready {
+        let mut nobody = Context::from_waker(Waker::noop());
+        match pin!(self.reader.ready(Interest::READABLE)).poll(&mut nobody) {
+            Poll::Ready(Ok(ready)) => ready,
+            // The runtime is ending.
+            Poll::Ready(Err(_)) => Ready::READ_CLOSED,
+            Poll::Pending => Ready::EMPTY,
+        }
     }
 
     /// For looking ahead.
@@ -118,13 +124,13 @@ mod tests {
         let mut asked = [0; 8];
         peer.read_exact(&mut asked).await.unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;
-        assert!(!pipe.may_have_word(), "the peer has only read");
+        assert!(pipe.word().is_empty(), "the peer has only read");
         peer.write_all(b"answer").await.unwrap();
         let mut buffer = [0; 64];
         assert_eq!(pipe.read(&mut buffer).await.unwrap(), 6);
-        assert!(!pipe.may_have_word(), "all was read");
+        assert!(pipe.word().is_empty(), "all was read");
         drop(peer);
         assert_eq!(pipe.read(&mut buffer).await.unwrap(), 0);
-        assert!(pipe.may_have_word());
+        assert!(pipe.word().is_read_closed());
     }
 }

@@ -26,7 +26,7 @@ use super::roles::Role;
 use super::socket::{Endpoint, Socket};
 
 /// Connecting to one address, where the configuration says nothing else.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a connection that nobody uses any more may take to end its last request and to be closed by the server.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -5,12 +5,12 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::TcpStream;
 use tokio_postgres::Config;
 
@@ -58,18 +58,35 @@ impl Socket {
         }
     }
 
+    /// Whether the server has closed its side, be there something left to read or not.
+    pub(super) fn is_shut(&self) -> bool {
+        self.word().is_read_closed()
+    }
+
+    /// What there is to read, as far as the system has told.
+    fn word(&self) -> Ready {
+        let stream = match &self.stream {
+            Stream::Tcp(stream) => stream,
+            Stream::Unix(pipe) => return pipe.word(),
+        };
+        let mut nobody = Context::from_waker(Waker::noop());
+        match pin!(stream.ready(Interest::READABLE)).poll(&mut nobody) {
+            Poll::Ready(Ok(ready)) => ready,
+            // The runtime is ending.
+            Poll::Ready(Err(_)) => Ready::READ_CLOSED,
+            Poll::Pending => Ready::EMPTY,
+        }
+    }
+
     /// Whether anything came on a connection that awaits nothing: that the server has closed it, why it will, or that a
     /// setting has changed. Costs nothing as long as nothing came.
     pub(super) fn has_word(&self) -> bool {
-        let (ready, socket) = match &self.stream {
-            Stream::Tcp(stream) => {
-                let mut nobody = Context::from_waker(Waker::noop());
-                (stream.poll_read_ready(&mut nobody).is_ready(), SockRef::from(stream))
-            }
-            Stream::Unix(pipe) => (pipe.may_have_word(), pipe.socket()),
+        let socket = match &self.stream {
+            Stream::Tcp(stream) => SockRef::from(stream),
+            Stream::Unix(pipe) => pipe.socket(),
         };
         // Ready may also mean that everything was read and nobody has noticed.
-        ready
+        !self.word().is_empty()
             && match socket.peek(&mut [MaybeUninit::uninit()]) {
                 Ok(_) => true,
                 Err(error) => error.kind() != io::ErrorKind::WouldBlock,

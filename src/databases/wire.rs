@@ -41,6 +41,8 @@ pub struct Wire {
     new: Vec<u8>,
     /// It tells something else now, or listens: everything has to be taken back.
     spoiled: bool,
+    /// Everything is being taken back.
+    is_thorough: bool,
     /// The first error of the messages that are being answered.
     failed: Option<Box<ServerError>>,
     statements: HashMap<String, Arc<Statement>>,
@@ -96,32 +98,46 @@ pub enum StartError<E> {
 }
 
 impl Wire {
-    /// Takes over a connection that is open and quiet, and prepares what cleans it.
-    pub(super) async fn open(socket: Socket) -> Result<Self, WireError> {
-        let mut wire = Self {
+    /// Takes over a connection that is open and quiet. Nothing but [`Wire::set_up`] is to be asked of it first.
+    pub(super) fn new(socket: Socket) -> Self {
+        Self {
             line: Line::new(socket),
             state: State::Asked,
             new: Vec::new(),
             spoiled: false,
+            is_thorough: false,
             failed: None,
             statements: HashMap::new(),
             unwanted: Vec::new(),
             named: 0,
-        };
-        cleaning::prepare(&mut wire.line.outbox);
-        cleaning::behind_anything(&mut wire.line.outbox);
-        frontend::sync(&mut wire.line.outbox);
-        while let Some(event) = wire.answer().await? {
+        }
+    }
+
+    /// Prepares what cleans the session, and remembers what the session tells of itself while it is new.
+    pub(super) async fn set_up(&mut self) -> Result<(), WireError> {
+        cleaning::prepare(&mut self.line.outbox);
+        cleaning::behind_anything(&mut self.line.outbox);
+        frontend::sync(&mut self.line.outbox);
+        while let Some(event) = self.answer().await? {
             if let Event::Row = event {
-                wire.new = wire.line.row().0.to_vec();
+                self.new = self.line.row().0.to_vec();
             }
         }
-        Ok(wire)
+        Ok(())
     }
 
     /// Whether the server has closed it, or has said something that nobody asked for, which is mostly why it will.
     pub(super) fn is_closed(&self) -> bool {
-        self.state == State::Broken || (self.state == State::Idle && self.line.has_word())
+        match self.state {
+            State::Broken => true,
+            State::Idle => self.line.has_word(),
+            _ => self.line.is_shut(),
+        }
+    }
+
+    /// Whether the last call did what it was declared not to do.
+    pub fn is_spoiled(&self) -> bool {
+        self.spoiled
     }
 
     /// Whether the server may still be at work for a call.
@@ -141,8 +157,8 @@ impl Wire {
                 State::Idle => {
                     (self.spoiled, self.line.notified) = (false, false);
                     frontend::query(cleaning::EVERYTHING, &mut self.line.outbox).map_err(WireError::Unsendable)?;
-                    self.state = State::Asked;
-                    while self.answer().await?.is_some() {}
+                    self.state = State::Cleaning;
+                    self.is_thorough = true;
                 }
                 State::Cleaning => poll_fn(|cx| self.poll_clean(cx)).await?,
                 State::Asked | State::Started(_) | State::Running(_) | State::Ending | State::Broken => {
@@ -269,6 +285,7 @@ impl Wire {
             Err(error) => {
                 // Nothing of it was sent.
                 out.clear();
+                self.line.shrink();
                 return Err(match (refused, error) {
                     (Some(error), _) => StartError::Value(number, error),
                     (None, BindError::Serialization(error)) => StartError::Wire(WireError::Unsendable(error)),
@@ -300,8 +317,7 @@ impl Wire {
                     return Poll::Ready(Ok(()));
                 }
                 (Event::Ready, State::Started(commit)) => return Poll::Ready(self.end(commit, cx)),
-                // Of statements that nobody wanted any more.
-                (Event::Step, _) | (Event::Failed(_), _) => {}
+                (Event::Failed(_), _) => {}
                 (event, _) => return Poll::Ready(Err(self.unexpected(&event))),
             }
         }
@@ -337,6 +353,8 @@ impl Wire {
     fn end(&mut self, commit: Commit, cx: &mut Context<'_>) -> Result<(), WireError> {
         self.line.shrink();
         let failed = self.failed.take();
+        // What the call did to its session made the cleaning fail, and that the call.
+        self.spoiled |= failed.is_some() && self.state == State::Ending;
         match (commit, &failed) {
             (Commit::First, _) => self.state = State::Cleaning,
             (Commit::Last, None) => self.state = State::Idle,
@@ -355,13 +373,23 @@ impl Wire {
     fn poll_clean(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WireError>> {
         loop {
             match ready!(self.poll_event(cx))? {
-                Event::Row => self.judge(),
+                // What everything answers with is a row of its own kind.
+                Event::Row if !self.is_thorough => self.judge(),
                 Event::Ready => {
+                    self.line.shrink();
+                    self.is_thorough = false;
+                    if let Some(error) = self.failed.take() {
+                        // Nobody is to have this session again.
+                        self.state = State::Broken;
+                        let cause = format!("the session could not be cleaned: {} ({})", error.message, error.code);
+                        return Poll::Ready(Err(WireError::Lost(std::io::Error::other(cause))));
+                    }
                     self.state = State::Idle;
-                    return Poll::Ready(self.failed.take().map_or(Ok(()), |error| Err(WireError::Server(error))));
+                    return Poll::Ready(Ok(()));
                 }
+                Event::Row | Event::Described(_) if self.is_thorough => {}
                 Event::Bound | Event::Done | Event::Failed(_) => {}
-                event @ (Event::Step | Event::Described(_)) => return Poll::Ready(Err(self.unexpected(&event))),
+                event => return Poll::Ready(Err(self.unexpected(&event))),
             }
         }
     }

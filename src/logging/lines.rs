@@ -6,7 +6,6 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How long lines wait for others to come.
@@ -22,12 +21,12 @@ const KEPT_BYTES: usize = 256 * 1024;
 #[derive(Clone, Debug)]
 pub(super) struct Lines(Arc<Shared>);
 
+/// How long the end waits for a reader who stands still.
+const MAX_ENDING: Duration = Duration::from_secs(1);
+
 /// Dropped, everything that waits is written and the thread ends.
 #[derive(Debug)]
-pub(super) struct LineWriter {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
+pub(super) struct LineWriter(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -42,6 +41,7 @@ struct Waiting {
     /// The thread sleeps until it is told.
     asleep: bool,
     ending: bool,
+    ended: bool,
 }
 
 impl Shared {
@@ -54,8 +54,12 @@ impl Shared {
 pub(super) fn write_lines_to(out: impl Write + Send + 'static) -> io::Result<(Lines, LineWriter)> {
     let shared = Arc::<Shared>::default();
     let taken = shared.clone();
-    let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_on(&taken, out))?;
-    Ok((Lines(shared.clone()), LineWriter { shared, thread: Some(thread) }))
+    std::thread::Builder::new().name("log".to_owned()).spawn(move || {
+        write_on(&taken, out);
+        taken.lock().ended = true;
+        taken.news.notify_all();
+    })?;
+    Ok((Lines(shared.clone()), LineWriter(shared)))
 }
 
 impl Write for Lines {
@@ -68,7 +72,7 @@ impl Write for Lines {
             waiting.lines.extend_from_slice(line);
         }
         if std::mem::take(&mut waiting.asleep) {
-            self.0.news.notify_one();
+            self.0.news.notify_all();
         }
         Ok(line.len())
     }
@@ -80,12 +84,10 @@ impl Write for Lines {
 
 impl Drop for LineWriter {
     fn drop(&mut self) {
-        self.shared.lock().ending = true;
-        self.shared.news.notify_one();
-        if let Some(thread) = self.thread.take() {
-            // A panic there has ended the log already.
-            let _ = thread.join();
-        }
+        let mut waiting = self.0.lock();
+        waiting.ending = true;
+        self.0.news.notify_all();
+        drop(self.0.news.wait_timeout_while(waiting, MAX_ENDING, |waiting| !waiting.ended));
     }
 }
 
@@ -182,8 +184,8 @@ mod tests {
         let (pipe, reader) = pipe();
         let (mut lines, writer) = write_lines_to(pipe).unwrap();
         let line = vec![b'x'; 1024 * 1024];
-        // One may be on its way already when the others fill what there is.
-        for _ in 0..MAX_WAITING_BYTES / line.len() + 3 {
+        // As many as may wait can be on their way already when as many again fill what there is.
+        for _ in 0..2 * MAX_WAITING_BYTES / line.len() + 3 {
             lines.write_all(&line).unwrap();
         }
         let ending = std::thread::spawn(move || drop(writer));
@@ -192,6 +194,6 @@ mod tests {
         let text = String::from_utf8(written).unwrap();
         let last = text.trim_end_matches('x').trim_start_matches('x');
         assert!(last.ends_with("log lines were dropped: nobody took them fast enough\n"), "{last}");
-        assert!(text.len() <= MAX_WAITING_BYTES + 2 * line.len(), "{}", text.len());
+        assert!(text.len() <= 2 * MAX_WAITING_BYTES + line.len(), "{}", text.len());
     }
 }

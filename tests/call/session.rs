@@ -139,6 +139,31 @@ async fn a_function_that_drops_the_gateways_statements_does_no_harm() {
 }
 
 #[tokio::test]
+async fn a_session_that_cannot_be_cleaned_is_nobodys() {
+    let platform = Platform::on(
+        databases(&one_connection()),
+        "CREATE FUNCTION state() RETURNS TABLE (path text, own text) LANGUAGE sql STABLE
+             AS $$SELECT current_setting('search_path'), COALESCE(current_setting('app.user', true), '')$$;
+         CREATE TABLE written (x int);
+         CREATE PROCEDURE spoil(INOUT list numeric[]) LANGUAGE plpgsql AS $$
+             BEGIN
+                 INSERT INTO written VALUES (1);
+                 PERFORM set_config('app.user', 'somebody', false);
+                 DEALLOCATE _stonescriptdb_gateway_reset;
+             END$$;
+         CREATE FUNCTION count() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM written';",
+    )
+    .await;
+    let clean = platform.rows("state", "").await;
+    // The server has to make JSON of what the procedure returns, on the session that cannot be cleaned.
+    let (status, error) = platform.error("spoil", r#"[[1.5]]"#).await;
+    assert_eq!((status, &error["error"]), (503, &"connection_failed".into()), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("may have run"), "{error}");
+    assert_eq!(platform.rows("state", "").await, clean);
+    assert_eq!(platform.rows("count", "").await, r#"[{"count":1}]"#);
+}
+
+#[tokio::test]
 async fn a_client_that_hangs_up_has_its_query_cancelled() {
     let platform = Platform::on(
         databases(&one_connection()),

@@ -19,8 +19,9 @@ const LOOK: Prepared = Prepared {
 /// Returns to the settings that the connection started with; leaves the role.
 const RESET: Prepared = Prepared { name: "_stonescriptdb_gateway_reset", sql: "RESET ALL" };
 
-/// What outlives a transaction and only utility statements, writing and `nextval` make. PostgreSQL refuses such statements
-/// in a function that is declared to have no effect ("is not allowed in a non-volatile function").
+/// What outlives a transaction and is made by utility statements, and by `nextval`. PostgreSQL refuses such statements in a
+/// function that is declared to have no effect ("is not allowed in a non-volatile function"), though not in a volatile one
+/// that it calls.
 const REST: [Prepared; 4] = [
     Prepared { name: "_stonescriptdb_gateway_temporary", sql: "DISCARD TEMP" },
     Prepared { name: "_stonescriptdb_gateway_close", sql: "CLOSE ALL" },

@@ -58,13 +58,20 @@ pub(super) struct Line {
     told: usize,
     /// Where messages are queued with the encoders of `postgres_protocol`.
     pub(super) outbox: BytesMut,
+    /// Why nothing can be sent any more.
+    unsent: Option<io::Error>,
     /// A NOTIFY came: the session listens to something.
     pub(super) notified: bool,
 }
 
 impl Line {
     pub(super) fn new(socket: Socket) -> Self {
-        Self { socket, inbox: BytesMut::new(), told: 0, outbox: BytesMut::new(), notified: false }
+        Self { socket, inbox: BytesMut::new(), told: 0, outbox: BytesMut::new(), unsent: None, notified: false }
+    }
+
+    /// Whether the server has closed its side, whatever it sent before.
+    pub(super) fn is_shut(&self) -> bool {
+        self.socket.is_shut()
     }
 
     /// Whether anything came that nobody asked for.
@@ -128,16 +135,23 @@ impl Line {
                 }
                 missing = missing.max(length - self.inbox.len());
             }
-            if let Poll::Ready(sent) = self.poll_send(cx) {
-                sent?;
+            if let Poll::Ready(Err(error)) = self.poll_send(cx) {
+                // Why it takes nothing any more, the server may have said before.
+                self.outbox.clear();
+                self.unsent = Some(error);
             }
             self.inbox.reserve(missing);
             let read = pin!(self.socket.read_buf(&mut self.inbox));
-            if ready!(read.poll(cx))? == 0 {
-                return Poll::Ready(Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the server closed the connection",
-                )));
+            let read = match (ready!(read.poll(cx)), self.unsent.take()) {
+                (Ok(0) | Err(_), Some(error)) => return Poll::Ready(Err(error)),
+                (read, unsent) => {
+                    self.unsent = unsent;
+                    read?
+                }
+            };
+            if read == 0 {
+                let closed = io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection");
+                return Poll::Ready(Err(closed));
             }
         }
     }
