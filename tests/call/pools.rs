@@ -231,6 +231,25 @@ async fn terminated_backends_are_recovered_from() {
 }
 
 #[tokio::test]
+async fn health_does_not_count_a_connection_that_ended_while_nobody_used_it() {
+    let functions = "CREATE FUNCTION writer() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1';
+                     CREATE FUNCTION reader() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';";
+    let platform = Platform::with(functions).await;
+    let client = connect("postgres").await;
+    for function in ["writer", "reader"] {
+        platform.rows(function, "").await;
+        let before = platform.databases.health().await.total_connections;
+        let sql = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = $1";
+        let ended: i64 = client.query_one(sql, &[&platform.address.name().as_str()]).await.unwrap().get(0);
+        assert_eq!(ended, 1, "after {function}");
+        eventually(&format!("the connection of {function} is not counted"), async || {
+            platform.databases.health().await.total_connections == before - 1
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn a_deployment_makes_connections_and_what_is_known_stale() {
     let databases = databases(&wide_pools());
     let address = main_of(&platform());
