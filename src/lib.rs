@@ -13,7 +13,7 @@
 //! | [`config`]       | environment → [`config::Config`], checked once at the start          |
 //! | [`error`]        | [`error::ApiError`]: the only place that knows codes and statuses     |
 //! | [`server`]       | `serve(listener, app, shutdown)`                                     |
-//! | [`router`]       | every route and layer on one screen                                  |
+//! | [`router`]       | every route, and what goes around them, on one screen                |
 //! | [`access`]       | IP allowlist, trusted proxies, admin token                           |
 //! | [`api`]          | one file per family of endpoints; no SQL                             |
 //! | [`bundle`]       | `tar.gz` → [`bundle::Bundle`]: files, facts about their SQL, order   |
