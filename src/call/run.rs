@@ -290,6 +290,6 @@ async fn prepare(running: &mut Running, shape: &Shape) -> Result<(Arc<Statement>
         plan = Plan::new(wrapped, &statement.columns);
     }
     let plan = Arc::new(plan);
-    shape.set_plan(Some(plan.clone()));
+    shape.set_plan(plan.clone());
     Ok((statement, plan))
 }

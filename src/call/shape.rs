@@ -148,8 +148,8 @@ impl Shape {
         self.plan.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn set_plan(&self, plan: Option<Arc<Plan>>) {
-        *self.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
+    pub(super) fn set_plan(&self, plan: Arc<Plan>) {
+        *self.plan.write().unwrap_or_else(PoisonError::into_inner) = Some(plan);
     }
 }
 

@@ -1,4 +1,4 @@
-//! A connection that many requests share, one after the other: how it is opened, kept clean, judged and closed.
+//! A connection that many requests share, one after the other: how it is opened, judged, lent and given back.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering;
@@ -158,6 +158,14 @@ impl Pooled {
         Self { object: Some(object), _ticket: ticket, database, max_lifetime }
     }
 
+    fn link(&self) -> &Kind {
+        &self.object.as_ref().expect("only consuming methods take it").link
+    }
+
+    fn link_mut(&mut self) -> &mut Kind {
+        &mut self.object.as_mut().expect("only consuming methods take it").link
+    }
+
     /// Closes the connection instead of giving it back.
     fn discard(mut self) {
         drop(self.object.take().map(Object::take));
@@ -195,9 +203,9 @@ pub struct ControlConnection(Pooled);
 
 impl ControlConnection {
     pub(super) fn new(pooled: Pooled) -> Result<Self, DatabaseError> {
-        match pooled.object.as_ref().map(|object| &object.link) {
-            Some(Kind::Control(_)) => Ok(Self(pooled)),
-            Some(Kind::Calls(_)) | None => Err(DatabaseError::Closed),
+        match pooled.link() {
+            Kind::Control(_) => Ok(Self(pooled)),
+            Kind::Calls(_) => Err(DatabaseError::Closed),
         }
     }
 
@@ -211,9 +219,9 @@ impl Deref for ControlConnection {
     type Target = ClientWrapper;
 
     fn deref(&self) -> &ClientWrapper {
-        match self.0.object.as_ref().map(|object| &object.link) {
-            Some(Kind::Control(link)) => &link.client,
-            Some(Kind::Calls(_)) | None => unreachable!("new() has looked, and only consuming methods take it"),
+        match self.0.link() {
+            Kind::Control(link) => &link.client,
+            Kind::Calls(_) => unreachable!("new() has looked"),
         }
     }
 }
@@ -225,9 +233,9 @@ pub struct CallConnection(Pooled);
 
 impl CallConnection {
     pub(super) fn new(pooled: Pooled) -> Result<Self, DatabaseError> {
-        match pooled.object.as_ref().map(|object| &object.link) {
-            Some(Kind::Calls(_)) => Ok(Self(pooled)),
-            Some(Kind::Control(_)) | None => Err(DatabaseError::Closed),
+        match pooled.link() {
+            Kind::Calls(_) => Ok(Self(pooled)),
+            Kind::Control(_) => Err(DatabaseError::Closed),
         }
     }
 
@@ -246,18 +254,18 @@ impl Deref for CallConnection {
     type Target = Wire;
 
     fn deref(&self) -> &Wire {
-        match self.0.object.as_ref().map(|object| &object.link) {
-            Some(Kind::Calls(link)) => link,
-            Some(Kind::Control(_)) | None => unreachable!("new() has looked, and only consuming methods take it"),
+        match self.0.link() {
+            Kind::Calls(link) => link,
+            Kind::Control(_) => unreachable!("new() has looked"),
         }
     }
 }
 
 impl DerefMut for CallConnection {
     fn deref_mut(&mut self) -> &mut Wire {
-        match self.0.object.as_mut().map(|object| &mut object.link) {
-            Some(Kind::Calls(link)) => link,
-            Some(Kind::Control(_)) | None => unreachable!("new() has looked, and only consuming methods take it"),
+        match self.0.link_mut() {
+            Kind::Calls(link) => link,
+            Kind::Control(_) => unreachable!("new() has looked"),
         }
     }
 }

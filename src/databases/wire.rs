@@ -41,8 +41,6 @@ pub struct Wire {
     new: Vec<u8>,
     /// It tells something else now, or listens: everything has to be taken back.
     spoiled: bool,
-    /// Everything is being taken back.
-    is_thorough: bool,
     /// The first error of the messages that are being answered.
     failed: Option<Box<ServerError>>,
     statements: HashMap<String, Arc<Statement>>,
@@ -65,6 +63,8 @@ enum State {
     Ending,
     /// Of the messages that clean the session, up to ReadyForQuery.
     Cleaning,
+    /// Of what takes everything back, up to ReadyForQuery.
+    Renewing,
     /// The connection is of no use.
     Broken,
 }
@@ -105,7 +105,6 @@ impl Wire {
             state: State::Asked,
             new: Vec::new(),
             spoiled: false,
-            is_thorough: false,
             failed: None,
             statements: HashMap::new(),
             unwanted: Vec::new(),
@@ -157,10 +156,9 @@ impl Wire {
                 State::Idle => {
                     (self.spoiled, self.line.notified) = (false, false);
                     frontend::query(cleaning::EVERYTHING, &mut self.line.outbox).map_err(WireError::Unsendable)?;
-                    self.state = State::Cleaning;
-                    self.is_thorough = true;
+                    self.state = State::Renewing;
                 }
-                State::Cleaning => poll_fn(|cx| self.poll_clean(cx)).await?,
+                State::Cleaning | State::Renewing => poll_fn(|cx| self.poll_clean(cx)).await?,
                 State::Asked | State::Started(_) | State::Running(_) | State::Ending | State::Broken => {
                     return Err(WireError::Protocol("it was given back while it was in use".to_owned()));
                 }
@@ -373,11 +371,9 @@ impl Wire {
     fn poll_clean(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WireError>> {
         loop {
             match ready!(self.poll_event(cx))? {
-                // What everything answers with is a row of its own kind.
-                Event::Row if !self.is_thorough => self.judge(),
+                Event::Row if self.state == State::Cleaning => self.judge(),
                 Event::Ready => {
                     self.line.shrink();
-                    self.is_thorough = false;
                     if let Some(error) = self.failed.take() {
                         // Nobody is to have this session again.
                         self.state = State::Broken;
@@ -387,7 +383,8 @@ impl Wire {
                     self.state = State::Idle;
                     return Poll::Ready(Ok(()));
                 }
-                Event::Row | Event::Described(_) if self.is_thorough => {}
+                // What gives the locks back in a statement of its own answers with a row.
+                Event::Row | Event::Described(_) if self.state == State::Renewing => {}
                 Event::Bound | Event::Done | Event::Failed(_) => {}
                 event => return Poll::Ready(Err(self.unexpected(&event))),
             }

@@ -77,14 +77,3 @@ pub enum WireError {
     #[error("the message cannot be made: {0}")]
     Unsendable(#[source] io::Error),
 }
-
-impl WireError {
-    /// Whether the connection is of no use any more.
-    pub fn is_broken(&self) -> bool {
-        match self {
-            Self::Server(error) => error.fatal,
-            Self::Lost(_) | Self::Protocol(_) => true,
-            Self::Unsendable(_) => false,
-        }
-    }
-}
