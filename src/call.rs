@@ -8,6 +8,7 @@
 //! | `types`     | the types of parameters                                                        |
 //! | `params`    | parameters as they were sent                                                   |
 //! | `choose`    | which of several functions is meant                                            |
+//! | `tidy`      | which functions leave nothing behind that has to be cleaned                    |
 //! | `shape`     | one way to call a function: its SQL text                                       |
 //! | `value`     | one bound parameter                                                            |
 //! | `text`      | JSON → the text that PostgreSQL reads                                          |
@@ -32,6 +33,7 @@ mod shape;
 mod signature;
 mod stream;
 mod text;
+mod tidy;
 mod types;
 mod value;
 

@@ -50,6 +50,7 @@ mod socket;
 pub mod wire;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -88,6 +89,19 @@ pub struct Databases {
     /// Statements that take long leave one of the gateway's own connections to those that do not.
     administering: Arc<Semaphore>,
     call_timeout: Duration,
+}
+
+/// A deployment that runs.
+pub struct Deploying {
+    databases: Databases,
+    database: DatabaseName,
+}
+
+impl Drop for Deploying {
+    fn drop(&mut self) {
+        self.databases.deployed(&self.database);
+        self.databases.pools.deploying.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// What `/health` tells.
@@ -133,7 +147,19 @@ impl Databases {
         self.call_timeout
     }
 
-    /// To be told after each deployment: what was prepared for the database, and what is known of its catalog, is void.
+    /// To be told of each deployment, for as long as it may change something: then what was prepared for the database, and
+    /// what is known of its catalog, is void. Also after a failure: not all of a migration may run in one transaction.
+    pub fn deploying(&self, database: &DatabaseName) -> Deploying {
+        self.pools.deploying.fetch_add(1, Ordering::AcqRel);
+        Deploying { databases: self.clone(), database: database.clone() }
+    }
+
+    /// Whether a deployment runs: something may be about to change.
+    pub fn is_deploying(&self) -> bool {
+        self.pools.deploying.load(Ordering::Acquire) > 0
+    }
+
+    /// What was prepared for the database, and what is known of its catalog, is void.
     pub fn deployed(&self, database: &DatabaseName) {
         if let Some(database) = self.pools.get(database) {
             database.renew();

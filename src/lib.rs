@@ -23,6 +23,8 @@
 //! | [`databases`]    | names, owners, pools, the connection budget                          |
 //! | [`call`]         | function + parameters → rows as JSON                                 |
 //! | [`embedded`]     | the private PostgreSQL of the default set-up                         |
+//! | [`logging`]      | log lines, and when they are written                                 |
+//! | [`scheduling`]   | how the system shares its processors between all of these            |
 //!
 //! Arrows point one way: `api` knows the rest and nothing knows `api`; `bundle` knows no database.
 
@@ -39,4 +41,5 @@ pub mod orchestrator;
 pub mod platforms;
 pub mod registry;
 pub mod router;
+pub mod scheduling;
 pub mod server;

@@ -18,6 +18,7 @@ use stonescriptdb_gateway::databases::{DatabaseError, Databases};
 use stonescriptdb_gateway::embedded::{self, EmbeddedError, EmbeddedOptions, SupervisedPostgres};
 use stonescriptdb_gateway::logging::{self, LogError};
 use stonescriptdb_gateway::router;
+use stonescriptdb_gateway::scheduling;
 use stonescriptdb_gateway::server::{self, StopSignals};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
@@ -117,7 +118,12 @@ fn run(arguments: &Arguments) -> Result<(), Fatal> {
         }
         None => {}
     }
+    // Before there is any other thread.
+    let scheduled = scheduling::run_in_batches();
     let _log = logging::init(&config.log)?;
+    if let Err(error) = scheduled {
+        warn!(%error, "calls take more of the processors than they need to: SCHED_BATCH could not be set");
+    }
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Fatal::system("starting threads"))?;

@@ -297,10 +297,10 @@ impl Orchestrator {
         }
         let prepared = self.prepare(address.platform(), bundle.clone()).await?;
         let place = Place::new(&self.databases, &session, lock);
+        let deploying = self.databases.deploying(address.name());
         let result = prepared.deploy(place, state.is_some(), Mode::Apply, force).await;
         session.close().await;
-        // Also after a failure: a migration that runs outside the transaction may have changed something.
-        self.databases.deployed(address.name());
+        drop(deploying);
         result.map(|outcome| outcome.report)
     }
 }

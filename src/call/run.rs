@@ -17,7 +17,8 @@ use super::running::{Interrupted, Reached, Running};
 use super::shape::{Shape, bind};
 use super::signature::{Kind, Overload, Signatures, read};
 use super::stream::stream;
-use crate::databases::wire::{StartError, Statement, WireError};
+use super::tidy;
+use crate::databases::wire::{Commit, StartError, Statement, WireError};
 use crate::databases::{Database, DatabaseError, Databases};
 use serde_json::value::RawValue;
 
@@ -131,7 +132,8 @@ impl Call<'_> {
             .await
             .map_err(|error| with_what_exists(explain(Phase::Prepare, error), overloads))?;
         let prepared = Prepared { chosen, shape, statement, plan };
-        match running.start(&prepared.statement, &values, prepared.shape.commit()).await {
+        let commit = self.commit(&prepared, database, &signatures);
+        match running.start(&prepared.statement, &values, commit).await {
             Ok(()) => {}
             Err(StartError::Wire(error)) => return Err(explain(Phase::Bind, error)),
             Err(StartError::Value(index, error)) => {
@@ -151,6 +153,17 @@ impl Call<'_> {
         }
         self.databases.deployed(database.name());
         database.derived()
+    }
+
+    /// When the transaction ends, and whether anything is cleaned. While this gateway deploys, what is known of a function
+    /// may be about to change.
+    fn commit(&self, prepared: &Prepared<'_, '_>, database: &Arc<Database>, signatures: &Arc<Signatures>) -> Commit {
+        let look = || tidy::look(self.databases, database, signatures);
+        match prepared.shape.commit() {
+            Commit::Last if self.databases.is_deploying() => Commit::Last,
+            Commit::Last if signatures.tidy.knows(prepared.chosen.overload.oid, look) => Commit::Alone,
+            commit => commit,
+        }
     }
 
     fn params(&self) -> Result<Params<'_>, CallError> {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::request::FunctionName;
 use super::shape::{Shape, ShapeKey};
+use super::tidy::Tidy;
 use super::types::{ParamType, TypeRow, build_types};
 use crate::databases::CallConnection;
 use crate::databases::quote_ident;
@@ -30,6 +31,8 @@ const READ: &str = include_str!("signature.sql");
 pub(super) struct Signatures {
     by_name: RwLock<HashMap<FunctionName, Arc<[Overload]>>>,
     shapes: RwLock<HashMap<ShapeKey, Arc<Shape>>>,
+    /// Those behind which nothing has to be cleaned.
+    pub(super) tidy: Tidy,
 }
 
 /// One function or procedure.

@@ -6,7 +6,7 @@
 //! one of another database to close, or one that is closing already.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub(super) struct Pools {
     next_lane: AtomicU64,
     started: Instant,
     closed: AtomicBool,
+    /// Deployments that run.
+    pub(super) deploying: AtomicUsize,
 }
 
 impl Pools {
@@ -60,6 +62,7 @@ impl Pools {
             next_lane: AtomicU64::new(LaneId::FIRST_DATABASE),
             started: Instant::now(),
             closed: AtomicBool::new(false),
+            deploying: AtomicUsize::new(0),
         })
     }
 

@@ -78,6 +78,8 @@ pub enum Commit {
     /// After: one transaction and one answer less, for what is declared to write nothing. If it did write, the session
     /// tells, and everything is taken back after the transaction.
     Last,
+    /// Alone, for what is known to leave the session as it was: nothing is cleaned.
+    Alone,
 }
 
 /// A prepared statement.
@@ -256,7 +258,7 @@ impl Wire {
         self.ask(sql, types, BINARY, values).await
     }
 
-    /// Sends a statement, and right behind it what cleans the session. Returns when the server has taken the
+    /// Sends a statement, and right behind it what cleans the session, if need be. Returns when the server has taken the
     /// parameters, which `write` appends as text; false: it is NULL.
     pub async fn start<V, E: Error + Send + Sync + 'static>(
         &mut self,
@@ -300,6 +302,7 @@ impl Wire {
                 cleaning::behind_anything(out);
             }
             Commit::Last => cleaning::behind_a_reader(out),
+            Commit::Alone => {}
         }
         frontend::sync(out);
         self.state = State::Started(commit);
@@ -333,7 +336,7 @@ impl Wire {
                 (Event::Done, State::Running(Commit::Last)) => self.state = State::Ending,
                 (Event::Row, State::Ending) => self.judge(),
                 (Event::Bound | Event::Done, State::Ending) => {}
-                (Event::Done, State::Running(Commit::First)) => {}
+                (Event::Done, State::Running(Commit::First | Commit::Alone)) => {}
                 (Event::Ready, State::Running(commit)) => return Poll::Ready(self.end(commit, cx).err().map(Err)),
                 (Event::Ready, State::Ending) => return Poll::Ready(self.end(Commit::Last, cx).err().map(Err)),
                 (Event::Failed(_), _) => {}
@@ -355,7 +358,7 @@ impl Wire {
         self.spoiled |= failed.is_some() && self.state == State::Ending;
         match (commit, &failed) {
             (Commit::First, _) => self.state = State::Cleaning,
-            (Commit::Last, None) => self.state = State::Idle,
+            (Commit::Last, None) | (Commit::Alone, _) => self.state = State::Idle,
             // What would have cleaned was skipped together with the rest. Advisory locks outlive the transaction.
             (Commit::Last, Some(_)) => {
                 cleaning::behind_anything(&mut self.line.outbox);

@@ -210,9 +210,9 @@ async fn apply_one(
         return Ok(DatabaseReport::unchanged(database.to_string(), false));
     }
     let place = Place::new(&orchestrator.databases, &session, &lock);
+    let deploying = orchestrator.databases.deploying(database);
     let result = prepared.deploy(place, at.is_some(), Mode::Apply, force).await;
     session.close().await;
-    // Also after a failure: a migration that runs outside the transaction may have changed something.
-    orchestrator.databases.deployed(database);
+    drop(deploying);
     Ok(DatabaseReport::completed(database.to_string(), result?.report, millis_since(started)))
 }

@@ -14,3 +14,4 @@ mod server;
 mod session;
 mod stream;
 mod support;
+mod tidy;

@@ -1,6 +1,8 @@
 //! SQL as PostgreSQL's scanner sees it: checksums that ignore white space, comments and case, and the place of a syntax
 //! error, which the grammar's message does not tell.
 
+use std::collections::HashSet;
+
 use pg_query::ParserOptions;
 use pg_query::protobuf::{KeywordKind, ScanToken, Token};
 use sha2::{Digest, Sha256};
@@ -102,13 +104,9 @@ pub(super) fn called_names(sql: &str) -> Vec<(Option<String>, String)> {
     let tokens = scan(sql).unwrap_or_default();
     let name_at = |at: usize| {
         let token = tokens.get(at)?;
-        let text = &sql[range(token)];
         let is_name = Token::try_from(token.token) == Ok(Token::Ident)
             || token.keyword_kind == KeywordKind::UnreservedKeyword as i32;
-        is_name.then(|| match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-            Some(quoted) => quoted.replace("\"\"", "\""),
-            None => text.to_ascii_lowercase(),
-        })
+        is_name.then(|| folded(&sql[range(token)]))
     };
     let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| &sql[range(token)] == text);
     (1..tokens.len())
@@ -118,6 +116,37 @@ pub(super) fn called_names(sql: &str) -> Vec<(Option<String>, String)> {
             Some((schema, name_at(at - 1)?))
         })
         .collect()
+}
+
+/// Every word of `sql`, keyword or identifier: what it can call or read is among them. `None` where that is not sure: the
+/// scanner does not read it, or a name is written with escapes.
+pub fn words(sql: &str) -> Option<HashSet<String>> {
+    let mut words = HashSet::new();
+    for token in scan(sql)? {
+        match Token::try_from(token.token) {
+            Ok(Token::Uident) => return None,
+            Ok(Token::Ident) => {}
+            _ if token.keyword_kind != KeywordKind::NoKeyword as i32 => {}
+            _ => continue,
+        }
+        let mut word = folded(&sql[range(&token)]);
+        while word.len() > LONGEST_NAME {
+            word.pop();
+        }
+        words.insert(word);
+    }
+    Some(words)
+}
+
+/// In bytes; PostgreSQL cuts off what is longer (manual, "Identifiers and Key Words").
+const LONGEST_NAME: usize = 63;
+
+/// A name as the catalog has it.
+fn folded(text: &str) -> String {
+    match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => text.to_ascii_lowercase(),
+    }
 }
 
 /// Where in `sql` the grammar's error `message` belongs, in bytes.

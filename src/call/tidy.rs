@@ -1,0 +1,149 @@
+//! Which functions leave their session as it was, so that nothing has to be cleaned behind them. Cleaning is a quarter of
+//! what PostgreSQL does for a small call.
+//!
+//! Asked of a database that is called a lot, and again every second, because somebody may change a function by hand: then
+//! what it sets can be seen by other calls until the next look, which closes the connections. Of what this gateway deploys
+//! itself it knows without looking.
+
+mod catalog;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use self::catalog::Catalog;
+use super::running::Running;
+use super::signature::Signatures;
+use crate::databases::{Database, Databases};
+
+const READ: &str = include_str!("tidy.sql");
+
+/// So many calls between two looks, and so much time, at least: one look takes about as long as ten small calls.
+const CALLS: u32 = 100;
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How long a look counts, with time for the next.
+const COUNTS: Duration = Duration::from_millis(2500);
+
+/// What is known of one database.
+#[derive(Debug, Default)]
+pub(super) struct Tidy {
+    state: RwLock<State>,
+    /// Since the last look.
+    calls: AtomicU32,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// `pg_proc.oid`
+    functions: HashSet<u32>,
+    /// What tells that nothing has changed since.
+    mark: Option<String>,
+    looked: Option<Instant>,
+    /// Somebody looks, or began to at that time.
+    begun: Option<Instant>,
+    looking: bool,
+}
+
+impl Tidy {
+    /// Whether the function is known to leave its session as it was. Calls that ask count, and some of them have to look:
+    /// then `look` is called.
+    pub(super) fn knows(&self, oid: u32, look: impl FnOnce()) -> bool {
+        let now = Instant::now();
+        let (knows, due) = {
+            let state = self.read();
+            let counts = state.looked.is_some_and(|looked| now.saturating_duration_since(looked) < COUNTS);
+            (counts && state.functions.contains(&oid), state.is_due(now))
+        };
+        // Counted roughly: two at once may count as one.
+        let calls = self.calls.load(Ordering::Relaxed).saturating_add(1);
+        self.calls.store(calls, Ordering::Relaxed);
+        if due && calls >= CALLS && self.begin(now) {
+            look();
+        }
+        knows
+    }
+
+    /// Only one looks.
+    fn begin(&self, now: Instant) -> bool {
+        let mut state = self.write();
+        if !state.is_due(now) {
+            return false;
+        }
+        (state.begun, state.looking) = (Some(now), true);
+        self.calls.store(0, Ordering::Relaxed);
+        true
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_due(&self, now: Instant) -> bool {
+        !self.looking && self.begun.is_none_or(|begun| now.saturating_duration_since(begun) >= EVERY)
+    }
+}
+
+/// Looks, in a task of its own: no call waits for it.
+pub(super) fn look(databases: &Databases, database: &Arc<Database>, signatures: &Arc<Signatures>) {
+    let (databases, database, signatures) = (databases.clone(), database.clone(), signatures.clone());
+    tokio::spawn(async move {
+        let tidy = &signatures.tidy;
+        let mark = tidy.read().mark.clone();
+        let looked = ask(&databases, &database, mark.as_deref()).await;
+        let mut state = tidy.write();
+        state.looking = false;
+        let lost = match looked {
+            Ok(Looked { at, changed: None, .. }) => {
+                state.looked = Some(at);
+                false
+            }
+            Ok(Looked { at, mark, changed: Some(functions) }) => {
+                let lost = !state.functions.is_subset(&functions);
+                *state = State { functions, mark: Some(mark), looked: Some(at), begun: state.begun, looking: false };
+                lost
+            }
+            Err(cause) => {
+                tracing::debug!(database = %database.name(), %cause, "which functions leave their session as it was is not known");
+                false
+            }
+        };
+        drop(state);
+        if lost {
+            // Whatever they have left is closed.
+            databases.deployed(database.name());
+        }
+    });
+}
+
+/// What a look has found.
+struct Looked {
+    /// When it was so.
+    at: Instant,
+    mark: String,
+    /// `None`: as before.
+    changed: Option<HashSet<u32>>,
+}
+
+async fn ask(databases: &Databases, database: &Arc<Database>, mark: Option<&str>) -> Result<Looked, String> {
+    let connection = databases.for_call(database).await.map_err(|error| error.to_string())?;
+    let mut running = Running::new(connection);
+    let at = Instant::now();
+    let asked = running.connection().query_row(READ, &[mark]).await;
+    drop(running);
+    let mut columns = asked.map_err(|error| error.to_string())?.into_iter();
+    let (Some(Some(mark)), Some(json)) = (columns.next(), columns.next()) else { return Err("no mark".to_owned()) };
+    let mark = String::from_utf8(mark).map_err(|error| error.to_string())?;
+    let Some(json) = json else { return Ok(Looked { at, mark, changed: None }) };
+    // Reading some hundred functions takes some milliseconds.
+    let reading = tokio::task::spawn_blocking(move || serde_json::from_slice(&json).map(Catalog::tidy));
+    let functions = reading.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+    Ok(Looked { at, mark, changed: Some(functions) })
+}

@@ -1,0 +1,88 @@
+-- What decides which functions leave their session as it was: see tidy/catalog.rs. One row: a text that is another one
+-- after every change to any of it, and unless that is $1, the texts themselves as JSON. Only what was made after initdb
+-- counts (oid 16384 and above), and of what PostgreSQL brings the names of what is volatile.
+SELECT mark.text,
+       CASE WHEN mark.text IS DISTINCT FROM $1::text THEN pg_catalog.json_build_object(
+           'readable', pg_catalog.current_setting('standard_conforming_strings') = 'on'
+                       -- Reading one opens a connection that stays.
+                       AND NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind = 'f'),
+           'forbidden', (
+               SELECT pg_catalog.json_agg(DISTINCT p.proname)
+               FROM pg_catalog.pg_proc AS p
+               WHERE p.oid < 16384
+                 AND (p.provolatile = 'v'
+                          -- What a session has of its own, but what changes nothing for anybody.
+                          AND p.proname NOT IN ('random', 'clock_timestamp', 'timeofday', 'gen_random_uuid')
+                      -- They read whatever relation their parameters name.
+                      OR p.proname ~ '_to_xml(schema|_and_xmlschema)?$')
+           ),
+           'functions', (
+               SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+                   'oid', p.oid::int8,
+                   'name', p.proname,
+                   'language', l.lanname,
+                   'bound', p.provolatile <> 'v' AND p.prokind <> 'p'
+                            AND COALESCE(p.proconfig::text !~ 'standard_conforming_strings', true),
+                   -- Defaults and domains are part of a call.
+                   'text', pg_catalog.concat_ws(' ',
+                       pg_catalog.pg_get_function_arguments(p.oid),
+                       pg_catalog.pg_get_function_result(p.oid),
+                       CASE WHEN l.lanname IN ('sql', 'plpgsql') AND p.prokind <> 'a'
+                            THEN COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END),
+                   'uses', (
+                       SELECT pg_catalog.json_agg(part.oid::int8)
+                       FROM pg_catalog.pg_aggregate AS a
+                       CROSS JOIN LATERAL (VALUES (a.aggtransfn::oid), (a.aggfinalfn), (a.aggcombinefn),
+                           (a.aggserialfn), (a.aggdeserialfn), (a.aggmtransfn), (a.aggminvtransfn), (a.aggmfinalfn)
+                       ) AS part (oid)
+                       WHERE a.aggfnoid = p.oid AND part.oid >= 16384
+                   )))
+               FROM pg_catalog.pg_proc AS p
+               JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
+               WHERE p.oid >= 16384
+           ),
+           'views', (
+               SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+                   'name', c.relname, 'text', pg_catalog.pg_get_viewdef(c.oid)))
+               FROM pg_catalog.pg_class AS c
+               WHERE c.oid >= 16384 AND c.relkind = 'v'
+           ),
+           -- What is run without being named: policies, checks of domains, and the functions behind operators and casts.
+           'unnamed', (
+               SELECT pg_catalog.json_agg(unnamed.text)
+               FROM (
+                   SELECT pg_catalog.pg_get_expr(polqual, polrelid) AS text FROM pg_catalog.pg_policy WHERE oid >= 16384
+                   UNION ALL
+                   SELECT pg_catalog.pg_get_constraintdef(oid) FROM pg_catalog.pg_constraint
+                   WHERE oid >= 16384 AND contypid <> 0
+               ) AS unnamed
+               WHERE unnamed.text IS NOT NULL
+           ),
+           'used', (
+               SELECT pg_catalog.json_agg(DISTINCT used.oid::int8)
+               FROM (
+                   SELECT oprcode::oid AS oid FROM pg_catalog.pg_operator WHERE oid >= 16384
+                   UNION ALL SELECT castfunc FROM pg_catalog.pg_cast WHERE oid >= 16384
+                   UNION ALL SELECT amproc FROM pg_catalog.pg_amproc WHERE oid >= 16384
+                   UNION ALL SELECT rngcanonical FROM pg_catalog.pg_range WHERE rngtypid >= 16384
+                   UNION ALL SELECT rngsubdiff FROM pg_catalog.pg_range WHERE rngtypid >= 16384
+               ) AS used
+               WHERE used.oid >= 16384
+           )
+       )::text END
+FROM (
+    SELECT pg_catalog.concat_ws('/', pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.count(*),
+               pg_catalog.sum(pg_catalog.hashtextextended(catalog || ' ' || id || ' ' || written_by, 0))) AS text
+    FROM (
+        SELECT 'function' AS catalog, oid AS id, xmin AS written_by FROM pg_catalog.pg_proc WHERE oid >= 16384
+        UNION ALL SELECT 'aggregate', aggfnoid, xmin FROM pg_catalog.pg_aggregate WHERE aggfnoid >= 16384
+        UNION ALL SELECT 'view', oid, xmin FROM pg_catalog.pg_rewrite WHERE oid >= 16384
+        UNION ALL SELECT 'relation', oid, xmin FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind IN ('v', 'f')
+        UNION ALL SELECT 'policy', oid, xmin FROM pg_catalog.pg_policy WHERE oid >= 16384
+        UNION ALL SELECT 'check', oid, xmin FROM pg_catalog.pg_constraint WHERE oid >= 16384 AND contypid <> 0
+        UNION ALL SELECT 'operator', oid, xmin FROM pg_catalog.pg_operator WHERE oid >= 16384
+        UNION ALL SELECT 'cast', oid, xmin FROM pg_catalog.pg_cast WHERE oid >= 16384
+        UNION ALL SELECT 'support', oid, xmin FROM pg_catalog.pg_amproc WHERE oid >= 16384
+        UNION ALL SELECT 'range', rngtypid, xmin FROM pg_catalog.pg_range WHERE rngtypid >= 16384
+    ) AS rows
+) AS mark

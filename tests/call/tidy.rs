@@ -1,0 +1,188 @@
+//! Functions that leave their session as it was are not cleaned behind once they are called a lot; all others are, always.
+
+use std::time::{Duration, Instant};
+
+use stonescriptdb_gateway::config::PoolConfig;
+
+use crate::support::*;
+
+/// One connection, so that every call follows the other on it.
+async fn platform_with(sql: &str) -> Platform {
+    Platform::on(databases(&PoolConfig { max_connections_per_pool: 1, ..wide_pools() }), sql).await
+}
+
+/// What every platform here has: what a session tells of itself, and a way to change that.
+const STATE_AND_LEAK: &str = "
+    CREATE FUNCTION state() RETURNS TABLE (zone text, own text, locks bigint) LANGUAGE sql AS $$
+        SELECT current_setting('TimeZone'), COALESCE(current_setting('app.user', true), ''),
+               (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())$$;
+    CREATE FUNCTION leak(given int) RETURNS boolean LANGUAGE sql AS $$
+        SELECT set_config('app.user', 'somebody', false) IS NOT NULL$$;
+    CREATE TABLE item (id int);
+    INSERT INTO item VALUES (1), (2);";
+
+/// Calls it so often that the gateway looks whether it is tidy, and uses what it has found.
+async fn call_a_lot(platform: &Platform, function: &str) {
+    for _ in 0..130 {
+        platform.rows(function, "").await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    platform.rows(function, "").await;
+}
+
+/// The last statement that the calls' connection has run.
+async fn last_statement(platform: &Platform) -> Option<String> {
+    let sql = "SELECT query FROM pg_stat_activity WHERE datname = $1 AND application_name <> 'test'
+               ORDER BY backend_start DESC LIMIT 1";
+    let row = platform.client().await.query_opt(sql, &[&platform.address.name().as_str()]).await;
+    row.unwrap().map(|row| row.get(0))
+}
+
+async fn is_cleaned(platform: &Platform, function: &str) -> bool {
+    loop {
+        platform.rows(function, "").await;
+        // What was changed meanwhile has the connection closed.
+        let Some(last) = last_statement(platform).await else { continue };
+        if last.contains("pg_advisory_unlock_all") {
+            return true;
+        }
+        if last.contains(&format!("\"{function}\"")) {
+            return false;
+        }
+        // The gateway's look came in between.
+        assert!(last.contains("mark.text"), "{last}");
+    }
+}
+
+#[tokio::test]
+async fn behind_a_tidy_function_nothing_is_cleaned_once_it_is_called_a_lot() {
+    let platform = platform_with(&format!(
+        "{STATE_AND_LEAK}
+         CREATE VIEW last_item AS SELECT max(id) AS id FROM item;
+         CREATE FUNCTION helper(x int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT x + 1';
+         CREATE FUNCTION simple() RETURNS SETOF item LANGUAGE sql STABLE AS 'SELECT * FROM item';
+         CREATE FUNCTION longer() RETURNS SETOF int LANGUAGE plpgsql STABLE AS $$
+             DECLARE i item; BEGIN FOR i IN SELECT * FROM item LOOP RETURN NEXT helper(i.id) + (SELECT id FROM last_item); END LOOP; END$$;
+         CREATE FUNCTION modern() RETURNS int LANGUAGE sql STABLE BEGIN ATOMIC SELECT helper(id) FROM last_item; END;
+         CREATE FUNCTION failing() RETURNS int LANGUAGE plpgsql STABLE AS $$BEGIN RAISE EXCEPTION 'no'; END$$;"
+    ))
+    .await;
+    assert!(is_cleaned(&platform, "simple").await, "nobody has looked yet");
+    for function in ["simple", "longer", "modern"] {
+        call_a_lot(&platform, function).await;
+        assert!(!is_cleaned(&platform, function).await, "{function}");
+    }
+    assert_eq!(platform.rows("longer", "").await, r#"[{"longer":4},{"longer":5}]"#);
+    for _ in 0..3 {
+        assert_eq!(platform.error("failing", "").await.1["cause"], "no");
+        assert_eq!(platform.rows("modern", "").await, r#"[{"modern":3}]"#);
+    }
+    // Of what this gateway deploys it knows.
+    let deploying = platform.databases.deploying(platform.address.name());
+    assert!(is_cleaned(&platform, "simple").await, "a deployment may be about to change it");
+    drop(deploying);
+    assert!(is_cleaned(&platform, "simple").await, "a deployment may have changed it");
+}
+
+/// Each of them is declared to have no effect, and has one all the same.
+#[tokio::test]
+async fn behind_all_others_the_session_is_cleaned_however_often_they_are_called() {
+    let platform = platform_with(&format!(
+        "{STATE_AND_LEAK}
+         CREATE VIEW leaking AS SELECT leak(id) AS leaks FROM item;
+         CREATE VIEW behind AS SELECT * FROM leaking;
+         CREATE FUNCTION leaks(i item) RETURNS boolean LANGUAGE sql AS 'SELECT leak(i.id)';
+         CREATE FUNCTION step(sum int, x int) RETURNS int LANGUAGE sql STABLE AS 'SELECT CASE WHEN leak(x) THEN sum + x END';
+         CREATE AGGREGATE total(int) (SFUNC = step, STYPE = int, INITCOND = '0');
+         CREATE FUNCTION sets() RETURNS text LANGUAGE sql STABLE AS $$SELECT pg_catalog.\"set_config\"('TimeZone', 'Asia/Tokyo', false)$$;
+         CREATE FUNCTION performs() RETURNS void LANGUAGE plpgsql STABLE AS $$BEGIN PERFORM SET_CONFIG('app.user', 'x', false); END$$;
+         CREATE FUNCTION locks() RETURNS void LANGUAGE sql STABLE AS 'SELECT pg_advisory_lock(1)';
+         CREATE FUNCTION helps() RETURNS boolean LANGUAGE sql STABLE AS 'SELECT leak(1)';
+         CREATE FUNCTION looks() RETURNS SETOF behind LANGUAGE sql STABLE AS 'SELECT * FROM behind';
+         CREATE FUNCTION builds() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+             DECLARE r boolean; BEGIN EXECUTE 'SELECT le' || 'ak(1)' INTO r; RETURN r; END$$;
+         CREATE FUNCTION defaults(x boolean DEFAULT leak(1)) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT x';
+         CREATE FUNCTION sums() RETURNS int LANGUAGE sql STABLE AS 'SELECT total(id) FROM item';
+         CREATE FUNCTION attribute() RETURNS boolean LANGUAGE sql STABLE AS 'SELECT i.leaks FROM item AS i LIMIT 1';
+         CREATE FUNCTION modern() RETURNS boolean LANGUAGE sql STABLE BEGIN ATOMIC SELECT leak(1); END;
+         CREATE FUNCTION exports() RETURNS xml LANGUAGE sql STABLE AS $$SELECT table_to_xml('behind', false, false, '')$$;
+         CREATE FUNCTION tidy() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM item';"
+    ))
+    .await;
+    let clean = platform.rows("state", "").await;
+    for function in [
+        "sets", "performs", "locks", "helps", "looks", "builds", "defaults", "sums", "attribute", "modern", "exports",
+    ] {
+        call_a_lot(&platform, function).await;
+        for _ in 0..3 {
+            platform.rows(function, "").await;
+            assert_eq!(platform.rows("state", "").await, clean, "after {function}");
+        }
+    }
+    call_a_lot(&platform, "tidy").await;
+    assert!(!is_cleaned(&platform, "tidy").await, "the gateway has looked all the while");
+}
+
+/// What is run without being named makes every function of the database one to clean behind.
+#[tokio::test]
+async fn what_is_behind_operators_casts_and_domains_counts() {
+    for (what, sql) in [
+        (
+            "an operator",
+            "CREATE FUNCTION beside(a int, b int) RETURNS boolean LANGUAGE sql AS 'SELECT leak(a)';
+             CREATE OPERATOR ### (LEFTARG = int, RIGHTARG = int, FUNCTION = beside);
+             CREATE FUNCTION reads() RETURNS boolean LANGUAGE sql STABLE AS 'SELECT 1 ### 2'",
+        ),
+        (
+            "a cast",
+            "CREATE TYPE pair AS (a int, b int);
+             CREATE FUNCTION in_words(given pair) RETURNS text LANGUAGE sql AS $$SELECT CASE WHEN leak(given.a) THEN 'pair' END$$;
+             CREATE CAST (pair AS text) WITH FUNCTION in_words(pair) AS ASSIGNMENT;
+             CREATE FUNCTION reads() RETURNS text LANGUAGE sql STABLE AS 'SELECT ROW(1, 2)::pair::text'",
+        ),
+        (
+            "JSON's cast",
+            "CREATE TYPE pair AS (a int, b int);
+             CREATE FUNCTION in_json(given pair) RETURNS json LANGUAGE sql AS $$SELECT CASE WHEN leak(given.a) THEN '{}'::json END$$;
+             CREATE CAST (pair AS json) WITH FUNCTION in_json(pair);
+             CREATE FUNCTION reads() RETURNS TABLE (p pair) LANGUAGE sql STABLE AS 'SELECT ROW(1, 2)::pair'",
+        ),
+        (
+            "a domain",
+            "CREATE DOMAIN checked AS int CHECK (leak(VALUE));
+             CREATE FUNCTION reads() RETURNS checked LANGUAGE sql STABLE AS 'SELECT id::checked FROM item LIMIT 1'",
+        ),
+    ] {
+        let platform = platform_with(&format!("{STATE_AND_LEAK}{sql}")).await;
+        let clean = platform.rows("state", "").await;
+        call_a_lot(&platform, "reads").await;
+        for _ in 0..3 {
+            platform.rows("reads", "").await;
+            assert_eq!(platform.rows("state", "").await, clean, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_changes_by_hand_is_noticed_and_taken_back() {
+    let platform = platform_with(&format!(
+        "{STATE_AND_LEAK}
+         CREATE FUNCTION helper() RETURNS text LANGUAGE sql STABLE AS $$SELECT 'harmless'::text$$;
+         CREATE FUNCTION reads() RETURNS text LANGUAGE plpgsql STABLE AS $$BEGIN RETURN helper(); END$$;"
+    ))
+    .await;
+    let clean = platform.rows("state", "").await;
+    call_a_lot(&platform, "reads").await;
+    assert!(!is_cleaned(&platform, "reads").await);
+    let client = platform.client().await;
+    let by_hand = "CREATE OR REPLACE FUNCTION helper() RETURNS text LANGUAGE sql STABLE
+                   AS $$SELECT set_config('app.user', 'somebody', false)$$";
+    client.batch_execute(by_hand).await.unwrap();
+    let changed = Instant::now();
+    eventually("it is cleaned behind again", async || is_cleaned(&platform, "reads").await).await;
+    assert!(changed.elapsed() < Duration::from_secs(4), "{:?}", changed.elapsed());
+    for _ in 0..50 {
+        assert_eq!(platform.rows("state", "").await, clean);
+        assert_eq!(platform.rows("reads", "").await, r#"[{"reads":"somebody"}]"#);
+    }
+}
