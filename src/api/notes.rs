@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderValue;
 use axum::http::request::Parts;
 
 use crate::databases::name::{Address, Id};
@@ -17,17 +18,23 @@ pub(crate) struct Notes(Arc<Mutex<Noted>>);
 /// What was told so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Noted {
-    pub(super) request_id: String,
+    pub(super) request_id: Option<HeaderValue>,
     pub(super) route: Option<Cow<'static, str>>,
     pub(super) client: Option<IpAddr>,
     pub(super) platform: Option<String>,
     pub(super) database: Option<String>,
 }
 
+impl Noted {
+    pub(super) fn request_id(&self) -> &str {
+        self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default()
+    }
+}
+
 impl Notes {
     /// Nothing but the request's id.
-    pub(super) fn new(request_id: &str) -> Self {
-        let noted = Noted { request_id: request_id.to_owned(), ..Noted::default() };
+    pub(super) fn new(request_id: HeaderValue) -> Self {
+        let noted = Noted { request_id: Some(request_id), ..Noted::default() };
         Self(Arc::new(Mutex::new(noted)))
     }
 
@@ -65,8 +72,9 @@ impl Notes {
 
     /// For work that logs on its own, so that its lines bear the request's id and names.
     pub(super) fn span(&self) -> tracing::Span {
-        self.read(|Noted { request_id, platform, database, .. }| {
-            tracing::info_span!("request", request_id, platform, database)
+        self.read(|noted| {
+            let Noted { platform, database, .. } = noted;
+            tracing::info_span!("request", request_id = noted.request_id(), platform, database)
         })
     }
 

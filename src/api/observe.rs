@@ -69,8 +69,10 @@ fn request_id(request: &Request) -> HeaderValue {
     };
     let given = request.headers().get(REQUEST_ID).filter(is_sane).cloned();
     given.unwrap_or_else(|| {
-        let made = format!("{:016x}", rand::random::<u64>());
-        HeaderValue::try_from(made).expect("hexadecimal digits are a header's value")
+        let digit = |number: u8| char::from_digit(u32::from(number), 16).map_or(b'0', |digit| digit as u8);
+        let number = rand::random::<u64>();
+        let made: [u8; 16] = std::array::from_fn(|at| digit((number >> (60 - 4 * at)) as u8 & 15));
+        HeaderValue::from_bytes(&made).expect("hexadecimal digits are a header's value")
     })
 }
 
@@ -95,7 +97,7 @@ impl LogLine {
             started: Instant::now(),
             method: request.method().clone(),
             uri: request.uri().clone(),
-            notes: Notes::new(id.to_str().unwrap_or_default()),
+            notes: Notes::new(id.clone()),
             is_written: false,
         }
     }
@@ -130,7 +132,7 @@ impl LogLine {
         macro_rules! line {
             ($level:ident, $text:literal) => {
                 tracing::$level!(
-                    request_id = noted.request_id,
+                    request_id = noted.request_id(),
                     method = self.method.as_str(),
                     path = &*self.path(noted),
                     status = status.map(|status| status.as_u16()),

@@ -30,7 +30,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(2);
 
 /// Runs the function that a request asks for.
 pub async fn run(databases: &Databases, request: CallRequest) -> Result<Answer, CallError> {
-    let call = Call { databases, request: &request, function: request.function.to_string(), started: Instant::now() };
+    let call = Call { databases, request: &request, started: Instant::now() };
     let mut connection = None;
     match call.attempt(&mut connection, false).await {
         Err(failure) if failure.again => {
@@ -57,7 +57,6 @@ fn discard_broken(connection: &mut Option<Running>, failure: &Failure) {
 struct Call<'a> {
     databases: &'a Databases,
     request: &'a CallRequest,
-    function: String,
     started: Instant,
 }
 
@@ -85,8 +84,13 @@ impl Call<'_> {
         match tokio::time::timeout(limit, self.execute(connection, &database, anew)).await {
             Ok(result) => result,
             // Dropped while it is busy, the connection is cancelled.
-            Err(_) => Err(CallError::Timeout { function: self.function.clone(), limit: self.limit() }.into()),
+            Err(_) => Err(CallError::Timeout { function: self.function(), limit: self.limit() }.into()),
         }
+    }
+
+    /// Its name as errors tell it.
+    fn function(&self) -> String {
+        self.request.function.to_string()
     }
 
     fn limit(&self) -> Duration {
@@ -102,7 +106,7 @@ impl Call<'_> {
         let running = connection.as_mut().expect("the attempt put one there");
         let since = Instant::now();
         let explain = |phase, error: WireError| {
-            Circumstances { function: &self.function, phase, elapsed: since.elapsed(), limit: self.limit() }
+            Circumstances { function: &self.function(), phase, elapsed: since.elapsed(), limit: self.limit() }
                 .explain(error)
         };
         let signatures = self.signatures(database);
@@ -132,13 +136,13 @@ impl Call<'_> {
             .await
             .map_err(|error| with_what_exists(explain(Phase::Prepare, error), overloads))?;
         let prepared = Prepared { chosen, shape, statement, plan };
-        let commit = self.commit(&prepared, database, &signatures);
+        let commit = self.commit(&prepared, database, &signatures, since);
         match running.start(&prepared.statement, &values, commit).await {
             Ok(()) => {}
             Err(StartError::Wire(error)) => return Err(explain(Phase::Bind, error)),
             Err(StartError::Value(index, error)) => {
                 let parameter = name_parameter(index + 1, &prepared.chosen);
-                let function = self.function.clone();
+                let function = self.function();
                 return Err(CallError::Value { function, parameter, reason: error.to_string() }.into());
             }
         }
@@ -157,11 +161,17 @@ impl Call<'_> {
 
     /// When the transaction ends, and whether anything is cleaned. While this gateway deploys, what is known of a function
     /// may be about to change.
-    fn commit(&self, prepared: &Prepared<'_, '_>, database: &Arc<Database>, signatures: &Arc<Signatures>) -> Commit {
+    fn commit(
+        &self,
+        prepared: &Prepared<'_, '_>,
+        database: &Arc<Database>,
+        signatures: &Arc<Signatures>,
+        now: Instant,
+    ) -> Commit {
         let look = || tidy::look(self.databases, database, signatures);
         match prepared.shape.commit() {
             Commit::Last if self.databases.is_deploying() => Commit::Last,
-            Commit::Last if signatures.tidy.knows(prepared.chosen.overload.oid, look) => Commit::Alone,
+            Commit::Last if signatures.tidy.knows(prepared.chosen.overload.oid, now, look) => Commit::Alone,
             commit => commit,
         }
     }
@@ -178,7 +188,7 @@ impl Call<'_> {
         database: &Arc<Database>,
     ) -> Result<Chosen<'o, 'a>, CallError> {
         if overloads.is_empty() {
-            let (function, database) = (self.function.clone(), database.name().clone());
+            let (function, database) = (self.function(), database.name().clone());
             return Err(CallError::FunctionNotFound { function, database });
         }
         choose(overloads, params).map_err(|refusal| {
@@ -189,7 +199,7 @@ impl Call<'_> {
                 Refusal::Number => format!("nothing of that name takes {given}"),
                 Refusal::Ambiguous => format!("several of that name take {given}; give the parameters by name"),
             };
-            CallError::Parameters { function: self.function.clone(), reason, exists: list(overloads), postgres: None }
+            CallError::Parameters { function: self.function(), reason, exists: list(overloads), postgres: None }
         })
     }
 
@@ -221,7 +231,7 @@ impl Call<'_> {
             Reached::End => Ok(answer(AnswerBody::Complete(body.finish()))),
             Reached::Size => {
                 let running = connection.take().expect("the attempt put one there");
-                Ok(answer(AnswerBody::Streamed(stream(running, plan, body, self.function.clone(), self.limit()))))
+                Ok(answer(AnswerBody::Streamed(stream(running, plan, body, self.function(), self.limit()))))
             }
         }
     }
@@ -252,7 +262,7 @@ impl Call<'_> {
     }
 
     fn protocol(&self, error: &RowError) -> CallError {
-        CallError::Protocol { function: self.function.clone(), cause: error.to_string() }
+        CallError::Protocol { function: self.function(), cause: error.to_string() }
     }
 }
 

@@ -29,8 +29,8 @@ const READ: &str = include_str!("signature.sql");
 /// What is known of the functions of one database.
 #[derive(Debug, Default)]
 pub(super) struct Signatures {
-    by_name: RwLock<HashMap<FunctionName, Arc<[Overload]>>>,
-    shapes: RwLock<HashMap<ShapeKey, Arc<Shape>>>,
+    by_name: RwLock<foldhash::HashMap<FunctionName, Arc<[Overload]>>>,
+    shapes: RwLock<foldhash::HashMap<ShapeKey, Arc<Shape>>>,
     /// Those behind which nothing has to be cleaned.
     pub(super) tidy: Tidy,
 }

@@ -7,10 +7,11 @@
 
 mod catalog;
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
+
+use foldhash::HashSet;
 
 use self::catalog::Catalog;
 use super::running::Running;
@@ -49,8 +50,7 @@ struct State {
 impl Tidy {
     /// Whether the function is known to leave its session as it was. Calls that ask count, and some of them have to look:
     /// then `look` is called.
-    pub(super) fn knows(&self, oid: u32, look: impl FnOnce()) -> bool {
-        let now = Instant::now();
+    pub(super) fn knows(&self, oid: u32, now: Instant, look: impl FnOnce()) -> bool {
         let (knows, due) = {
             let state = self.read();
             let counts = state.looked.is_some_and(|looked| now.saturating_duration_since(looked) < COUNTS);

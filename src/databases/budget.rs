@@ -4,9 +4,10 @@
 //! database takes no more of a round than its pool may hold: a flood of requests to one database leaves the next round
 //! to the others. No I/O; [`super::pools`] asks before it takes or opens a connection.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::HashMap;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
@@ -45,7 +46,7 @@ impl Budget {
     /// itself.
     pub(super) fn new(total: usize, reserve: usize) -> Arc<Self> {
         let state =
-            State { free: total, reserve, round: 0, next_seq: 0, lanes: HashMap::new(), heads: BTreeSet::new() };
+            State { free: total, reserve, round: 0, next_seq: 0, lanes: HashMap::default(), heads: BTreeSet::new() };
         Arc::new(Self { state: Mutex::new(state) })
     }
 

@@ -5,12 +5,12 @@
 //! and connections are equal in number, so whoever holds a ticket and finds every connection taken also finds an idle
 //! one of another database to close, or one that is closing already.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use deadpool::managed::PoolError;
+use foldhash::HashMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 

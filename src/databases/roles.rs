@@ -5,9 +5,10 @@
 //! Filled by [`crate::platforms`] from the registry. A role that the server did not let in is forgotten, so that the next
 //! request reads again what the registry has to say.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
+
+use foldhash::HashMap;
 
 use super::Databases;
 use super::name::Id;

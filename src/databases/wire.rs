@@ -11,13 +11,13 @@ mod error;
 mod line;
 mod row;
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
+use foldhash::HashMap;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend::{self, BindError};
 
@@ -108,7 +108,7 @@ impl Wire {
             new: Vec::new(),
             spoiled: false,
             failed: None,
-            statements: HashMap::new(),
+            statements: HashMap::default(),
             unwanted: Vec::new(),
             named: 0,
         }

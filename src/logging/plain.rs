@@ -143,6 +143,14 @@ impl Visit for Fields<'_, '_> {
         });
     }
 
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.write(field, |out| write!(out, "{value}"));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.write(field, |out| write!(out, "{value:?}"));
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.write(field, |out| write!(Escaping(out), "{value:?}"));
     }

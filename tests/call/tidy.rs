@@ -110,9 +110,9 @@ async fn behind_all_others_the_session_is_cleaned_however_often_they_are_called(
     ))
     .await;
     let clean = platform.rows("state", "").await;
-    for function in [
-        "sets", "performs", "locks", "helps", "looks", "builds", "defaults", "sums", "attribute", "modern", "exports",
-    ] {
+    for function in
+        ["sets", "performs", "locks", "helps", "looks", "builds", "defaults", "sums", "attribute", "modern", "exports"]
+    {
         call_a_lot(&platform, function).await;
         for _ in 0..3 {
             platform.rows(function, "").await;

@@ -8,8 +8,9 @@
 //! What it may run is taken from its words, without asking which of them is what: every function and every view of that
 //! name counts, be it a column that is meant. What is run without being named counts for all functions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
+use foldhash::HashSet;
 use serde::Deserialize;
 
 use crate::bundle::sql::tokens::words;
@@ -64,7 +65,7 @@ impl Catalog {
         runs.push(known.everywhere(&unnamed, &self.used.unwrap_or_default()).filter(|_| self.readable));
         let tidy = settle(&runs);
         if !tidy[everywhere] {
-            return HashSet::new();
+            return HashSet::default();
         }
         let written = functions.iter().zip(&tidy).filter(|(function, tidy)| **tidy && function.is_written());
         written.map(|(function, _)| function.oid).collect()
@@ -213,7 +214,8 @@ mod tests {
         let mut aggregate = function(2, "total", "integer");
         aggregate["language"] = json!("internal");
         aggregate["uses"] = json!([1]);
-        let step = |text| json!([function(1, "step", text), aggregate, function(3, "sum_up", "SELECT total(x) FROM t")]);
+        let step =
+            |text| json!([function(1, "step", text), aggregate, function(3, "sum_up", "SELECT total(x) FROM t")]);
         assert_eq!(tidy(&json!({ "functions": step("SELECT $1 + $2") })), [1, 3]);
         assert_eq!(tidy(&json!({ "functions": step("SELECT set_config('a', 'b', false)::int") })), Vec::<u32>::new());
         let mut strange = step("SELECT $1 + $2");
@@ -223,7 +225,8 @@ mod tests {
 
     #[test]
     fn what_is_run_without_being_named_counts_for_all() {
-        let functions = json!([function(1, "reads", "SELECT 1"), function(2, "checks", "SELECT set_config('a', 'b', false)")]);
+        let functions =
+            json!([function(1, "reads", "SELECT 1"), function(2, "checks", "SELECT set_config('a', 'b', false)")]);
         let with = |name: &str, value: Value| json!({ "functions": functions, name: value });
         assert_eq!(tidy(&with("unnamed", json!(["(a > 0)"]))), [1]);
         for (name, value) in [

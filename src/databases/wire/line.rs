@@ -100,20 +100,20 @@ impl Line {
                 self.told = length;
                 return Poll::Ready(Ok(Event::Row));
             }
-            let mut message = self.inbox.split_to(length);
             let event = match tag {
                 b'2' => Event::Bound,
                 b'C' | b'I' => Event::Done,
                 b'Z' => Event::Ready,
                 b'1' | b'3' | b't' | b'n' => Event::Step,
                 // Notices are dropped, they may hold values; a setting that is reported is one of the server's.
-                b'N' | b'S' => continue,
-                b'A' => {
-                    self.notified = true;
+                b'N' | b'S' | b'A' => {
+                    self.notified |= tag == b'A';
+                    self.inbox.advance(length);
                     continue;
                 }
-                _ => decode(&mut message)?,
+                _ => return Poll::Ready(decode(&mut self.inbox.split_to(length))),
             };
+            self.inbox.advance(length);
             return Poll::Ready(Ok(event));
         }
     }
