@@ -110,6 +110,9 @@ impl Call<'_> {
                 .explain(error)
         };
         let signatures = self.signatures(database);
+        if running.connection().is_uncleaned() && (self.databases.is_deploying() || !signatures.tidy.is_current()) {
+            running.connection().distrust();
+        }
         let params = self.params()?;
         let known = if anew { None } else { signatures.get(&self.request.function) };
         let found;
@@ -136,7 +139,7 @@ impl Call<'_> {
             .await
             .map_err(|error| with_what_exists(explain(Phase::Prepare, error), overloads))?;
         let prepared = Prepared { chosen, shape, statement, plan };
-        let commit = self.commit(&prepared, database, &signatures, since);
+        let commit = self.commit(&prepared, database, &signatures);
         match running.start(&prepared.statement, &values, commit).await {
             Ok(()) => {}
             Err(StartError::Wire(error)) => return Err(explain(Phase::Bind, error)),
@@ -161,17 +164,11 @@ impl Call<'_> {
 
     /// When the transaction ends, and whether anything is cleaned. While this gateway deploys, what is known of a function
     /// may be about to change.
-    fn commit(
-        &self,
-        prepared: &Prepared<'_, '_>,
-        database: &Arc<Database>,
-        signatures: &Arc<Signatures>,
-        now: Instant,
-    ) -> Commit {
+    fn commit(&self, prepared: &Prepared<'_, '_>, database: &Arc<Database>, signatures: &Arc<Signatures>) -> Commit {
         let look = || tidy::look(self.databases, database, signatures);
         match prepared.shape.commit() {
             Commit::Last if self.databases.is_deploying() => Commit::Last,
-            Commit::Last if signatures.tidy.knows(prepared.chosen.overload.oid, now, look) => Commit::Alone,
+            Commit::Last if signatures.tidy.knows(prepared.chosen.overload.oid, look) => Commit::Alone,
             commit => commit,
         }
     }

@@ -2,8 +2,8 @@
 //! what PostgreSQL does for a small call.
 //!
 //! Asked of a database that is called a lot, and again every second, because somebody may change a function by hand: then
-//! what it sets can be seen by other calls until the next look, which closes the connections. Of what this gateway deploys
-//! itself it knows without looking.
+//! what it sets can be seen by other calls until the next look, which closes the connections, or until no look counts any
+//! more: then everything is taken back before the next call. Of what this gateway deploys itself it knows without looking.
 
 mod catalog;
 
@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use foldhash::HashSet;
+use tokio::time::timeout;
 
 use self::catalog::Catalog;
 use super::running::Running;
@@ -24,8 +25,9 @@ const READ: &str = include_str!("tidy.sql");
 const CALLS: u32 = 100;
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How long a look counts, with time for the next.
+/// How long a look counts, with time for the next, and how long it may take.
 const COUNTS: Duration = Duration::from_millis(2500);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is known of one database.
 #[derive(Debug, Default)]
@@ -42,7 +44,7 @@ struct State {
     /// What tells that nothing has changed since.
     mark: Option<String>,
     looked: Option<Instant>,
-    /// Somebody looks, or began to at that time.
+    /// The last one who looked, or looks, began then.
     begun: Option<Instant>,
     looking: bool,
 }
@@ -50,11 +52,11 @@ struct State {
 impl Tidy {
     /// Whether the function is known to leave its session as it was. Calls that ask count, and some of them have to look:
     /// then `look` is called.
-    pub(super) fn knows(&self, oid: u32, now: Instant, look: impl FnOnce()) -> bool {
+    pub(super) fn knows(&self, oid: u32, look: impl FnOnce()) -> bool {
+        let now = Instant::now();
         let (knows, due) = {
             let state = self.read();
-            let counts = state.looked.is_some_and(|looked| now.saturating_duration_since(looked) < COUNTS);
-            (counts && state.functions.contains(&oid), state.is_due(now))
+            (state.is_current(now) && state.functions.contains(&oid), state.is_due(now))
         };
         // Counted roughly: two at once may count as one.
         let calls = self.calls.load(Ordering::Relaxed).saturating_add(1);
@@ -63,6 +65,11 @@ impl Tidy {
             look();
         }
         knows
+    }
+
+    /// Whether nothing has changed, as far as anybody has looked: what tidy functions have left is nothing.
+    pub(super) fn is_current(&self) -> bool {
+        self.read().is_current(Instant::now())
     }
 
     /// Only one looks.
@@ -86,6 +93,10 @@ impl Tidy {
 }
 
 impl State {
+    fn is_current(&self, now: Instant) -> bool {
+        self.looked.is_some_and(|looked| now.saturating_duration_since(looked) < COUNTS)
+    }
+
     fn is_due(&self, now: Instant) -> bool {
         !self.looking && self.begun.is_none_or(|begun| now.saturating_duration_since(begun) >= EVERY)
     }
@@ -95,32 +106,36 @@ impl State {
 pub(super) fn look(databases: &Databases, database: &Arc<Database>, signatures: &Arc<Signatures>) {
     let (databases, database, signatures) = (databases.clone(), database.clone(), signatures.clone());
     tokio::spawn(async move {
-        let tidy = &signatures.tidy;
-        let mark = tidy.read().mark.clone();
-        let looked = ask(&databases, &database, mark.as_deref()).await;
-        let mut state = tidy.write();
-        state.looking = false;
-        let lost = match looked {
-            Ok(Looked { at, changed: None, .. }) => {
-                state.looked = Some(at);
-                false
-            }
+        let looking = Looking(&signatures.tidy);
+        let mark = looking.0.read().mark.clone();
+        let asked = timeout(PATIENCE, ask(&databases, &database, mark.as_deref())).await;
+        match asked.unwrap_or_else(|_| Err("no answer".to_owned())) {
+            Ok(Looked { at, changed: None, .. }) => looking.0.write().looked = Some(at),
             Ok(Looked { at, mark, changed: Some(functions) }) => {
-                let lost = !state.functions.is_subset(&functions);
-                *state = State { functions, mark: Some(mark), looked: Some(at), begun: state.begun, looking: false };
-                lost
+                let mut state = looking.0.write();
+                // Between the two looks, what was changed may have been something else, and so may what it has left.
+                let in_between = state.mark.replace(mark).is_some();
+                (state.functions, state.looked) = (functions, Some(at));
+                drop(state);
+                if in_between {
+                    databases.deployed(database.name());
+                }
             }
             Err(cause) => {
-                tracing::debug!(database = %database.name(), %cause, "which functions leave their session as it was is not known");
-                false
+                let what = "which functions leave their session as it was is not known";
+                tracing::debug!(database = %database.name(), %cause, "{what}");
             }
-        };
-        drop(state);
-        if lost {
-            // Whatever they have left is closed.
-            databases.deployed(database.name());
         }
     });
+}
+
+/// Until it is dropped, nobody else looks.
+struct Looking<'a>(&'a Tidy);
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        self.0.write().looking = false;
+    }
 }
 
 /// What a look has found.

@@ -3,7 +3,14 @@
 -- counts (oid 16384 and above), and of what PostgreSQL brings the names of what is volatile.
 SELECT mark.text,
        CASE WHEN mark.text IS DISTINCT FROM $1::text THEN pg_catalog.json_build_object(
+           -- Whether words are read here as the server reads them: it cuts names in its own encoding.
            'readable', pg_catalog.current_setting('standard_conforming_strings') = 'on'
+                       AND NOT EXISTS (
+                           SELECT FROM pg_catalog.pg_proc
+                           WHERE oid >= 16384
+                             AND pg_catalog.concat(prosrc, proconfig::text) ~* 'standard_conforming_strings'
+                       )
+                       AND pg_catalog.getdatabaseencoding() = 'UTF8'
                        -- Reading one opens a connection that stays.
                        AND NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind = 'f'),
            'forbidden', (
@@ -20,22 +27,29 @@ SELECT mark.text,
                SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
                    'oid', p.oid::int8,
                    'name', p.proname,
-                   'language', l.lanname,
-                   'bound', p.provolatile <> 'v' AND p.prokind <> 'p'
-                            AND COALESCE(p.proconfig::text !~ 'standard_conforming_strings', true),
+                   'language', CASE p.prokind WHEN 'a' THEN 'aggregate' ELSE l.lanname END,
+                   'bound', p.provolatile <> 'v' AND p.prokind <> 'p',
+                   'extension', (
+                       SELECT e.extname
+                       FROM pg_catalog.pg_depend AS d
+                       JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
+                       WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
+                         AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+                   ),
                    -- Defaults and domains are part of a call.
                    'text', pg_catalog.concat_ws(' ',
                        pg_catalog.pg_get_function_arguments(p.oid),
                        pg_catalog.pg_get_function_result(p.oid),
-                       CASE WHEN l.lanname IN ('sql', 'plpgsql') AND p.prokind <> 'a'
+                       CASE WHEN l.lanname IN ('sql', 'plpgsql')
                             THEN COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END),
                    'uses', (
-                       SELECT pg_catalog.json_agg(part.oid::int8)
+                       SELECT pg_catalog.json_agg(f.oid::int8)
                        FROM pg_catalog.pg_aggregate AS a
                        CROSS JOIN LATERAL (VALUES (a.aggtransfn::oid), (a.aggfinalfn), (a.aggcombinefn),
                            (a.aggserialfn), (a.aggdeserialfn), (a.aggmtransfn), (a.aggminvtransfn), (a.aggmfinalfn)
                        ) AS part (oid)
-                       WHERE a.aggfnoid = p.oid AND part.oid >= 16384
+                       JOIN pg_catalog.pg_proc AS f ON f.oid = part.oid
+                       WHERE a.aggfnoid = p.oid AND (f.oid >= 16384 OR f.provolatile = 'v')
                    )))
                FROM pg_catalog.pg_proc AS p
                JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
@@ -47,7 +61,8 @@ SELECT mark.text,
                FROM pg_catalog.pg_class AS c
                WHERE c.oid >= 16384 AND c.relkind = 'v'
            ),
-           -- What is run without being named: policies, checks of domains, and the functions behind operators and casts.
+           -- What is run without being named: policies, checks of domains, and the functions behind operators, casts, types
+           -- and the expressions of tables.
            'unnamed', (
                SELECT pg_catalog.json_agg(unnamed.text)
                FROM (
@@ -59,15 +74,22 @@ SELECT mark.text,
                WHERE unnamed.text IS NOT NULL
            ),
            'used', (
-               SELECT pg_catalog.json_agg(DISTINCT used.oid::int8)
+               SELECT pg_catalog.json_agg(DISTINCT f.oid::int8)
                FROM (
                    SELECT oprcode::oid AS oid FROM pg_catalog.pg_operator WHERE oid >= 16384
                    UNION ALL SELECT castfunc FROM pg_catalog.pg_cast WHERE oid >= 16384
                    UNION ALL SELECT amproc FROM pg_catalog.pg_amproc WHERE oid >= 16384
                    UNION ALL SELECT rngcanonical FROM pg_catalog.pg_range WHERE rngtypid >= 16384
                    UNION ALL SELECT rngsubdiff FROM pg_catalog.pg_range WHERE rngtypid >= 16384
+                   -- Of indexes, partition keys, statistics and checks: the planner runs what is constant in them.
+                   UNION ALL
+                   SELECT refobjid FROM pg_catalog.pg_depend
+                   WHERE refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+                     AND classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_constraint'::pg_catalog.regclass,
+                                     'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)
                ) AS used
-               WHERE used.oid >= 16384
+               JOIN pg_catalog.pg_proc AS f ON f.oid = used.oid
+               WHERE f.oid >= 16384 OR f.provolatile = 'v'
            )
        )::text END
 FROM (
@@ -84,5 +106,10 @@ FROM (
         UNION ALL SELECT 'cast', oid, xmin FROM pg_catalog.pg_cast WHERE oid >= 16384
         UNION ALL SELECT 'support', oid, xmin FROM pg_catalog.pg_amproc WHERE oid >= 16384
         UNION ALL SELECT 'range', rngtypid, xmin FROM pg_catalog.pg_range WHERE rngtypid >= 16384
+        UNION ALL
+        SELECT 'expression', objid, xmin FROM pg_catalog.pg_depend
+        WHERE refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND refobjid >= 16384
+          AND classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_constraint'::pg_catalog.regclass,
+                          'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)
     ) AS rows
 ) AS mark

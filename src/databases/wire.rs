@@ -41,6 +41,8 @@ pub struct Wire {
     new: Vec<u8>,
     /// It tells something else now, or listens: everything has to be taken back.
     spoiled: bool,
+    /// Behind the last calls nothing was cleaned.
+    uncleaned: bool,
     /// The first error of the messages that are being answered.
     failed: Option<Box<ServerError>>,
     statements: HashMap<String, Arc<Statement>>,
@@ -107,6 +109,7 @@ impl Wire {
             state: State::Asked,
             new: Vec::new(),
             spoiled: false,
+            uncleaned: false,
             failed: None,
             statements: HashMap::default(),
             unwanted: Vec::new(),
@@ -136,6 +139,16 @@ impl Wire {
         }
     }
 
+    /// Whether nothing was cleaned behind the last calls.
+    pub fn is_uncleaned(&self) -> bool {
+        self.uncleaned
+    }
+
+    /// They may have left something after all: everything is taken back before anything else is done.
+    pub fn distrust(&mut self) {
+        self.spoiled = true;
+    }
+
     /// Whether the last call did what it was declared not to do.
     pub fn is_spoiled(&self) -> bool {
         self.spoiled
@@ -156,7 +169,7 @@ impl Wire {
         while !self.is_settled() {
             match self.state {
                 State::Idle => {
-                    (self.spoiled, self.line.notified) = (false, false);
+                    (self.spoiled, self.uncleaned, self.line.notified) = (false, false, false);
                     frontend::query(cleaning::EVERYTHING, &mut self.line.outbox).map_err(WireError::Unsendable)?;
                     self.state = State::Renewing;
                 }
@@ -248,14 +261,17 @@ impl Wire {
         self.ask(sql, &[], TEXT, &values).await
     }
 
-    /// The only row of a query over values as another statement returned them, of the types with these oids.
+    /// The only row of a query over values as another statement returned them, of the types with these oids. It may run
+    /// what platforms have written (casts), so that everything is taken back afterwards.
     pub async fn query_row_over(
         &mut self,
         sql: &str,
         types: &[u32],
         values: &[Option<&[u8]>],
     ) -> Result<Vec<Option<Vec<u8>>>, WireError> {
-        self.ask(sql, types, BINARY, values).await
+        let row = self.ask(sql, types, BINARY, values).await;
+        self.spoiled = true;
+        row
     }
 
     /// Sends a statement, and right behind it what cleans the session, if need be. Returns when the server has taken the
@@ -296,6 +312,11 @@ impl Wire {
             }
         }
         frontend::execute("", 0, out).expect("a portal without a name");
+        self.uncleaned = match commit {
+            Commit::First => false,
+            Commit::Last => self.uncleaned,
+            Commit::Alone => true,
+        };
         match commit {
             Commit::First => {
                 frontend::sync(out);

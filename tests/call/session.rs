@@ -200,3 +200,20 @@ async fn a_client_that_hangs_up_has_its_query_cancelled() {
     assert_eq!(platform.rows("zone", "").await, r#"[{"zone":"UTC"}]"#);
     assert!(platform.databases.health().await.total_connections <= 3);
 }
+
+#[tokio::test]
+async fn what_a_cast_to_json_sets_behind_a_procedure_is_not_seen_either() {
+    let platform = Platform::on(
+        databases(&one_connection()),
+        "CREATE FUNCTION own() RETURNS text LANGUAGE sql AS $$SELECT COALESCE(current_setting('app.user', true), '')$$;
+         CREATE TYPE mood AS ENUM ('fine');
+         CREATE FUNCTION in_json(given mood) RETURNS json LANGUAGE sql AS $$
+             SELECT to_json(set_config('app.user', 'somebody', false))$$;
+         CREATE CAST (mood AS json) WITH FUNCTION in_json(mood);
+         CREATE PROCEDURE make(INOUT made mood) LANGUAGE plpgsql AS $$BEGIN made := 'fine'; END$$;",
+    )
+    .await;
+    assert_eq!(platform.rows("own", "").await, r#"[{"own":""}]"#);
+    assert_eq!(platform.rows("make", "[null]").await, r#"[{"made":"somebody"}]"#);
+    assert_eq!(platform.rows("own", "").await, r#"[{"own":""}]"#);
+}

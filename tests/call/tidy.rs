@@ -94,6 +94,8 @@ async fn behind_all_others_the_session_is_cleaned_however_often_they_are_called(
          CREATE FUNCTION leaks(i item) RETURNS boolean LANGUAGE sql AS 'SELECT leak(i.id)';
          CREATE FUNCTION step(sum int, x int) RETURNS int LANGUAGE sql STABLE AS 'SELECT CASE WHEN leak(x) THEN sum + x END';
          CREATE AGGREGATE total(int) (SFUNC = step, STYPE = int, INITCOND = '0');
+         CREATE AGGREGATE setting(text, boolean) (SFUNC = set_config, STYPE = text, INITCOND = 'app.user');
+         CREATE FUNCTION collects() RETURNS text LANGUAGE sql STABLE AS $$SELECT setting('somebody', false)$$;
          CREATE FUNCTION sets() RETURNS text LANGUAGE sql STABLE AS $$SELECT pg_catalog.\"set_config\"('TimeZone', 'Asia/Tokyo', false)$$;
          CREATE FUNCTION performs() RETURNS void LANGUAGE plpgsql STABLE AS $$BEGIN PERFORM SET_CONFIG('app.user', 'x', false); END$$;
          CREATE FUNCTION locks() RETURNS void LANGUAGE sql STABLE AS 'SELECT pg_advisory_lock(1)';
@@ -110,9 +112,20 @@ async fn behind_all_others_the_session_is_cleaned_however_often_they_are_called(
     ))
     .await;
     let clean = platform.rows("state", "").await;
-    for function in
-        ["sets", "performs", "locks", "helps", "looks", "builds", "defaults", "sums", "attribute", "modern", "exports"]
-    {
+    for function in [
+        "sets",
+        "performs",
+        "locks",
+        "helps",
+        "looks",
+        "builds",
+        "defaults",
+        "sums",
+        "collects",
+        "attribute",
+        "modern",
+        "exports",
+    ] {
         call_a_lot(&platform, function).await;
         for _ in 0..3 {
             platform.rows(function, "").await;
@@ -142,10 +155,27 @@ async fn what_is_behind_operators_casts_and_domains_counts() {
         ),
         (
             "JSON's cast",
-            "CREATE TYPE pair AS (a int, b int);
-             CREATE FUNCTION in_json(given pair) RETURNS json LANGUAGE sql AS $$SELECT CASE WHEN leak(given.a) THEN '{}'::json END$$;
-             CREATE CAST (pair AS json) WITH FUNCTION in_json(pair);
-             CREATE FUNCTION reads() RETURNS TABLE (p pair) LANGUAGE sql STABLE AS 'SELECT ROW(1, 2)::pair'",
+            "CREATE TYPE mood AS ENUM ('fine');
+             CREATE FUNCTION in_json(given mood) RETURNS json LANGUAGE sql AS $$SELECT CASE WHEN leak(1) THEN '{}'::json END$$;
+             CREATE CAST (mood AS json) WITH FUNCTION in_json(mood);
+             CREATE FUNCTION reads() RETURNS TABLE (m mood) LANGUAGE sql STABLE AS $$SELECT 'fine'::mood$$",
+        ),
+        (
+            "an operator over a function of PostgreSQL's own",
+            "CREATE OPERATOR !# (RIGHTARG = bigint, FUNCTION = pg_try_advisory_lock);
+             CREATE FUNCTION reads() RETURNS boolean LANGUAGE sql STABLE AS 'SELECT !# 5::bigint'",
+        ),
+        (
+            "an index, whose constants the planner works out",
+            "CREATE FUNCTION constant() RETURNS int LANGUAGE sql IMMUTABLE AS $$SELECT length(set_config('app.user', 'x', false))$$;
+             CREATE INDEX ON item ((id + constant()));
+             CREATE FUNCTION reads() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM item'",
+        ),
+        (
+            "a setting that makes the server read words otherwise",
+            "CREATE FUNCTION strange() RETURNS text LANGUAGE sql STABLE SET standard_conforming_strings = off
+             AS $$SELECT '\\'' || set_config($a$app.user$a$, $b$x$b$, false) --'$$;
+             CREATE FUNCTION reads() RETURNS text LANGUAGE sql STABLE AS 'SELECT strange()'",
         ),
         (
             "a domain",
@@ -160,6 +190,7 @@ async fn what_is_behind_operators_casts_and_domains_counts() {
             platform.rows("reads", "").await;
             assert_eq!(platform.rows("state", "").await, clean, "{what}");
         }
+        assert!(is_cleaned(&platform, "reads").await, "{what}");
     }
 }
 
@@ -185,4 +216,26 @@ async fn what_somebody_changes_by_hand_is_noticed_and_taken_back() {
         assert_eq!(platform.rows("state", "").await, clean);
         assert_eq!(platform.rows("reads", "").await, r#"[{"reads":"somebody"}]"#);
     }
+}
+
+#[tokio::test]
+async fn what_was_changed_by_hand_and_left_something_is_taken_back_though_nobody_looks_again() {
+    let platform = platform_with(&format!(
+        "{STATE_AND_LEAK}
+         CREATE FUNCTION helper() RETURNS text LANGUAGE sql STABLE AS $$SELECT 'harmless'::text$$;
+         CREATE FUNCTION reads() RETURNS text LANGUAGE plpgsql STABLE AS $$BEGIN RETURN helper(); END$$;"
+    ))
+    .await;
+    let clean = platform.rows("state", "").await;
+    call_a_lot(&platform, "reads").await;
+    let client = platform.client().await;
+    let helper =
+        |body: &str| format!("CREATE OR REPLACE FUNCTION helper() RETURNS text LANGUAGE sql STABLE AS $${body}$$");
+    let by_hand = helper("SELECT set_config('app.user', 'somebody', false)");
+    client.batch_execute(&by_hand).await.unwrap();
+    // Too few calls for a look.
+    assert_eq!(platform.rows("reads", "").await, r#"[{"reads":"somebody"}]"#);
+    client.batch_execute(&helper("SELECT 'harmless'::text")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2600)).await;
+    assert_eq!(platform.rows("state", "").await, clean);
 }

@@ -34,13 +34,37 @@ pub(super) struct Catalog {
 struct Function {
     oid: u32,
     name: String,
+    /// `aggregate`, or the name of its language.
     language: String,
     /// It is not volatile.
     bound: bool,
+    /// What it belongs to.
+    extension: Option<String>,
     text: String,
     /// The functions that an aggregate consists of.
     uses: Option<Vec<u32>>,
 }
+
+/// Extensions whose functions in C compute and do nothing else, where they are not volatile. Of others some run statements
+/// from text or keep something in the session, though they are not declared so: tablefunc, xml2, isn, address_standardizer.
+const COMPUTING: [&str; 16] = [
+    "btree_gin",
+    "btree_gist",
+    "citext",
+    "cube",
+    "earthdistance",
+    "fuzzystrmatch",
+    "hstore",
+    "intarray",
+    "ltree",
+    "pg_trgm",
+    "pgcrypto",
+    "seg",
+    "tsm_system_rows",
+    "unaccent",
+    "uuid-ossp",
+    "vector",
+];
 
 #[derive(Debug, Deserialize)]
 struct View {
@@ -77,6 +101,15 @@ impl Function {
     fn is_written(&self) -> bool {
         matches!(self.language.as_str(), "sql" | "plpgsql")
     }
+
+    /// Its text does not tell what it does, but its parts do, or what it belongs to.
+    fn is_known(&self) -> bool {
+        match self.language.as_str() {
+            "aggregate" => true,
+            "c" | "internal" => self.extension.as_deref().is_some_and(|extension| COMPUTING.contains(&extension)),
+            _ => false,
+        }
+    }
 }
 
 /// Where names and identities lead to: functions first, then views.
@@ -98,8 +131,7 @@ impl<'c> Known<'c> {
     }
 
     fn function(&self, function: &Function) -> Runs {
-        // What is written in C keeps to what it is declared to be; other languages have state of their own.
-        if !function.bound || !(function.is_written() || matches!(function.language.as_str(), "c" | "internal")) {
+        if !function.bound || !(function.is_written() || function.is_known()) {
             return None;
         }
         let mut runs = self.text(&function.text)?;
@@ -154,7 +186,9 @@ mod tests {
     use super::Catalog;
 
     fn function(oid: u32, name: &str, text: &str) -> Value {
-        json!({ "oid": oid, "name": name, "language": "sql", "bound": true, "text": text, "uses": null })
+        json!({
+            "oid": oid, "name": name, "language": "sql", "bound": true, "extension": null, "text": text, "uses": null
+        })
     }
 
     fn tidy(catalog: &Value) -> Vec<u32> {
@@ -194,30 +228,41 @@ mod tests {
     }
 
     #[test]
-    fn a_language_with_state_of_its_own_is_not_tidy_and_c_is_believed() {
+    fn a_language_with_state_of_its_own_is_not_tidy_and_c_is_believed_of_some() {
         let in_language = |oid: u32, name: &str, language: &str, text: &str| {
             let mut function = function(oid, name, text);
             function["language"] = json!(language);
             function
         };
-        let functions = json!([
-            in_language(1, "native", "c", "text"),
+        let mut functions = json!([
+            in_language(1, "similarity", "c", "text, text"),
             in_language(2, "snake", "plpython3u", "text"),
-            in_language(3, "asks", "plpgsql", "BEGIN RETURN native('x'); END"),
+            in_language(3, "asks", "plpgsql", "BEGIN RETURN similarity('x', 'y'); END"),
             in_language(4, "bites", "plpgsql", "BEGIN RETURN snake('x'); END"),
+            in_language(5, "crosstab", "c", "text"),
+            in_language(6, "runs", "sql", "SELECT crosstab('SELECT 1')"),
+            in_language(7, "disguised", "internal", "text"),
+            in_language(8, "passes", "sql", "SELECT disguised('x')"),
         ]);
+        functions[0]["extension"] = json!("pg_trgm");
+        functions[4]["extension"] = json!("tablefunc");
         assert_eq!(tidy(&json!({ "functions": functions })), [3]);
+        functions[0]["extension"] = json!(null);
+        assert_eq!(tidy(&json!({ "functions": functions })), Vec::<u32>::new());
     }
 
     #[test]
     fn an_aggregate_is_as_tidy_as_its_parts() {
         let mut aggregate = function(2, "total", "integer");
-        aggregate["language"] = json!("internal");
+        aggregate["language"] = json!("aggregate");
         aggregate["uses"] = json!([1]);
         let step =
             |text| json!([function(1, "step", text), aggregate, function(3, "sum_up", "SELECT total(x) FROM t")]);
         assert_eq!(tidy(&json!({ "functions": step("SELECT $1 + $2") })), [1, 3]);
         assert_eq!(tidy(&json!({ "functions": step("SELECT set_config('a', 'b', false)::int") })), Vec::<u32>::new());
+        let mut built_in = step("SELECT $1 + $2");
+        built_in[1]["uses"] = json!(null);
+        assert_eq!(tidy(&json!({ "functions": built_in })), [1, 3], "PostgreSQL's own that do no harm are not told");
         let mut strange = step("SELECT $1 + $2");
         strange[1]["uses"] = json!([99]);
         assert_eq!(tidy(&json!({ "functions": strange })), [1], "what it consists of is not known");
