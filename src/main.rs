@@ -125,7 +125,10 @@ fn run(arguments: &Arguments) -> Result<(), Fatal> {
         warn!(%error, "calls take more of the processors than they need to: SCHED_BATCH could not be set");
     }
     raise_file_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    // A system that does not allow it is no worse for that.
+    runtime.enable_all().on_thread_start(|| drop(scheduling::go_first()));
+    let runtime = runtime.build();
     let runtime = runtime.map_err(Fatal::system("starting threads"))?;
     let result = runtime.block_on(run_until_stopped(config));
     // What still runs there now has been given up.

@@ -1,9 +1,12 @@
-//! How the system's scheduler is to treat this process and what it starts: as work that is done in batches.
+//! How the system's scheduler is to treat this process and what it starts.
 //!
 //! A call goes from the gateway to a PostgreSQL process and back, and with the ordinary policy each of these wake-ups
 //! interrupts whoever runs, mostly the gateway in the middle of the next call: under load a third of the processors' time
 //! went into changing over. `SCHED_BATCH` is an ordinary policy with the same share of the processors; what is woken just
 //! waits until the running process waits itself, or has had its turn (sched(7), "SCHED_BATCH").
+//!
+//! The gateway's few threads serve many PostgreSQL processes, and one that waits for its turn behind all of them keeps
+//! their clients waiting. So they go first, by their nice value, where the system allows that.
 
 use std::fs;
 
@@ -15,7 +18,10 @@ use thread_priority::{
 const ORDINARY: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other);
 const BATCH: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
 
-/// Why the policy stays as it was.
+/// How far the nice value of a thread that goes first is below that of the process. The unit's `LimitNICE` allows it.
+const AHEAD: i32 = 5;
+
+/// Why something stays as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum SchedulingError {
     /// The nice value is not to be found.
@@ -23,28 +29,58 @@ pub enum SchedulingError {
     Nice,
     /// The system said no.
     #[error("{0}")]
-    Refused(thread_priority::Error),
+    Refused(#[from] thread_priority::Error),
 }
 
 /// Gives the calling thread the policy `SCHED_BATCH`, and with it every thread and process that it starts afterwards: the
 /// embedded PostgreSQL too. Does nothing where somebody has chosen a policy for the process. The nice value stays.
 pub fn run_in_batches() -> Result<(), SchedulingError> {
-    if thread_schedule_policy().map_err(SchedulingError::Refused)? != ORDINARY {
-        return Ok(());
+    match thread_schedule_policy()? {
+        ORDINARY => set(BATCH, nice()?),
+        _ => Ok(()),
     }
-    // The library sets the nice value along with the policy, on a scale of its own.
-    let nice = nice().ok_or(SchedulingError::Nice)?;
-    let mut priorities = (0..100).filter_map(|value| ThreadPriority::try_from(value).ok());
-    let same = priorities.find(|priority| priority.to_posix(BATCH).is_ok_and(|value| value == nice));
-    let same = same.ok_or(SchedulingError::Nice)?;
-    set_thread_priority_and_policy(thread_native_id(), same, BATCH).map_err(SchedulingError::Refused)
 }
 
-/// The nice value: the 19th field (proc_pid_stat(5)), counted behind the program's name, which may hold anything.
-fn nice() -> Option<i32> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_ascii_whitespace().nth(19 - 3)?.parse().ok()
+/// Lets the calling thread go first, and what it starts. An error where that takes a right that the process has not.
+pub fn go_first() -> Result<(), SchedulingError> {
+    with_nice(nice()? - AHEAD)
+}
+
+/// Runs `start` so that what it starts does not go first.
+pub fn in_line<T: Send>(start: impl FnOnce() -> T + Send) -> std::thread::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            // To go back takes no right; where it fails all the same, what is started works as well.
+            let _ = nice().and_then(with_nice);
+            start()
+        });
+        thread.join()
+    })
+}
+
+fn with_nice(nice: i32) -> Result<(), SchedulingError> {
+    match thread_schedule_policy()? {
+        policy @ (ORDINARY | BATCH) => set(policy, nice),
+        _ => Ok(()),
+    }
+}
+
+/// The library sets both at once, and the nice value on a scale of its own.
+fn set(policy: ThreadSchedulePolicy, nice: i32) -> Result<(), SchedulingError> {
+    let mut priorities = (0..100).filter_map(|value| ThreadPriority::try_from(value).ok());
+    let same = priorities.find(|priority| priority.to_posix(policy).is_ok_and(|value| value == nice));
+    Ok(set_thread_priority_and_policy(thread_native_id(), same.ok_or(SchedulingError::Nice)?, policy)?)
+}
+
+/// The nice value of the process, which is that of its first thread: the 19th field (proc_pid_stat(5)), counted behind
+/// the program's name, which may hold anything.
+fn nice() -> Result<i32, SchedulingError> {
+    let read = || {
+        let stat = fs::read_to_string("/proc/self/stat").ok()?;
+        let (_, fields) = stat.rsplit_once(')')?;
+        fields.split_ascii_whitespace().nth(19 - 3)?.parse().ok()
+    };
+    read().ok_or(SchedulingError::Nice)
 }
 
 #[cfg(test)]
@@ -52,24 +88,44 @@ mod tests {
     use std::process::Command;
 
     /// The nice value and the policy (sched.h: 3 is SCHED_BATCH) of a process that the calling thread starts.
-    fn of_a_child() -> (String, String) {
+    fn of_a_child() -> (i32, String) {
         let output = Command::new("cat").arg("/proc/self/stat").output().unwrap();
         let stat = String::from_utf8(output.stdout).unwrap();
-        let fields: Vec<_> = stat.split_ascii_whitespace().map(str::to_owned).collect();
-        (fields[18].clone(), fields[40].clone())
+        let fields: Vec<_> = stat.split_ascii_whitespace().collect();
+        (fields[18].parse().unwrap(), fields[40].to_owned())
+    }
+
+    /// In a thread of its own, because the tests share the process.
+    fn in_a_thread<T: Send>(look: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| scope.spawn(look).join()).unwrap()
     }
 
     #[test]
     fn what_is_started_afterwards_runs_in_batches_and_is_as_nice_as_before() {
-        let (before, after) = std::thread::spawn(|| {
+        let (before, after) = in_a_thread(|| {
             let before = of_a_child();
             super::run_in_batches().unwrap();
             // Once more changes nothing.
             super::run_in_batches().unwrap();
-            (before, std::thread::spawn(of_a_child).join().unwrap())
-        })
-        .join()
-        .unwrap();
+            (before, in_a_thread(of_a_child))
+        });
         assert_eq!(after, (before.0, "3".to_owned()));
+    }
+
+    #[test]
+    fn a_thread_goes_first_where_it_may_and_what_it_starts_in_line_does_not() {
+        in_a_thread(|| {
+            let before = of_a_child();
+            super::run_in_batches().unwrap();
+            let ahead = match super::go_first() {
+                Ok(()) => before.0 - super::AHEAD,
+                // An ordinary user without the right to it.
+                Err(super::SchedulingError::Refused(_)) => before.0,
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(of_a_child(), (ahead, "3".to_owned()));
+            assert_eq!(super::in_line(of_a_child).unwrap(), (before.0, "3".to_owned()));
+            assert_eq!(of_a_child().0, ahead);
+        });
     }
 }

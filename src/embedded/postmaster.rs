@@ -21,6 +21,7 @@ use super::cluster::main_line;
 use super::folder::{Folder, PORT};
 use super::pid_file::{self, Holder};
 use super::{EmbeddedError, EmbeddedOptions};
+use crate::scheduling;
 
 /// How often it is looked whether a postmaster has got ready or has ended.
 const GLANCE: Duration = Duration::from_millis(20);
@@ -150,7 +151,9 @@ impl Postmaster {
             command.env("PG_GRANDPARENT_PID", pid.to_string());
         }
         remove_socket_lock(&launch.cluster)?;
-        let child = command.spawn().map_err(EmbeddedError::io("starting", &launch.program))?;
+        let spawned = scheduling::in_line(|| command.spawn());
+        let spawned = spawned.unwrap_or_else(|_| Err(io::Error::other("the thread that was to start it has ended")));
+        let child = spawned.map_err(EmbeddedError::io("starting", &launch.program))?;
         let pid = Pid::from_raw(child.id().cast_signed());
         Ok(Self { launch, pid, child: Some(child), log_offset })
     }
