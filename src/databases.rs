@@ -91,7 +91,8 @@ pub struct Databases {
     call_timeout: Duration,
 }
 
-/// A deployment that runs.
+/// A deployment that runs, until it is dropped.
+#[must_use]
 pub struct Deploying {
     databases: Databases,
     database: DatabaseName,

@@ -43,7 +43,8 @@ pub fn run_in_batches() -> Result<(), SchedulingError> {
 
 /// Lets the calling thread go first, and what it starts. An error where that takes a right that the process has not.
 pub fn go_first() -> Result<(), SchedulingError> {
-    with_nice(nice()? - AHEAD)
+    // The least that there is.
+    with_nice((nice()? - AHEAD).max(-20))
 }
 
 /// Runs `start` so that what it starts does not go first.

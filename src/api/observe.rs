@@ -21,6 +21,7 @@ pub(crate) use super::notes::Notes;
 
 use super::notes::Noted;
 use super::state::Gateway;
+use crate::bundle::sql::tokens::hexadecimal;
 use crate::error::ApiError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -69,10 +70,8 @@ fn request_id(request: &Request) -> HeaderValue {
     };
     let given = request.headers().get(REQUEST_ID).filter(is_sane).cloned();
     given.unwrap_or_else(|| {
-        let digit = |number: u8| char::from_digit(u32::from(number), 16).map_or(b'0', |digit| digit as u8);
-        let number = rand::random::<u64>();
-        let made: [u8; 16] = std::array::from_fn(|at| digit((number >> (60 - 4 * at)) as u8 & 15));
-        HeaderValue::from_bytes(&made).expect("hexadecimal digits are a header's value")
+        let made = hexadecimal(&rand::random::<[u8; 8]>());
+        HeaderValue::try_from(made).expect("hexadecimal digits are a header's value")
     })
 }
 

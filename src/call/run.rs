@@ -110,7 +110,9 @@ impl Call<'_> {
                 .explain(error)
         };
         let signatures = self.signatures(database);
-        if running.connection().is_uncleaned() && (self.databases.is_deploying() || !signatures.tidy.is_current()) {
+        if let Some(then) = running.connection().uncleaned()
+            && (self.databases.is_deploying() || signatures.tidy.current() != Some(then))
+        {
             running.connection().distrust();
         }
         let params = self.params()?;
@@ -168,7 +170,9 @@ impl Call<'_> {
         let look = || tidy::look(self.databases, database, signatures);
         match prepared.shape.commit() {
             Commit::Last if self.databases.is_deploying() => Commit::Last,
-            Commit::Last if signatures.tidy.knows(prepared.chosen.overload.oid, look) => Commit::Alone,
+            Commit::Last => {
+                signatures.tidy.knows(prepared.chosen.overload.oid, look).map_or(Commit::Last, Commit::Alone)
+            }
             commit => commit,
         }
     }

@@ -69,7 +69,7 @@ impl Running {
         self.connection().forget(sql);
     }
 
-    /// Sends the statement, and right behind it what takes back what it may set in its session. Returns when the
+    /// Sends the statement, and right behind it what takes back what it may set in its session, if anything. Returns when the
     /// server has taken the parameters.
     pub(super) async fn start(
         &mut self,

@@ -1,9 +1,10 @@
 //! Which functions leave their session as it was, so that nothing has to be cleaned behind them. Cleaning is a quarter of
 //! what PostgreSQL does for a small call.
 //!
-//! Asked of a database that is called a lot, and again every second, because somebody may change a function by hand: then
-//! what it sets can be seen by other calls until the next look, which closes the connections, or until no look counts any
-//! more: then everything is taken back before the next call. Of what this gateway deploys itself it knows without looking.
+//! Looked up after every hundred calls that could do with it, once a second at most, because somebody may change a function
+//! by hand: then other calls can see what it sets until the next look, or until no look counts any more. From then on
+//! everything is taken back before the next call of each session behind which nothing was cleaned. Of what this gateway
+//! deploys itself it knows without looking.
 
 mod catalog;
 
@@ -21,13 +22,18 @@ use crate::databases::{Database, Databases};
 
 const READ: &str = include_str!("tidy.sql");
 
-/// So many calls between two looks, and so much time, at least: one look takes about as long as ten small calls.
+/// So many calls between two looks, and so much time, at least: one look takes about as long as ten small calls. Where it
+/// fails, it will fail again.
 const CALLS: u32 = 100;
 const EVERY: Duration = Duration::from_secs(1);
+const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// How long a look counts, with time for the next, and how long it may take.
 const COUNTS: Duration = Duration::from_millis(2500);
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A look at views takes locks on what they read: it waits for nobody, and whom it keeps waiting it does not keep long.
+const WAIT_FOR_NOBODY: &str = "SELECT pg_catalog.set_config('lock_timeout', '100ms', false)";
 
 /// What is known of one database.
 #[derive(Debug, Default)]
@@ -44,19 +50,21 @@ struct State {
     /// What tells that nothing has changed since.
     mark: Option<String>,
     looked: Option<Instant>,
-    /// The last one who looked, or looks, began then.
-    begun: Option<Instant>,
+    /// How many looks have found something else than the one before.
+    changes: u64,
+    /// Nobody looks before.
+    next: Option<Instant>,
     looking: bool,
 }
 
 impl Tidy {
-    /// Whether the function is known to leave its session as it was. Calls that ask count, and some of them have to look:
-    /// then `look` is called.
-    pub(super) fn knows(&self, oid: u32, look: impl FnOnce()) -> bool {
+    /// If the function is known to leave its session as it was: the state of that knowledge. Calls that ask count, and some
+    /// of them have to look: then `look` is called.
+    pub(super) fn knows(&self, oid: u32, look: impl FnOnce()) -> Option<u64> {
         let now = Instant::now();
-        let (knows, due) = {
+        let (known, due) = {
             let state = self.read();
-            (state.is_current(now) && state.functions.contains(&oid), state.is_due(now))
+            (state.current(now).filter(|_| state.functions.contains(&oid)), state.is_due(now))
         };
         // Counted roughly: two at once may count as one.
         let calls = self.calls.load(Ordering::Relaxed).saturating_add(1);
@@ -64,12 +72,12 @@ impl Tidy {
         if due && calls >= CALLS && self.begin(now) {
             look();
         }
-        knows
+        known
     }
 
-    /// Whether nothing has changed, as far as anybody has looked: what tidy functions have left is nothing.
-    pub(super) fn is_current(&self) -> bool {
-        self.read().is_current(Instant::now())
+    /// The state of what is known, if that counts: what functions that were tidy in the same state have left is nothing.
+    pub(super) fn current(&self) -> Option<u64> {
+        self.read().current(Instant::now())
     }
 
     /// Only one looks.
@@ -78,7 +86,7 @@ impl Tidy {
         if !state.is_due(now) {
             return false;
         }
-        (state.begun, state.looking) = (Some(now), true);
+        (state.next, state.looking) = (Some(now + EVERY), true);
         self.calls.store(0, Ordering::Relaxed);
         true
     }
@@ -93,12 +101,13 @@ impl Tidy {
 }
 
 impl State {
-    fn is_current(&self, now: Instant) -> bool {
-        self.looked.is_some_and(|looked| now.saturating_duration_since(looked) < COUNTS)
+    fn current(&self, now: Instant) -> Option<u64> {
+        let counts = self.looked.is_some_and(|looked| now.saturating_duration_since(looked) < COUNTS);
+        counts.then_some(self.changes)
     }
 
     fn is_due(&self, now: Instant) -> bool {
-        !self.looking && self.begun.is_none_or(|begun| now.saturating_duration_since(begun) >= EVERY)
+        !self.looking && self.next.is_none_or(|next| now >= next)
     }
 }
 
@@ -113,17 +122,14 @@ pub(super) fn look(databases: &Databases, database: &Arc<Database>, signatures: 
             Ok(Looked { at, changed: None, .. }) => looking.0.write().looked = Some(at),
             Ok(Looked { at, mark, changed: Some(functions) }) => {
                 let mut state = looking.0.write();
-                // Between the two looks, what was changed may have been something else, and so may what it has left.
-                let in_between = state.mark.replace(mark).is_some();
-                (state.functions, state.looked) = (functions, Some(at));
-                drop(state);
-                if in_between {
-                    databases.deployed(database.name());
-                }
+                // Whatever was there between the two looks may have left something.
+                state.changes += 1;
+                (state.functions, state.mark, state.looked) = (functions, Some(mark), Some(at));
             }
             Err(cause) => {
-                let what = "which functions leave their session as it was is not known";
-                tracing::debug!(database = %database.name(), %cause, "{what}");
+                looking.0.write().next = Some(Instant::now() + AFTER_FAILURE);
+                let what = "every call is cleaned behind: which functions leave their session as it was is not known";
+                tracing::warn!(database = %database.name(), %cause, "{what}");
             }
         }
     });
@@ -150,8 +156,15 @@ struct Looked {
 async fn ask(databases: &Databases, database: &Arc<Database>, mark: Option<&str>) -> Result<Looked, String> {
     let connection = databases.for_call(database).await.map_err(|error| error.to_string())?;
     let mut running = Running::new(connection);
+    let connection = running.connection();
+    if connection.uncleaned().is_some() {
+        connection.distrust();
+    }
+    connection.query_row(WAIT_FOR_NOBODY, &[]).await.map_err(|error| error.to_string())?;
     let at = Instant::now();
-    let asked = running.connection().query_row(READ, &[mark]).await;
+    let asked = connection.query_row(READ, &[mark]).await;
+    // Takes the time limit back.
+    connection.distrust();
     drop(running);
     let mut columns = asked.map_err(|error| error.to_string())?.into_iter();
     let (Some(Some(mark)), Some(json)) = (columns.next(), columns.next()) else { return Err("no mark".to_owned()) };

@@ -1,6 +1,11 @@
 -- What decides which functions leave their session as it was: see tidy/catalog.rs. One row: a text that is another one
 -- after every change to any of it, and unless that is $1, the texts themselves as JSON. Only what was made after initdb
--- counts (oid 16384 and above), and of what PostgreSQL brings the names of what is volatile.
+-- counts (oid 16384 and above), and of what PostgreSQL brings the names of what is volatile. Temporary objects do not: they
+-- are of a session that is cleaned. Joins instead of subqueries for each row, which would be planned at a price at which
+-- PostgreSQL compiles them (JIT), though they are hardly ever run.
+WITH temporary AS MATERIALIZED (
+    SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_'
+)
 SELECT mark.text,
        CASE WHEN mark.text IS DISTINCT FROM $1::text THEN pg_catalog.json_build_object(
            -- Whether words are read here as the server reads them: it cuts names in its own encoding.
@@ -18,8 +23,10 @@ SELECT mark.text,
                FROM pg_catalog.pg_proc AS p
                WHERE p.oid < 16384
                  AND (p.provolatile = 'v'
+                          AND p.prorettype <> 'pg_catalog.tsm_handler'::pg_catalog.regtype
                           -- What a session has of its own, but what changes nothing for anybody.
-                          AND p.proname NOT IN ('random', 'clock_timestamp', 'timeofday', 'gen_random_uuid')
+                          AND p.proname NOT IN ('random', 'random_normal', 'clock_timestamp', 'timeofday',
+                                                'gen_random_uuid', 'uuidv4', 'uuidv7')
                       -- They read whatever relation their parameters name.
                       OR p.proname ~ '_to_xml(schema|_and_xmlschema)?$')
            ),
@@ -29,37 +36,40 @@ SELECT mark.text,
                    'name', p.proname,
                    'language', CASE p.prokind WHEN 'a' THEN 'aggregate' ELSE l.lanname END,
                    'bound', p.provolatile <> 'v' AND p.prokind <> 'p',
-                   'extension', (
-                       SELECT e.extname
-                       FROM pg_catalog.pg_depend AS d
-                       JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
-                       WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
-                         AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
-                   ),
+                   'extension', belongs.extname,
                    -- Defaults and domains are part of a call.
                    'text', pg_catalog.concat_ws(' ',
                        pg_catalog.pg_get_function_arguments(p.oid),
                        pg_catalog.pg_get_function_result(p.oid),
                        CASE WHEN l.lanname IN ('sql', 'plpgsql')
                             THEN COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END),
-                   'uses', (
-                       SELECT pg_catalog.json_agg(f.oid::int8)
-                       FROM pg_catalog.pg_aggregate AS a
-                       CROSS JOIN LATERAL (VALUES (a.aggtransfn::oid), (a.aggfinalfn), (a.aggcombinefn),
-                           (a.aggserialfn), (a.aggdeserialfn), (a.aggmtransfn), (a.aggminvtransfn), (a.aggmfinalfn)
-                       ) AS part (oid)
-                       JOIN pg_catalog.pg_proc AS f ON f.oid = part.oid
-                       WHERE a.aggfnoid = p.oid AND (f.oid >= 16384 OR f.provolatile = 'v')
-                   )))
+                   'uses', parts.uses))
                FROM pg_catalog.pg_proc AS p
                JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
-               WHERE p.oid >= 16384
+               LEFT JOIN (
+                   SELECT d.objid, e.extname
+                   FROM pg_catalog.pg_depend AS d
+                   JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
+                   WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+                     AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+               ) AS belongs ON belongs.objid = p.oid
+               LEFT JOIN (
+                   SELECT a.aggfnoid::oid AS oid, pg_catalog.json_agg(f.oid::int8) AS uses
+                   FROM pg_catalog.pg_aggregate AS a
+                   CROSS JOIN LATERAL (VALUES (a.aggtransfn::oid), (a.aggfinalfn), (a.aggcombinefn),
+                       (a.aggserialfn), (a.aggdeserialfn), (a.aggmtransfn), (a.aggminvtransfn), (a.aggmfinalfn)
+                   ) AS part (oid)
+                   JOIN pg_catalog.pg_proc AS f ON f.oid = part.oid
+                   WHERE a.aggfnoid >= 16384 AND (f.oid >= 16384 OR f.provolatile = 'v')
+                   GROUP BY a.aggfnoid
+               ) AS parts ON parts.oid = p.oid
+               WHERE p.oid >= 16384 AND p.pronamespace NOT IN (SELECT oid FROM temporary)
            ),
            'views', (
                SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
                    'name', c.relname, 'text', pg_catalog.pg_get_viewdef(c.oid)))
                FROM pg_catalog.pg_class AS c
-               WHERE c.oid >= 16384 AND c.relkind = 'v'
+               WHERE c.oid >= 16384 AND c.relkind = 'v' AND c.relpersistence <> 't'
            ),
            -- What is run without being named: policies, checks of domains, and the functions behind operators, casts, types
            -- and the expressions of tables.
@@ -84,7 +94,7 @@ SELECT mark.text,
                    -- Of indexes, partition keys, statistics and checks: the planner runs what is constant in them.
                    UNION ALL
                    SELECT refobjid FROM pg_catalog.pg_depend
-                   WHERE refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+                   WHERE refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND refobjid >= 16384
                      AND classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_constraint'::pg_catalog.regclass,
                                      'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)
                ) AS used
@@ -96,10 +106,15 @@ FROM (
     SELECT pg_catalog.concat_ws('/', pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.count(*),
                pg_catalog.sum(pg_catalog.hashtextextended(catalog || ' ' || id || ' ' || written_by, 0))) AS text
     FROM (
-        SELECT 'function' AS catalog, oid AS id, xmin AS written_by FROM pg_catalog.pg_proc WHERE oid >= 16384
+        SELECT 'function' AS catalog, oid AS id, xmin AS written_by FROM pg_catalog.pg_proc
+        WHERE oid >= 16384 AND pronamespace NOT IN (SELECT oid FROM temporary)
         UNION ALL SELECT 'aggregate', aggfnoid, xmin FROM pg_catalog.pg_aggregate WHERE aggfnoid >= 16384
-        UNION ALL SELECT 'view', oid, xmin FROM pg_catalog.pg_rewrite WHERE oid >= 16384
-        UNION ALL SELECT 'relation', oid, xmin FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind IN ('v', 'f')
+        UNION ALL
+        SELECT 'view', r.oid, r.xmin FROM pg_catalog.pg_rewrite AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.ev_class
+        WHERE r.oid >= 16384 AND c.relpersistence <> 't'
+        UNION ALL
+        SELECT 'relation', oid, xmin FROM pg_catalog.pg_class
+        WHERE oid >= 16384 AND relkind IN ('v', 'f') AND relpersistence <> 't'
         UNION ALL SELECT 'policy', oid, xmin FROM pg_catalog.pg_policy WHERE oid >= 16384
         UNION ALL SELECT 'check', oid, xmin FROM pg_catalog.pg_constraint WHERE oid >= 16384 AND contypid <> 0
         UNION ALL SELECT 'operator', oid, xmin FROM pg_catalog.pg_operator WHERE oid >= 16384

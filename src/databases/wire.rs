@@ -39,10 +39,10 @@ pub struct Wire {
     state: State,
     /// What the session told of itself when it was new.
     new: Vec<u8>,
-    /// It tells something else now, or listens: everything has to be taken back.
+    /// It tells something else now, or listens, or may have been left something: everything has to be taken back.
     spoiled: bool,
-    /// Behind the last calls nothing was cleaned.
-    uncleaned: bool,
+    /// Behind the last calls nothing was cleaned: why not, see [`Commit::Alone`].
+    uncleaned: Option<u64>,
     /// The first error of the messages that are being answered.
     failed: Option<Box<ServerError>>,
     statements: HashMap<String, Arc<Statement>>,
@@ -80,8 +80,9 @@ pub enum Commit {
     /// After: one transaction and one answer less, for what is declared to write nothing. If it did write, the session
     /// tells, and everything is taken back after the transaction.
     Last,
-    /// Alone, for what is known to leave the session as it was: nothing is cleaned.
-    Alone,
+    /// With nothing behind it, for what is known to leave the session as it was. The number tells one state of that knowledge
+    /// from another; the caller's business.
+    Alone(u64),
 }
 
 /// A prepared statement.
@@ -109,7 +110,7 @@ impl Wire {
             state: State::Asked,
             new: Vec::new(),
             spoiled: false,
-            uncleaned: false,
+            uncleaned: None,
             failed: None,
             statements: HashMap::default(),
             unwanted: Vec::new(),
@@ -139,17 +140,17 @@ impl Wire {
         }
     }
 
-    /// Whether nothing was cleaned behind the last calls.
-    pub fn is_uncleaned(&self) -> bool {
+    /// The number that [`Commit::Alone`] had, where nothing was cleaned behind the last call.
+    pub fn uncleaned(&self) -> Option<u64> {
         self.uncleaned
     }
 
-    /// They may have left something after all: everything is taken back before anything else is done.
+    /// Somebody may have left something after all: everything is taken back before anything else is done.
     pub fn distrust(&mut self) {
         self.spoiled = true;
     }
 
-    /// Whether the last call did what it was declared not to do.
+    /// Whether the last call did what it was declared not to do. While nothing else was asked of the connection.
     pub fn is_spoiled(&self) -> bool {
         self.spoiled
     }
@@ -159,17 +160,17 @@ impl Wire {
         matches!(self.state, State::Asked | State::Started(_) | State::Running(_) | State::Ending)
     }
 
-    /// Whether the session is as it was when it was new.
+    /// Whether the session is as it was when it was new, as far as is known.
     pub(super) fn is_settled(&self) -> bool {
         self.state == State::Idle && !self.spoiled && !self.line.notified
     }
 
-    /// Waits until the session is as it was when it was new. An error: it is not, and the connection is of no use.
+    /// Waits until the session is as it was when it was new, as far as is known. An error: it is not, and the connection is of no use.
     pub(super) async fn settle(&mut self) -> Result<(), WireError> {
         while !self.is_settled() {
             match self.state {
                 State::Idle => {
-                    (self.spoiled, self.uncleaned, self.line.notified) = (false, false, false);
+                    (self.spoiled, self.uncleaned, self.line.notified) = (false, None, false);
                     frontend::query(cleaning::EVERYTHING, &mut self.line.outbox).map_err(WireError::Unsendable)?;
                     self.state = State::Renewing;
                 }
@@ -313,9 +314,10 @@ impl Wire {
         }
         frontend::execute("", 0, out).expect("a portal without a name");
         self.uncleaned = match commit {
-            Commit::First => false,
+            Commit::First => None,
             Commit::Last => self.uncleaned,
-            Commit::Alone => true,
+            // What was known when the first of them ran.
+            Commit::Alone(known) => self.uncleaned.or(Some(known)),
         };
         match commit {
             Commit::First => {
@@ -323,7 +325,7 @@ impl Wire {
                 cleaning::behind_anything(out);
             }
             Commit::Last => cleaning::behind_a_reader(out),
-            Commit::Alone => {}
+            Commit::Alone(_) => {}
         }
         frontend::sync(out);
         self.state = State::Started(commit);
@@ -357,7 +359,7 @@ impl Wire {
                 (Event::Done, State::Running(Commit::Last)) => self.state = State::Ending,
                 (Event::Row, State::Ending) => self.judge(),
                 (Event::Bound | Event::Done, State::Ending) => {}
-                (Event::Done, State::Running(Commit::First | Commit::Alone)) => {}
+                (Event::Done, State::Running(Commit::First | Commit::Alone(_))) => {}
                 (Event::Ready, State::Running(commit)) => return Poll::Ready(self.end(commit, cx).err().map(Err)),
                 (Event::Ready, State::Ending) => return Poll::Ready(self.end(Commit::Last, cx).err().map(Err)),
                 (Event::Failed(_), _) => {}
@@ -379,12 +381,13 @@ impl Wire {
         self.spoiled |= failed.is_some() && self.state == State::Ending;
         match (commit, &failed) {
             (Commit::First, _) => self.state = State::Cleaning,
-            (Commit::Last, None) | (Commit::Alone, _) => self.state = State::Idle,
+            (Commit::Last, None) | (Commit::Alone(_), _) => self.state = State::Idle,
             // What would have cleaned was skipped together with the rest. Advisory locks outlive the transaction.
             (Commit::Last, Some(_)) => {
                 cleaning::behind_anything(&mut self.line.outbox);
                 frontend::sync(&mut self.line.outbox);
                 self.state = State::Cleaning;
+                self.uncleaned = None;
                 // What cannot be sent now is sent when it is settled; so is an error told.
                 let _ = self.line.poll_send(cx);
             }

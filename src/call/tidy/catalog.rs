@@ -15,6 +15,26 @@ use serde::Deserialize;
 
 use crate::bundle::sql::tokens::words;
 
+/// Extensions whose functions in C compute and do nothing else, where they are not volatile. Of others some run statements
+/// from text or keep something in the session, though they are not declared so: tablefunc, xml2, isn, address_standardizer.
+const COMPUTING: [&str; 15] = [
+    "btree_gin",
+    "btree_gist",
+    "citext",
+    "cube",
+    "earthdistance",
+    "fuzzystrmatch",
+    "hstore",
+    "intarray",
+    "ltree",
+    "pg_trgm",
+    "pgcrypto",
+    "seg",
+    "unaccent",
+    "uuid-ossp",
+    "vector",
+];
+
 /// What `tidy.sql` tells.
 #[derive(Debug, Deserialize)]
 pub(super) struct Catalog {
@@ -45,31 +65,11 @@ struct Function {
     uses: Option<Vec<u32>>,
 }
 
-/// Extensions whose functions in C compute and do nothing else, where they are not volatile. Of others some run statements
-/// from text or keep something in the session, though they are not declared so: tablefunc, xml2, isn, address_standardizer.
-const COMPUTING: [&str; 16] = [
-    "btree_gin",
-    "btree_gist",
-    "citext",
-    "cube",
-    "earthdistance",
-    "fuzzystrmatch",
-    "hstore",
-    "intarray",
-    "ltree",
-    "pg_trgm",
-    "pgcrypto",
-    "seg",
-    "tsm_system_rows",
-    "unaccent",
-    "uuid-ossp",
-    "vector",
-];
-
 #[derive(Debug, Deserialize)]
 struct View {
     name: String,
-    text: String,
+    /// Gone, where it was dropped meanwhile.
+    text: Option<String>,
 }
 
 /// Something that can be run, and what running it may run: indices of others. `None`: it is not tidy, whatever they are.
@@ -84,7 +84,7 @@ impl Catalog {
         let known = Known::new(&functions, &views, self.forbidden.unwrap_or_default());
         let mut runs: Vec<Runs> = Vec::new();
         runs.extend(functions.iter().map(|function| known.function(function)));
-        runs.extend(views.iter().map(|view| known.text(&view.text)));
+        runs.extend(views.iter().map(|view| known.text(view.text.as_deref()?)));
         let everywhere = runs.len();
         runs.push(known.everywhere(&unnamed, &self.used.unwrap_or_default()).filter(|_| self.readable));
         let tidy = settle(&runs);
