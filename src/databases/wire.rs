@@ -71,7 +71,7 @@ enum State {
     Broken,
 }
 
-/// When the transaction of a call ends.
+/// When the transaction of a call ends: what cleans the session comes after that, before that, or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Commit {
     /// Before the session is cleaned: for what may write. Deferred constraints and triggers, which run when it ends, see
@@ -150,7 +150,7 @@ impl Wire {
         self.spoiled = true;
     }
 
-    /// Whether the last call did what it was declared not to do. While nothing else was asked of the connection.
+    /// Right behind a call: whether it did what it was declared not to do.
     pub fn is_spoiled(&self) -> bool {
         self.spoiled
     }
@@ -165,7 +165,8 @@ impl Wire {
         self.state == State::Idle && !self.spoiled && !self.line.notified
     }
 
-    /// Waits until the session is as it was when it was new, as far as is known. An error: it is not, and the connection is of no use.
+    /// Waits until the session is as it was when it was new, as far as is known. An error: it is not, and the connection is
+    /// of no use.
     pub(super) async fn settle(&mut self) -> Result<(), WireError> {
         while !self.is_settled() {
             match self.state {

@@ -203,20 +203,26 @@ async fn what_is_behind_operators_casts_and_domains_counts() {
     }
 }
 
+const HARMLESS: &str = "SELECT 'harmless'::text";
+const LEAKING: &str = "SELECT set_config('app.user', 'somebody', false)";
+
+/// Makes the function, or makes it anew, that `reads` calls.
+fn helper(body: &str) -> String {
+    format!("CREATE OR REPLACE FUNCTION helper() RETURNS text LANGUAGE sql STABLE AS $${body}$$")
+}
+
+async fn platform_with_helper() -> Platform {
+    let reads = "CREATE FUNCTION reads() RETURNS text LANGUAGE plpgsql STABLE AS $$BEGIN RETURN helper(); END$$";
+    platform_with(&format!("{STATE_AND_LEAK}{};{reads}", helper(HARMLESS))).await
+}
+
 #[tokio::test]
 async fn what_somebody_changes_by_hand_is_noticed_and_taken_back() {
-    let platform = platform_with(&format!(
-        "{STATE_AND_LEAK}
-         CREATE FUNCTION helper() RETURNS text LANGUAGE sql STABLE AS $$SELECT 'harmless'::text$$;
-         CREATE FUNCTION reads() RETURNS text LANGUAGE plpgsql STABLE AS $$BEGIN RETURN helper(); END$$;"
-    ))
-    .await;
+    let platform = platform_with_helper().await;
     let clean = platform.rows("state", "").await;
     is_spared(&platform, "reads").await;
     let client = platform.client().await;
-    let by_hand = "CREATE OR REPLACE FUNCTION helper() RETURNS text LANGUAGE sql STABLE
-                   AS $$SELECT set_config('app.user', 'somebody', false)$$";
-    client.batch_execute(by_hand).await.unwrap();
+    client.batch_execute(&helper(LEAKING)).await.unwrap();
     let changed = Instant::now();
     eventually("it is cleaned behind again", async || is_cleaned(&platform, "reads").await).await;
     assert!(changed.elapsed() < Duration::from_secs(4), "{:?}", changed.elapsed());
@@ -228,22 +234,14 @@ async fn what_somebody_changes_by_hand_is_noticed_and_taken_back() {
 
 #[tokio::test]
 async fn what_was_changed_by_hand_and_left_something_is_taken_back_though_nobody_looks_again() {
-    let platform = platform_with(&format!(
-        "{STATE_AND_LEAK}
-         CREATE FUNCTION helper() RETURNS text LANGUAGE sql STABLE AS $$SELECT 'harmless'::text$$;
-         CREATE FUNCTION reads() RETURNS text LANGUAGE plpgsql STABLE AS $$BEGIN RETURN helper(); END$$;"
-    ))
-    .await;
+    let platform = platform_with_helper().await;
     let clean = platform.rows("state", "").await;
     is_spared(&platform, "reads").await;
     let client = platform.client().await;
-    let helper =
-        |body: &str| format!("CREATE OR REPLACE FUNCTION helper() RETURNS text LANGUAGE sql STABLE AS $${body}$$");
-    let by_hand = helper("SELECT set_config('app.user', 'somebody', false)");
-    client.batch_execute(&by_hand).await.unwrap();
+    client.batch_execute(&helper(LEAKING)).await.unwrap();
     // Too few calls for a look.
     assert_eq!(platform.rows("reads", "").await, r#"[{"reads":"somebody"}]"#);
-    client.batch_execute(&helper("SELECT 'harmless'::text")).await.unwrap();
+    client.batch_execute(&helper(HARMLESS)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(2600)).await;
     assert_eq!(platform.rows("state", "").await, clean);
 }

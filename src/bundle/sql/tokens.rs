@@ -1,5 +1,5 @@
-//! SQL as PostgreSQL's scanner sees it: checksums that ignore white space, comments and case, and the place of a syntax
-//! error, which the grammar's message does not tell.
+//! SQL as PostgreSQL's scanner sees it: checksums that ignore white space, comments and case, the names and words in a text,
+//! and the place of a syntax error, which the grammar's message does not tell.
 
 use std::collections::HashSet;
 
