@@ -18,7 +18,7 @@ use super::budget::{Budget, LaneId, Ticket};
 use super::connection::Pooled;
 use super::database::{Database, Parts};
 use super::error::DatabaseError;
-use super::name::DatabaseName;
+use super::name::{DatabaseName, Which};
 use super::run_as::RunAs;
 use super::server::Server;
 use crate::config::PoolConfig;
@@ -67,7 +67,7 @@ impl Pools {
     pub(super) fn control(self: &Arc<Self>) -> Arc<Database> {
         let control = self.control.get_or_init(|| {
             let name = DatabaseName::gateway();
-            let database = self.make(name.clone(), String::new(), None, RunAs::Gateway);
+            let database = self.make(name.clone(), String::new(), Which::Main, None, RunAs::Gateway);
             // Among the others, so that its idle connections give way like theirs.
             self.by_name.write().unwrap_or_else(PoisonError::into_inner).insert(name, database.clone());
             database
@@ -75,7 +75,7 @@ impl Pools {
         control.clone()
     }
 
-    /// The database of that name, where it is known.
+    /// The database of that name, where it is known. Whether it is the one that is meant, its ids decide.
     pub(super) fn get(&self, name: &DatabaseName) -> Option<Arc<Database>> {
         self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
@@ -86,18 +86,20 @@ impl Pools {
         self: &Arc<Self>,
         name: &DatabaseName,
         platform: &str,
+        which: Which,
         oid: u32,
         run_as: &RunAs,
     ) -> Arc<Database> {
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = by_name.get(name) {
-            let same = known.oid == Some(oid) && known.platform == platform && known.run_as == *run_as;
+            let same_record = known.platform == platform && known.which.is_written_like(&which);
+            let same = same_record && known.oid == Some(oid) && known.run_as == *run_as;
             if same && known.is_current() {
                 return known.clone();
             }
             known.retire();
         }
-        let database = self.make(name.clone(), platform.to_owned(), Some(oid), run_as.clone());
+        let database = self.make(name.clone(), platform.to_owned(), which, Some(oid), run_as.clone());
         by_name.insert(name.clone(), database.clone());
         database
     }
@@ -119,7 +121,14 @@ impl Pools {
         database.retire();
     }
 
-    fn make(self: &Arc<Self>, name: DatabaseName, platform: String, oid: Option<u32>, run_as: RunAs) -> Arc<Database> {
+    fn make(
+        self: &Arc<Self>,
+        name: DatabaseName,
+        platform: String,
+        which: Which,
+        oid: Option<u32>,
+        run_as: RunAs,
+    ) -> Arc<Database> {
         let (lane, limit) = match oid {
             None => (LaneId::CONTROL, CONTROL_CONNECTIONS),
             Some(_) => {
@@ -128,7 +137,7 @@ impl Pools {
             }
         };
         let (pools, now) = (Arc::downgrade(self), self.now());
-        Database::new(Parts { name, platform, run_as, oid, lane, limit, pools, now })
+        Database::new(Parts { name, platform, which, run_as, oid, lane, limit, pools, now })
     }
 
     /// A connection of the database's pool.
