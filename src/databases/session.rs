@@ -1,6 +1,7 @@
 //! A connection of its own for a deployment, inside the budget; and the statements about whole databases.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -12,24 +13,36 @@ use super::name::{DatabaseName, Id};
 use super::quote::quote_ident;
 use super::server::{Link, Purpose};
 
+/// How long [`Session::end`] waits.
+const END_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// A connection that nobody else uses. Its statements have no time limit, only `lock_timeout`.
 ///
-/// Dropped without [`Session::close`], what it runs is cancelled and rolled back.
+/// Dropped without [`Session::close`], what it runs is cancelled and rolled back, and its backend terminated if it does not
+/// listen.
 pub struct Session {
     link: Option<Link>,
     // Given back after the link.
-    _ticket: Ticket,
+    ticket: Option<Ticket>,
 }
 
 impl Session {
     pub(super) fn new(link: Link, ticket: Ticket) -> Self {
-        Self { link: Some(link), _ticket: ticket }
+        Self { link: Some(link), ticket: Some(ticket) }
     }
 
     /// Closes it; returns when the server has closed it too, so that its database can be a template.
     pub async fn close(mut self) {
         if let Some(link) = self.link.take() {
             link.close().await;
+        }
+    }
+
+    /// Ends it whatever it is at: cancelled, then terminated. Returns when its backend is gone, or after a time in which it
+    /// should be; place and permit are given back when it really is.
+    pub async fn end(mut self) {
+        if let Some(link) = self.link.take() {
+            let _ = tokio::time::timeout(END_TIMEOUT, link.interrupt(self.ticket.take())).await;
         }
     }
 
@@ -55,10 +68,8 @@ impl DerefMut for Session {
 impl Drop for Session {
     fn drop(&mut self) {
         let Some(link) = self.link.take() else { return };
-        // Without a runtime the process is ending, and the server notices that by itself.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(link.cancel());
-        }
+        // Its task goes on until the backend is gone.
+        drop(link.interrupt(self.ticket.take()));
     }
 }
 
