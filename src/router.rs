@@ -48,7 +48,7 @@ fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
         .route("/admin/databases", get(admin::list_databases))
         .route("/admin/create-tenant", post(admin::create_tenant))
         .route("/admin/platforms", get(platform::list_platforms))
-        .route("/admin/database/create", post(database::create_database))
+        .route("/admin/database/create", post(database::create_database_by_admin))
         .layer(from_fn_with_state(Arc::clone(gateway), guard::admin_token));
 
     let guarded = v1
