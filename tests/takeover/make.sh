@@ -4,8 +4,9 @@
 # leaves into FOLDER (tests/takeover/<commit>): `data.tar.gz`, `cluster.sql.gz`, `bundles/`, and `steps.jsonl`, which says
 # what was sent and what came back. tests/isolation/takeover.rs lets the gateway of today take it over.
 #
-# The cluster is packed as SQL, so that it can be restored into every version of PostgreSQL, and without its blueprints'
-# being closed, which pg_dumpall would pass over; the SQL closes them at its end. Needs pg_dumpall, curl and tar, and the
+# The cluster is packed as SQL, so that it can be restored into every version of PostgreSQL. pg_dumpall would pass over the
+# blueprints, which are closed: they are opened for it, and the SQL closes them at its end. Databases know that nobody touched
+# them by a sum over transaction ids, which no dump keeps: `mark.sql` is how BINARY computes it, for who restores them. Needs pg_dumpall, curl and tar, and the
 # PostgreSQL to use as PG_BIN_DIR, or an installed one, with contrib.
 set -euo pipefail
 
@@ -40,6 +41,9 @@ start_gateway() {
         PLATFORM_ROLES="$1" "$binary") >>"$work/gateway.log" 2>&1 &
     gateway=$!
     wait_until_healthy "$url" "$gateway" 120 || fail "the gateway did not start: $(tail -n 3 "$work/gateway.log")"
+    PGHOST=$work/data/postgres PGPORT=5432 PGUSER=stonescriptdb PGDATABASE=postgres
+    PGPASSWORD=$(<"$work/data/.postgres-password")
+    export PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD
 }
 
 # --- bundles ----------------------------------------------------------------------------------------------------------
@@ -101,6 +105,22 @@ CREATE TRIGGER thing_at BEFORE UPDATE ON thing FOR EACH ROW EXECUTE FUNCTION mod
     write_file functions/find_thing.sql "CREATE FUNCTION find_thing(p_name citext) RETURNS SETOF thing LANGUAGE sql STABLE AS \$\$
     SELECT * FROM thing WHERE name = p_name \$\$;"
     pack extended "$work/bundle"
+}
+
+# --- PostgreSQL -------------------------------------------------------------------------------------------------------
+
+in_psql() { "$bin_dir/psql" -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
+
+# Has a statement of the gateway's tell itself: the one that records how a database was left. Usage: keep_mark DATABASE
+# BUNDLE FIELDS; a deployment that changes the database.
+keep_mark() {
+    in_psql -d "$1" -c "CREATE FUNCTION tell_mark() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS \$\$ BEGIN
+            EXECUTE format('COMMENT ON FUNCTION public.tell_mark() IS %L', current_query()); RETURN NULL; END \$\$" \
+        -c "CREATE TRIGGER tell_mark AFTER INSERT OR UPDATE ON _stonescriptdb_gateway_state EXECUTE FUNCTION tell_mark()"
+    upload /register "$2" "$3"
+    in_psql -d "$1" -c "SELECT substring(obj_description('tell_mark'::regproc) FROM 'VALUES \(\\\$1, \\\$2, (.*)\)\s+ON CONFLICT')" \
+        -c "DROP FUNCTION tell_mark CASCADE" 2>/dev/null >"$target/mark.sql"
+    grep -q 'pg_class' "$target/mark.sql" || fail "how the gateway knows an untouched database was not found out"
 }
 
 # --- what is sent, and what comes back --------------------------------------------------------------------------------
@@ -168,19 +188,17 @@ use_gateway() {
 
     post /platform/register '{"platform":"named","db_user":"named role","db_password":"of the platform"}'
     upload /register notes-1 '{"platform":"named"}'
+    keep_mark named_main notes-2 '{"platform":"named"}'
+    upload /register notes-2 '{"platform":"named"}'
     post /call '{"platform":"named","function":"who"}'
     post /admin/create-tenant '{"platform":"named","tenant_id":"empty"}'
 }
 
 # --- packing ----------------------------------------------------------------------------------------------------------
 
-in_psql() { "$bin_dir/psql" -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
 
 pack_cluster() {
     local name closed
-    PGHOST=$work/data/postgres PGPORT=5432 PGUSER=stonescriptdb PGDATABASE=postgres
-    PGPASSWORD=$(<"$work/data/.postgres-password")
-    export PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD
     closed=$(in_psql -c "SELECT quote_ident(datname) FROM pg_database WHERE NOT datallowconn AND datname <> 'template0'
         ORDER BY datname")
     while read -r name; do in_psql -c "ALTER DATABASE $name ALLOW_CONNECTIONS true"; done <<<"$closed"

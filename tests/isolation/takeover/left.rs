@@ -99,11 +99,13 @@ impl Left {
                 _ => {}
             }
         }
-        for (fields, _) in &mut found {
-            let platform = fields["platform"].to_lowercase();
-            fields.insert("platform".to_owned(), platform);
+        // The last bundle of each counts.
+        let mut last = BTreeMap::new();
+        for (mut fields, bundle) in found {
+            fields.insert("platform".to_owned(), fields["platform"].to_lowercase());
+            last.insert(fields, bundle);
         }
-        found
+        last.into_iter().collect()
     }
 
     /// The ids of a stored schema's databases.
@@ -124,6 +126,7 @@ impl Left {
         place.make_folders(&place.data_dir());
         let server = start_server(place).await;
         self.restore_cluster(&server).await;
+        self.mark_as_untouched(&server).await;
         server.stop().await.unwrap();
         let packed = std::fs::File::open(self.folder.join("data.tar.gz")).unwrap();
         tar::Archive::new(GzDecoder::new(packed)).unpack(place.data_dir()).unwrap();
@@ -150,6 +153,24 @@ impl Left {
                 let client = connect(config.clone().dbname(target_of(target))).await;
                 let text: Vec<&str> = rest.lines().filter(|line| !line.contains("restrict ")).collect();
                 client.batch_execute(&text.join("\n")).await.unwrap_or_else(|error| panic!("{target}: {error:?}"));
+            }
+        }
+    }
+
+    /// A restored database has other transaction ids than the one that was dumped: where one was recorded as untouched since
+    /// its last deployment, it is again, as in a cluster that nobody dumped.
+    async fn mark_as_untouched(&self, server: &EmbeddedPostgres) {
+        let mark = std::fs::read_to_string(self.folder.join("mark.sql")).unwrap();
+        let mut config = server.connection().clone();
+        config.password(self.password());
+        let client = connect(&config).await;
+        let databases = client.query("SELECT datname::text FROM pg_database WHERE datallowconn", &[]).await.unwrap();
+        for database in databases {
+            let client = connect(config.clone().dbname(database.get::<_, &str>(0))).await;
+            let there = client.query_one("SELECT to_regclass('public._stonescriptdb_gateway_state') IS NOT NULL", &[]);
+            if there.await.unwrap().get(0) {
+                let sql = format!("UPDATE public._stonescriptdb_gateway_state SET catalog_mark = {mark}");
+                client.batch_execute(&sql).await.unwrap();
             }
         }
     }

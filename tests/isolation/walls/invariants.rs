@@ -90,8 +90,16 @@ impl Standing {
     /// Each look that saw something else afterwards.
     pub(super) fn differences(&self, after: &Self) -> Vec<String> {
         let differ = self.0.iter().filter(|(name, text)| after.0.get(*name) != Some(text));
-        differ.map(|(name, text)| format!("{name} were\n{text}\n  and are\n{}", after.0[name])).collect()
+        differ.map(|(name, text)| format!("{name}: {}", difference(text, &after.0[name]))).collect()
     }
+}
+
+/// The lines that one has and the other has not.
+fn difference(before: &str, after: &str) -> String {
+    let only = |one: &str, other: &str| -> Vec<String> {
+        one.lines().filter(|line| !other.lines().any(|there| there == *line)).map(str::to_owned).collect()
+    };
+    format!("gone {:?}, new {:?}", only(before, after), only(after, before))
 }
 
 /// The rows as text, in an order that does not depend on where they lie.

@@ -57,7 +57,7 @@ pub(super) const ROLES: &[Attempt] = &[
     denied("replicate", "ALTER ROLE CURRENT_USER REPLICATION"),
     denied("pass policies by", "ALTER ROLE CURRENT_USER BYPASSRLS"),
     denied("more connections", "ALTER ROLE CURRENT_USER CONNECTION LIMIT 1000"),
-    denied("another name", "ALTER ROLE \"{me}\" RENAME TO \"{other}-too\""),
+    fails("another name", "ALTER ROLE \"{me}\" RENAME TO \"{other}-too\"", &["0A000", "42501"]),
     denied("the gateway's password", "ALTER ROLE \"{gateway}\" PASSWORD 'mine'"),
     denied("the other's password", "ALTER ROLE \"{other}\" PASSWORD 'mine'"),
     denied("the other's end of validity", "ALTER ROLE \"{other}\" VALID UNTIL '2000-01-01'"),
