@@ -16,10 +16,13 @@
 //! | `connection`   | a connection that requests share                                          |
 //! | `session`      | a connection of its own for a deployment; statements about databases      |
 //! | `locks`        | one deployment per database at a time                                     |
-//! | `roles`        | the role that each platform's databases belong to                         |
+//! | `run_as`       | as whom a session in a platform's database is opened                      |
 //! | `role_admission` | making such a role, or judging one that is there                        |
+//! | `role_upkeep`  | keeping it as it was made                                                 |
 //! | `hand_over`    | giving a database to its platform's role                                  |
 //! | `server`       | opening connections                                                       |
+//! | `backend`      | the server process behind a connection, until it is gone                  |
+//! | `terminator`   | ending one that does not end by itself                                    |
 //! | `socket`       | a socket that is closed when the server has closed it                     |
 //! | `pipe`         | a Unix socket that wakes nobody without need                              |
 //! | `lent`         | a socket that tokio-postgres has for as long as it logs in                |
@@ -27,6 +30,7 @@
 //! | `call_link`    | cancelling and closing such a connection                                  |
 //! | `error`        | what goes wrong                                                           |
 
+mod backend;
 mod budget;
 mod call_link;
 mod connection;
@@ -43,10 +47,12 @@ pub mod quote;
 mod records;
 mod resolve;
 mod role_admission;
-mod roles;
+mod role_upkeep;
+mod run_as;
 mod server;
 mod session;
 mod socket;
+mod terminator;
 pub mod wire;
 
 use std::sync::Arc;
@@ -62,14 +68,16 @@ pub use self::error::{DatabaseError, LOCK_LOST};
 pub use self::locks::DeploymentLock;
 pub use self::owner::{DatabaseInfo, Ownership};
 pub use self::quote::{quote_ident, quote_literal};
-pub use self::roles::Role;
-pub use self::session::Session;
+pub(crate) use self::resolve::ids_to_send;
+pub use self::run_as::{Role, RunAs, Upkeep};
+pub use self::session::{InsideSession, Session};
 
 use self::locks::Locks;
 use self::name::DatabaseName;
 use self::pools::{CONTROL_CONNECTIONS, Pools, sweep_regularly};
 use self::records::Records;
 use self::resolve::Routes;
+use self::role_upkeep::Restored;
 use self::server::Server;
 use crate::config::PoolConfig;
 
@@ -78,6 +86,9 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a stop waits for connections to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one who does not wait waits for backends to be told to end.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// All databases of one PostgreSQL. Cheap to clone.
 #[derive(Clone)]
@@ -88,6 +99,7 @@ pub struct Databases {
     locks: Arc<Locks>,
     /// Statements that take long leave one of the gateway's own connections to those that do not.
     administering: Arc<Semaphore>,
+    restored: Arc<Restored>,
     call_timeout: Duration,
 }
 
@@ -134,12 +146,26 @@ impl Databases {
             routes: Arc::default(),
             locks: Arc::default(),
             administering: Arc::new(Semaphore::new(CONTROL_CONNECTIONS - 2)),
+            restored: Arc::default(),
             call_timeout,
         })
     }
 
-    /// A connection of the database's pool. Waits its turn within the budget.
+    /// A connection of the database's pool, as whom the database was resolved for. Waits its turn within the budget.
     pub async fn for_call(&self, database: &Arc<Database>) -> Result<CallConnection, DatabaseError> {
+        match self.pools.pooled(database).await {
+            Err(error) if error.is_login_failure() => Box::pin(self.restored_for_call(database, error)).await,
+            pooled => CallConnection::new(pooled?),
+        }
+    }
+
+    async fn restored_for_call(
+        &self,
+        database: &Arc<Database>,
+        error: DatabaseError,
+    ) -> Result<CallConnection, DatabaseError> {
+        let RunAs::Platform(role) = &database.run_as else { return Err(error) };
+        self.restore_role(role).await?;
         CallConnection::new(self.pools.pooled(database).await?)
     }
 
@@ -187,5 +213,11 @@ impl Databases {
         self.administering.close();
         self.locks.close().await;
         self.pools.close(CLOSE_TIMEOUT).await;
+    }
+
+    /// Ends at once: whatever backends are there are told to end, and not waited for.
+    pub async fn abandon(&self) {
+        let ending = self.pools.server.terminator.terminate_all();
+        let _ = tokio::time::timeout(PARTING, ending).await;
     }
 }

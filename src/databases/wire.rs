@@ -137,9 +137,14 @@ impl Wire {
         self.is_useless() || self.line.is_shut()
     }
 
+    /// Whether it is of no use any more: it was lost, or nobody knows what the server is at.
+    pub(super) fn is_broken(&self) -> bool {
+        self.state == State::Broken
+    }
+
     /// Whether nobody is to have it again.
     pub(super) fn is_useless(&self) -> bool {
-        self.spent || self.state == State::Broken
+        self.spent || self.is_broken()
     }
 
     /// Behind the last calls something was left out, on the strength of this: see [`Care::known`].
