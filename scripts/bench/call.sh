@@ -121,10 +121,10 @@ RETURNS TABLE (id bigint, name text, amount numeric, created_at timestamptz) LAN
         printf '%s\n' '\set id random(1, 1000)' "SELECT * FROM get_$name(:id);" >"$work/$name.pgbench"
     done
     printf '%s\n' "CREATE FUNCTION get_mine(p_id bigint)
-RETURNS TABLE (id bigint, name text, amount numeric, created_at timestamptz) LANGUAGE sql AS \$\$
-    SELECT set_config('app.user_id', p_id::text, true);
-    SELECT id, name, amount, created_at FROM item WHERE item.id = current_setting('app.user_id')::bigint
-\$\$;" >"$folder/functions/get_mine.pssql"
+RETURNS SETOF item LANGUAGE plpgsql AS \$\$ BEGIN
+    PERFORM set_config('app.user_id', p_id::text, true);
+    RETURN QUERY SELECT * FROM item WHERE item.id = current_setting('app.user_id')::bigint;
+END \$\$;" >"$folder/functions/get_mine.pssql"
     printf '%s\n' "CREATE TABLE visit (visit_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, item_id bigint NOT NULL);" \
         >"$folder/tables/visit.pssql"
     printf '%s\n' "CREATE FUNCTION get_written(p_id bigint) RETURNS SETOF visit LANGUAGE sql AS \$\$

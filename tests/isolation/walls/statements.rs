@@ -156,7 +156,7 @@ pub(super) const SESSIONS: &[Attempt] = &[
         "cancel others' statements",
         "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename <> current_user",
     ),
-    denied(
+    harmless(
         "end the server's processes",
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'checkpointer'",
     ),
