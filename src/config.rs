@@ -84,6 +84,7 @@ impl Config {
             server: ServerConfig {
                 host: env.host("GATEWAY_HOST", "127.0.0.1")?,
                 port: env.number("GATEWAY_PORT", 9000, 0..=65535)?,
+                max_client_connections: env.number("MAX_CLIENT_CONNECTIONS", 10_000, 1..=1_000_000)?,
             },
             postgres,
             pool: read_pool(&env)?,
@@ -140,13 +141,15 @@ fn read_platform_roles<F: Fn(&str) -> Option<String>>(
     Ok(given.unwrap_or(if embedded { PlatformRoles::Auto } else { PlatformRoles::Off }))
 }
 
-/// `GATEWAY_HOST`, `GATEWAY_PORT`.
+/// `GATEWAY_HOST`, `GATEWAY_PORT`, `MAX_CLIENT_CONNECTIONS`.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// A name or an address.
     pub host: String,
     /// 0 lets the system choose.
     pub port: u16,
+    /// `MAX_CLIENT_CONNECTIONS`: connections of clients at once.
+    pub max_client_connections: usize,
 }
 
 /// Which PostgreSQL.

@@ -32,6 +32,7 @@ fn nothing_set_gives_the_contracts_defaults() {
     assert!(matches!(config.postgres, PostgresSource::Embedded));
     insta::assert_snapshot!(config, @"
       listen               127.0.0.1 port 9000
+      client connections   10000
       postgresql           embedded, in ./data/postgres
       connections          10 to one database, 200 in all
       idle, lifetime, wait 1800 s, 3600 s, 5 s
@@ -57,6 +58,7 @@ fn every_variable_is_taken_over() {
         ("DB_PASSWORD", SECRET),
         ("GATEWAY_HOST", "[::1]"),
         ("GATEWAY_PORT", " 8080 "),
+        ("MAX_CLIENT_CONNECTIONS", "500"),
         ("MAX_CONNECTIONS_PER_POOL", "20"),
         ("MAX_TOTAL_CONNECTIONS", "50"),
         ("POOL_IDLE_TIMEOUT_SECS", "60"),
@@ -78,6 +80,7 @@ fn every_variable_is_taken_over() {
     ]);
     insta::assert_snapshot!(config, @"
       listen               ::1 port 8080
+      client connections   500
       postgresql           db.example port 5433, database admin, as gateway with a password
       connections          20 to one database, 50 in all
       idle, lifetime, wait 60 s, 120 s, 2 s
@@ -219,6 +222,10 @@ fn a_bad_value_is_named_with_what_is_allowed() {
         (
             &[("GATEWAY_HOST", "127.0.0.300")],
             r#"GATEWAY_HOST="127.0.0.300": expected a host name or an IP address, without a port (that is GATEWAY_PORT)"#,
+        ),
+        (
+            &[("MAX_CLIENT_CONNECTIONS", "0")],
+            r#"MAX_CLIENT_CONNECTIONS="0": expected a whole number from 1 to 1000000"#,
         ),
         (&[("MAX_TOTAL_CONNECTIONS", "3")], r#"MAX_TOTAL_CONNECTIONS="3": expected a whole number from 4 to 100000"#),
         (

@@ -27,6 +27,7 @@ pub const VARIABLES: &[Variable] = &[
     variable("PG_BIN_DIR", "", "where the embedded PostgreSQL's `postgres` and `initdb` are; unset: searched for"),
     variable("GATEWAY_HOST", "127.0.0.1", "the name or address to listen on"),
     variable("GATEWAY_PORT", "9000", "the port to listen on; 0: any free one"),
+    variable("MAX_CLIENT_CONNECTIONS", "10000", "connections of clients at once; more get 503, but for /health"),
     variable("MAX_CONNECTIONS_PER_POOL", "10", "server connections to one database"),
     variable("MAX_TOTAL_CONNECTIONS", "200", "server connections in all"),
     variable("POOL_IDLE_TIMEOUT_SECS", "1800", "an unused connection is closed after this"),
