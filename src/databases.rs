@@ -143,6 +143,11 @@ impl Databases {
         CallConnection::new(self.pools.pooled(database).await?)
     }
 
+    /// The name of the gateway's own role, as the configuration has it.
+    pub fn gateway_user(&self) -> &str {
+        self.pools.server.user()
+    }
+
     /// The time limit of a call.
     pub fn call_timeout(&self) -> Duration {
         self.call_timeout

@@ -92,6 +92,11 @@ impl Server {
         names.into_iter().map(|name| DatabaseName::recorded(name.to_owned())).collect()
     }
 
+    /// The gateway's own role.
+    pub(super) fn user(&self) -> &str {
+        self.config.get_user().unwrap_or_default()
+    }
+
     /// Opens a connection as `role`, else as the gateway's own.
     pub(super) async fn open(
         &self,

@@ -53,6 +53,16 @@ pub enum DeployError {
         /// The file that asks for it.
         path: String,
     },
+    /// An extension that the gateway does not install.
+    #[error("{path}: the extension {name} was not installed: {reason}")]
+    ExtensionRefused {
+        /// The extension.
+        name: String,
+        /// The file that asks for it, or for the one that needs it.
+        path: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// PostgreSQL refused a statement of the bundle.
     #[error(transparent)]
     Statement(Box<StatementError>),
@@ -273,6 +283,7 @@ impl DeployError {
             Self::Generated { source, .. } | Self::NoValue { source, .. } => {
                 source.as_db_error().map(|error| error.message().to_owned())
             }
+            Self::ExtensionRefused { reason, .. } => Some(reason.clone()),
             Self::Fleet(failure) => failure.first.cause(),
             _ => None,
         }
