@@ -25,7 +25,7 @@ use crate::bundle::Kind;
 use crate::bundle::extension::Extension;
 use crate::config::AllowedExtensions;
 use crate::databases::name::{DatabaseName, Id};
-use crate::databases::{Databases, quote_ident, quote_literal};
+use crate::databases::{Databases, RunAs, quote_ident, quote_literal};
 
 /// Where extensions go, and which may.
 #[derive(Clone, Copy)]
@@ -34,6 +34,8 @@ pub struct Terms<'a> {
     pub databases: &'a Databases,
     /// Whose database it is.
     pub platform: &'a Id,
+    /// As whom uploaded code runs.
+    pub run_as: &'a RunAs,
     /// Which one; never asked of the session, in which uploaded code runs.
     pub database: &'a DatabaseName,
     /// What the operator allows.
@@ -93,7 +95,7 @@ pub async fn install(
 
 impl Terms<'_> {
     fn runs_as_gateway(&self) -> bool {
-        self.databases.role_of(self.platform).is_none()
+        *self.run_as == RunAs::Gateway
     }
 
     /// Trusted ones always are, and so is what the platform has anywhere already.
@@ -114,7 +116,7 @@ impl Terms<'_> {
     async fn platform_has(&self, name: &str) -> Result<bool, DeployError> {
         for info in self.databases.list(self.platform).await? {
             // One that cannot be entered now tells nothing.
-            let Ok(session) = self.databases.session_of(self.platform, &info.name).await else { continue };
+            let Ok(session) = self.databases.session(self.run_as, &info.name).await else { continue };
             let installed = facts::installed(&session).await;
             session.close().await;
             if installed.is_ok_and(|names| names.iter().any(|one| one == name)) {

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod credentials;
+mod extensions;
 mod external;
 mod handed_over;
 #[path = "../embedded/place.rs"]

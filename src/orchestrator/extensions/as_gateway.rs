@@ -18,7 +18,12 @@ use crate::orchestrator::error::{DeployError, StatementError};
 
 /// In a database that still belongs to the gateway, that nobody else can enter, and in which there is nothing yet: each
 /// where it shall be.
-pub async fn in_new(databases: &Databases, database: &DatabaseName, client: &Client, plan: &Plan) -> Result<(), DeployError> {
+pub async fn in_new(
+    databases: &Databases,
+    database: &DatabaseName,
+    client: &Client,
+    plan: &Plan,
+) -> Result<(), DeployError> {
     plan.by_gateway.iter().try_for_each(plan::check_name)?;
     begin(client, databases, plan).await?;
     for step in &plan.by_gateway {
@@ -51,8 +56,7 @@ async fn install_existing(
     // Asked again here: between the plan and this transaction the platform may have done anything.
     let facts = facts::read(client, databases.gateway_user()).await?;
     plan::check_existing(plan, &facts)?;
-    let missing: Vec<&Step> =
-        plan.by_gateway.iter().filter(|step| !facts.installed.contains_key(&step.name)).collect();
+    let missing: Vec<&Step> = plan.by_gateway.iter().filter(|step| !facts.installed.contains_key(&step.name)).collect();
     // A name that nobody can have taken. It is gone again when this transaction ends.
     let passage = format!("stonescriptdb-{:032x}", rand::random::<u128>());
     let moves = |step: &&&Step| step.own_schema().is_none() && step.told.fixed_schema.is_none();

@@ -1,6 +1,7 @@
 //! Reads what [`super::plan`] decides by, in whatever session: its own path is what it runs under, and everything that it
 //! asks is PostgreSQL's.
 
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use super::plan::{Facts, Version};
@@ -47,10 +48,11 @@ const SCHEMAS: &str = "
 /// Reads all of it. `gateway`: the gateway's own role.
 pub async fn read(client: &Client, gateway: &str) -> Result<Facts, DeployError> {
     let failed = DeployError::own("asking which extensions there are");
+    let gateway = [(&gateway as &(dyn ToSql + Sync), Type::TEXT)];
     let (available, installed, schemas) = tokio::try_join!(
         client.query_typed(AVAILABLE, &[]),
         client.query_typed(INSTALLED, &[]),
-        client.query_typed(SCHEMAS, &[(&gateway, tokio_postgres::types::Type::TEXT)])
+        client.query_typed(SCHEMAS, &gateway)
     )
     .map_err(failed)?;
     let mut facts = Facts {
