@@ -21,6 +21,8 @@
 //! | `role_upkeep`  | keeping it as it was made                                                 |
 //! | `hand_over`    | giving a database to its platform's role                                  |
 //! | `server`       | opening connections                                                       |
+//! | `backend`      | the server process behind a connection, until it is gone                  |
+//! | `terminator`   | ending one that does not end by itself                                    |
 //! | `socket`       | a socket that is closed when the server has closed it                     |
 //! | `pipe`         | a Unix socket that wakes nobody without need                              |
 //! | `lent`         | a socket that tokio-postgres has for as long as it logs in                |
@@ -28,6 +30,7 @@
 //! | `call_link`    | cancelling and closing such a connection                                  |
 //! | `error`        | what goes wrong                                                           |
 
+mod backend;
 mod budget;
 mod call_link;
 mod connection;
@@ -49,6 +52,7 @@ mod run_as;
 mod server;
 mod session;
 mod socket;
+mod terminator;
 pub mod wire;
 
 use std::sync::Arc;
@@ -64,6 +68,7 @@ pub use self::error::{DatabaseError, LOCK_LOST};
 pub use self::locks::DeploymentLock;
 pub use self::owner::{DatabaseInfo, Ownership};
 pub use self::quote::{quote_ident, quote_literal};
+pub(crate) use self::resolve::ids_to_send;
 pub use self::run_as::{Role, RunAs, Upkeep};
 pub use self::session::{InsideSession, Session};
 
@@ -81,6 +86,9 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a stop waits for connections to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one who does not wait waits for backends to be told to end.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// All databases of one PostgreSQL. Cheap to clone.
 #[derive(Clone)]
@@ -210,5 +218,11 @@ impl Databases {
         self.administering.close();
         self.locks.close().await;
         self.pools.close(CLOSE_TIMEOUT).await;
+    }
+
+    /// Ends at once: whatever backends are there are told to end, and not waited for.
+    pub async fn abandon(&self) {
+        let ending = self.pools.server.terminator.terminate_all();
+        let _ = tokio::time::timeout(PARTING, ending).await;
     }
 }

@@ -8,7 +8,7 @@ use deadpool::managed::{Pool, QueueMode};
 
 use super::budget::LaneId;
 use super::connection::Manager;
-use super::name::DatabaseName;
+use super::name::{Address, DatabaseName, Which};
 use super::pools::Pools;
 use super::run_as::RunAs;
 use super::server::Purpose;
@@ -23,6 +23,8 @@ type Derived = RwLock<Option<Arc<dyn Any + Send + Sync>>>;
 pub struct Database {
     pub(super) name: DatabaseName,
     pub(super) platform: String,
+    /// Kind and ids of its record: what it is reached by.
+    pub(super) which: Which,
     /// As whom it is opened.
     pub(super) run_as: RunAs,
     /// PostgreSQL's identity of the database; none for the gateway's own, which may be made again.
@@ -48,6 +50,7 @@ impl std::fmt::Debug for Database {
 pub(super) struct Parts {
     pub(super) name: DatabaseName,
     pub(super) platform: String,
+    pub(super) which: Which,
     pub(super) run_as: RunAs,
     pub(super) oid: Option<u32>,
     pub(super) lane: LaneId,
@@ -58,7 +61,7 @@ pub(super) struct Parts {
 
 impl Database {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { name, platform, run_as, oid, lane, limit, pools, now } = parts;
+        let Parts { name, platform, which, run_as, oid, lane, limit, pools, now } = parts;
         let generation = Arc::new(Generation::default());
         let purpose = if oid.is_some() { Purpose::Calls } else { Purpose::Control };
         let (database, opened_as) = (name.clone(), run_as.clone());
@@ -68,6 +71,7 @@ impl Database {
         Arc::new(Self {
             name,
             platform,
+            which,
             run_as,
             oid,
             lane,
@@ -88,6 +92,11 @@ impl Database {
     /// Its owner, as the platform's name reads in names of databases.
     pub fn platform(&self) -> &str {
         &self.platform
+    }
+
+    /// Whether an address means it: by the platform, the kind and the ids of its record, whatever the name reads.
+    pub(super) fn is_meant_by(&self, address: &Address) -> bool {
+        self.platform == address.platform().normal() && self.which.is_written_like(address.which())
     }
 
     /// False once it was dropped or looks to be another one.

@@ -18,7 +18,7 @@ use super::budget::{Budget, LaneId, Ticket};
 use super::connection::Pooled;
 use super::database::{Database, Parts};
 use super::error::DatabaseError;
-use super::name::DatabaseName;
+use super::name::{DatabaseName, Which};
 use super::run_as::RunAs;
 use super::server::Server;
 use crate::config::PoolConfig;
@@ -29,6 +29,9 @@ pub(super) const CONTROL_CONNECTIONS: usize = 5;
 /// How often one who waits for a closing connection looks for another one to close. It is a net below the counting
 /// argument above, not the way it works.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How long a stop waits for backends that were terminated.
+const TERMINATED: Duration = Duration::from_secs(2);
 
 /// Every pool, and what they share.
 pub(super) struct Pools {
@@ -67,7 +70,7 @@ impl Pools {
     pub(super) fn control(self: &Arc<Self>) -> Arc<Database> {
         let control = self.control.get_or_init(|| {
             let name = DatabaseName::gateway();
-            let database = self.make(name.clone(), String::new(), None, RunAs::Gateway);
+            let database = self.make(name.clone(), String::new(), Which::Main, None, RunAs::Gateway);
             // Among the others, so that its idle connections give way like theirs.
             self.by_name.write().unwrap_or_else(PoisonError::into_inner).insert(name, database.clone());
             database
@@ -75,7 +78,7 @@ impl Pools {
         control.clone()
     }
 
-    /// The database of that name, where it is known.
+    /// The database of that name, where it is known. Whether it is the one that is meant, its ids decide.
     pub(super) fn get(&self, name: &DatabaseName) -> Option<Arc<Database>> {
         self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
@@ -86,18 +89,20 @@ impl Pools {
         self: &Arc<Self>,
         name: &DatabaseName,
         platform: &str,
+        which: Which,
         oid: u32,
         run_as: &RunAs,
     ) -> Arc<Database> {
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = by_name.get(name) {
-            let same = known.oid == Some(oid) && known.platform == platform && known.run_as == *run_as;
+            let same_record = known.platform == platform && known.which.is_written_like(&which);
+            let same = same_record && known.oid == Some(oid) && known.run_as == *run_as;
             if same && known.is_current() {
                 return known.clone();
             }
             known.retire();
         }
-        let database = self.make(name.clone(), platform.to_owned(), Some(oid), run_as.clone());
+        let database = self.make(name.clone(), platform.to_owned(), which, Some(oid), run_as.clone());
         by_name.insert(name.clone(), database.clone());
         database
     }
@@ -119,7 +124,14 @@ impl Pools {
         database.retire();
     }
 
-    fn make(self: &Arc<Self>, name: DatabaseName, platform: String, oid: Option<u32>, run_as: RunAs) -> Arc<Database> {
+    fn make(
+        self: &Arc<Self>,
+        name: DatabaseName,
+        platform: String,
+        which: Which,
+        oid: Option<u32>,
+        run_as: RunAs,
+    ) -> Arc<Database> {
         let (lane, limit) = match oid {
             None => (LaneId::CONTROL, CONTROL_CONNECTIONS),
             Some(_) => {
@@ -128,7 +140,7 @@ impl Pools {
             }
         };
         let (pools, now) = (Arc::downgrade(self), self.now());
-        Database::new(Parts { name, platform, run_as, oid, lane, limit, pools, now })
+        Database::new(Parts { name, platform, which, run_as, oid, lane, limit, pools, now })
     }
 
     /// A connection of the database's pool.
@@ -226,7 +238,8 @@ impl Pools {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Nobody gets a connection any more; returns when all are closed, or after `limit`.
+    /// Nobody gets a connection any more; returns when all are closed. What is not by itself after `limit` is terminated:
+    /// nobody would count it any more.
     pub(super) async fn close(&self, limit: Duration) {
         self.closed.store(true, Ordering::Release);
         let databases: Vec<_> = {
@@ -238,7 +251,10 @@ impl Pools {
         }
         let all = u32::try_from(self.config.max_total_connections.max(1)).unwrap_or(u32::MAX);
         // Kept by nobody: later requests find the pools closed anyway.
-        let _ = timeout(limit, self.sockets.acquire_many(all)).await;
+        if timeout(limit, self.sockets.acquire_many(all)).await.is_err() {
+            self.server.terminator.terminate_all().await;
+            let _ = timeout(TERMINATED, self.sockets.acquire_many(all)).await;
+        }
     }
 
     fn now(&self) -> u64 {
@@ -247,6 +263,7 @@ impl Pools {
 
     /// Closes what was idle for too long or is too old, and forgets databases that nobody uses.
     fn sweep(&self) {
+        self.server.terminator.sweep();
         let databases: Vec<_> = self.by_name.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         for database in databases {
             let keep =

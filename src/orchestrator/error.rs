@@ -185,12 +185,12 @@ pub enum DeployError {
         cause: String,
     },
     /// Not there, or not on record.
-    #[error("the database {database} {hint}")]
+    #[error("the database {database} {reason}")]
     NotFound {
         /// Its name.
         database: String,
         /// Why, and what to do.
-        hint: &'static str,
+        reason: String,
     },
     /// A platform without a database.
     #[error("the platform {platform} has no database; POST /register makes one")]
