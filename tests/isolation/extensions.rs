@@ -11,7 +11,7 @@ use crate::web::{Answer, Web};
 const PLANTED: &str = r#"
     DO $do$ BEGIN
     IF to_regtype('public.cube') IS NULL THEN
-        CREATE SCHEMA ext;
+        CREATE SCHEMA IF NOT EXISTS ext;
         CREATE EXTENSION IF NOT EXISTS cube SCHEMA ext;
         EXECUTE $x$ CREATE FUNCTION public.evil(v text) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN
             IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
@@ -79,7 +79,9 @@ async fn no_extensions_script_runs_what_a_platform_has_prepared() {
     }
     assert_eq!(web.value("a", "am_i_super", json!([])).await, json!(false));
     // With nothing of the name in its way it comes with what it needs, although `public` is full of traps.
-    let traps = PLANTED.replace("CREATE SCHEMA ext;", "").replace("CREATE EXTENSION IF NOT EXISTS cube SCHEMA ext;", "");
+    let traps = PLANTED
+        .replace("CREATE SCHEMA IF NOT EXISTS ext;", "")
+        .replace("CREATE EXTENSION IF NOT EXISTS cube SCHEMA ext;", "");
     let traps =
         traps.replace("public.cube'", "public.cube_trap'").replace("TYPE public.cube ", "TYPE public.cube_trap ");
     let traps = traps.replace("public.cube)", "public.cube_trap)").replace("public.cube,", "public.cube_trap,");
@@ -235,4 +237,35 @@ async fn the_operator_says_which_extensions_a_superuser_installs() {
     drop(gateway);
     let line = place.refusal(2, &[("ALLOWED_EXTENSIONS", "dblink;file_fdw")]);
     assert!(line.contains("ALLOWED_EXTENSIONS") && line.contains("dblink;file_fdw"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_of_extensions_is_never_handed_over() {
+    let place = Place::new(Who::possible()[0]);
+    let gateway = place.start(&[("PLATFORM_ROLES", "off")]);
+    gateway.wait_until_healthy();
+    let files = [
+        TOLD,
+        ("extensions/dblink.sql", "-- schema: ext"),
+        ("extensions/citext.sql", "-- schema: mixed"),
+        ("tables/t.sql", "CREATE TABLE mixed.t (id int PRIMARY KEY, name mixed.citext);"),
+    ];
+    // With roles off whatever the gateway's role may install is installed, as ever.
+    Web::new(gateway.address()).register("a", &files).await;
+    gateway.stop(nix::sys::signal::Signal::SIGTERM);
+    let gateway = place.start(&[("ALLOWED_EXTENSIONS", "+dblink")]);
+    gateway.wait_until_healthy();
+    let web = Web::new(gateway.address());
+    web.register("a", &files).await;
+    let owner =
+        |schema: &str| json!([format!("SELECT nspowner::regrole FROM pg_namespace WHERE nspname = '{schema}'")]);
+    assert_eq!(web.value("a", "told", owner("ext")).await, json!("stonescriptdb"));
+    assert_eq!(web.value("a", "told", owner("mixed")).await, json!("\"stonescriptdb-a\""));
+    // It may be used as before.
+    let used = web.value("a", "told", json!(["SELECT count(*) FROM ext.dblink_get_connections()"])).await;
+    assert_eq!(used, json!("1"));
+    let files: Vec<_> = files.into_iter().chain([("extensions/cube.sql", "-- schema: ext")]).collect();
+    web.register("a", &files).await;
+    assert_eq!(where_is(&web, "a", "cube").await, json!("ext"));
+    drop(gateway);
 }

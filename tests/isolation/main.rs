@@ -11,4 +11,5 @@ mod handed_over;
 #[path = "../embedded/place.rs"]
 #[expect(dead_code, reason = "shared with the tests of the program's start and stop")]
 mod place;
+mod settings;
 mod web;
