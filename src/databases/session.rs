@@ -172,7 +172,7 @@ impl Databases {
             {
                 Err(DatabaseError::MissingTemplate { template: template.clone() })
             }
-            _ => Err(DatabaseError::Statement { step: "creating the database", source: error }),
+            _ => Err(DatabaseError::step("creating the database")(error)),
         }
     }
 
