@@ -16,10 +16,12 @@
 //! | `connection`   | a connection that requests share                                          |
 //! | `session`      | a connection of its own for a deployment; statements about databases      |
 //! | `locks`        | one deployment per database at a time                                     |
-//! | `roles`        | the role that each platform's databases belong to                         |
+//! | `run_as`       | as whom a session in a platform's database is opened                      |
 //! | `role_admission` | making such a role, or judging one that is there                        |
+//! | `role_upkeep`  | keeping it as it was made                                                 |
 //! | `hand_over`    | giving a database to its platform's role                                  |
 //! | `server`       | opening connections                                                       |
+//! | `settings`     | what every session starts with                                            |
 //! | `backend`      | the server process behind a connection, until it is gone                  |
 //! | `terminator`   | ending one that does not end by itself                                    |
 //! | `socket`       | a socket that is closed when the server has closed it                     |
@@ -46,9 +48,11 @@ pub mod quote;
 mod records;
 mod resolve;
 mod role_admission;
-mod roles;
+mod role_upkeep;
+mod run_as;
 mod server;
 mod session;
+mod settings;
 mod socket;
 mod terminator;
 pub mod wire;
@@ -67,14 +71,16 @@ pub use self::locks::DeploymentLock;
 pub use self::owner::{DatabaseInfo, Ownership};
 pub use self::quote::{quote_ident, quote_literal};
 pub(crate) use self::resolve::ids_to_send;
-pub use self::roles::Role;
-pub use self::session::Session;
+pub use self::run_as::{Role, RunAs, Upkeep};
+pub use self::session::{InsideSession, Session};
+pub use self::settings::{OWN_PATH, PINNED};
 
 use self::locks::Locks;
 use self::name::DatabaseName;
 use self::pools::{CONTROL_CONNECTIONS, Pools, sweep_regularly};
 use self::records::Records;
 use self::resolve::Routes;
+use self::role_upkeep::Restored;
 use self::server::Server;
 use crate::config::PoolConfig;
 
@@ -96,6 +102,7 @@ pub struct Databases {
     locks: Arc<Locks>,
     /// Statements that take long leave one of the gateway's own connections to those that do not.
     administering: Arc<Semaphore>,
+    restored: Arc<Restored>,
     call_timeout: Duration,
 }
 
@@ -142,13 +149,32 @@ impl Databases {
             routes: Arc::default(),
             locks: Arc::default(),
             administering: Arc::new(Semaphore::new(CONTROL_CONNECTIONS - 2)),
+            restored: Arc::default(),
             call_timeout,
         })
     }
 
-    /// A connection of the database's pool. Waits its turn within the budget.
+    /// A connection of the database's pool, as whom the database was resolved for. Waits its turn within the budget.
     pub async fn for_call(&self, database: &Arc<Database>) -> Result<CallConnection, DatabaseError> {
+        match self.pools.pooled(database).await {
+            Err(error) if error.is_login_failure() => Box::pin(self.restored_for_call(database, error)).await,
+            pooled => CallConnection::new(pooled?),
+        }
+    }
+
+    async fn restored_for_call(
+        &self,
+        database: &Arc<Database>,
+        error: DatabaseError,
+    ) -> Result<CallConnection, DatabaseError> {
+        let RunAs::Platform(role) = &database.run_as else { return Err(error) };
+        self.restore_role(role).await?;
         CallConnection::new(self.pools.pooled(database).await?)
+    }
+
+    /// The name of the gateway's own role, as the configuration has it.
+    pub fn gateway_user(&self) -> &str {
+        self.pools.server.user()
     }
 
     /// The time limit of a call.

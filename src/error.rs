@@ -7,6 +7,7 @@ mod access;
 mod bundle;
 mod call;
 mod databases;
+mod disk;
 mod names;
 mod orchestrator;
 mod platforms;
@@ -64,6 +65,8 @@ pub enum ErrorCode {
     PoolExhausted,
     /// 503: PostgreSQL cannot be reached.
     ConnectionFailed,
+    /// 507: no room left on PostgreSQL's disk or on that of `DATA_DIR`.
+    DiskFull,
     /// 504: over the time limit of a call.
     QueryTimeout,
     /// `invalid_request`, where the platform is registered already.
@@ -100,6 +103,7 @@ impl ErrorCode {
             Self::InternalError => 500,
             Self::PoolExhausted | Self::ConnectionFailed | Self::TooManyConnections => 503,
             Self::QueryTimeout => 504,
+            Self::DiskFull => 507,
             Self::QueryFailed(status) => status,
         }
     }
@@ -142,6 +146,7 @@ impl ErrorCode {
             Self::PoolExhausted => "pool_exhausted",
             Self::ConnectionFailed => "connection_failed",
             Self::QueryTimeout => "query_timeout",
+            Self::DiskFull => "disk_full",
             Self::QueryFailed(_) => "query_failed",
             Self::InternalError => "internal_error",
         }

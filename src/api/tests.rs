@@ -20,7 +20,8 @@ use tokio::time::timeout;
 
 use super::state::Gateway;
 use crate::config::{
-    AccessConfig, Config, LimitsConfig, LogConfig, PlatformRoles, PoolConfig, PostgresSource, ServerConfig,
+    AccessConfig, AllowedExtensions, Config, LimitsConfig, LogConfig, PlatformRoles, PoolConfig, PostgresSource,
+    ServerConfig,
 };
 use crate::databases::Databases;
 use crate::router::{self, App};
@@ -58,6 +59,7 @@ fn config() -> Config {
         pg_bin_dir: None,
         log: LogConfig { dir: None, filter: "info".to_owned() },
         platform_roles: PlatformRoles::Off,
+        allowed_extensions: AllowedExtensions::default(),
         conflict_status: 400,
     }
 }

@@ -37,6 +37,7 @@ impl fmt::Display for Config {
             PlatformRoles::Off => "off",
         };
         line("platform roles", &roles)?;
+        line("allowed extensions", &self.allowed_extensions)?;
         let (call, lock) = (limits.call_timeout.as_secs(), limits.lock_timeout.as_secs());
         line("time limits", &format_args!("{call} s for a call, {lock} s for a lock"))?;
         let (upload, unpacked) = (limits.max_upload_bytes, limits.max_unpacked_bytes);

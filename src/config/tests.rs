@@ -42,6 +42,7 @@ fn nothing_set_gives_the_contracts_defaults() {
       data                 ./data
       log                  info to stdout
       platform roles       auto
+      allowed extensions   address_standardizer, address_standardizer_data_us, bloom, dict_xsyn, moddatetime, pgrouting, postgis, postgis_raster, postgis_sfcgal, postgis_tiger_geocoder, postgis_topology, vector
       time limits          30 s for a call, 10 s for a lock
       archives             67108864 bytes, 268435456 bytes unpacked
       conflict status      400
@@ -71,6 +72,7 @@ fn every_variable_is_taken_over() {
         ("LOG_DIR", "/var/log/gateway"),
         ("RUST_LOG", "info,stonescriptdb_gateway=debug"),
         ("PLATFORM_ROLES", "Auto"),
+        ("ALLOWED_EXTENSIONS", "postgis,dblink"),
         ("CALL_TIMEOUT_SECS", "7"),
         ("LOCK_TIMEOUT_SECS", "8"),
         ("MAX_UPLOAD_BYTES", "1000"),
@@ -90,6 +92,7 @@ fn every_variable_is_taken_over() {
       data                 /var/lib/gateway
       log                  info,stonescriptdb_gateway=debug to stdout and /var/log/gateway
       platform roles       auto
+      allowed extensions   dblink, postgis
       time limits          7 s for a call, 8 s for a lock
       archives             1000 bytes, 2000 bytes unpacked
       conflict status      409
@@ -255,6 +258,10 @@ fn a_bad_value_is_named_with_what_is_allowed() {
         ),
         (&[("MAX_UPLOAD_BYTES", "64M")], r#"MAX_UPLOAD_BYTES="64M": expected a whole number from 1 to 1099511627776"#),
         (&[("MAX_UNPACKED_BYTES", "0")], r#"MAX_UNPACKED_BYTES="0": expected a whole number from 1 to 1099511627776"#),
+        (
+            &[("ALLOWED_EXTENSIONS", "+dblink,vector")],
+            r#"ALLOWED_EXTENSIONS="+dblink,vector": expected names of extensions separated by commas, or the same with a + before each to add them to the default, or *"#,
+        ),
         (&[("CONFLICT_STATUS", "418")], r#"CONFLICT_STATUS="418": expected 400 or 409"#),
         (&[("PLATFORM_ROLES", "on")], r#"PLATFORM_ROLES="on": expected auto or off"#),
         (

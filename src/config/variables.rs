@@ -44,6 +44,11 @@ pub const VARIABLES: &[Variable] = &[
         "",
         "auto or off: a generated role per platform; unset: auto on the embedded PostgreSQL",
     ),
+    variable(
+        "ALLOWED_EXTENSIONS",
+        super::extensions::DEFAULT,
+        "extensions that are not trusted and that platforms with a role may have; +name adds, * allows all",
+    ),
     variable("CALL_TIMEOUT_SECS", "30", "time limit of one call"),
     variable("LOCK_TIMEOUT_SECS", "10", "how long a deployment waits for a lock"),
     variable("MAX_UPLOAD_BYTES", "67108864", "size of an uploaded archive"),

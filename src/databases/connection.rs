@@ -14,6 +14,7 @@ use super::database::{Database, Generation};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::pools::Pools;
+use super::run_as::RunAs;
 use super::server::{InUse, Purpose};
 use super::wire::Wire;
 
@@ -43,8 +44,8 @@ struct ControlLink {
 pub(super) struct Manager {
     pub(super) pools: Weak<Pools>,
     pub(super) database: DatabaseName,
-    /// The platform whose role opens it; none: the gateway's own role does.
-    pub(super) role_of: Option<String>,
+    /// As whom it is opened.
+    pub(super) run_as: RunAs,
     pub(super) purpose: Purpose,
     /// The database's identity; a name that was dropped and made again has another one.
     pub(super) oid: Option<u32>,
@@ -64,9 +65,9 @@ impl managed::Manager for Manager {
             return Err(RecycleError::message("a deployment came after it"));
         }
         if let Kind::Calls(link) = &mut connection.link
-            && !link.is_settled()
+            && !link.is_fit()
         {
-            match tokio::time::timeout(CLEAN_UP_TIMEOUT, link.settle()).await {
+            match tokio::time::timeout(CLEAN_UP_TIMEOUT, link.make_fit()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(RecycleError::message("it could not be cleaned")),
                 Err(_) => return Err(RecycleError::message("cleaning it took too long")),
@@ -85,18 +86,14 @@ impl Manager {
         // Read first: what is deployed while the connection opens makes it an old one.
         let generation = self.generation.load(Ordering::Acquire);
         let permit = pools.permit(&self.database).await?;
-        let role = self.role_of.as_deref().map(|platform| pools.role(platform)).transpose()?;
-        let role = role.as_ref();
         let link = match self.purpose {
             Purpose::Calls => {
-                let opened = pools.server.open_for_calls(&self.database, permit, role).await;
-                let mut link = pools.judged(opened, self.role_of.as_deref(), role)?;
+                let mut link = pools.server.open_for_calls(&self.database, permit, &self.run_as).await?;
                 self.identify(&mut link).await?;
                 Kind::Calls(Box::new(link))
             }
             Purpose::Control | Purpose::Deployment | Purpose::Inside => {
-                let opened = pools.server.open(&self.database, self.purpose, permit, role).await;
-                let link = pools.judged(opened, self.role_of.as_deref(), role)?;
+                let link = pools.server.open(&self.database, self.purpose, permit, &self.run_as).await?;
                 // The pool would end the driving task together with the client; ours ends by itself when the server
                 // has closed.
                 let client = ClientWrapper::new(link.client, tokio::spawn(async {}));
@@ -125,6 +122,14 @@ impl Manager {
 impl Connection {
     fn is_current(&self, generation: &Generation) -> bool {
         self.generation == generation.load(Ordering::Acquire)
+    }
+
+    /// Whether nobody is to have it again, though the server has not closed it.
+    fn is_useless(&self) -> bool {
+        match &self.link {
+            Kind::Control(_) => false,
+            Kind::Calls(link) => link.is_useless(),
+        }
     }
 
     /// Whether the server is known to have closed it.
@@ -180,7 +185,7 @@ impl Drop for Pooled {
     fn drop(&mut self) {
         let Some(object) = self.object.take() else { return };
         let fresh = object.is_current(&self.database.generation) && Object::metrics(&object).age() < self.max_lifetime;
-        if !fresh {
+        if !fresh || object.is_useless() {
             drop(Object::take(object));
         }
     }

@@ -9,14 +9,16 @@ use tokio_postgres::error::SqlState;
 use super::Databases;
 use super::budget::{LaneId, Ticket};
 use super::error::DatabaseError;
-use super::name::{DatabaseName, Id};
+use super::name::DatabaseName;
 use super::quote::quote_ident;
+use super::run_as::RunAs;
 use super::server::{Link, Purpose};
 
 /// How long [`Session::end`] waits.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A connection that nobody else uses. Its statements have no time limit, only `lock_timeout`.
+/// A connection that nobody else uses, opened as the one that its opener was given. Its statements have no time limit,
+/// only `lock_timeout`.
 ///
 /// Dropped without [`Session::close`], what it runs is cancelled and rolled back, and its backend terminated if it does not
 /// listen.
@@ -26,11 +28,26 @@ pub struct Session {
     ticket: Option<Ticket>,
 }
 
-impl Session {
-    pub(super) fn new(link: Link, ticket: Ticket) -> Self {
-        Self { link: Some(link), ticket: Some(ticket) }
-    }
+/// The gateway's own session in a platform's database, in which no uploaded code may run: only for handing over and for
+/// extensions. It is of a type of its own so that nobody takes it for a [`Session`].
+pub struct InsideSession(pub(super) Session);
 
+impl InsideSession {
+    /// Closes it; returns when the server has closed it too.
+    pub async fn close(self) {
+        self.0.close().await;
+    }
+}
+
+impl Deref for InsideSession {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.0
+    }
+}
+
+impl Session {
     /// Closes it; returns when the server has closed it too, so that its database can be a template.
     pub async fn close(mut self) {
         if let Some(link) = self.link.take() {
@@ -80,22 +97,37 @@ impl Databases {
         (total - total / 4).max(1)
     }
 
-    /// A connection of its own to a database, whether it has an owner or not, as the gateway's own role.
-    pub async fn session(&self, database: &DatabaseName) -> Result<Session, DatabaseError> {
-        let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
-        let permit = self.pools.permit(database).await?;
-        let link = self.pools.server.open(database, Purpose::Deployment, permit, None).await?;
-        Ok(Session::new(link, ticket))
+    /// A connection of its own to a database, for everything that runs uploaded code.
+    pub async fn session(&self, run_as: &RunAs, database: &DatabaseName) -> Result<Session, DatabaseError> {
+        self.open_session(run_as, database, Purpose::Deployment).await
     }
 
-    /// The same as the platform's role, where it has one: for everything that runs uploaded code.
-    pub async fn session_of(&self, platform: &Id, database: &DatabaseName) -> Result<Session, DatabaseError> {
-        let Some(role) = self.role_of(platform) else { return self.session(database).await };
+    pub(super) async fn open_session(
+        &self,
+        run_as: &RunAs,
+        database: &DatabaseName,
+        purpose: Purpose,
+    ) -> Result<Session, DatabaseError> {
         let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
+        let opened = self.open_link(run_as, database, purpose).await;
+        let link = match (opened, run_as) {
+            (Err(error), RunAs::Platform(role)) if error.is_login_failure() => {
+                self.restore_role(role).await?;
+                self.open_link(run_as, database, purpose).await?
+            }
+            (opened, _) => opened?,
+        };
+        Ok(Session { link: Some(link), ticket: Some(ticket) })
+    }
+
+    async fn open_link(
+        &self,
+        run_as: &RunAs,
+        database: &DatabaseName,
+        purpose: Purpose,
+    ) -> Result<Link, DatabaseError> {
         let permit = self.pools.permit(database).await?;
-        let opened = self.pools.server.open(database, Purpose::Deployment, permit, Some(&role)).await;
-        let link = self.pools.judged(opened, Some(platform.normal()), Some(&role))?;
-        Ok(Session::new(link, ticket))
+        self.pools.server.open(database, purpose, permit, run_as).await
     }
 
     /// Makes a database: a copy of `template`, which nobody may be connected to, or an empty one in UTF-8. One with an
@@ -140,7 +172,7 @@ impl Databases {
             {
                 Err(DatabaseError::MissingTemplate { template: template.clone() })
             }
-            _ => Err(DatabaseError::Statement { step: "creating the database", source: error }),
+            _ => Err(DatabaseError::step("creating the database")(error)),
         }
     }
 

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use stonescriptdb_gateway::call::{AnswerBody, parse_request, run};
 use stonescriptdb_gateway::config::PoolConfig;
 use stonescriptdb_gateway::databases::Databases;
+use stonescriptdb_gateway::databases::RunAs;
 use tokio_postgres::Client;
 
 use crate::server::{self, Server};
@@ -129,7 +130,7 @@ async fn a_stream_that_falls_silent_ends_for_its_reader_too() {
     let platform = Platform::on(databases.clone(), STAYING).await;
     let client = connect_to(&server, "postgres").await;
     let request = format!(r#"{{"platform":"{}","function":"stay_streaming"}}"#, platform.name);
-    let answer = run(&databases, parse_request(request.as_bytes()).unwrap()).await.unwrap();
+    let answer = run(&databases, &parse_request(request.as_bytes()).unwrap(), &RunAs::Gateway).await.unwrap();
     let AnswerBody::Streamed(mut chunks) = answer.body else { panic!("not held") };
     let reading = async {
         let mut end = Ok(bytes::Bytes::new());
@@ -150,7 +151,7 @@ async fn a_sessions_end_is_its_backends() {
     let platform = Platform::on(databases.clone(), STAYING).await;
     let client = connect_to(&server, "postgres").await;
     for sql in ["SELECT stay()", "SELECT stay_busy()", "CALL stay_committing()", "SELECT pg_sleep(100000)"] {
-        let session = databases.session(platform.address.name()).await.unwrap();
+        let session = databases.session(&RunAs::Gateway, platform.address.name()).await.unwrap();
         let _ = tokio::time::timeout(Duration::from_millis(500), session.batch_execute(sql)).await;
         assert_eq!(staying(&client, &platform).await, 1, "{sql}");
         let since = Instant::now();
@@ -158,7 +159,7 @@ async fn a_sessions_end_is_its_backends() {
         assert_eq!(staying(&client, &platform).await, 0, "{sql}");
         assert!(since.elapsed() < Duration::from_secs(10), "{sql}: {:?}", since.elapsed());
 
-        let session = databases.session(platform.address.name()).await.unwrap();
+        let session = databases.session(&RunAs::Gateway, platform.address.name()).await.unwrap();
         let _ = tokio::time::timeout(Duration::from_millis(500), session.batch_execute(sql)).await;
         assert_eq!(staying(&client, &platform).await, 1, "{sql}");
         drop(session);
@@ -173,7 +174,7 @@ async fn no_backend_stays_when_the_gateway_stops() {
     let databases = start(&server, &wide_pools());
     let platform = Platform::on(databases.clone(), STAYING).await;
     let client = connect_to(&server, "postgres").await;
-    let session = databases.session(platform.address.name()).await.unwrap();
+    let session = databases.session(&RunAs::Gateway, platform.address.name()).await.unwrap();
     let _ = tokio::time::timeout(Duration::from_millis(300), session.batch_execute("SELECT stay()")).await;
     // A deployment is let end, and its session held, for as long as a stop waits.
     databases.close().await;
@@ -181,7 +182,7 @@ async fn no_backend_stays_when_the_gateway_stops() {
     drop(session);
 
     let databases = start(&server, &wide_pools());
-    let session = databases.session(platform.address.name()).await.unwrap();
+    let session = databases.session(&RunAs::Gateway, platform.address.name()).await.unwrap();
     let _ = tokio::time::timeout(Duration::from_millis(300), session.batch_execute("SELECT stay()")).await;
     databases.abandon().await;
     leaves_nothing(&client, &platform).await;
