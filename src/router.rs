@@ -40,7 +40,7 @@ pub(crate) struct Route {
 pub(crate) fn table() -> Vec<Route> {
     let route = |purpose, path, methods| Route { purpose, path, methods };
     vec![
-        route(Watch, "/health", get(health::show_health)),
+        route(Watch, HEALTH, get(health::show_health)),
         // Found by `App::route` before any of these, and listed for its other methods.
         route(Call, CALL, post(call::call_function)),
         route(Deploy, "/register", post(register::register_database)),
@@ -76,6 +76,7 @@ fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
 }
 
 const CALL: &str = "/call";
+const HEALTH: &str = "/health";
 
 impl App {
     /// These routes, with what goes around all of them.
@@ -113,6 +114,10 @@ impl App {
 impl Answer for App {
     async fn answer(&self, peer: SocketAddr, request: Request) -> Response {
         self.pass(peer, request).await
+    }
+
+    fn is_vital(&self, path: &str) -> bool {
+        path == HEALTH
     }
 }
 
