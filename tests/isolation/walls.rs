@@ -36,8 +36,7 @@ async fn no_platform_reaches_another_on_the_private_postgresql() {
     let gateway = place.start(&[("ALLOWED_EXTENSIONS", "*"), ("MAX_TOTAL_CONNECTIONS", "40")]);
     gateway.wait_until_healthy();
     let siege = Siege::lay(&place, &gateway, place.superuser(), "stonescriptdb").await;
-    siege.run().await;
-    gateway.stop(Signal::SIGTERM);
+    assert_none(&siege.run().await, &gateway.stop(Signal::SIGTERM));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,7 +49,12 @@ async fn no_platform_reaches_another_where_the_gateway_is_no_superuser() {
     let gateway = place.start(&variables);
     gateway.wait_until_healthy();
     let siege = Siege::lay(&place, &gateway, outside.superuser(), "gw").await;
-    siege.run().await;
-    gateway.stop(Signal::SIGTERM);
+    assert_none(&siege.run().await, &gateway.stop(Signal::SIGTERM));
     outside.stop().await;
+}
+
+/// With what the gateway said about it.
+fn assert_none(wrong: &[String], log: &str) {
+    let log: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
+    assert!(wrong.is_empty(), "{} walls are missing:\n{}\n{}", wrong.len(), wrong.join("\n"), log.join("\n"));
 }

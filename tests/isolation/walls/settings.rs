@@ -29,8 +29,6 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("row_security", "off"),
     ("check_function_bodies", "on"),
     ("default_table_access_method", "evil"),
-    ("default_tablespace", "pg_global"),
-    ("temp_tablespaces", "pg_global"),
     ("default_toast_compression", "pglz"),
     ("createrole_self_grant", "set"),
     ("password_encryption", "md5"),

@@ -130,9 +130,8 @@ impl<'a> Siege<'a> {
         siege
     }
 
-    /// All of it.
-    pub(super) async fn run(mut self) {
-        let admin = self.connect_as_superuser("postgres").await;
+    /// All of it; gives what came out wrong.
+    pub(super) async fn run(mut self) -> Vec<String> {
         let (status, body) = self.upload("/register", "").await;
         assert_eq!(status, 200, "{body}");
         assert_eq!(self.upload("/register", "t1").await.0, 200);
@@ -155,8 +154,7 @@ impl<'a> Siege<'a> {
         let after = Standing::read(&self.superuser).await;
         self.assert_b_works().await;
         self.wrong.extend(before.differences(&after));
-        assert!(self.wrong.is_empty(), "{} walls are missing:\n{}", self.wrong.len(), self.wrong.join("\n"));
-        drop(admin);
+        self.wrong
     }
 
     fn bundle(&self) -> Vec<(String, String)> {
