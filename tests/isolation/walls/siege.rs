@@ -317,7 +317,7 @@ impl<'a> Siege<'a> {
     async fn set_everything(&mut self) {
         let client = self.connect_as("a", "a_main").await.unwrap();
         for (name, value) in super::settings::SETTINGS {
-            let sql = format!("ALTER ROLE CURRENT_USER SET {name} = {}", quoted(value));
+            let sql = format!("ALTER ROLE CURRENT_USER SET {name} = {value}");
             if let Err(error) = client.batch_execute(&sql).await {
                 // Another version may not have it, or keep it from roles.
                 if ![Some(&SqlState::UNDEFINED_OBJECT), Some(&SqlState::INSUFFICIENT_PRIVILEGE)].contains(&error.code())
