@@ -126,6 +126,8 @@ fn read_limits<F: Fn(&str) -> Option<String>>(env: &read::Reader<F>) -> Result<L
     Ok(LimitsConfig {
         call_timeout: seconds("CALL_TIMEOUT_SECS", 30)?,
         lock_timeout: seconds("LOCK_TIMEOUT_SECS", 10)?,
+        deployment_timeout: seconds("DEPLOYMENT_TIMEOUT_SECS", 3600)?,
+        max_deployments_per_platform: env.number("MAX_DEPLOYMENTS_PER_PLATFORM", 4, 1..=1000)?,
         max_upload_bytes: bytes("MAX_UPLOAD_BYTES", 64 << 20)?,
         max_unpacked_bytes: bytes("MAX_UNPACKED_BYTES", 256 << 20)?,
     })
@@ -191,6 +193,10 @@ pub struct LimitsConfig {
     pub call_timeout: Duration,
     /// `LOCK_TIMEOUT_SECS`: how long a deployment's statement waits for a lock.
     pub lock_timeout: Duration,
+    /// `DEPLOYMENT_TIMEOUT_SECS`: how long a deployment may work on one database.
+    pub deployment_timeout: Duration,
+    /// `MAX_DEPLOYMENTS_PER_PLATFORM`: how many of a platform's deployments run at once.
+    pub max_deployments_per_platform: usize,
     /// `MAX_UPLOAD_BYTES`: the size of an uploaded archive.
     pub max_upload_bytes: usize,
     /// `MAX_UNPACKED_BYTES`: the size of what is in it.

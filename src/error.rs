@@ -54,6 +54,8 @@ pub enum ErrorCode {
     UnsupportedMediaType,
     /// 503 with `Retry-After`: no connection came free in time.
     PoolExhausted,
+    /// 503 with `Retry-After`: the platform's deployments have all their turns, and it was not this one's in time.
+    DeploymentsBusy,
     /// 503: PostgreSQL cannot be reached.
     ConnectionFailed,
     /// 504: over the time limit of a call.
@@ -87,7 +89,7 @@ impl ErrorCode {
             Self::PayloadTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::InternalError => 500,
-            Self::PoolExhausted | Self::ConnectionFailed => 503,
+            Self::PoolExhausted | Self::DeploymentsBusy | Self::ConnectionFailed => 503,
             Self::QueryTimeout => 504,
             Self::QueryFailed(status) => status,
         }
@@ -119,6 +121,7 @@ impl ErrorCode {
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::PoolExhausted => "pool_exhausted",
+            Self::DeploymentsBusy => "deployments_busy",
             Self::ConnectionFailed => "connection_failed",
             Self::QueryTimeout => "query_timeout",
             Self::QueryFailed(_) => "query_failed",

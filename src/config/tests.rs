@@ -42,6 +42,7 @@ fn nothing_set_gives_the_contracts_defaults() {
       log                  info to stdout
       platform roles       auto
       time limits          30 s for a call, 10 s for a lock
+      deployments          4 of a platform at once, 3600 s for a database
       archives             67108864 bytes, 268435456 bytes unpacked
       conflict status      400
     ");
@@ -71,6 +72,8 @@ fn every_variable_is_taken_over() {
         ("PLATFORM_ROLES", "Auto"),
         ("CALL_TIMEOUT_SECS", "7"),
         ("LOCK_TIMEOUT_SECS", "8"),
+        ("DEPLOYMENT_TIMEOUT_SECS", "90"),
+        ("MAX_DEPLOYMENTS_PER_PLATFORM", "2"),
         ("MAX_UPLOAD_BYTES", "1000"),
         ("MAX_UNPACKED_BYTES", "2000"),
         ("CONFLICT_STATUS", "409"),
@@ -88,6 +91,7 @@ fn every_variable_is_taken_over() {
       log                  info,stonescriptdb_gateway=debug to stdout and /var/log/gateway
       platform roles       auto
       time limits          7 s for a call, 8 s for a lock
+      deployments          2 of a platform at once, 90 s for a database
       archives             1000 bytes, 2000 bytes unpacked
       conflict status      409
     ");

@@ -14,6 +14,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 pub use self::failure::{Failure, Refused};
+use super::clock::Clock;
 use super::dependants::{self, DEPENDED_ON, Dependants};
 use super::error::DeployError;
 use crate::bundle::Kind;
@@ -77,6 +78,7 @@ pub struct Runner<'a> {
     /// What stands aside for statements that were run.
     pub dependants: Dependants,
     lock: &'a DeploymentLock,
+    clock: &'a Clock,
     lock_timeout: Duration,
     settings: String,
     /// What was run of the bundle, or generated for it, in order.
@@ -93,6 +95,7 @@ impl<'a> Runner<'a> {
         mode: Mode,
         lock_timeout: Duration,
         lock: &'a DeploymentLock,
+        clock: &'a Clock,
     ) -> Result<Self, DeployError> {
         // Bodies are checked when everything is there (`functions::validate`), so functions need no order among
         // themselves. The other settings are those that a migration before this one may have changed.
@@ -105,6 +108,7 @@ impl<'a> Runner<'a> {
             mode,
             dependants: Dependants::default(),
             lock,
+            clock,
             lock_timeout,
             settings,
             statements: Mutex::default(),
@@ -120,6 +124,7 @@ impl<'a> Runner<'a> {
         match self.mode {
             Mode::Apply => {
                 self.check_lock().await?;
+                self.clock.begin_commit();
                 self.client.batch_execute("COMMIT").await.map_err(|source| match source.as_db_error() {
                     Some(told) if !told.code().code().starts_with("57P") => {
                         DeployError::Own { step: "committing", source }
@@ -312,6 +317,7 @@ impl<'a> Runner<'a> {
     }
 
     async fn send(&self, statement: &Statement, sql: &str, prefix: usize) -> Result<u64, Failure> {
+        self.clock.begin_statement(&statement.path, statement.line);
         let guarded = format!("{SAVEPOINT}{sql}{RELEASE}");
         match self.client.simple_query(&guarded).await {
             Ok(messages) => {
@@ -357,6 +363,7 @@ impl<'a> Runner<'a> {
     /// Runs `sql` for a statement, without a savepoint.
     pub async fn outside(&self, statement: &Statement, sql: &str) -> Result<(), Failure> {
         self.changed();
+        self.clock.begin_statement(&statement.path, statement.line);
         self.client.batch_execute(sql).await.map_err(|error| Failure::new(statement, &error, 0))
     }
 }

@@ -1,0 +1,99 @@
+//! How long a deployment may work on one database: `DEPLOYMENT_TIMEOUT_SECS`, without the time for which it waits for its
+//! turn or for the deployment lock.
+//!
+//! When the time is over, what works on the database is dropped where it stands: its session is cancelled and ended, and
+//! the transaction rolled back. Everything that uploaded code could hold up runs inside of [`Clock::run`].
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::error::DeployError;
+use crate::databases::name::DatabaseName;
+
+/// The time of one deployment to one database.
+#[derive(Debug)]
+pub struct Clock {
+    database: DatabaseName,
+    limit: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    spent: Duration,
+    /// File and line of the statement that was begun last.
+    place: Option<(String, usize)>,
+    committing: bool,
+}
+
+impl Clock {
+    /// Starts at nothing.
+    pub fn new(database: &DatabaseName, limit: Duration) -> Self {
+        Self { database: database.clone(), limit, state: Mutex::default() }
+    }
+
+    /// Does `work`, for as long as there is time left; the time that it takes is spent.
+    pub async fn run<T>(&self, work: impl Future<Output = Result<T, DeployError>>) -> Result<T, DeployError> {
+        let began = Instant::now();
+        let left = self.limit.saturating_sub(self.state().spent);
+        // On the heap: a deployment's future is large, and this would hold it twice.
+        let result = timeout(left, Box::pin(work)).await;
+        self.state().spent += began.elapsed();
+        result.unwrap_or_else(|_| Err(self.over()))
+    }
+
+    /// The statement of a bundle that is begun now, for whoever has to be told where the time went.
+    pub fn begin_statement(&self, path: &str, line: usize) {
+        self.state().place = Some((path.to_owned(), line));
+    }
+
+    /// From now on nobody can know whether the deployment is rolled back when it is ended.
+    pub fn begin_commit(&self) {
+        self.state().committing = true;
+    }
+
+    fn over(&self) -> DeployError {
+        let state = self.state();
+        DeployError::TimedOut {
+            database: self.database.to_string(),
+            limit_secs: self.limit.as_secs(),
+            place: state.place.clone(),
+            committing: state.committing,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is whole before anything could panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_runs_inside_counts_and_the_end_names_the_place() {
+        let clock = Clock::new(&DatabaseName::recorded("a_main".to_owned()), Duration::from_secs(10));
+        let work = |seconds| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Ok(seconds)
+        };
+        assert!(clock.run(work(6)).await.is_ok());
+        // Waiting for a lock, say.
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        clock.begin_statement("migrations/1.sql", 3);
+        let began = Instant::now();
+        let error = clock.run(work(60)).await.expect_err("it takes longer than the four seconds that are left");
+        assert_eq!(began.elapsed().as_secs(), 4);
+        match error {
+            DeployError::TimedOut { database, limit_secs: 10, place: Some((path, 3)), committing: false } => {
+                assert_eq!((database.as_str(), path.as_str()), ("a_main", "migrations/1.sql"));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(clock.run(work(1)).await.is_err(), "nothing is left");
+    }
+}
