@@ -62,6 +62,7 @@ pub use self::error::{DatabaseError, LOCK_LOST};
 pub use self::locks::DeploymentLock;
 pub use self::owner::{DatabaseInfo, Ownership};
 pub use self::quote::{quote_ident, quote_literal};
+pub(crate) use self::resolve::ids_to_send;
 pub use self::roles::Role;
 pub use self::session::Session;
 

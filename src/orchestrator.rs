@@ -48,7 +48,7 @@ use self::prepared::{Place, Prepared};
 use self::runner::Mode;
 use crate::bundle::Bundle;
 use crate::databases::name::{Address, DatabaseName, Id, Which};
-use crate::databases::{Databases, DeploymentLock, Ownership};
+use crate::databases::{Databases, DeploymentLock, Ownership, ids_to_send};
 
 /// Brings databases to their bundles. Cheap to clone.
 #[derive(Clone)]
@@ -189,17 +189,20 @@ impl Orchestrator {
 
     /// The name of a database that is there and the platform's.
     async fn existing(&self, address: Address) -> Result<DatabaseName, DeployError> {
-        match self.owned(&address).await? {
-            Found::Ours => Ok(address.name().clone()),
-            Found::Nothing => Err(DeployError::NotFound {
-                database: address.name().to_string(),
-                hint: "does not exist; POST /register makes it",
-            }),
-            Found::Unclaimed => Err(DeployError::NotFound {
-                database: address.name().to_string(),
-                hint: "exists but was not registered; POST /register adopts it",
-            }),
-        }
+        let reason = match self.databases.find(&address).await? {
+            Ownership::Recorded { exists_on_server: true } => return Ok(address.name().clone()),
+            Ownership::OtherPlatform => {
+                return Err(DeployError::OtherPlatform { database: address.name().to_string() });
+            }
+            // Another database of the platform, whatever its name reads like.
+            Ownership::OtherSpelling { recorded } => ids_to_send(&recorded),
+            Ownership::Unrecorded => "exists but was not registered; POST /register adopts it".to_owned(),
+            Ownership::Missing | Ownership::Recorded { exists_on_server: false } => match address.which() {
+                Which::Stored { .. } => "does not exist; POST /database/create makes it".to_owned(),
+                Which::Main | Which::Tenant(_) => "does not exist; POST /register makes it".to_owned(),
+            },
+        };
+        Err(DeployError::NotFound { database: address.name().to_string(), reason })
     }
 
     /// Creates an empty database.

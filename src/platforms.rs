@@ -92,11 +92,7 @@ impl Platforms {
     /// Stores a bundle under a name, once it is known to deploy; the version before stays until then.
     pub async fn store_schema(&self, platform: &Id, schema: &Id, bundle: Bundle) -> Result<Stored, PlatformsError> {
         self.known(platform).await?;
-        if let Some(stored) = self.registry.schema(platform, schema).await?
-            && stored.name != schema.given()
-        {
-            return Err(PlatformsError::OtherSpelling { given: schema.given().to_owned(), stored: stored.name });
-        }
+        self.check_spelling(platform, schema).await?;
         self.meet(platform).await?;
         let warnings = self.orchestrator.validate(platform, &bundle).await?;
         let writer = self.registry.writer(platform).await?;
@@ -140,6 +136,8 @@ impl Platforms {
         let started = Instant::now();
         let (platform, schema) = self.stored(&address).await?;
         let bundle = self.bundle(&platform, &schema).await?;
+        // A database of a schema that nobody migrates under that name would be left behind by its releases.
+        self.check_spelling(&platform, &schema).await?;
         self.meet(&platform).await?;
         let report = self.orchestrator.create(address.clone(), bundle).await?;
         let execution_time_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -158,8 +156,22 @@ impl Platforms {
         self.known(&platform).await?;
         let bundle = self.bundle(&platform, &schema).await?;
         self.meet(&platform).await?;
+        if database.is_none() && self.databases.of_schema(&platform, &schema).await?.is_empty() {
+            // No database yet is no error, but one under another spelling would be passed over in silence.
+            self.check_spelling(&platform, &schema).await.map_err(PlatformsError::unknown_spelling)?;
+        }
         let migrated = self.orchestrator.migrate_stored(platform, schema, database, bundle, wish, events).await?;
         Ok(migrated)
+    }
+
+    /// A schema is known by its name as it was written when it was stored, where one is.
+    async fn check_spelling(&self, platform: &Id, schema: &Id) -> Result<(), PlatformsError> {
+        match self.registry.schema(platform, schema).await? {
+            Some(stored) if stored.name != schema.given() => {
+                Err(PlatformsError::OtherSpelling { given: schema.given().to_owned(), stored: stored.name })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Platform and schema of an address, both known.

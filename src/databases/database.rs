@@ -8,7 +8,7 @@ use deadpool::managed::{Pool, QueueMode};
 
 use super::budget::LaneId;
 use super::connection::Manager;
-use super::name::DatabaseName;
+use super::name::{Address, DatabaseName, Which};
 use super::pools::Pools;
 use super::server::Purpose;
 
@@ -22,6 +22,8 @@ type Derived = RwLock<Option<Arc<dyn Any + Send + Sync>>>;
 pub struct Database {
     pub(super) name: DatabaseName,
     pub(super) platform: String,
+    /// Kind and ids of its record: what it is reached by.
+    pub(super) which: Which,
     /// Whether it belongs to the platform's role, as which it is then opened; else as the gateway's own.
     pub(super) as_role: bool,
     /// PostgreSQL's identity of the database; none for the gateway's own, which may be made again.
@@ -47,6 +49,7 @@ impl std::fmt::Debug for Database {
 pub(super) struct Parts {
     pub(super) name: DatabaseName,
     pub(super) platform: String,
+    pub(super) which: Which,
     pub(super) as_role: bool,
     pub(super) oid: Option<u32>,
     pub(super) lane: LaneId,
@@ -57,7 +60,7 @@ pub(super) struct Parts {
 
 impl Database {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { name, platform, as_role, oid, lane, limit, pools, now } = parts;
+        let Parts { name, platform, which, as_role, oid, lane, limit, pools, now } = parts;
         let generation = Arc::new(Generation::default());
         let purpose = if oid.is_some() { Purpose::Calls } else { Purpose::Control };
         let role_of = as_role.then(|| platform.clone());
@@ -67,6 +70,7 @@ impl Database {
         Arc::new(Self {
             name,
             platform,
+            which,
             as_role,
             oid,
             lane,
@@ -87,6 +91,11 @@ impl Database {
     /// Its owner, as the platform's name reads in names of databases.
     pub fn platform(&self) -> &str {
         &self.platform
+    }
+
+    /// Whether an address means it: by the platform, the kind and the ids of its record, whatever the name reads.
+    pub(super) fn is_meant_by(&self, address: &Address) -> bool {
+        self.platform == address.platform().normal() && self.which.is_written_like(address.which())
     }
 
     /// False once it was dropped or looks to be another one.

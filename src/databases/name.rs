@@ -102,6 +102,32 @@ pub enum Which {
     },
 }
 
+impl Which {
+    /// Whether both are of one kind with ids that are written alike. Two that differ may still read the same in a name:
+    /// `==` cannot tell `a-b` from `a_b`.
+    pub fn is_written_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Main, Self::Main) => true,
+            (Self::Tenant(one), Self::Tenant(other)) => one.given == other.given,
+            (Self::Stored { schema, database }, Self::Stored { schema: other_schema, database: other_database }) => {
+                schema.given == other_schema.given && database.given == other_database.given
+            }
+            (Self::Main | Self::Tenant(_) | Self::Stored { .. }, _) => false,
+        }
+    }
+
+    /// The ids, as a request writes them.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Main => "the main database, without tenant_id".to_owned(),
+            Self::Tenant(tenant) => format!("tenant_id {:?}", tenant.given),
+            Self::Stored { schema, database } => {
+                format!("schema_name {:?}, database_id {:?}", schema.given, database.given)
+            }
+        }
+    }
+}
+
 /// A database as the API addresses it: platform, ids, and the name that follows from them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -226,6 +252,28 @@ mod tests {
         let tenant = Which::Tenant(id("toolong"));
         assert!(matches!(Address::new(platform, tenant), Err(NameError::TooLong { bytes: 66, .. })));
         assert!(Id::parse("platform", &"x".repeat(64)).is_err());
+    }
+
+    #[test]
+    fn kind_and_ids_tell_databases_apart_whose_names_read_the_same() {
+        let stored = |schema, database| Which::Stored { schema: id(schema), database: id(database) };
+        let all = [
+            Which::Main,
+            Which::Tenant(id("main")),
+            Which::Tenant(id("Main")),
+            Which::Tenant(id("a-b")),
+            Which::Tenant(id("a_b")),
+            stored("a", "b"),
+            stored("A", "b"),
+            stored("a", "B"),
+            stored("a_b", "c"),
+            stored("a", "b_c"),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            for (other_at, other) in all.iter().enumerate() {
+                assert_eq!(one.is_written_like(other), at == other_at, "{one:?} {other:?}");
+            }
+        }
     }
 
     #[test]

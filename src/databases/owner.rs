@@ -84,49 +84,25 @@ impl Serialize for DatabaseInfo {
     }
 }
 
-/// The ids of a record, spelled as they were given. Two are the same database only if these are equal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ids {
-    tenant: Option<String>,
-    schema: Option<String>,
-    database: Option<String>,
+/// The ids of a record, as they were given; from a row with `tenant_id`, `schema_name` and `database_id`.
+pub(super) fn read_which(row: &Row) -> Result<Which, DatabaseError> {
+    let id = |field: &'static str| {
+        let given: Option<String> = row.get(field);
+        given.map(|given| Id::parse(field, &given)).transpose()
+    };
+    Ok(match (id("schema_name")?, id("database_id")?, id("tenant_id")?) {
+        (Some(schema), Some(database), _) => Which::Stored { schema, database },
+        (_, _, Some(tenant)) => Which::Tenant(tenant),
+        _ => Which::Main,
+    })
 }
 
-impl Ids {
-    fn of(which: &Which) -> Self {
-        let given = |id: &Id| Some(id.given().to_owned());
-        match which {
-            Which::Main => Self { tenant: None, schema: None, database: None },
-            Which::Tenant(tenant) => Self { tenant: given(tenant), schema: None, database: None },
-            Which::Stored { schema, database } => {
-                Self { tenant: None, schema: given(schema), database: given(database) }
-            }
-        }
-    }
-
-    fn read(row: &Row) -> Self {
-        Self { tenant: row.get("tenant_id"), schema: row.get("schema_name"), database: row.get("database_id") }
-    }
-
-    fn which(self) -> Result<Which, DatabaseError> {
-        Ok(match (self.schema, self.database, self.tenant) {
-            (Some(schema), Some(database), _) => Which::Stored {
-                schema: Id::parse("schema_name", &schema)?,
-                database: Id::parse("database_id", &database)?,
-            },
-            (_, _, Some(tenant)) => Which::Tenant(Id::parse("tenant_id", &tenant)?),
-            _ => Which::Main,
-        })
-    }
-
-    fn sentence(&self) -> String {
-        match self {
-            Self { schema: Some(schema), database: Some(database), .. } => {
-                format!("schema_name {schema:?}, database_id {database:?}")
-            }
-            Self { tenant: Some(tenant), .. } => format!("tenant_id {tenant:?}"),
-            _ => "the main database, without tenant_id".to_owned(),
-        }
+/// The three columns of the ids.
+fn columns(which: &Which) -> [Option<&str>; 3] {
+    match which {
+        Which::Main => [None, None, None],
+        Which::Tenant(tenant) => [Some(tenant.given()), None, None],
+        Which::Stored { schema, database } => [None, Some(schema.given()), Some(database.given())],
     }
 }
 
@@ -151,8 +127,8 @@ impl Databases {
         if platform != address.platform().normal() {
             return Ok(Ownership::OtherPlatform);
         }
-        let recorded = Ids::read(&row);
-        if recorded != Ids::of(address.which()) {
+        let recorded = read_which(&row)?;
+        if !recorded.is_written_like(address.which()) {
             return Ok(Ownership::OtherSpelling { recorded: recorded.sentence() });
         }
         Ok(Ownership::Recorded { exists_on_server })
@@ -160,7 +136,7 @@ impl Databases {
 
     /// Records the platform as the owner. Recorded already under the same ids is no error.
     pub async fn claim(&self, address: &Address) -> Result<(), DatabaseError> {
-        let ids = Ids::of(address.which());
+        let [tenant_id, schema_name, database_id] = columns(address.which());
         let control = self.control().await?;
         let inserted = control
             .execute(
@@ -170,16 +146,16 @@ impl Databases {
                     &address.name().as_str(),
                     &address.platform().normal(),
                     &address.platform().given(),
-                    &ids.tenant,
-                    &ids.schema,
-                    &ids.database,
+                    &tenant_id,
+                    &schema_name,
+                    &database_id,
                 ],
             )
             .await
             .map_err(DatabaseError::step("recording the database's owner"))?;
         drop(control);
         if inserted == 1 {
-            self.routes.forget(address.name());
+            self.routes.forget(address.platform());
             return Ok(());
         }
         let database = address.name().clone();
@@ -202,7 +178,7 @@ impl Databases {
             .await
             .map_err(DatabaseError::step("forgetting the database's owner"))?;
         self.pools.forget(address.name());
-        self.routes.forget(address.name());
+        self.routes.forget(address.platform());
         Ok(())
     }
 
@@ -271,7 +247,7 @@ impl Databases {
 fn read_info(row: &Row) -> Result<DatabaseInfo, DatabaseError> {
     Ok(DatabaseInfo {
         name: DatabaseName::recorded(row.get("name")),
-        which: Ids::read(row).which()?,
+        which: read_which(row)?,
         size_bytes: row.get::<_, Option<i64>>("size_bytes").and_then(|bytes| u64::try_from(bytes).ok()),
         exists_on_server: row.get("on_server"),
         created_at: row.get("created_at"),

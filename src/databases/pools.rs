@@ -18,7 +18,7 @@ use super::budget::{Budget, LaneId, Ticket};
 use super::connection::Pooled;
 use super::database::{Database, Parts};
 use super::error::DatabaseError;
-use super::name::DatabaseName;
+use super::name::{DatabaseName, Which};
 use super::roles::{Role, Roles};
 use super::server::Server;
 use crate::config::PoolConfig;
@@ -70,7 +70,7 @@ impl Pools {
     pub(super) fn control(self: &Arc<Self>) -> Arc<Database> {
         let control = self.control.get_or_init(|| {
             let name = DatabaseName::gateway();
-            let database = self.make(name.clone(), String::new(), None, false);
+            let database = self.make(name.clone(), String::new(), Which::Main, None, false);
             // Among the others, so that its idle connections give way like theirs.
             self.by_name.write().unwrap_or_else(PoisonError::into_inner).insert(name, database.clone());
             database
@@ -78,7 +78,7 @@ impl Pools {
         control.clone()
     }
 
-    /// The database of that name, where it is known.
+    /// The database of that name, where it is known. Whether it is the one that is meant, its ids decide.
     pub(super) fn get(&self, name: &DatabaseName) -> Option<Arc<Database>> {
         self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
@@ -88,18 +88,20 @@ impl Pools {
         self: &Arc<Self>,
         name: &DatabaseName,
         platform: &str,
+        which: Which,
         oid: u32,
         as_role: bool,
     ) -> Arc<Database> {
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = by_name.get(name) {
-            let same = known.oid == Some(oid) && known.platform == platform && known.as_role == as_role;
+            let same_record = known.platform == platform && known.which.is_written_like(&which);
+            let same = same_record && known.oid == Some(oid) && known.as_role == as_role;
             if same && known.is_current() {
                 return known.clone();
             }
             known.retire();
         }
-        let database = self.make(name.clone(), platform.to_owned(), Some(oid), as_role);
+        let database = self.make(name.clone(), platform.to_owned(), which, Some(oid), as_role);
         by_name.insert(name.clone(), database.clone());
         database
     }
@@ -142,7 +144,14 @@ impl Pools {
         database.retire();
     }
 
-    fn make(self: &Arc<Self>, name: DatabaseName, platform: String, oid: Option<u32>, as_role: bool) -> Arc<Database> {
+    fn make(
+        self: &Arc<Self>,
+        name: DatabaseName,
+        platform: String,
+        which: Which,
+        oid: Option<u32>,
+        as_role: bool,
+    ) -> Arc<Database> {
         let (lane, limit) = match oid {
             None => (LaneId::CONTROL, CONTROL_CONNECTIONS),
             Some(_) => {
@@ -151,7 +160,7 @@ impl Pools {
             }
         };
         let (pools, now) = (Arc::downgrade(self), self.now());
-        Database::new(Parts { name, platform, as_role, oid, lane, limit, pools, now })
+        Database::new(Parts { name, platform, which, as_role, oid, lane, limit, pools, now })
     }
 
     /// A connection of the database's pool.

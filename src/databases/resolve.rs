@@ -1,10 +1,11 @@
 //! From the ids of a call to the database that serves it, without a query where it was asked before.
 //!
-//! The ids name a database by the patterns of contract §2. Where there is none of that name, an id may still be that of
-//! one database made from a stored schema (contract §6, `POST /call`).
+//! Kind and ids decide, as they were written when the database was made; the name that they read is only where to look
+//! (contract §2, "The ids decide"). Where no record has them, an id may still be that of one database made from a stored
+//! schema (contract §6, `POST /call`).
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use super::Databases;
 use super::database::Database;
 use super::error::DatabaseError;
 use super::name::{Address, DatabaseName, Id, Which};
+use super::owner::read_which;
 
 /// How long an id that is not the name of a database stands for another one before it is looked up again: another
 /// gateway may have made a database of that name.
@@ -22,31 +24,54 @@ const DETOUR_LIFETIME: Duration = Duration::from_secs(5);
 /// The most of them that are remembered.
 const MAX_DETOURS: usize = 100_000;
 
-/// Names under which there is no database, and the one that is meant.
+/// Addresses that no record has, and the database that is meant. Found by the name that they would make, told apart by
+/// platform and ids.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    detours: RwLock<HashMap<DatabaseName, (Arc<Database>, Instant)>>,
+    detours: RwLock<HashMap<DatabaseName, Vec<Detour>>>,
+}
+
+#[derive(Debug)]
+struct Detour {
+    from: Address,
+    to: Arc<Database>,
+    since: Instant,
+}
+
+impl Detour {
+    fn is_of(&self, address: &Address) -> bool {
+        self.from.platform() == address.platform() && self.from.which().is_written_like(address.which())
+    }
+
+    fn is_current(&self) -> bool {
+        self.since.elapsed() < DETOUR_LIFETIME && self.to.is_current()
+    }
 }
 
 impl Routes {
-    fn get(&self, name: &DatabaseName) -> Option<Arc<Database>> {
+    fn get(&self, address: &Address) -> Option<Arc<Database>> {
         let detours = self.detours.read().unwrap_or_else(PoisonError::into_inner);
-        let (database, since) = detours.get(name)?;
-        (since.elapsed() < DETOUR_LIFETIME && database.is_current()).then(|| database.clone())
+        let detour = detours.get(address.name())?.iter().find(|detour| detour.is_of(address))?;
+        detour.is_current().then(|| detour.to.clone())
     }
 
-    fn insert(&self, name: &DatabaseName, database: &Arc<Database>) {
+    fn insert(&self, address: &Address, database: &Arc<Database>) {
         let mut detours = self.detours.write().unwrap_or_else(PoisonError::into_inner);
         if detours.len() >= MAX_DETOURS {
             detours.clear();
         }
-        detours.insert(name.clone(), (database.clone(), Instant::now()));
+        let of_name = detours.entry(address.name().clone()).or_default();
+        of_name.retain(|detour| detour.is_current() && !detour.is_of(address));
+        of_name.push(Detour { from: address.clone(), to: database.clone(), since: Instant::now() });
     }
 
-    /// A database of that name was made or dropped.
-    pub(super) fn forget(&self, name: &DatabaseName) {
+    /// A database of the platform was made or dropped: an id may mean another one now, or two.
+    pub(super) fn forget(&self, platform: &Id) {
         let mut detours = self.detours.write().unwrap_or_else(PoisonError::into_inner);
-        detours.retain(|from, (to, _)| from != name && to.name() != name);
+        detours.retain(|_, of_name| {
+            of_name.retain(|detour| detour.from.platform() != platform);
+            !of_name.is_empty()
+        });
     }
 }
 
@@ -54,7 +79,7 @@ impl Routes {
 struct Candidate {
     name: DatabaseName,
     platform: String,
-    stored: bool,
+    which: Which,
     oid: Option<u32>,
     /// The role that owns it.
     owner: Option<String>,
@@ -63,16 +88,13 @@ struct Candidate {
 impl Databases {
     /// The database that serves the calls of an address; its owner is checked.
     pub async fn resolve(&self, address: &Address) -> Result<Arc<Database>, DatabaseError> {
-        let platform = address.platform().normal();
         if let Some(database) = self.pools.get(address.name())
-            && database.platform() == platform
+            && database.is_meant_by(address)
             && database.is_current()
         {
             return Ok(database);
         }
-        if let Some(database) = self.routes.get(address.name())
-            && database.platform() == platform
-        {
+        if let Some(database) = self.routes.get(address) {
             return Ok(database);
         }
         // On the heap, like every way that most calls do not take: a call's future is moved several times.
@@ -87,9 +109,10 @@ impl Databases {
             return Err(DatabaseError::NotFound { database: candidate.name, reason });
         };
         let as_role = self.belongs_to_role(&candidate, address.platform()).await?;
-        let database = self.pools.entry(&candidate.name, platform, oid, as_role);
-        if candidate.name != *address.name() {
-            self.routes.insert(address.name(), &database);
+        let is_detour = !candidate.which.is_written_like(address.which());
+        let database = self.pools.entry(&candidate.name, platform, candidate.which, oid, as_role);
+        if is_detour {
+            self.routes.insert(address, &database);
         }
         Ok(database)
     }
@@ -105,32 +128,35 @@ impl Databases {
         Ok(true)
     }
 
+    /// The one whose record has the address's kind and ids; else the only one made from a stored schema whose id it gives.
     async fn choose(&self, address: &Address) -> Result<Candidate, DatabaseError> {
-        let platform = address.platform().normal();
-        let (named, mut others): (Vec<_>, Vec<_>) =
-            self.look_up(address).await?.into_iter().partition(|candidate| candidate.name == *address.name());
-        let named = match named.into_iter().next() {
-            Some(own) if own.platform == platform => return Ok(own),
-            named => named,
-        };
-        others.retain(|candidate| candidate.stored && candidate.platform == platform);
-        match (others.len(), named) {
-            (1, _) => Ok(others.remove(0)),
-            (0, Some(_)) => Err(DatabaseError::OtherPlatform { database: address.name().clone() }),
-            (0, None) => Err(self.not_found(address).await?),
+        let all = self.look_up(address).await?;
+        let (mut own, foreign): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|candidate| candidate.platform == address.platform().normal());
+        if let Some(at) = own.iter().position(|candidate| candidate.which.is_written_like(address.which())) {
+            return Ok(own.swap_remove(at));
+        }
+        let id = fallback_id(address.which()).map(Id::given);
+        let (mut meant, alike): (Vec<_>, Vec<_>) =
+            own.into_iter().partition(|candidate| id.is_some() && id == database_id(&candidate.which));
+        match meant.len() {
+            1 => Ok(meant.remove(0)),
+            0 if !foreign.is_empty() => Err(DatabaseError::OtherPlatform { database: address.name().clone() }),
+            0 if !alike.is_empty() => Err(written_otherwise(address, &alike)),
+            0 => Err(self.not_found(address).await?),
             _ => Err(DatabaseError::Ambiguous {
-                id: fallback_id(address.which()).unwrap_or_default().to_owned(),
-                databases: others.into_iter().map(|candidate| candidate.name.to_string()).collect(),
+                id: id.unwrap_or_default().to_owned(),
+                databases: meant.into_iter().map(|candidate| candidate.name.to_string()).collect(),
             }),
         }
     }
 
-    /// The record of that name, and those that the id may stand for.
+    /// The record of that name, whoever has it, and the platform's that the id may stand for, or reads like.
     async fn look_up(&self, address: &Address) -> Result<Vec<Candidate>, DatabaseError> {
         let control = self.control().await?;
         let statement = control
             .prepare_cached(
-                "SELECT r.name, r.platform, r.schema_name IS NOT NULL AS stored, d.oid,
+                "SELECT r.name, r.platform, r.tenant_id, r.schema_name, r.database_id, d.oid,
                         pg_catalog.pg_get_userbyid(d.datdba)::text AS owner
                  FROM public.databases AS r
                  LEFT JOIN pg_catalog.pg_database AS d ON d.datname = r.name
@@ -142,9 +168,9 @@ impl Databases {
             .await
             .map_err(DatabaseError::step("looking up the database"))?;
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-            [&address.name().as_str(), &address.platform().normal(), &fallback_id(address.which())];
+            [&address.name().as_str(), &address.platform().normal(), &fallback_id(address.which()).map(Id::normal)];
         let rows = control.query(&statement, &parameters).await;
-        Ok(rows.map_err(DatabaseError::step("looking up the database"))?.iter().map(read_candidate).collect())
+        rows.map_err(DatabaseError::step("looking up the database"))?.iter().map(read_candidate).collect()
     }
 
     async fn not_found(&self, address: &Address) -> Result<DatabaseError, DatabaseError> {
@@ -158,21 +184,41 @@ impl Databases {
     }
 }
 
+/// The platform has databases of which kind and ids read like those of the address.
+fn written_otherwise(address: &Address, alike: &[Candidate]) -> DatabaseError {
+    let recorded: Vec<_> = alike.iter().map(|candidate| candidate.which.sentence()).collect();
+    DatabaseError::NotFound { database: address.name().clone(), reason: ids_to_send(&recorded.join(" or ")) }
+}
+
+/// For a platform that has a database under other ids than it sends.
+pub(crate) fn ids_to_send(recorded: &str) -> String {
+    format!("is not known by these ids; send the ids that it was made with, as they were written then: {recorded}")
+}
+
 /// The id by which a database made from a stored schema is meant too.
-fn fallback_id(which: &Which) -> Option<&str> {
+fn fallback_id(which: &Which) -> Option<&Id> {
+    static MAIN: LazyLock<Option<Id>> = LazyLock::new(|| Id::parse("tenant_id", "main").ok());
     match which {
-        Which::Main => Some("main"),
-        Which::Tenant(tenant) => Some(tenant.normal()),
+        Which::Main => MAIN.as_ref(),
+        Which::Tenant(tenant) => Some(tenant),
         Which::Stored { .. } => None,
     }
 }
 
-fn read_candidate(row: &Row) -> Candidate {
-    Candidate {
+/// The id of one that was made from a stored schema.
+fn database_id(which: &Which) -> Option<&str> {
+    match which {
+        Which::Stored { database, .. } => Some(database.given()),
+        Which::Main | Which::Tenant(_) => None,
+    }
+}
+
+fn read_candidate(row: &Row) -> Result<Candidate, DatabaseError> {
+    Ok(Candidate {
         name: DatabaseName::recorded(row.get("name")),
         platform: row.get("platform"),
-        stored: row.get("stored"),
+        which: read_which(row)?,
         oid: row.get("oid"),
         owner: row.get("owner"),
-    }
+    })
 }

@@ -14,6 +14,9 @@ impl From<PlatformsError> for ApiError {
             PlatformsError::SchemaNotFound { schema } => {
                 Self::new(ErrorCode::SchemaNotFound, message).with("schema_name", schema)
             }
+            PlatformsError::UnknownSpelling { given, .. } => {
+                Self::new(ErrorCode::SchemaNotFound, message).with("schema_name", given)
+            }
             PlatformsError::AlreadyRegistered { platform } => {
                 Self::new(ErrorCode::AlreadyRegistered, message).with("platform", platform)
             }

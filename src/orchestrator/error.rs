@@ -175,12 +175,12 @@ pub enum DeployError {
         cause: String,
     },
     /// Not there, or not on record.
-    #[error("the database {database} {hint}")]
+    #[error("the database {database} {reason}")]
     NotFound {
         /// Its name.
         database: String,
         /// Why, and what to do.
-        hint: &'static str,
+        reason: String,
     },
     /// The platform's deployments have all their turns, and this one's did not come in time.
     #[error(

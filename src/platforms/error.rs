@@ -33,6 +33,14 @@ pub enum PlatformsError {
         /// As it was given then.
         stored: String,
     },
+    /// A schema's name that only reads like the one that is stored, where nothing is made.
+    #[error("the platform has no schema {given}; there is {stored}, so send the name as it was written then")]
+    UnknownSpelling {
+        /// As it was given now.
+        given: String,
+        /// As it was given then.
+        stored: String,
+    },
     /// Credentials that cannot be a platform's.
     #[error("{reason}")]
     Credentials {
@@ -48,4 +56,14 @@ pub enum PlatformsError {
     /// No connection, or the gateway's records.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+}
+
+impl PlatformsError {
+    /// For `map_err`: where a schema is only looked up, one that reads like it is no conflict but another one.
+    pub(super) fn unknown_spelling(self) -> Self {
+        match self {
+            Self::OtherSpelling { given, stored } => Self::UnknownSpelling { given, stored },
+            other => other,
+        }
+    }
 }

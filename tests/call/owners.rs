@@ -127,9 +127,13 @@ async fn an_id_stands_for_the_one_stored_database_that_has_it() {
     let databases = databases(&wide_pools());
     let platform = platform();
     make(&databases, &stored_of(&platform, "shop", "Store-1"), "").await;
-    let found = databases.resolve(&tenant_of(&platform, "store_1")).await.unwrap();
+    let found = databases.resolve(&tenant_of(&platform, "Store-1")).await.unwrap();
     assert_eq!(found.name(), stored_of(&platform, "shop", "store_1").name());
-    assert_eq!(databases.resolve(&tenant_of(&platform, "STORE_1")).await.unwrap().name(), found.name());
+    for other in ["store_1", "STORE_1", "store-1"] {
+        let error = databases.resolve(&tenant_of(&platform, other)).await.unwrap_err();
+        assert!(matches!(error, DatabaseError::NotFound { .. }), "{other}: {error:?}");
+        assert!(error.to_string().contains(r#"schema_name "shop", database_id "Store-1""#), "{other}: {error}");
+    }
     let missing = databases.resolve(&tenant_of(&platform, "store_2")).await;
     assert!(matches!(missing, Err(DatabaseError::NotFound { .. })));
     // No main database: the stored one with the id main.
