@@ -175,6 +175,13 @@ pub struct PoolConfig {
     pub wait_timeout: Duration,
 }
 
+impl PoolConfig {
+    /// How many connections deployments have at once: they leave a quarter to calls.
+    pub fn session_limit(&self) -> usize {
+        (self.max_total_connections - self.max_total_connections / 4).max(1)
+    }
+}
+
 /// Who may speak to the gateway.
 #[derive(Clone, Debug)]
 pub struct AccessConfig {

@@ -6,7 +6,6 @@
 //! superuser that owns the server's own objects is the owner.)
 
 use super::Databases;
-use super::budget::LaneId;
 use super::error::DatabaseError;
 use super::locks::DeploymentLock;
 use super::name::{DatabaseName, Id};
@@ -108,10 +107,10 @@ impl Databases {
     /// A session of the gateway's own role in a platform's database, in which nothing of the platform's is found by its
     /// bare name and no trigger fires. Event triggers are superusers' only, and only a superuser may silence them.
     pub async fn session_inside(&self, database: &DatabaseName) -> Result<Session, DatabaseError> {
-        let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
+        let admission = self.admit_session(database).await?;
         let permit = self.pools.permit(database).await?;
         let link = self.pools.server.open(database, Purpose::Inside, permit, None).await?;
-        let session = Session::new(link, ticket);
+        let session = Session::new(link, admission);
         let silence = "SELECT pg_catalog.set_config('session_replication_role', 'replica', false)
                        FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper";
         session.query(silence, &[]).await.map_err(DatabaseError::step("preparing the gateway's own session"))?;

@@ -106,6 +106,12 @@ fn columns(which: &Which) -> [Option<&str>; 3] {
     }
 }
 
+/// Without what is still being made.
+const COUNT_BY_PLATFORM: &str = "
+    SELECT r.platform, pg_catalog.count(*) FROM public.databases AS r
+    LEFT JOIN pg_catalog.pg_database AS d ON d.datname = r.name
+    WHERE r.creating IS NULL OR d.oid IS NOT NULL GROUP BY r.platform";
+
 impl Databases {
     /// Who has the name that `address` makes.
     pub async fn find(&self, address: &Address) -> Result<Ownership, DatabaseError> {
@@ -134,14 +140,25 @@ impl Databases {
         Ok(Ownership::Recorded { exists_on_server })
     }
 
-    /// Records the platform as the owner. Recorded already under the same ids is no error.
+    /// Records the platform as the owner of a database that is there. Recorded already under the same ids is no error.
     pub async fn claim(&self, address: &Address) -> Result<(), DatabaseError> {
+        self.record(address, false).await
+    }
+
+    /// The same for a database that is about to be made: until it is whole, the record is marked ([`super::unfinished`]).
+    pub(super) async fn claim_new(&self, address: &Address) -> Result<(), DatabaseError> {
+        self.record(address, true).await
+    }
+
+    async fn record(&self, address: &Address, creating: bool) -> Result<(), DatabaseError> {
         let [tenant_id, schema_name, database_id] = columns(address.which());
         let control = self.control().await?;
         let inserted = control
             .execute(
-                "INSERT INTO public.databases (name, platform, platform_given, tenant_id, schema_name, database_id)
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING",
+                "INSERT INTO public.databases
+                     (name, platform, platform_given, tenant_id, schema_name, database_id, creating)
+                 VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN pg_catalog.now() END)
+                 ON CONFLICT (name) DO NOTHING",
                 &[
                     &address.name().as_str(),
                     &address.platform().normal(),
@@ -149,6 +166,7 @@ impl Databases {
                     &tenant_id,
                     &schema_name,
                     &database_id,
+                    &creating,
                 ],
             )
             .await
@@ -165,21 +183,6 @@ impl Databases {
             // The last two: released between the two statements. Whoever holds the deployment lock does not see that.
             Ownership::Recorded { .. } | Ownership::Missing | Ownership::Unrecorded => Ok(()),
         }
-    }
-
-    /// Forgets the owner of a database that was dropped or never made.
-    pub async fn release(&self, address: &Address) -> Result<(), DatabaseError> {
-        let control = self.control().await?;
-        control
-            .execute(
-                "DELETE FROM public.databases WHERE name = $1 AND platform = $2",
-                &[&address.name().as_str(), &address.platform().normal()],
-            )
-            .await
-            .map_err(DatabaseError::step("forgetting the database's owner"))?;
-        self.pools.forget(address.name());
-        self.routes.forget(address.platform());
-        Ok(())
     }
 
     /// The names of the platform's main database and of its tenants', by name: those on record that the server has.
@@ -214,7 +217,7 @@ impl Databases {
     /// How many databases are on record for each platform, by its normal name.
     pub async fn count_by_platform(&self) -> Result<HashMap<String, usize>, DatabaseError> {
         let control = self.control().await?;
-        let rows = control.query("SELECT platform, count(*) FROM public.databases GROUP BY 1", &[]).await;
+        let rows = control.query(COUNT_BY_PLATFORM, &[]).await;
         let rows = rows.map_err(DatabaseError::step("counting databases"))?;
         Ok(rows.iter().map(|row| (row.get(0), usize::try_from(row.get::<_, i64>(1)).unwrap_or(0))).collect())
     }
@@ -234,7 +237,7 @@ impl Databases {
                         pg_catalog.to_char(r.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS created_at
                  FROM public.databases AS r
                  LEFT JOIN pg_catalog.pg_database AS d ON d.datname = r.name
-                 WHERE r.platform = $1
+                 WHERE r.platform = $1 AND (r.creating IS NULL OR d.oid IS NOT NULL)
                  ORDER BY r.name",
                 &[&platform.normal()],
             )

@@ -6,11 +6,11 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::Databases;
-use super::budget::{LaneId, Ticket};
 use super::error::DatabaseError;
 use super::name::{DatabaseName, Id};
 use super::quote::quote_ident;
 use super::server::{Link, Purpose};
+use super::shares::Admission;
 
 /// A connection that nobody else uses. Its statements have no time limit, only `lock_timeout`.
 ///
@@ -18,12 +18,12 @@ use super::server::{Link, Purpose};
 pub struct Session {
     link: Option<Link>,
     // Given back after the link.
-    _ticket: Ticket,
+    _admission: Admission,
 }
 
 impl Session {
-    pub(super) fn new(link: Link, ticket: Ticket) -> Self {
-        Self { link: Some(link), _ticket: ticket }
+    pub(super) fn new(link: Link, admission: Admission) -> Self {
+        Self { link: Some(link), _admission: admission }
     }
 
     /// Closes it; returns when the server has closed it too, so that its database can be a template.
@@ -65,26 +65,25 @@ impl Drop for Session {
 impl Databases {
     /// How many sessions there can be at once: deployments leave a quarter of the budget to calls.
     pub fn session_limit(&self) -> usize {
-        let total = self.pools.config.max_total_connections;
-        (total - total / 4).max(1)
+        self.pools.config.session_limit()
     }
 
     /// A connection of its own to a database, whether it has an owner or not, as the gateway's own role.
     pub async fn session(&self, database: &DatabaseName) -> Result<Session, DatabaseError> {
-        let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
+        let admission = self.admit_session(database).await?;
         let permit = self.pools.permit(database).await?;
         let link = self.pools.server.open(database, Purpose::Deployment, permit, None).await?;
-        Ok(Session::new(link, ticket))
+        Ok(Session::new(link, admission))
     }
 
     /// The same as the platform's role, where it has one: for everything that runs uploaded code.
     pub async fn session_of(&self, platform: &Id, database: &DatabaseName) -> Result<Session, DatabaseError> {
         let Some(role) = self.role_of(platform) else { return self.session(database).await };
-        let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
+        let admission = self.admit_session(database).await?;
         let permit = self.pools.permit(database).await?;
         let opened = self.pools.server.open(database, Purpose::Deployment, permit, Some(&role)).await;
         let link = self.pools.judged(opened, Some(platform.normal()), Some(&role))?;
-        Ok(Session::new(link, ticket))
+        Ok(Session::new(link, admission))
     }
 
     /// Makes a database: a copy of `template`, which nobody may be connected to, or an empty one in UTF-8. One with an
@@ -159,7 +158,7 @@ impl Databases {
 
     /// Runs a statement about a database. These take long, so one connection is always left for the short ones.
     pub(super) async fn administer(&self, sql: &str) -> Result<Result<(), tokio_postgres::Error>, DatabaseError> {
-        let _turn = self.administering.acquire().await.map_err(|_| DatabaseError::Closed)?;
+        let _turn = self.admit_statement().await?;
         let control = self.control().await?;
         // Cancelled half-way it must not go back to the pool with the statement running.
         let guard = Unfinished(Some(control));
