@@ -55,15 +55,24 @@ impl Server {
 
     /// A gateway that finds PostgreSQL's socket in another folder.
     pub(crate) fn gateway_through(&self, socket: &Path) -> Gateway {
-        self.start_gateway(socket, &tempfile::tempdir_in(self.folder.path()).expect("a folder").keep())
+        self.start_gateway(socket, &self.new_folder(), &[])
+    }
+
+    /// A gateway with other settings.
+    pub(crate) fn gateway_with(&self, settings: &[(&str, &str)]) -> Gateway {
+        self.start_gateway(&self.socket(), &self.new_folder(), settings)
+    }
+
+    pub(crate) fn new_folder(&self) -> PathBuf {
+        tempfile::tempdir_in(self.folder.path()).expect("a folder").keep()
     }
 
     /// A gateway with its platforms and schemas in this folder.
     pub(crate) fn gateway_in(&self, data: &Path) -> Gateway {
-        self.start_gateway(&self.socket(), data)
+        self.start_gateway(&self.socket(), data, &[])
     }
 
-    fn start_gateway(&self, socket: &Path, data: &Path) -> Gateway {
+    fn start_gateway(&self, socket: &Path, data: &Path, settings: &[(&str, &str)]) -> Gateway {
         let connection = self.postgres.connection();
         let mut command = Command::new(env!("CARGO_BIN_EXE_stonescriptdb-gateway"));
         for inherited in ["DATABASE_URL", "LOG_DIR", "ADMIN_TOKEN", "CONFLICT_STATUS"] {
@@ -79,6 +88,7 @@ impl Server {
             .env("DATA_DIR", data)
             .env("GATEWAY_PORT", "0")
             .env("LOCK_TIMEOUT_SECS", "2")
+            .envs(settings.iter().copied())
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
