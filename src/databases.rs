@@ -18,8 +18,9 @@
 //! | `shares`       | what deployments of all platforms share, so that none takes it all        |
 //! | `unfinished`   | databases that are being made, and what a kill leaves of them             |
 //! | `locks`        | one deployment per database at a time                                     |
-//! | `roles`        | the role that each platform's databases belong to                         |
+//! | `run_as`       | as whom a session in a platform's database is opened                      |
 //! | `role_admission` | making such a role, or judging one that is there                        |
+//! | `role_upkeep`  | keeping it as it was made                                                 |
 //! | `hand_over`    | giving a database to its platform's role                                  |
 //! | `server`       | opening connections                                                       |
 //! | `socket`       | a socket that is closed when the server has closed it                     |
@@ -45,7 +46,8 @@ pub mod quote;
 mod records;
 mod resolve;
 mod role_admission;
-mod roles;
+mod role_upkeep;
+mod run_as;
 mod server;
 mod session;
 mod shares;
@@ -65,14 +67,15 @@ pub use self::locks::DeploymentLock;
 pub use self::owner::{DatabaseInfo, Ownership};
 pub use self::quote::{quote_ident, quote_literal};
 pub(crate) use self::resolve::ids_to_send;
-pub use self::roles::Role;
-pub use self::session::Session;
+pub use self::run_as::{Role, RunAs, Upkeep};
+pub use self::session::{InsideSession, Session};
 
 use self::locks::Locks;
 use self::name::DatabaseName;
 use self::pools::{Pools, sweep_regularly};
 use self::records::Records;
 use self::resolve::Routes;
+use self::role_upkeep::Restored;
 use self::server::Server;
 use self::shares::{Account, Shares};
 use crate::config::PoolConfig;
@@ -93,6 +96,7 @@ pub struct Databases {
     /// What deployments of all platforms share, and who pays for what is taken of it here.
     shares: Arc<Shares>,
     account: Account,
+    restored: Arc<Restored>,
     call_timeout: Duration,
 }
 
@@ -141,12 +145,26 @@ impl Databases {
             locks: Arc::default(),
             shares: Arc::new(Shares::new(sessions)),
             account: Account::own(sessions, pool.wait_timeout),
+            restored: Arc::default(),
             call_timeout,
         })
     }
 
-    /// A connection of the database's pool. Waits its turn within the budget.
+    /// A connection of the database's pool, as whom the database was resolved for. Waits its turn within the budget.
     pub async fn for_call(&self, database: &Arc<Database>) -> Result<CallConnection, DatabaseError> {
+        match self.pools.pooled(database).await {
+            Err(error) if error.is_login_failure() => Box::pin(self.restored_for_call(database, error)).await,
+            pooled => CallConnection::new(pooled?),
+        }
+    }
+
+    async fn restored_for_call(
+        &self,
+        database: &Arc<Database>,
+        error: DatabaseError,
+    ) -> Result<CallConnection, DatabaseError> {
+        let RunAs::Platform(role) = &database.run_as else { return Err(error) };
+        self.restore_role(role).await?;
         CallConnection::new(self.pools.pooled(database).await?)
     }
 

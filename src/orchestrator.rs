@@ -48,7 +48,17 @@ use self::prepared::{Place, Prepared};
 use self::runner::Mode;
 use crate::bundle::Bundle;
 use crate::databases::name::{Address, DatabaseName, Id, Which};
-use crate::databases::{Databases, DeploymentLock, Ownership, ids_to_send};
+use crate::databases::{Databases, DeploymentLock, Ownership, RunAs, ids_to_send};
+
+/// The databases made from a stored schema, or one of them.
+pub struct SchemaDatabases {
+    /// Whose.
+    pub platform: Id,
+    /// The stored schema's name.
+    pub schema: Id,
+    /// Only this one.
+    pub database: Option<Id>,
+}
 
 /// Brings databases to their bundles. Cheap to clone.
 #[derive(Clone)]
@@ -64,12 +74,19 @@ impl Orchestrator {
         Self { databases, blueprints: Arc::new(Blueprints::default()), lock_timeout }
     }
 
-    /// Creates the database if it is missing, else brings it up to date. `force`: also where values are lost by it.
-    pub async fn register(&self, address: Address, bundle: Bundle, force: bool) -> Result<Registered, DeployError> {
-        let this = self.clone();
+    /// Creates the database if it is missing, else brings it up to date; its code runs as `run_as`. `force`: also where values
+    /// are lost by it.
+    pub async fn register(
+        &self,
+        address: Address,
+        run_as: &RunAs,
+        bundle: Bundle,
+        force: bool,
+    ) -> Result<Registered, DeployError> {
+        let (this, run_as) = (self.clone(), run_as.clone());
         run_to_the_end(async move {
             let started = Instant::now();
-            let mut report = this.register_locked(&address, &bundle, force).await?;
+            let mut report = this.register_locked(&address, &run_as, &bundle, force).await?;
             report.warnings.splice(0..0, bundle.warnings);
             Ok(Registered {
                 status: "ready",
@@ -86,52 +103,69 @@ impl Orchestrator {
     pub async fn migrate(
         &self,
         platform: Id,
+        run_as: &RunAs,
         tenant: Option<Id>,
         bundle: Bundle,
         wish: Wish,
         events: UnboundedSender<Event>,
     ) -> Result<Migrated, DeployError> {
-        let this = self.clone();
+        let (this, run_as) = (self.clone(), run_as.clone());
         run_to_the_end(async move {
-            let names = match tenant {
-                Some(tenant) => vec![this.existing(Address::new(platform.clone(), Which::Tenant(tenant))?).await?],
-                None => this.databases.of_platform(&platform).await?,
-            };
-            this.hand_over(&platform, &names).await?;
-            if names.is_empty() {
-                return Err(DeployError::NoDatabase { platform: platform.given().to_owned() });
-            }
+            let names = this.databases_to_migrate(&platform, tenant).await?;
+            this.hand_over(&run_as, &names).await?;
             let warnings = bundle.warnings.clone();
-            let mut migrated = fleet::migrate(&this, &platform, names, bundle, wish, events).await?;
+            let mut migrated = fleet::migrate(&this, &platform, &run_as, names, bundle, wish, events).await?;
             migrated.warnings.splice(0..0, warnings);
             Ok(migrated)
         })
         .await
     }
 
+    /// The tenant's database, or the main one and every tenant's: what [`Orchestrator::migrate`] is about. None is an error.
+    pub async fn databases_to_migrate(
+        &self,
+        platform: &Id,
+        tenant: Option<Id>,
+    ) -> Result<Vec<DatabaseName>, DeployError> {
+        let names = match tenant {
+            Some(tenant) => vec![self.existing(Address::new(platform.clone(), Which::Tenant(tenant))?).await?],
+            None => self.databases.of_platform(platform).await?,
+        };
+        if names.is_empty() {
+            return Err(DeployError::NoDatabase { platform: platform.given().to_owned() });
+        }
+        Ok(names)
+    }
+
     /// Has the bundle's blueprint made, which is how a bundle is known to deploy; its warnings.
-    pub async fn validate(&self, platform: &Id, bundle: &Bundle) -> Result<Vec<String>, DeployError> {
-        let (this, platform, bundle) = (self.clone(), platform.clone(), bundle.clone());
+    pub async fn validate(&self, platform: &Id, run_as: &RunAs, bundle: &Bundle) -> Result<Vec<String>, DeployError> {
+        let (this, platform, run_as, bundle) = (self.clone(), platform.clone(), run_as.clone(), bundle.clone());
         run_to_the_end(async move {
             let warnings = bundle.warnings.clone();
-            let prepared = this.prepare(&platform, bundle).await?;
+            let prepared = this.prepare(&platform, &run_as, bundle).await?;
             Ok(warnings.into_iter().chain(prepared.blueprint.report.warnings.iter().cloned()).collect())
         })
         .await
     }
 
     /// Has the blueprint of a stored schema kept for as long as that version is stored.
-    pub async fn keep_blueprint(&self, platform: &Id, schema: &Id, checksum: &str) -> Result<(), DeployError> {
-        self.blueprints.keep(&self.databases, platform, schema, checksum).await
+    pub async fn keep_blueprint(
+        &self,
+        platform: &Id,
+        run_as: &RunAs,
+        schema: &Id,
+        checksum: &str,
+    ) -> Result<(), DeployError> {
+        self.blueprints.keep(&self.databases, platform, run_as, schema, checksum).await
     }
 
     /// Creates a database; one that is there is an error.
-    pub async fn create(&self, address: Address, bundle: Bundle) -> Result<Report, DeployError> {
-        let this = self.clone();
+    pub async fn create(&self, address: Address, run_as: &RunAs, bundle: Bundle) -> Result<Report, DeployError> {
+        let (this, run_as) = (self.clone(), run_as.clone());
         run_to_the_end(async move {
             let _lock = this.databases.lock(address.name()).await?;
             match this.owned(&address).await? {
-                Found::Nothing => this.create_locked(&address, &bundle).await,
+                Found::Nothing => this.create_locked(&address, &run_as, &bundle).await,
                 Found::Ours | Found::Unclaimed => {
                     Err(DeployError::AlreadyExists { database: address.name().to_string() })
                 }
@@ -143,15 +177,15 @@ impl Orchestrator {
     /// Brings the databases made from a stored schema to a bundle, or one of them; none yet is no error.
     pub async fn migrate_stored(
         &self,
-        platform: Id,
-        schema: Id,
-        database: Option<Id>,
+        of: SchemaDatabases,
+        run_as: &RunAs,
         bundle: Bundle,
         wish: Wish,
         events: UnboundedSender<Event>,
     ) -> Result<Migrated, DeployError> {
-        let this = self.clone();
+        let (this, run_as) = (self.clone(), run_as.clone());
         run_to_the_end(async move {
+            let SchemaDatabases { platform, schema, database } = of;
             let names = match database {
                 Some(database) => {
                     let address = Address::new(platform.clone(), Which::Stored { schema, database })?;
@@ -159,27 +193,27 @@ impl Orchestrator {
                 }
                 None => this.databases.of_schema(&platform, &schema).await?,
             };
-            this.hand_over(&platform, &names).await?;
-            fleet::migrate(&this, &platform, names, bundle, wish, events).await
+            this.hand_over(&run_as, &names).await?;
+            fleet::migrate(&this, &platform, &run_as, names, bundle, wish, events).await
         })
         .await
     }
 
     /// Gives the platform's role all databases of the platform, v1's and v2's, that are not its own yet.
-    pub async fn hand_over_all(&self, platform: &Id) -> Result<(), DeployError> {
-        let (this, platform) = (self.clone(), platform.clone());
+    pub async fn hand_over_all(&self, platform: &Id, run_as: &RunAs) -> Result<(), DeployError> {
+        let (this, platform, run_as) = (self.clone(), platform.clone(), run_as.clone());
         run_to_the_end(async move {
             let names: Vec<_> = this.databases.list(&platform).await?.into_iter().map(|info| info.name).collect();
-            this.hand_over(&platform, &names).await
+            this.hand_over(&run_as, &names).await
         })
         .await
     }
 
     /// Also before a dry run, which is made as the platform's role: what is in the databases stays as it is.
-    async fn hand_over(&self, platform: &Id, names: &[DatabaseName]) -> Result<(), DeployError> {
-        for name in self.databases.to_hand_over(platform, names).await? {
+    async fn hand_over(&self, run_as: &RunAs, names: &[DatabaseName]) -> Result<(), DeployError> {
+        for name in self.databases.to_hand_over(run_as, names).await? {
             let lock = self.databases.lock(&name).await?;
-            match self.databases.hand_over(platform, &name, &lock).await.map_err(DeployError::from) {
+            match self.databases.hand_over(run_as, &name, &lock).await.map_err(DeployError::from) {
                 Err(error) if error.is_gone() => {}
                 result => result?,
             }
@@ -206,26 +240,32 @@ impl Orchestrator {
     }
 
     /// Creates an empty database.
-    pub async fn create_tenant(&self, address: Address) -> Result<(), DeployError> {
-        let this = self.clone();
+    pub async fn create_tenant(&self, address: Address, run_as: &RunAs) -> Result<(), DeployError> {
+        let (this, run_as) = (self.clone(), run_as.clone());
         run_to_the_end(async move {
             let _lock = this.databases.lock(address.name()).await?;
             if this.owned(&address).await? != Found::Nothing {
                 return Err(DeployError::AlreadyExists { database: address.name().to_string() });
             }
-            this.create_claimed(&address, None).await
+            this.create_claimed(&address, &run_as, None).await
         })
         .await
     }
 
-    async fn register_locked(&self, address: &Address, bundle: &Bundle, force: bool) -> Result<Report, DeployError> {
+    async fn register_locked(
+        &self,
+        address: &Address,
+        run_as: &RunAs,
+        bundle: &Bundle,
+        force: bool,
+    ) -> Result<Report, DeployError> {
         let lock = self.databases.lock(address.name()).await?;
         match self.owned(address).await? {
-            Found::Nothing => self.create_locked(address, bundle).await,
-            Found::Ours => self.update(address, bundle, force, &lock).await,
+            Found::Nothing => self.create_locked(address, run_as, bundle).await,
+            Found::Ours => self.update(address, run_as, bundle, force, &lock).await,
             Found::Unclaimed => {
                 self.databases.claim(address).await?;
-                self.update(address, bundle, force, &lock).await
+                self.update(address, run_as, bundle, force, &lock).await
             }
         }
     }
@@ -244,31 +284,39 @@ impl Orchestrator {
     }
 
     /// A new database is a copy of its bundle's blueprint.
-    async fn create_locked(&self, address: &Address, bundle: &Bundle) -> Result<Report, DeployError> {
-        let blueprint = self.blueprint(address, bundle).await?;
-        match self.create_claimed(address, Some(&blueprint)).await {
+    async fn create_locked(&self, address: &Address, run_as: &RunAs, bundle: &Bundle) -> Result<Report, DeployError> {
+        let blueprint = self.blueprint(address, run_as, bundle).await?;
+        match self.create_claimed(address, run_as, Some(&blueprint)).await {
             Err(DeployError::Database(error)) if error.is_missing_template() => {
                 // Somebody dropped it since; so it is built again.
                 self.blueprints.forget(&blueprint);
-                let blueprint = self.blueprint(address, bundle).await?;
-                self.create_claimed(address, Some(&blueprint)).await?;
+                let blueprint = self.blueprint(address, run_as, bundle).await?;
+                self.create_claimed(address, run_as, Some(&blueprint)).await?;
             }
             result => result?,
         }
         Ok(blueprint.report.clone())
     }
 
-    async fn blueprint(&self, address: &Address, bundle: &Bundle) -> Result<Arc<Blueprint>, DeployError> {
-        self.blueprints.ensure(&self.databases, address.platform(), bundle, self.lock_timeout).await
+    async fn blueprint(
+        &self,
+        address: &Address,
+        run_as: &RunAs,
+        bundle: &Bundle,
+    ) -> Result<Arc<Blueprint>, DeployError> {
+        self.blueprints.ensure(&self.databases, address.platform(), run_as, bundle, self.lock_timeout).await
     }
 
     /// Records the owner, then makes the database: what has no record is nobody's, so the record comes first.
-    async fn create_claimed(&self, address: &Address, blueprint: Option<&Blueprint>) -> Result<(), DeployError> {
+    async fn create_claimed(
+        &self,
+        address: &Address,
+        run_as: &RunAs,
+        blueprint: Option<&Blueprint>,
+    ) -> Result<(), DeployError> {
         self.databases.claim(address).await?;
         let template = blueprint.map(|blueprint| DatabaseName::recorded(blueprint.name.clone()));
-        let role = self.databases.role_of(address.platform());
-        let owner = role.as_ref().map(|role| role.user.as_str());
-        let created = self.databases.create_database(address.name(), template.as_ref(), owner).await;
+        let created = self.databases.create_database(address.name(), template.as_ref(), run_as.owner()).await;
         if let Err(error) = created {
             if let Err(second) = self.databases.release(address).await {
                 tracing::warn!(database = %address.name(), error = %second, "the record of a database that could not be made stays");
@@ -279,26 +327,27 @@ impl Orchestrator {
     }
 
     /// The bundle, known to deploy.
-    async fn prepare(&self, platform: &Id, bundle: Bundle) -> Result<Prepared, DeployError> {
-        let blueprint = self.blueprints.ensure(&self.databases, platform, &bundle, self.lock_timeout).await?;
-        Ok(Prepared::new(bundle, blueprint, platform.clone(), self.lock_timeout))
+    async fn prepare(&self, platform: &Id, run_as: &RunAs, bundle: Bundle) -> Result<Prepared, DeployError> {
+        let blueprint = self.blueprints.ensure(&self.databases, platform, run_as, &bundle, self.lock_timeout).await?;
+        Ok(Prepared::new(bundle, blueprint, platform.clone(), run_as.clone(), self.lock_timeout))
     }
 
     async fn update(
         &self,
         address: &Address,
+        run_as: &RunAs,
         bundle: &Bundle,
         force: bool,
         lock: &DeploymentLock,
     ) -> Result<Report, DeployError> {
-        self.databases.hand_over(address.platform(), address.name(), lock).await?;
-        let session = self.databases.session_of(address.platform(), address.name()).await?;
+        self.databases.hand_over(run_as, address.name(), lock).await?;
+        let session = self.databases.session(run_as, address.name()).await?;
         let state = tracking::read_state(&session).await?;
         if let Some(state) = state.as_ref().filter(|state| state.is_at(&bundle.checksum)) {
             session.close().await;
             return Ok(Report { functions_unchanged: state.functions, ..Report::default() });
         }
-        let prepared = self.prepare(address.platform(), bundle.clone()).await?;
+        let prepared = self.prepare(address.platform(), run_as, bundle.clone()).await?;
         let place = Place::new(&self.databases, &session, lock);
         let deploying = self.databases.deploying(address.name());
         let result = prepared.deploy(place, state.is_some(), Mode::Apply, force).await;

@@ -19,7 +19,7 @@ use super::signature::{Kind, Overload, Signatures, read};
 use super::stream::stream;
 use super::tidy;
 use crate::databases::wire::{Commit, StartError, Statement, WireError};
-use crate::databases::{Database, DatabaseError, Databases};
+use crate::databases::{Database, DatabaseError, Databases, RunAs};
 use serde_json::value::RawValue;
 
 /// An answer that grows over this is sent as it comes.
@@ -28,9 +28,9 @@ const LARGE_BODY_BYTES: usize = 256 * 1024;
 /// PostgreSQL stops a call at its time limit; if it does not, the gateway does so after this.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
 
-/// Runs the function that a request asks for.
-pub async fn run(databases: &Databases, request: CallRequest) -> Result<Answer, CallError> {
-    let call = Call { databases, request: &request, started: Instant::now() };
+/// Runs the function that a request asks for, as `run_as`.
+pub async fn run(databases: &Databases, request: &CallRequest, run_as: &RunAs) -> Result<Answer, CallError> {
+    let call = Call { databases, request, run_as, started: Instant::now() };
     let mut connection = None;
     match call.attempt(&mut connection, false).await {
         Err(failure) if failure.again => {
@@ -57,6 +57,7 @@ fn discard_broken(connection: &mut Option<Running>, failure: &Failure) {
 struct Call<'a> {
     databases: &'a Databases,
     request: &'a CallRequest,
+    run_as: &'a RunAs,
     started: Instant,
 }
 
@@ -71,10 +72,11 @@ struct Prepared<'o, 'a> {
 impl Call<'_> {
     /// `connection` keeps what the attempt used, unless the answer goes on using it.
     async fn attempt(&self, connection: &mut Option<Running>, anew: bool) -> Result<Answer, Failure> {
-        let database = self.databases.resolve(&self.request.address).await.map_err(CallError::from)?;
+        let database = self.databases.resolve(&self.request.address, self.run_as).await.map_err(CallError::from)?;
         if connection.is_none() {
             let connected = self.databases.for_call(&database).await.map_err(|error| Failure {
-                again: matches!(error, DatabaseError::Gone { .. }),
+                // Looked up anew, a database that is not the role's any more is handed over again.
+                again: matches!(error, DatabaseError::Gone { .. }) || error.is_closed_to_role(),
                 broken: false,
                 error: error.into(),
             })?;

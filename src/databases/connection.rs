@@ -15,6 +15,7 @@ use super::database::{Database, Generation};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::pools::Pools;
+use super::run_as::RunAs;
 use super::server::{Purpose, cancel};
 use super::socket::Endpoint;
 use super::wire::Wire;
@@ -46,8 +47,8 @@ struct ControlLink {
 pub(super) struct Manager {
     pub(super) pools: Weak<Pools>,
     pub(super) database: DatabaseName,
-    /// The platform whose role opens it; none: the gateway's own role does.
-    pub(super) role_of: Option<String>,
+    /// As whom it is opened.
+    pub(super) run_as: RunAs,
     pub(super) purpose: Purpose,
     /// The database's identity; a name that was dropped and made again has another one.
     pub(super) oid: Option<u32>,
@@ -88,18 +89,14 @@ impl Manager {
         // Read first: what is deployed while the connection opens makes it an old one.
         let generation = self.generation.load(Ordering::Acquire);
         let permit = pools.permit(&self.database).await?;
-        let role = self.role_of.as_deref().map(|platform| pools.role(platform)).transpose()?;
-        let role = role.as_ref();
         let link = match self.purpose {
             Purpose::Calls => {
-                let opened = pools.server.open_for_calls(&self.database, permit, role).await;
-                let mut link = pools.judged(opened, self.role_of.as_deref(), role)?;
+                let mut link = pools.server.open_for_calls(&self.database, permit, &self.run_as).await?;
                 self.identify(&mut link).await?;
                 Kind::Calls(Box::new(link))
             }
             Purpose::Control | Purpose::Deployment | Purpose::Inside => {
-                let opened = pools.server.open(&self.database, self.purpose, permit, role).await;
-                let link = pools.judged(opened, self.role_of.as_deref(), role)?;
+                let link = pools.server.open(&self.database, self.purpose, permit, &self.run_as).await?;
                 // The pool would end the driving task together with the client; ours ends by itself when the server
                 // has closed.
                 let client = ClientWrapper::new(link.client, tokio::spawn(async {}));

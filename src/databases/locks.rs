@@ -18,6 +18,7 @@ use super::budget::{LaneId, Ticket};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::pools::CONTROL_CONNECTIONS;
+use super::run_as::RunAs;
 use super::server::{Link, Purpose};
 
 /// Another gateway's lock is asked for again after this, and then at growing intervals up to the second one.
@@ -115,7 +116,7 @@ impl Databases {
         let database = DatabaseName::gateway();
         let ticket = self.pools.ticket(LaneId::CONTROL, CONTROL_CONNECTIONS, &database).await?;
         let permit = self.pools.permit(&database).await?;
-        let link = self.pools.server.open(&database, Purpose::Control, permit, None).await?;
+        let link = self.pools.server.open(&database, Purpose::Control, permit, &RunAs::Gateway).await?;
         let holder = Arc::new(Holder { link, _ticket: ticket });
         if current.replace(holder.clone()).is_none() {
             tokio::spawn(close_when_idle(Arc::downgrade(&self.locks)));

@@ -19,7 +19,7 @@ use super::connection::Pooled;
 use super::database::{Database, Parts};
 use super::error::DatabaseError;
 use super::name::{DatabaseName, Which};
-use super::roles::{Role, Roles};
+use super::run_as::RunAs;
 use super::server::Server;
 use crate::config::PoolConfig;
 
@@ -35,8 +35,6 @@ pub(super) struct Pools {
     pub(super) server: Server,
     pub(super) budget: Arc<Budget>,
     pub(super) config: PoolConfig,
-    /// As whom platforms' databases are opened.
-    pub(super) roles: Roles,
     /// One permit for every connection that the server may have.
     sockets: Arc<Semaphore>,
     by_name: RwLock<HashMap<DatabaseName, Arc<Database>>>,
@@ -55,7 +53,6 @@ impl Pools {
             server,
             budget: Budget::new(total, 2.min(total - 1)),
             config: config.clone(),
-            roles: Roles::default(),
             sockets: Arc::new(Semaphore::new(total)),
             by_name: RwLock::default(),
             control: OnceLock::new(),
@@ -70,7 +67,7 @@ impl Pools {
     pub(super) fn control(self: &Arc<Self>) -> Arc<Database> {
         let control = self.control.get_or_init(|| {
             let name = DatabaseName::gateway();
-            let database = self.make(name.clone(), String::new(), Which::Main, None, false);
+            let database = self.make(name.clone(), String::new(), Which::Main, None, RunAs::Gateway);
             // Among the others, so that its idle connections give way like theirs.
             self.by_name.write().unwrap_or_else(PoisonError::into_inner).insert(name, database.clone());
             database
@@ -83,48 +80,28 @@ impl Pools {
         self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// The entry of a database that was looked up; takes the place of one with another identity or owner.
+    /// The entry of a database that was looked up; takes the place of one with another identity or owner, or that is
+    /// opened as another role.
     pub(super) fn entry(
         self: &Arc<Self>,
         name: &DatabaseName,
         platform: &str,
         which: Which,
         oid: u32,
-        as_role: bool,
+        run_as: &RunAs,
     ) -> Arc<Database> {
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = by_name.get(name) {
             let same_record = known.platform == platform && known.which.is_written_like(&which);
-            let same = same_record && known.oid == Some(oid) && known.as_role == as_role;
+            let same = same_record && known.oid == Some(oid) && known.run_as == *run_as;
             if same && known.is_current() {
                 return known.clone();
             }
             known.retire();
         }
-        let database = self.make(name.clone(), platform.to_owned(), which, Some(oid), as_role);
+        let database = self.make(name.clone(), platform.to_owned(), which, Some(oid), run_as.clone());
         by_name.insert(name.clone(), database.clone());
         database
-    }
-
-    /// The role of a platform that has one. Never the gateway's own instead: uploaded code would run as that.
-    pub(super) fn role(&self, platform: &str) -> Result<Role, DatabaseError> {
-        self.roles.get(platform).ok_or_else(|| DatabaseError::Unreachable {
-            cause: format!("the role of the platform {platform} is not known; the registry has to be read again"),
-        })
-    }
-
-    /// What came of opening a connection as a platform's role: one that was not let in is forgotten, because its
-    /// password or the platform's role may have changed, so that the next request looks it up again.
-    pub(super) fn judged<L>(
-        &self,
-        opened: Result<L, DatabaseError>,
-        platform: Option<&str>,
-        role: Option<&Role>,
-    ) -> Result<L, DatabaseError> {
-        if let (Err(DatabaseError::RoleShutOut { .. }), Some(platform), Some(role)) = (&opened, platform, role) {
-            self.roles.forget(platform, role);
-        }
-        opened
     }
 
     /// Forgets the database of that name, which was dropped.
@@ -135,7 +112,7 @@ impl Pools {
         }
     }
 
-    /// Forgets a database that turned out to be gone; another one of its name stays.
+    /// Forgets a database that turned out to be gone or another's; another one of its name stays.
     fn forget_this(&self, database: &Arc<Database>) {
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         if by_name.get(&database.name).is_some_and(|known| Arc::ptr_eq(known, database)) {
@@ -150,7 +127,7 @@ impl Pools {
         platform: String,
         which: Which,
         oid: Option<u32>,
-        as_role: bool,
+        run_as: RunAs,
     ) -> Arc<Database> {
         let (lane, limit) = match oid {
             None => (LaneId::CONTROL, CONTROL_CONNECTIONS),
@@ -160,7 +137,7 @@ impl Pools {
             }
         };
         let (pools, now) = (Arc::downgrade(self), self.now());
-        Database::new(Parts { name, platform, which, as_role, oid, lane, limit, pools, now })
+        Database::new(Parts { name, platform, which, run_as, oid, lane, limit, pools, now })
     }
 
     /// A connection of the database's pool.
@@ -171,7 +148,8 @@ impl Pools {
             Ok(object) => object,
             Err(PoolError::Backend(error)) => {
                 // The gateway's own database is made again.
-                if matches!(error, DatabaseError::Gone { .. }) && database.oid.is_some() {
+                let elsewhere = matches!(error, DatabaseError::Gone { .. }) || error.is_closed_to_role();
+                if elsewhere && database.oid.is_some() {
                     self.forget_this(database);
                 }
                 return Err(error);

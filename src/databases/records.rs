@@ -16,6 +16,7 @@ use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::pools::CONTROL_CONNECTIONS;
 use super::quote::quote_ident;
+use super::run_as::RunAs;
 use super::server::{Link, Purpose};
 
 /// `server_version_num` of the oldest PostgreSQL that works.
@@ -119,7 +120,7 @@ impl Databases {
 
     async fn open_control(&self, database: &DatabaseName) -> Result<Link, DatabaseError> {
         let permit = self.pools.permit(database).await?;
-        self.pools.server.open(database, Purpose::Control, permit, None).await
+        self.pools.server.open(database, Purpose::Control, permit, &RunAs::Gateway).await
     }
 
     async fn make_own_database(&self, database: &DatabaseName) -> Result<(), DatabaseError> {

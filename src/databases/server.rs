@@ -22,7 +22,7 @@ use super::call_link::CallLink;
 use super::error::DatabaseError;
 use super::lent::Lender;
 use super::name::DatabaseName;
-use super::roles::Role;
+use super::run_as::RunAs;
 use super::socket::{Endpoint, Socket};
 
 /// Connecting to one address, where the configuration says nothing else.
@@ -92,15 +92,15 @@ impl Server {
         names.into_iter().map(|name| DatabaseName::recorded(name.to_owned())).collect()
     }
 
-    /// Opens a connection as `role`, else as the gateway's own.
+    /// Opens a connection.
     pub(super) async fn open(
         &self,
         database: &DatabaseName,
         purpose: Purpose,
         permit: OwnedSemaphorePermit,
-        role: Option<&Role>,
+        run_as: &RunAs,
     ) -> Result<Link, DatabaseError> {
-        let opening = self.opening(database, purpose, role, |socket| socket);
+        let opening = self.opening(database, purpose, run_as, |socket| socket);
         in_a_task(async move {
             let Connected { client, connection, endpoint } = opening.await?;
             let (in_use, unused) = oneshot::channel();
@@ -115,11 +115,11 @@ impl Server {
         &self,
         database: &DatabaseName,
         permit: OwnedSemaphorePermit,
-        role: Option<&Role>,
+        run_as: &RunAs,
     ) -> Result<CallLink, DatabaseError> {
         let lender = Lender::default();
         let borrower = lender.clone();
-        let opening = self.opening(database, Purpose::Calls, role, move |socket| borrower.lend(socket));
+        let opening = self.opening(database, Purpose::Calls, run_as, move |socket| borrower.lend(socket));
         in_a_task(async move { CallLink::take_over(opening.await?, &lender, permit).await }).await
     }
 
@@ -127,14 +127,14 @@ impl Server {
         &self,
         database: &DatabaseName,
         purpose: Purpose,
-        role: Option<&Role>,
+        run_as: &RunAs,
         wrap: W,
     ) -> impl Future<Output = Result<Connected<S>, DatabaseError>> + Send + use<S, W> {
         let mut config = self.session_config(database, purpose);
-        if let Some(role) = role {
-            config.user(&role.user).password(role.password());
+        if let RunAs::Platform(role) = run_as {
+            config.user(role.user()).password(role.password());
         }
-        let user = role.map(|role| role.user.clone());
+        let user = run_as.owner().map(str::to_owned);
         let database = database.clone();
         async move { connect(&config, &wrap).await.map_err(|error| error.of(&database, user)) }
     }

@@ -7,12 +7,14 @@ use tokio_postgres::error::SqlState;
 
 use super::Databases;
 use super::error::DatabaseError;
-use super::name::{DatabaseName, Id};
+use super::name::DatabaseName;
 use super::quote::quote_ident;
+use super::run_as::RunAs;
 use super::server::{Link, Purpose};
 use super::shares::Admission;
 
-/// A connection that nobody else uses. Its statements have no time limit, only `lock_timeout`.
+/// A connection that nobody else uses, opened as the one that its opener was given. Its statements have no time limit,
+/// only `lock_timeout`.
 ///
 /// Dropped without [`Session::close`], what it runs is cancelled and rolled back.
 pub struct Session {
@@ -21,11 +23,26 @@ pub struct Session {
     _admission: Admission,
 }
 
-impl Session {
-    pub(super) fn new(link: Link, admission: Admission) -> Self {
-        Self { link: Some(link), _admission: admission }
-    }
+/// The gateway's own session in a platform's database, in which no uploaded code may run: only for handing over and for
+/// extensions. It is of a type of its own so that nobody takes it for a [`Session`].
+pub struct InsideSession(pub(super) Session);
 
+impl InsideSession {
+    /// Closes it; returns when the server has closed it too.
+    pub async fn close(self) {
+        self.0.close().await;
+    }
+}
+
+impl Deref for InsideSession {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.0
+    }
+}
+
+impl Session {
     /// Closes it; returns when the server has closed it too, so that its database can be a template.
     pub async fn close(mut self) {
         if let Some(link) = self.link.take() {
@@ -68,22 +85,37 @@ impl Databases {
         self.pools.config.session_limit()
     }
 
-    /// A connection of its own to a database, whether it has an owner or not, as the gateway's own role.
-    pub async fn session(&self, database: &DatabaseName) -> Result<Session, DatabaseError> {
-        let admission = self.admit_session(database).await?;
-        let permit = self.pools.permit(database).await?;
-        let link = self.pools.server.open(database, Purpose::Deployment, permit, None).await?;
-        Ok(Session::new(link, admission))
+    /// A connection of its own to a database, for everything that runs uploaded code.
+    pub async fn session(&self, run_as: &RunAs, database: &DatabaseName) -> Result<Session, DatabaseError> {
+        self.open_session(run_as, database, Purpose::Deployment).await
     }
 
-    /// The same as the platform's role, where it has one: for everything that runs uploaded code.
-    pub async fn session_of(&self, platform: &Id, database: &DatabaseName) -> Result<Session, DatabaseError> {
-        let Some(role) = self.role_of(platform) else { return self.session(database).await };
+    pub(super) async fn open_session(
+        &self,
+        run_as: &RunAs,
+        database: &DatabaseName,
+        purpose: Purpose,
+    ) -> Result<Session, DatabaseError> {
         let admission = self.admit_session(database).await?;
+        let opened = self.open_link(run_as, database, purpose).await;
+        let link = match (opened, run_as) {
+            (Err(error), RunAs::Platform(role)) if error.is_login_failure() => {
+                self.restore_role(role).await?;
+                self.open_link(run_as, database, purpose).await?
+            }
+            (opened, _) => opened?,
+        };
+        Ok(Session { link: Some(link), _admission: admission })
+    }
+
+    async fn open_link(
+        &self,
+        run_as: &RunAs,
+        database: &DatabaseName,
+        purpose: Purpose,
+    ) -> Result<Link, DatabaseError> {
         let permit = self.pools.permit(database).await?;
-        let opened = self.pools.server.open(database, Purpose::Deployment, permit, Some(&role)).await;
-        let link = self.pools.judged(opened, Some(platform.normal()), Some(&role))?;
-        Ok(Session::new(link, admission))
+        self.pools.server.open(database, purpose, permit, run_as).await
     }
 
     /// Makes a database: a copy of `template`, which nobody may be connected to, or an empty one in UTF-8. One with an

@@ -24,7 +24,7 @@ use crate::bundle::Bundle;
 use crate::bundle::order::Target;
 use crate::bundle::sql::tokens::checksum_bytes;
 use crate::databases::name::{DatabaseName, Id};
-use crate::databases::{Databases, DeploymentLock, Role};
+use crate::databases::{Databases, DeploymentLock, RunAs};
 
 /// Part of a blueprint's name: raised when the gateway's own tables or what it leaves in a database change, so that
 /// blueprints made before are not used again.
@@ -56,11 +56,11 @@ impl Blueprints {
         &self,
         databases: &Databases,
         platform: &Id,
+        run_as: &RunAs,
         bundle: &Bundle,
         lock_timeout: Duration,
     ) -> Result<Arc<Blueprint>, DeployError> {
-        let role = databases.role_of(platform);
-        let name = name_of(platform, &bundle.checksum, role.as_ref());
+        let name = name_of(platform, &bundle.checksum, run_as);
         if let Some(known) = self.known(&name) {
             return Ok(known);
         }
@@ -70,7 +70,7 @@ impl Blueprints {
         }
         let blueprint = match read_recorded(databases, &name).await? {
             Some(recorded) => recorded,
-            None => build(databases, &name, platform, role.as_ref(), bundle, lock_timeout, &lock).await?,
+            None => build(databases, &name, platform, run_as, bundle, lock_timeout, &lock).await?,
         };
         let blueprint = Arc::new(blueprint);
         self.lock().insert(name, blueprint.clone());
@@ -82,10 +82,10 @@ impl Blueprints {
         &self,
         databases: &Databases,
         platform: &Id,
+        run_as: &RunAs,
         bundle_checksum: &str,
     ) -> Result<Option<Blueprint>, DeployError> {
-        let role = databases.role_of(platform);
-        read_recorded(databases, &name_of(platform, bundle_checksum, role.as_ref())).await
+        read_recorded(databases, &name_of(platform, bundle_checksum, run_as)).await
     }
 
     /// Marks the blueprint of a bundle as that of a stored schema, and no longer the one before it.
@@ -93,12 +93,12 @@ impl Blueprints {
         &self,
         databases: &Databases,
         platform: &Id,
+        run_as: &RunAs,
         schema: &Id,
         bundle_checksum: &str,
     ) -> Result<(), DeployError> {
         let control = databases.control().await?;
-        let role = databases.role_of(platform);
-        let name = name_of(platform, bundle_checksum, role.as_ref());
+        let name = name_of(platform, bundle_checksum, run_as);
         control
             .execute(
                 "UPDATE blueprints
@@ -129,8 +129,8 @@ impl Blueprints {
 }
 
 /// What is in a blueprint belongs to the platform's role, and to that of its copies: another role, another blueprint.
-fn name_of(platform: &Id, bundle_checksum: &str, role: Option<&Role>) -> DatabaseName {
-    let owner = role.map(|role| format!(" {}", role.user)).unwrap_or_default();
+fn name_of(platform: &Id, bundle_checksum: &str, run_as: &RunAs) -> DatabaseName {
+    let owner = run_as.owner().map(|owner| format!(" {owner}")).unwrap_or_default();
     let digest = checksum_bytes(format!("{LAYOUT} {} {bundle_checksum}{owner}", platform.normal()).as_bytes());
     DatabaseName::blueprint(&digest)
 }
@@ -153,14 +153,14 @@ async fn build(
     databases: &Databases,
     name: &DatabaseName,
     platform: &Id,
-    role: Option<&Role>,
+    run_as: &RunAs,
     bundle: &Bundle,
     lock_timeout: Duration,
     lock: &DeploymentLock,
 ) -> Result<Blueprint, DeployError> {
     let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
     databases.drop_database(name).await?;
-    databases.create_database(name, None, role.map(|role| role.user.as_str())).await?;
+    databases.create_database(name, None, run_as.owner()).await?;
     let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
     let goal = Goal {
         databases,
@@ -173,11 +173,11 @@ async fn build(
         lock_timeout,
         lock,
     };
-    let built = fill(databases, platform, name, goal).await;
+    let built = fill(databases, run_as, name, goal).await;
     let recorded = match built {
         Ok(Outcome { report, catalog, .. }) => {
             let blueprint = Blueprint { name: name.to_string(), report, catalog: Arc::unwrap_or_clone(catalog) };
-            record(databases, &blueprint, platform, role, bundle).await.map(|()| blueprint)
+            record(databases, &blueprint, platform, run_as, bundle).await.map(|()| blueprint)
         }
         Err(error) => Err(error),
     };
@@ -198,11 +198,11 @@ async fn build(
 
 async fn fill(
     databases: &Databases,
-    platform: &Id,
+    run_as: &RunAs,
     name: &DatabaseName,
     goal: Goal<'_>,
 ) -> Result<Outcome, DeployError> {
-    let session = databases.session_of(platform, name).await?;
+    let session = databases.session(run_as, name).await?;
     let result = attempts::deploy(databases, &session, goal).await;
     let settled = if result.is_ok() { settle_sequences(&session).await } else { Ok(()) };
     // A template may have no connections but the copier's.
@@ -228,7 +228,7 @@ async fn record(
     databases: &Databases,
     blueprint: &Blueprint,
     platform: &Id,
-    role: Option<&Role>,
+    run_as: &RunAs,
     bundle: &Bundle,
 ) -> Result<(), DeployError> {
     let report = serde_json::to_string(blueprint).unwrap_or_default();
@@ -238,7 +238,7 @@ async fn record(
             "INSERT INTO blueprints (name, platform, bundle_checksum, owner_role, report)
              VALUES ($1, $2, $3, coalesce($5, current_user), $4::text::jsonb)
              ON CONFLICT (name) DO UPDATE SET report = excluded.report, built_at = now(), last_used_at = now()",
-            &[&blueprint.name, &platform.normal(), &bundle.checksum, &report, &role.map(|role| role.user.as_str())],
+            &[&blueprint.name, &platform.normal(), &bundle.checksum, &report, &run_as.owner()],
         )
         .await
         .map_err(DeployError::own("recording the blueprint"))?;

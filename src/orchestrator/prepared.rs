@@ -15,7 +15,7 @@ use super::tracking::{self, Origin};
 use crate::bundle::Bundle;
 use crate::bundle::order::{self, OrderError, Script, Target};
 use crate::databases::name::Id;
-use crate::databases::{Databases, DeploymentLock};
+use crate::databases::{Databases, DeploymentLock, RunAs};
 
 /// Where a deployment goes.
 #[derive(Clone, Copy)]
@@ -39,6 +39,8 @@ impl<'a> Place<'a> {
 pub struct Prepared {
     /// Whose it is.
     pub platform: Id,
+    /// As whom all of it runs.
+    pub run_as: RunAs,
     /// What is declared.
     pub blueprint: Arc<Blueprint>,
     /// Who asked, and the bundle.
@@ -52,10 +54,11 @@ pub struct Prepared {
 
 impl Prepared {
     /// `lock_timeout`: how long a deployment's statement waits for a lock.
-    pub fn new(bundle: Bundle, blueprint: Arc<Blueprint>, platform: Id, lock_timeout: Duration) -> Self {
+    pub fn new(bundle: Bundle, blueprint: Arc<Blueprint>, platform: Id, run_as: RunAs, lock_timeout: Duration) -> Self {
         let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
         Self {
             platform,
+            run_as,
             blueprint,
             origin,
             bundle,

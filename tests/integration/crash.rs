@@ -10,8 +10,8 @@ use nix::unistd::Pid;
 use stonescriptdb_gateway::bundle::Bundle;
 use stonescriptdb_gateway::bundle::archive::{self, ArchiveLimits};
 use stonescriptdb_gateway::config::PoolConfig;
-use stonescriptdb_gateway::databases::Databases;
 use stonescriptdb_gateway::databases::name::{Address, Id, Which};
+use stonescriptdb_gateway::databases::{Databases, RunAs};
 use stonescriptdb_gateway::embedded::{self, EmbeddedOptions};
 use stonescriptdb_gateway::orchestrator::Orchestrator;
 use tokio_postgres::{Client, Config, NoTls};
@@ -73,7 +73,7 @@ async fn no_value_of_a_sequence_is_given_twice_after_a_crash_of_the_server() {
     let platform = Id::parse("platform", "crashing").expect("a name");
     let address = Address::new(platform, Which::Main).expect("a name");
     let orchestrator = Orchestrator::new(databases.clone(), LIMIT);
-    orchestrator.register(address, read(&bundle), false).await.expect("it deploys");
+    orchestrator.register(address, &RunAs::Gateway, read(&bundle), false).await.expect("it deploys");
 
     let insert = "INSERT INTO rows (what) SELECT 'later' FROM generate_series(1, 5) RETURNING id";
     let last = "SELECT setval(pg_get_serial_sequence('_stonescriptdb_gateway_changelog', 'id'),

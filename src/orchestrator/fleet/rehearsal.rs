@@ -46,7 +46,7 @@ async fn older_blueprint(
 ) -> Result<Option<Blueprint>, DeployError> {
     let Some(checksum) = group.bundle_checksum.as_ref().filter(|_| !group.interrupted) else { return Ok(None) };
     let blueprints = &orchestrator.blueprints;
-    let older = blueprints.recorded(&orchestrator.databases, &prepared.platform, checksum).await?;
+    let older = blueprints.recorded(&orchestrator.databases, &prepared.platform, &prepared.run_as, checksum).await?;
     Ok(older.filter(|blueprint| shape::of(&blueprint.catalog) == group.shape))
 }
 
@@ -61,11 +61,11 @@ async fn on_copy(
     // Two that rehearse the same come one after the other, and what a crash left gives way.
     let lock = databases.lock(&copy).await?;
     databases.drop_database(&copy).await?;
-    let role = databases.role_of(&prepared.platform);
-    let owner = role.as_ref().map(|role| role.user.as_str());
-    databases.create_database(&copy, Some(&DatabaseName::recorded(older.name.clone())), owner).await?;
+    databases
+        .create_database(&copy, Some(&DatabaseName::recorded(older.name.clone())), prepared.run_as.owner())
+        .await?;
     let result = async {
-        let session = databases.session_of(&prepared.platform, &copy).await?;
+        let session = databases.session(&prepared.run_as, &copy).await?;
         // It is a copy of what an older bundle left.
         let result = prepared.deploy(Place::new(databases, &session, &lock), true, Mode::Apply, force).await;
         session.close().await;
@@ -86,7 +86,7 @@ async fn in_place(
     force: bool,
 ) -> Result<Outcome, DeployError> {
     let lock = orchestrator.databases.lock(database).await?;
-    let session = orchestrator.databases.session_of(&prepared.platform, database).await?;
+    let session = orchestrator.databases.session(&prepared.run_as, database).await?;
     let at = tracking::read_bundle_checksum(&session).await?;
     let place = Place::new(&orchestrator.databases, &session, &lock);
     let result = prepared.deploy(place, at.is_some(), Mode::Rehearse, force).await;
