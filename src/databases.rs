@@ -17,6 +17,7 @@
 //! | `session`      | a connection of its own for a deployment; statements about databases      |
 //! | `shares`       | what deployments of all platforms share, so that none takes it all        |
 //! | `unfinished`   | databases that are being made, and what a kill leaves of them             |
+//! | `orphans`      | backends inside a deployment whose gateway is gone                        |
 //! | `locks`        | one deployment per database at a time                                     |
 //! | `run_as`       | as whom a session in a platform's database is opened                      |
 //! | `role_admission` | making such a role, or judging one that is there                        |
@@ -39,6 +40,7 @@ mod hand_over;
 mod lent;
 mod locks;
 pub mod name;
+mod orphans;
 mod owner;
 mod pipe;
 mod pools;

@@ -165,10 +165,15 @@ async fn run_until_stopped(config: Config) -> Result<(), Fatal> {
         Databases::start(postgres.connection().clone(), &config.pool, limits.call_timeout, limits.lock_timeout)?;
     let gateway = Arc::new(Gateway::new(config, databases.clone()));
     prepare_roles(&gateway, &postgres).await;
+    tokio::spawn(gateway.platforms.clone().sweep_regularly());
+    let stopping = {
+        let gateway = gateway.clone();
+        async move { gateway.orchestrator.close() }
+    };
     let app = router::app(gateway);
     info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
     let served = tokio::select! {
-        served = server::serve(listener, app, signals.requested()) => served.map_err(Fatal::system("serving")),
+        served = server::serve(listener, app, async { signals.requested().await; stopping.await }) => served.map_err(Fatal::system("serving")),
         () = signals.insisted() => Err(Fatal::Insisted),
     };
     if served.is_ok() {

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -14,8 +13,10 @@ use tracing::Instrument;
 
 use super::attempts;
 use super::catalog::Catalog;
+use super::clock::Clock;
 use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
+use super::limits::DeployLimits;
 use super::prepared;
 use super::report::Report;
 use super::runner::Mode;
@@ -58,7 +59,7 @@ impl Blueprints {
         platform: &Id,
         run_as: &RunAs,
         bundle: &Bundle,
-        lock_timeout: Duration,
+        limits: DeployLimits,
     ) -> Result<Arc<Blueprint>, DeployError> {
         let name = name_of(platform, &bundle.checksum, run_as);
         if let Some(known) = self.known(&name) {
@@ -70,7 +71,7 @@ impl Blueprints {
         }
         let blueprint = match read_recorded(databases, &name).await? {
             Some(recorded) => recorded,
-            None => build(databases, &name, platform, run_as, bundle, lock_timeout, &lock).await?,
+            None => build(databases, &name, platform, run_as, bundle, limits, &lock).await?,
         };
         let blueprint = Arc::new(blueprint);
         self.lock().insert(name, blueprint.clone());
@@ -155,12 +156,11 @@ async fn build(
     platform: &Id,
     run_as: &RunAs,
     bundle: &Bundle,
-    lock_timeout: Duration,
+    limits: DeployLimits,
     lock: &DeploymentLock,
 ) -> Result<Blueprint, DeployError> {
     let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
-    databases.drop_database(name).await?;
-    databases.create_database(name, None, run_as.owner()).await?;
+    let clock = Clock::new(name, limits.deployment_timeout);
     let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
     let goal = Goal {
         databases,
@@ -170,10 +170,16 @@ async fn build(
         force: false,
         mode: Mode::Apply,
         origin: &origin,
-        lock_timeout,
+        lock_timeout: limits.lock_timeout,
         lock,
+        clock: &clock,
     };
-    let built = fill(databases, run_as, name, goal).await;
+    let building = async {
+        databases.drop_database(name).await?;
+        databases.create_database(name, None, run_as.owner()).await?;
+        fill(databases, run_as, name, goal).await
+    };
+    let built = clock.run(building).await;
     let recorded = match built {
         Ok(Outcome { report, catalog, .. }) => {
             let blueprint = Blueprint { name: name.to_string(), report, catalog: Arc::unwrap_or_clone(catalog) };

@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 
 use super::attempts;
 use super::blueprint::Blueprint;
+use super::clock::Clock;
 use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
 use super::runner::Mode;
@@ -26,12 +27,14 @@ pub struct Place<'a> {
     pub client: &'a Client,
     /// The right to deploy there.
     pub lock: &'a DeploymentLock,
+    /// How long it may take; everything that is done with the connection runs inside of it.
+    pub clock: &'a Clock,
 }
 
 impl<'a> Place<'a> {
-    /// All three.
-    pub fn new(databases: &'a Databases, client: &'a Client, lock: &'a DeploymentLock) -> Self {
-        Self { databases, client, lock }
+    /// All four.
+    pub fn new(databases: &'a Databases, client: &'a Client, lock: &'a DeploymentLock, clock: &'a Clock) -> Self {
+        Self { databases, client, lock, clock }
     }
 }
 
@@ -81,8 +84,8 @@ impl Prepared {
         let script = self.script(target).await?;
         let declared = Some(&self.blueprint.catalog);
         let lock_timeout = self.lock_timeout;
-        let (databases, origin, lock) = (place.databases, &self.origin, place.lock);
-        let goal = Goal { databases, script, target, declared, force, mode, origin, lock_timeout, lock };
+        let (databases, origin, lock, clock) = (place.databases, &self.origin, place.lock, place.clock);
+        let goal = Goal { databases, script, target, declared, force, mode, origin, lock_timeout, lock, clock };
         attempts::deploy(place.databases, place.client, goal).await
     }
 

@@ -59,8 +59,8 @@ impl FolderLock {
 
     /// Whether the file still is the one of that name: a sweep may have removed it while it was waited for.
     fn is_at(&self, path: &Path) -> bool {
-        let same = |one: fs::Metadata, other: fs::Metadata| (one.dev(), one.ino()) == (other.dev(), other.ino());
-        matches!((self.0.metadata(), fs::metadata(path)), (Ok(one), Ok(other)) if same(one, other))
+        let same = |one: &fs::Metadata, other: &fs::Metadata| (one.dev(), one.ino()) == (other.dev(), other.ino());
+        matches!((self.0.metadata(), fs::metadata(path)), (Ok(one), Ok(other)) if same(&one, &other))
     }
 }
 
