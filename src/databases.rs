@@ -24,6 +24,8 @@
 //! | `role_upkeep`  | keeping it as it was made                                                 |
 //! | `hand_over`    | giving a database to its platform's role                                  |
 //! | `server`       | opening connections                                                       |
+//! | `backend`      | the server process behind a connection, until it is gone                  |
+//! | `terminator`   | ending one that does not end by itself                                    |
 //! | `socket`       | a socket that is closed when the server has closed it                     |
 //! | `pipe`         | a Unix socket that wakes nobody without need                              |
 //! | `lent`         | a socket that tokio-postgres has for as long as it logs in                |
@@ -31,6 +33,7 @@
 //! | `call_link`    | cancelling and closing such a connection                                  |
 //! | `error`        | what goes wrong                                                           |
 
+mod backend;
 mod budget;
 mod call_link;
 mod connection;
@@ -54,6 +57,7 @@ mod server;
 mod session;
 mod shares;
 mod socket;
+mod terminator;
 mod unfinished;
 pub mod wire;
 
@@ -87,6 +91,9 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a stop waits for connections to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one who does not wait waits for backends to be told to end.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// All databases of one PostgreSQL. Cheap to clone.
 #[derive(Clone)]
@@ -213,5 +220,11 @@ impl Databases {
     pub async fn close(&self) {
         self.locks.close().await;
         self.pools.close(CLOSE_TIMEOUT).await;
+    }
+
+    /// Ends at once: whatever backends are there are told to end, and not waited for.
+    pub async fn abandon(&self) {
+        let ending = self.pools.server.terminator.terminate_all();
+        let _ = tokio::time::timeout(PARTING, ending).await;
     }
 }

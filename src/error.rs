@@ -7,6 +7,7 @@ mod access;
 mod bundle;
 mod call;
 mod databases;
+mod disk;
 mod names;
 mod orchestrator;
 mod platforms;
@@ -58,6 +59,8 @@ pub enum ErrorCode {
     DeploymentsBusy,
     /// 503: PostgreSQL cannot be reached.
     ConnectionFailed,
+    /// 507: no room left on PostgreSQL's disk or on that of `DATA_DIR`.
+    DiskFull,
     /// 504: over the time limit of a call.
     QueryTimeout,
     /// `invalid_request`, where the platform is registered already.
@@ -91,6 +94,7 @@ impl ErrorCode {
             Self::InternalError => 500,
             Self::PoolExhausted | Self::DeploymentsBusy | Self::ConnectionFailed => 503,
             Self::QueryTimeout => 504,
+            Self::DiskFull => 507,
             Self::QueryFailed(status) => status,
         }
     }
@@ -124,6 +128,7 @@ impl ErrorCode {
             Self::DeploymentsBusy => "deployments_busy",
             Self::ConnectionFailed => "connection_failed",
             Self::QueryTimeout => "query_timeout",
+            Self::DiskFull => "disk_full",
             Self::QueryFailed(_) => "query_failed",
             Self::InternalError => "internal_error",
         }

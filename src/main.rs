@@ -176,11 +176,15 @@ async fn run_until_stopped(config: Config) -> Result<(), Fatal> {
         served = server::serve(listener, app, async { signals.requested().await; stopping.await }) => served.map_err(Fatal::system("serving")),
         () = signals.insisted() => Err(Fatal::Insisted),
     };
-    if served.is_ok() {
-        tokio::select! {
-            () = databases.close() => {}
-            () = signals.insisted() => {}
-        }
+    let closed = match &served {
+        Ok(()) => tokio::select! {
+            () = databases.close() => true,
+            () = signals.insisted() => false,
+        },
+        Err(_) => false,
+    };
+    if !closed {
+        databases.abandon().await;
     }
     stop_postgres(postgres, &signals, served).await
 }

@@ -66,6 +66,14 @@ pub enum CallError {
         /// PostgreSQL's words.
         postgres: Box<ServerError>,
     },
+    /// No room left on PostgreSQL's disk.
+    #[error("{function}: {}", .postgres.message)]
+    DiskFull {
+        /// As it was asked for.
+        function: String,
+        /// PostgreSQL's words.
+        postgres: Box<ServerError>,
+    },
     /// Over the time limit.
     #[error("{function} ran longer than {} s and was stopped", .limit.as_secs_f64())]
     Timeout {
@@ -98,7 +106,9 @@ impl CallError {
     /// The error without PostgreSQL's words, which may hold values.
     pub fn for_log(&self) -> String {
         match self {
-            Self::Query { function, postgres, .. } | Self::Conversion { function, postgres } => {
+            Self::Query { function, postgres, .. }
+            | Self::DiskFull { function, postgres }
+            | Self::Conversion { function, postgres } => {
                 format!("{function} failed with SQLSTATE {}", postgres.code)
             }
             Self::Request(_)

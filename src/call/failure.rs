@@ -111,6 +111,9 @@ impl Circumstances<'_> {
         {
             return CallError::Timeout { function, limit: self.limit };
         }
+        if code == SqlState::DISK_FULL.code() {
+            return CallError::DiskFull { function, postgres };
+        }
         let status = match code {
             _ if chosen_status(code).is_some() => chosen_status(code).unwrap_or(500),
             _ if code.starts_with("23") => 409,

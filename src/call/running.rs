@@ -19,7 +19,7 @@ impl Drop for Running {
         if let Some(connection) = self.0.take()
             && connection.is_busy()
         {
-            connection.cancel();
+            connection.end();
         }
     }
 }
@@ -50,7 +50,7 @@ impl Running {
     /// Closes the connection: it is of no use to anybody.
     pub(super) fn discard(mut self) {
         if let Some(connection) = self.0.take() {
-            connection.discard();
+            connection.end();
         }
     }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, Object, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
-use tokio::sync::oneshot;
 
 use super::budget::Ticket;
 use super::call_link::CallLink;
@@ -16,8 +15,8 @@ use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::pools::Pools;
 use super::run_as::RunAs;
-use super::server::{Purpose, cancel};
-use super::socket::Endpoint;
+use super::server::{InUse, Purpose};
+use super::shares::Admission;
 use super::wire::Wire;
 
 /// How long a connection may take to become clean before another one is opened instead.
@@ -39,8 +38,7 @@ enum Kind {
 /// A connection that tokio-postgres speaks over.
 struct ControlLink {
     client: ClientWrapper,
-    endpoint: Endpoint,
-    _in_use: oneshot::Sender<()>,
+    in_use: InUse,
 }
 
 /// Opens and judges the connections of one database's pool.
@@ -100,7 +98,7 @@ impl Manager {
                 // The pool would end the driving task together with the client; ours ends by itself when the server
                 // has closed.
                 let client = ClientWrapper::new(link.client, tokio::spawn(async {}));
-                Kind::Control(Box::new(ControlLink { client, endpoint: link.endpoint, _in_use: link.in_use }))
+                Kind::Control(Box::new(ControlLink { client, in_use: link.in_use }))
             }
         };
         Ok(Connection { link, generation })
@@ -140,7 +138,7 @@ impl Connection {
 pub(super) struct Pooled {
     // In the order in which they are given back.
     object: Option<Object<Manager>>,
-    _ticket: Ticket,
+    ticket: Option<Ticket>,
     database: Arc<Database>,
     max_lifetime: Duration,
 }
@@ -152,7 +150,7 @@ impl Pooled {
         database: Arc<Database>,
         max_lifetime: Duration,
     ) -> Self {
-        Self { object: Some(object), _ticket: ticket, database, max_lifetime }
+        Self { object: Some(object), ticket: Some(ticket), database, max_lifetime }
     }
 
     fn link(&self) -> &Kind {
@@ -163,22 +161,15 @@ impl Pooled {
         &mut self.object.as_mut().expect("only consuming methods take it").link
     }
 
-    /// Closes the connection instead of giving it back.
-    fn discard(mut self) {
-        drop(self.object.take().map(Object::take));
-    }
-
-    /// Asks the server to stop what the connection runs, and closes it.
-    fn cancel(mut self) {
+    /// Closes the connection instead of giving it back, and has stopped what it runs. Its place in the pool is free when
+    /// the backend is gone.
+    fn end(mut self) {
         let Some(connection) = self.object.take().map(Object::take) else { return };
-        // Without a runtime the process is ending, and the server notices that by itself.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                match connection.link {
-                    Kind::Calls(link) => link.cancel().await,
-                    Kind::Control(link) => cancel(&link.client.cancel_token(), &link.endpoint).await,
-                }
-            });
+        let ticket = self.ticket.take();
+        match connection.link {
+            Kind::Calls(link) => link.end(ticket),
+            // Not sent: it has ended already.
+            Kind::Control(link) => drop(link.in_use.send(ticket.map(Admission::from))),
         }
     }
 }
@@ -206,9 +197,9 @@ impl ControlConnection {
         }
     }
 
-    /// Asks the server to stop what the connection runs, and closes it.
+    /// Has stopped what the connection runs, and closes it.
     pub fn cancel(self) {
-        self.0.cancel();
+        self.0.end();
     }
 }
 
@@ -225,7 +216,7 @@ impl Deref for ControlConnection {
 
 /// A connection for a call; goes back into its pool when dropped.
 ///
-/// Not to be dropped while the server is at work for the call: [`CallConnection::cancel`] is for that.
+/// Not to be dropped while the server is at work for the call: [`CallConnection::end`] is for that.
 pub struct CallConnection(Pooled);
 
 impl CallConnection {
@@ -236,14 +227,9 @@ impl CallConnection {
         }
     }
 
-    /// Closes the connection instead of giving it back.
-    pub fn discard(self) {
-        self.0.discard();
-    }
-
-    /// Asks the server to stop what the connection runs, and closes it.
-    pub fn cancel(self) {
-        self.0.cancel();
+    /// Closes the connection instead of giving it back. What it runs is cancelled, and ended if it does not listen.
+    pub fn end(self) {
+        self.0.end();
     }
 }
 

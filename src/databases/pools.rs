@@ -30,6 +30,9 @@ pub(super) const CONTROL_CONNECTIONS: usize = 5;
 /// argument above, not the way it works.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// How long a stop waits for backends that were terminated.
+const TERMINATED: Duration = Duration::from_secs(2);
+
 /// Every pool, and what they share.
 pub(super) struct Pools {
     pub(super) server: Server,
@@ -235,7 +238,8 @@ impl Pools {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Nobody gets a connection any more; returns when all are closed, or after `limit`.
+    /// Nobody gets a connection any more; returns when all are closed. What is not by itself after `limit` is terminated:
+    /// nobody would count it any more.
     pub(super) async fn close(&self, limit: Duration) {
         self.closed.store(true, Ordering::Release);
         let databases: Vec<_> = {
@@ -247,7 +251,10 @@ impl Pools {
         }
         let all = u32::try_from(self.config.max_total_connections.max(1)).unwrap_or(u32::MAX);
         // Kept by nobody: later requests find the pools closed anyway.
-        let _ = timeout(limit, self.sockets.acquire_many(all)).await;
+        if timeout(limit, self.sockets.acquire_many(all)).await.is_err() {
+            self.server.terminator.terminate_all().await;
+            let _ = timeout(TERMINATED, self.sockets.acquire_many(all)).await;
+        }
     }
 
     fn now(&self) -> u64 {
@@ -256,6 +263,7 @@ impl Pools {
 
     /// Closes what was idle for too long or is too old, and forgets databases that nobody uses.
     fn sweep(&self) {
+        self.server.terminator.sweep();
         let databases: Vec<_> = self.by_name.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         for database in databases {
             let keep =

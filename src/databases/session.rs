@@ -1,6 +1,7 @@
 //! A connection of its own for a deployment, inside the budget; and the statements about whole databases.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -13,14 +14,18 @@ use super::run_as::RunAs;
 use super::server::{Link, Purpose};
 use super::shares::Admission;
 
+/// How long [`Session::end`] waits.
+const END_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// A connection that nobody else uses, opened as the one that its opener was given. Its statements have no time limit,
 /// only `lock_timeout`.
 ///
-/// Dropped without [`Session::close`], what it runs is cancelled and rolled back.
+/// Dropped without [`Session::close`], what it runs is cancelled and rolled back, and its backend terminated if it does not
+/// listen.
 pub struct Session {
     link: Option<Link>,
     // Given back after the link.
-    _admission: Admission,
+    admission: Option<Admission>,
 }
 
 /// The gateway's own session in a platform's database, in which no uploaded code may run: only for handing over and for
@@ -50,6 +55,14 @@ impl Session {
         }
     }
 
+    /// Ends it whatever it is at: cancelled, then terminated. Returns when its backend is gone, or after a time in which it
+    /// should be; place and permit are given back when it really is.
+    pub async fn end(mut self) {
+        if let Some(link) = self.link.take() {
+            let _ = tokio::time::timeout(END_TIMEOUT, link.interrupt(self.admission.take())).await;
+        }
+    }
+
     fn link(&self) -> &Link {
         self.link.as_ref().expect("only close() and drop() take it")
     }
@@ -72,10 +85,8 @@ impl DerefMut for Session {
 impl Drop for Session {
     fn drop(&mut self) {
         let Some(link) = self.link.take() else { return };
-        // Without a runtime the process is ending, and the server notices that by itself.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(link.cancel());
-        }
+        // Its task goes on until the backend is gone.
+        drop(link.interrupt(self.admission.take()));
     }
 }
 
@@ -105,7 +116,7 @@ impl Databases {
             }
             (opened, _) => opened?,
         };
-        Ok(Session { link: Some(link), _admission: admission })
+        Ok(Session { link: Some(link), admission: Some(admission) })
     }
 
     async fn open_link(
@@ -160,7 +171,7 @@ impl Databases {
             {
                 Err(DatabaseError::MissingTemplate { template: template.clone() })
             }
-            _ => Err(DatabaseError::Statement { step: "creating the database", source: error }),
+            _ => Err(DatabaseError::step("creating the database")(error)),
         }
     }
 

@@ -38,10 +38,16 @@ pub(super) struct Account {
     patience: Duration,
 }
 
-/// The right to open a session; given back when dropped.
+/// The right to use a connection, for a session with the share that it takes; given back when dropped.
 pub(super) struct Admission {
     _ticket: Ticket,
-    _share: Ticket,
+    _share: Option<Ticket>,
+}
+
+impl From<Ticket> for Admission {
+    fn from(ticket: Ticket) -> Self {
+        Self { _ticket: ticket, _share: None }
+    }
 }
 
 impl Shares {
@@ -80,7 +86,7 @@ impl Databases {
     pub(super) async fn admit_session(&self, database: &DatabaseName) -> Result<Admission, DatabaseError> {
         let share = self.share(&self.shares.sessions, self.account.sessions, database).await?;
         let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
-        Ok(Admission { _ticket: ticket, _share: share })
+        Ok(Admission { _ticket: ticket, _share: Some(share) })
     }
 
     /// The right to run a statement about a database.

@@ -160,6 +160,11 @@ impl Wire {
         matches!(self.state, State::Asked | State::Started(_) | State::Running(_) | State::Ending)
     }
 
+    /// Whether it is of no use any more: it was lost, or nobody knows what the server is at.
+    pub(super) fn is_broken(&self) -> bool {
+        self.state == State::Broken
+    }
+
     /// Whether the session is as it was when it was new, as far as is known.
     pub(super) fn is_settled(&self) -> bool {
         self.state == State::Idle && !self.spoiled && !self.line.notified

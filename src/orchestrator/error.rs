@@ -272,6 +272,10 @@ fn in_words(error: &tokio_postgres::Error) -> String {
     }
 }
 
+fn words(error: &tokio_postgres::Error) -> Option<String> {
+    error.as_db_error().map(|told| told.message().to_owned())
+}
+
 fn in_version(version: &Option<String>) -> String {
     version.as_ref().map(|version| format!(" in version {version}")).unwrap_or_default()
 }
@@ -311,9 +315,10 @@ impl DeployError {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Statement(error) => Some(error.cause.clone()),
-            Self::Generated { source, .. } | Self::NoValue { source, .. } => {
-                source.as_db_error().map(|error| error.message().to_owned())
-            }
+            Self::Generated { source, .. } | Self::NoValue { source, .. } => words(source),
+            // What the gateway itself asks for is its own business, but not that there is no room.
+            Self::Own { source, .. } if source.code() == Some(&SqlState::DISK_FULL) => words(source),
+            Self::Database(DatabaseError::DiskFull { cause }) => Some(cause.clone()),
             Self::TimedOut { limit_secs, .. } => Some(over_limit(*limit_secs)),
             Self::Fleet(failure) => failure.first.cause(),
             _ => None,

@@ -81,7 +81,7 @@ async fn everybody_else(gateway: &Gateway, platform: &str) -> Duration {
 async fn deployments_that_never_end_are_ended_and_leave_everybody_elses_going() {
     let server = Server::start().await;
     let settings = [("DEPLOYMENT_TIMEOUT_SECS", "3"), ("PLATFORM_ROLES", "auto"), ("RUST_LOG", "info")];
-    let gateway = server.gateway_with(&settings);
+    let gateway = server.gateway_with(&server.new_folder(), &settings);
     let attack = async {
         let uploads = (0..24).collect::<Vec<_>>();
         // Six at a time.
@@ -126,7 +126,7 @@ async fn deployments_that_never_end_are_ended_and_leave_everybody_elses_going() 
 #[tokio::test]
 async fn an_endless_migration_of_a_database_that_is_there_is_ended_and_what_comes_next_goes_through() {
     let server = Server::start().await;
-    let gateway = server.gateway_with(&[("DEPLOYMENT_TIMEOUT_SECS", "2"), ("PLATFORM_ROLES", "auto")]);
+    let gateway = server.gateway_with(&server.new_folder(), &[("DEPLOYMENT_TIMEOUT_SECS", "2"), ("PLATFORM_ROLES", "auto")]);
     assert_eq!(register(&gateway, "a", "one", BUNDLE).await.status, 200);
     assert_eq!(register(&gateway, "a", "two", BUNDLE).await.status, 200);
     // Quick where there is no row, so the blueprint and the rehearsal on its copy go through.
@@ -155,7 +155,7 @@ async fn an_endless_migration_of_a_database_that_is_there_is_ended_and_what_come
 async fn turns_come_in_order_and_nothing_to_do_or_a_client_that_hung_up_takes_none() {
     let server = Server::start().await;
     let settings = [("DEPLOYMENT_TIMEOUT_SECS", "60"), ("MAX_DEPLOYMENTS_PER_PLATFORM", "1"), ("POOL_WAIT_TIMEOUT_SECS", "1")];
-    let gateway = server.gateway_with(&settings);
+    let gateway = server.gateway_with(&server.new_folder(), &settings);
     assert_eq!(register(&gateway, "a", "done", BUNDLE).await.status, 200);
     let admin = server.connect("postgres").await;
     let slow = |number: usize| format!("SELECT {number}; SELECT pg_sleep(1);");

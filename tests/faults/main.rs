@@ -7,6 +7,7 @@
 
 mod disk;
 mod fairness;
+mod full;
 mod kills;
 mod left_behind;
 mod lost;
