@@ -166,14 +166,16 @@ async fn run_until_stopped(config: Config) -> Result<(), Fatal> {
     let gateway = Arc::new(Gateway::new(config, databases.clone()));
     prepare_roles(&gateway, &postgres).await;
     tokio::spawn(gateway.platforms.clone().sweep_regularly());
-    let stopping = {
-        let gateway = gateway.clone();
-        async move { gateway.orchestrator.close() }
+    let orchestrator = gateway.orchestrator.clone();
+    // Whoever waits for a turn to deploy would only be cut off later.
+    let stop = async {
+        signals.requested().await;
+        orchestrator.close();
     };
     let app = router::app(gateway);
     info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
     let served = tokio::select! {
-        served = server::serve(listener, app, async { signals.requested().await; stopping.await }) => served.map_err(Fatal::system("serving")),
+        served = server::serve(listener, app, stop) => served.map_err(Fatal::system("serving")),
         () = signals.insisted() => Err(Fatal::Insisted),
     };
     let closed = match &served {

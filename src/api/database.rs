@@ -16,8 +16,8 @@ use super::notes::Notes;
 use super::state::Gateway;
 use crate::databases::name::{Address, Id, Which};
 use crate::error::ApiError;
-use crate::orchestrator::{SchemaDatabases, SeedReport};
 use crate::orchestrator::fleet::{Migrated, Wish};
+use crate::orchestrator::{SchemaDatabases, SeedReport};
 
 /// The answer of [`create_database`].
 #[derive(Debug, Serialize)]

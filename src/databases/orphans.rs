@@ -21,20 +21,13 @@ impl Databases {
         Ok(rows.iter().map(|row| DatabaseName::recorded(row.get(0))).collect())
     }
 
-    /// Ends the backend that is inside a deployment to the database. Whoever has the deployment lock is the only one that may
-    /// be; `but` is its own backend. Returns whether there was one.
-    pub async fn end_orphan(
-        &self,
-        database: &DatabaseName,
-        key: i64,
-        but: Option<i32>,
-        _lock: &DeploymentLock,
-    ) -> Result<bool, DatabaseError> {
+    /// Ends the backend that is inside a deployment to the lock's database: only whoever has that lock may be, and its own
+    /// backend is not inside yet. Returns whether there was one.
+    pub async fn end_orphan(&self, key: i64, lock: &DeploymentLock) -> Result<bool, DatabaseError> {
+        let database = lock.database();
         let control = self.control().await?;
-        let end = format!(
-            "SELECT l.pid, pg_catalog.pg_terminate_backend(l.pid) {INSIDE} AND d.datname = $2 AND l.pid IS DISTINCT FROM $3"
-        );
-        let ended = control.query(&end, &[&key, &database.as_str(), &but]).await;
+        let end = format!("SELECT l.pid, pg_catalog.pg_terminate_backend(l.pid) {INSIDE} AND d.datname = $2");
+        let ended = control.query(&end, &[&key, &database.as_str()]).await;
         let ended = ended.map_err(DatabaseError::step("ending a deployment whose gateway is gone"))?;
         for row in &ended {
             let pid: i32 = row.get(0);

@@ -96,7 +96,8 @@ impl Databases {
     /// The names in records of creations: some that are going on, some that never ended.
     pub async fn being_created(&self) -> Result<Vec<DatabaseName>, DatabaseError> {
         let control = self.control().await?;
-        let rows = control.query("SELECT name FROM public.databases WHERE creating IS NOT NULL ORDER BY name", &[]).await;
+        let rows =
+            control.query("SELECT name FROM public.databases WHERE creating IS NOT NULL ORDER BY name", &[]).await;
         let rows = rows.map_err(DatabaseError::step("looking for creations that never ended"))?;
         Ok(rows.iter().map(|row| DatabaseName::recorded(row.get(0))).collect())
     }

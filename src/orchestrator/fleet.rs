@@ -209,7 +209,8 @@ async fn apply_one(
         let session = orchestrator.databases.session(&prepared.run_as, database).await?;
         let at = tracking::read_bundle_checksum(&session).await?;
         let target = &prepared.origin.bundle_checksum;
-        if at.as_ref() == Some(target) && tracking::read_state(&session).await?.is_some_and(|state| state.is_at(target)) {
+        if at.as_ref() == Some(target) && tracking::read_state(&session).await?.is_some_and(|state| state.is_at(target))
+        {
             session.close().await;
             return Ok(DatabaseReport::unchanged(database.to_string(), false));
         }

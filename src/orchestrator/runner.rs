@@ -28,6 +28,9 @@ const RELEASE: &str = "\n;RELEASE SAVEPOINT statement";
 /// How much longer than others a statement outside the transaction may wait.
 const OUTSIDE_TIMES: u32 = 20;
 
+/// The key of [`ALONE`], the same in every database.
+pub const INSIDE_KEY: i64 = 5_994_471_120_861_290_857;
+
 /// A lock of the transaction's own, in the database itself: whatever happens to the connection that holds the deployment
 /// locks, no two gateways are ever inside deployments to one database. The number is only ours.
 const ALONE: &str = "SELECT pg_catalog.pg_advisory_xact_lock(5994471120861290857)";
@@ -379,4 +382,14 @@ fn rows_changed(messages: &[SimpleQueryMessage]) -> u64 {
             _ => 0,
         })
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_inside_a_deployment_is_the_one_that_is_looked_for() {
+        assert!(ALONE.contains(&format!("({INSIDE_KEY})")), "{ALONE}");
+    }
 }

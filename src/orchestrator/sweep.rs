@@ -1,6 +1,6 @@
 //! What a killed gateway left behind goes away, and so does what could not be removed in its time: blueprints without a
 //! record, copies on which something was rehearsed, databases that were never whole, records of creations that never
-//! ended. [`crate::platforms`] has it done at the start and every hour.
+//! ended, backends inside a deployment that nobody waits for. [`crate::platforms`] has it done at the start and every hour.
 //!
 //! Whoever works on such a thing holds the deployment lock of its name, in whichever gateway; what is locked is left
 //! alone. A database that could be a platform's is never touched here: only names that the gateway gives, which hold a
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Orchestrator;
 use super::error::DeployError;
+use super::runner::INSIDE_KEY;
 use crate::databases::name::DatabaseName;
 
 /// Between two databases that are dropped: each costs PostgreSQL a checkpoint.
@@ -24,6 +25,8 @@ pub struct Swept {
     pub records: usize,
     /// Records of blueprints that are gone.
     pub blueprints: usize,
+    /// Backends that were inside a deployment whose gateway is gone.
+    pub backends: usize,
 }
 
 impl Orchestrator {
@@ -44,6 +47,11 @@ impl Orchestrator {
                 Err(error) => {
                     tracing::warn!(database = %name, %error, "a database that was left behind could not be dropped");
                 }
+            }
+        }
+        for name in self.databases.being_deployed_to(INSIDE_KEY).await? {
+            if let Some(lock) = self.databases.try_lock(&name).await? {
+                swept.backends += usize::from(self.databases.end_orphan(INSIDE_KEY, &lock).await?);
             }
         }
         swept.blueprints = self.sweep_records_of_blueprints().await?;

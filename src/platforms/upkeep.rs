@@ -37,8 +37,8 @@ impl Platforms {
         }
         let swept = self.orchestrator.sweep().await?;
         if swept != Swept::default() {
-            let Swept { databases, records, blueprints } = swept;
-            tracing::info!(databases, records, blueprints, "what was left behind is gone");
+            let Swept { databases, records, blueprints, backends } = swept;
+            tracing::info!(databases, records, blueprints, backends, "what was left behind is gone");
         }
         Ok(swept)
     }

@@ -171,7 +171,9 @@ pub(super) fn sweep_unborn(folder: &Path, file: &str) -> Result<(), RegistryErro
     remove_all(&folder.join(LOCK))?;
     match fs::remove_dir(folder) {
         // Somebody is about to write there again.
-        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(RegistryError::io("removing", folder)(error)),
+        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
+            Err(RegistryError::io("removing", folder)(error))
+        }
         _ => Ok(()),
     }
 }

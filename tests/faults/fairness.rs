@@ -126,7 +126,8 @@ async fn deployments_that_never_end_are_ended_and_leave_everybody_elses_going() 
 #[tokio::test]
 async fn an_endless_migration_of_a_database_that_is_there_is_ended_and_what_comes_next_goes_through() {
     let server = Server::start().await;
-    let gateway = server.gateway_with(&server.new_folder(), &[("DEPLOYMENT_TIMEOUT_SECS", "2"), ("PLATFORM_ROLES", "auto")]);
+    let gateway =
+        server.gateway_with(&server.new_folder(), &[("DEPLOYMENT_TIMEOUT_SECS", "2"), ("PLATFORM_ROLES", "auto")]);
     assert_eq!(register(&gateway, "a", "one", BUNDLE).await.status, 200);
     assert_eq!(register(&gateway, "a", "two", BUNDLE).await.status, 200);
     // Quick where there is no row, so the blueprint and the rehearsal on its copy go through.
@@ -154,7 +155,8 @@ async fn an_endless_migration_of_a_database_that_is_there_is_ended_and_what_come
 #[tokio::test]
 async fn turns_come_in_order_and_nothing_to_do_or_a_client_that_hung_up_takes_none() {
     let server = Server::start().await;
-    let settings = [("DEPLOYMENT_TIMEOUT_SECS", "60"), ("MAX_DEPLOYMENTS_PER_PLATFORM", "1"), ("POOL_WAIT_TIMEOUT_SECS", "1")];
+    let settings =
+        [("DEPLOYMENT_TIMEOUT_SECS", "60"), ("MAX_DEPLOYMENTS_PER_PLATFORM", "1"), ("POOL_WAIT_TIMEOUT_SECS", "1")];
     let gateway = server.gateway_with(&server.new_folder(), &settings);
     assert_eq!(register(&gateway, "a", "done", BUNDLE).await.status, 200);
     let admin = server.connect("postgres").await;
@@ -194,7 +196,11 @@ async fn turns_come_in_order_and_nothing_to_do_or_a_client_that_hung_up_takes_no
         busy = busy => busy,
     };
     assert_eq!((answer.status, &answer.body["error"]), (503, &json!("deployments_busy")), "{answer:?}");
-    assert!(answer.retry_after.is_some() && answer.body["message"].as_str().is_some_and(|text| text.contains("MAX_DEPLOYMENTS_PER_PLATFORM")), "{answer:?}");
+    assert!(
+        answer.retry_after.is_some()
+            && answer.body["message"].as_str().is_some_and(|text| text.contains("MAX_DEPLOYMENTS_PER_PLATFORM")),
+        "{answer:?}"
+    );
     assert!(answer.took >= Duration::from_secs(20), "{answer:?}");
     let databases = server.databases().await;
     assert!(!databases.iter().any(|name| name == "a_hung_up" || name == "a_late"), "{databases:?}");

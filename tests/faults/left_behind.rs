@@ -47,7 +47,8 @@ async fn make_everything(url: String, round: usize) {
     let registering = async {
         let tenant = format!("t{round}");
         upload(&url, "/register", &[("platform", "x"), ("tenant_id", &tenant)], bundle.clone()).await?;
-        upload(&url, "/migrate", &[("platform", "x"), ("force", "true")], tar_gz(&[BEFORE[0], BEFORE[1], BEFORE[2]])).await
+        upload(&url, "/migrate", &[("platform", "x"), ("force", "true")], tar_gz(&[BEFORE[0], BEFORE[1], BEFORE[2]]))
+            .await
     };
     let storing = async {
         upload(&url, "/platform/p/schema", &[("schema_name", "shop")], bundle.clone()).await?;
@@ -99,9 +100,13 @@ async fn after_kills_at_random_moments_only_what_is_recorded_is_there() {
     let _gateway = sweeping_gateway(&server, &data).await;
     let records = server.connect(RECORDS).await;
     let recorded = "SELECT name FROM databases UNION ALL SELECT name FROM blueprints ORDER BY name";
-    wait("what is there is what is recorded", async || rows(&admin, names).await == rows(&records, recorded).await).await;
+    wait("what is there is what is recorded", async || rows(&admin, names).await == rows(&records, recorded).await)
+        .await;
     assert_eq!(value(&records, "SELECT count(*) FROM databases WHERE creating IS NOT NULL").await, "0");
-    assert_eq!(value(&admin, "SELECT count(*) FROM pg_database WHERE datname LIKE 'x\\_%' AND NOT datallowconn").await, "0");
+    assert_eq!(
+        value(&admin, "SELECT count(*) FROM pg_database WHERE datname LIKE 'x\\_%' AND NOT datallowconn").await,
+        "0"
+    );
     let mut found = BTreeSet::new();
     files(&data, &mut found, "");
     let left: Vec<_> = found.iter().filter(|path| path.contains(".new") || path.contains(".old")).collect();
