@@ -304,10 +304,12 @@ impl Orchestrator {
             // Another database of the platform, whatever its name reads like.
             Ownership::OtherSpelling { recorded } => ids_to_send(&recorded),
             Ownership::Unrecorded => "exists but was not registered; POST /register adopts it".to_owned(),
-            Ownership::Missing | Ownership::Recorded { exists_on_server: false } => match address.which() {
-                Which::Stored { .. } => "does not exist; POST /database/create makes it".to_owned(),
-                Which::Main | Which::Tenant(_) => "does not exist; POST /register makes it".to_owned(),
-            },
+            Ownership::Missing | Ownership::Unfinished | Ownership::Recorded { exists_on_server: false } => {
+                match address.which() {
+                    Which::Stored { .. } => "does not exist; POST /database/create makes it".to_owned(),
+                    Which::Main | Which::Tenant(_) => "does not exist; POST /register makes it".to_owned(),
+                }
+            }
         };
         Err(DeployError::NotFound { database: address.name().to_string(), reason })
     }
@@ -347,20 +349,17 @@ impl Orchestrator {
 
     /// The same for whoever has the deployment lock: a creation that never ended stands in nobody's way.
     async fn owned_locked(&self, address: &Address, lock: &DeploymentLock) -> Result<Found, DeployError> {
-        match self.owned(address).await {
-            found @ Ok(Found::Ours | Found::Unclaimed) => found,
-            _ => {
-                self.databases.settle_record(address.name(), lock).await?;
-                self.owned(address).await
-            }
+        if self.databases.find(address).await? == Ownership::Unfinished {
+            self.databases.settle_record(address.name(), lock).await?;
         }
+        self.owned(address).await
     }
 
     /// What there is under the address's name, where the platform may have it.
     async fn owned(&self, address: &Address) -> Result<Found, DeployError> {
         let database = || address.name().to_string();
         match self.databases.find(address).await? {
-            Ownership::Missing => Ok(Found::Nothing),
+            Ownership::Missing | Ownership::Unfinished => Ok(Found::Nothing),
             Ownership::Recorded { exists_on_server: false } => Ok(Found::Nothing),
             Ownership::Recorded { exists_on_server: true } => Ok(Found::Ours),
             Ownership::Unrecorded => Ok(Found::Unclaimed),

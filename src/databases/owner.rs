@@ -26,6 +26,9 @@ pub enum Ownership {
         /// The ids on record, for a sentence.
         recorded: String,
     },
+    /// Somebody is making it for the first time, or was when the gateway was killed: whoever has the deployment lock knows
+    /// which, and settles it ([`Databases::settle_record`]).
+    Unfinished,
     /// It exists, made by hand: the first to register adopts it.
     Unrecorded,
 }
@@ -118,7 +121,8 @@ impl Databases {
         let control = self.control().await?;
         let row = control
             .query_one(
-                "SELECT r.platform, r.tenant_id, r.schema_name, r.database_id, d.oid IS NOT NULL AS on_server
+                "SELECT r.platform, r.tenant_id, r.schema_name, r.database_id, r.creating IS NOT NULL AS creating,
+                        d.oid IS NOT NULL AS on_server
                  FROM (SELECT $1::text AS name) AS wanted
                  LEFT JOIN public.databases AS r USING (name)
                  LEFT JOIN pg_catalog.pg_database AS d ON d.datname = wanted.name",
@@ -130,6 +134,9 @@ impl Databases {
         let Some(platform) = row.get::<_, Option<String>>("platform") else {
             return Ok(if exists_on_server { Ownership::Unrecorded } else { Ownership::Missing });
         };
+        if row.get("creating") && !exists_on_server {
+            return Ok(Ownership::Unfinished);
+        }
         if platform != address.platform().normal() {
             return Ok(Ownership::OtherPlatform);
         }
@@ -178,7 +185,7 @@ impl Databases {
         }
         let database = address.name().clone();
         match self.find(address).await? {
-            Ownership::OtherPlatform => Err(DatabaseError::OtherPlatform { database }),
+            Ownership::OtherPlatform | Ownership::Unfinished => Err(DatabaseError::OtherPlatform { database }),
             Ownership::OtherSpelling { recorded } => Err(DatabaseError::OtherSpelling { database, recorded }),
             // The last two: released between the two statements. Whoever holds the deployment lock does not see that.
             Ownership::Recorded { .. } | Ownership::Missing | Ownership::Unrecorded => Ok(()),

@@ -101,7 +101,7 @@ impl ApiError {
             DeployError::TimedOut { database, place, .. } => {
                 let (file, line) = place.unzip();
                 Self::new(ErrorCode::MigrationFailed, message)
-                    .with("database", database)
+                    .with_some("database", database)
                     .with_some("cause", cause)
                     .with_some("file", file)
                     .with_some("line", line)

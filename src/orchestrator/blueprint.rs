@@ -160,7 +160,7 @@ async fn build(
     lock: &DeploymentLock,
 ) -> Result<Blueprint, DeployError> {
     let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
-    let clock = Clock::new(name, limits.deployment_timeout);
+    let clock = Clock::of_trial(limits.deployment_timeout);
     let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
     let goal = Goal {
         databases,

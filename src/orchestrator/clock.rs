@@ -15,7 +15,7 @@ use crate::databases::name::DatabaseName;
 /// The time of one deployment to one database.
 #[derive(Debug)]
 pub struct Clock {
-    database: DatabaseName,
+    database: Option<DatabaseName>,
     limit: Duration,
     state: Mutex<State>,
 }
@@ -29,9 +29,14 @@ struct State {
 }
 
 impl Clock {
-    /// Starts at nothing.
+    /// For a database of a platform's.
     pub fn new(database: &DatabaseName, limit: Duration) -> Self {
-        Self { database: database.clone(), limit, state: Mutex::default() }
+        Self { database: Some(database.clone()), limit, state: Mutex::default() }
+    }
+
+    /// For one of the gateway's own, in which a bundle is tried.
+    pub fn of_trial(limit: Duration) -> Self {
+        Self { database: None, limit, state: Mutex::default() }
     }
 
     /// Does `work`, for as long as there is time left; the time that it takes is spent.
@@ -57,7 +62,7 @@ impl Clock {
     fn over(&self) -> DeployError {
         let state = self.state();
         DeployError::TimedOut {
-            database: self.database.to_string(),
+            database: self.database.as_ref().map(DatabaseName::to_string),
             limit_secs: self.limit.as_secs(),
             place: state.place.clone(),
             committing: state.committing,
@@ -90,7 +95,12 @@ mod tests {
         let error = clock.run(work(60_000)).await.expect_err("it takes longer than what is left");
         assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
         match error {
-            DeployError::TimedOut { database, limit_secs: 1, place: Some((path, 3)), committing: false } => {
+            DeployError::TimedOut {
+                database: Some(database),
+                limit_secs: 1,
+                place: Some((path, 3)),
+                committing: false,
+            } => {
                 assert_eq!((database.as_str(), path.as_str()), ("a_main", "migrations/1.sql"));
             }
             other => panic!("{other:?}"),

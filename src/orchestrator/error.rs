@@ -197,12 +197,13 @@ pub enum DeployError {
     },
     /// It took longer than it may.
     #[error(
-        "the deployment to {database}{} took longer than {limit_secs} s (DEPLOYMENT_TIMEOUT_SECS) and was ended; {}",
+        "the deployment to {}{} took longer than {limit_secs} s (DEPLOYMENT_TIMEOUT_SECS) and was ended; {}",
+        .database.as_deref().unwrap_or("a database of the gateway's own, where it is tried before any other,"),
         at_place(.place), if *.committing { UNKNOWN_END } else { ROLLED_BACK }
     )]
     TimedOut {
-        /// Which database.
-        database: String,
+        /// Which database; none: one of the gateway's own.
+        database: Option<String>,
         /// The limit.
         limit_secs: u64,
         /// File and line of the statement that was begun last.

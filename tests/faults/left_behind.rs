@@ -89,7 +89,7 @@ async fn after_kills_at_random_moments_only_what_is_recorded_is_there() {
         let mut gateway = server.gateway_in(&data);
         let making = tokio::spawn(make_everything(gateway.url.clone(), round));
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        tokio::time::sleep(Duration::from_millis((seed >> 33) % 1_200)).await;
+        tokio::time::sleep(Duration::from_millis((seed >> 33) % 2_500)).await;
         gateway.kill();
         making.await.expect("no panic");
     }

@@ -8,6 +8,7 @@ use super::Group;
 use crate::databases::DatabaseError;
 use crate::databases::name::DatabaseName;
 use crate::orchestrator::blueprint::Blueprint;
+use crate::orchestrator::clock::Clock;
 use crate::orchestrator::deployment::Outcome;
 use crate::orchestrator::error::DeployError;
 use crate::orchestrator::prepared::{Place, Prepared};
@@ -60,7 +61,7 @@ async fn on_copy(
     let copy = DatabaseName::rehearsal(&older.name, &prepared.blueprint.name);
     // Two that rehearse the same come one after the other, and what a crash left gives way.
     let lock = databases.lock(&copy).await?;
-    let clock = orchestrator.clock(&copy);
+    let clock = Clock::of_trial(orchestrator.limits.deployment_timeout);
     let rehearsing = async {
         databases.drop_database(&copy).await?;
         let older = DatabaseName::recorded(older.name.clone());
