@@ -56,6 +56,7 @@ use self::prepared::{Place, Prepared};
 use self::runner::Mode;
 use self::turns::Turns;
 use crate::bundle::Bundle;
+use crate::config::AllowedExtensions;
 use crate::databases::name::{Address, DatabaseName, Id, Which};
 use crate::databases::{Databases, DeploymentLock, Ownership, RunAs, ids_to_send};
 
@@ -76,16 +77,18 @@ pub struct Orchestrator {
     databases: Databases,
     blueprints: Arc<Blueprints>,
     turns: Arc<Turns>,
+    allowed: Arc<AllowedExtensions>,
     limits: DeployLimits,
 }
 
 impl Orchestrator {
-    /// Deploys within `limits`.
-    pub fn new(databases: Databases, limits: DeployLimits) -> Self {
+    /// Deploys within `limits`; `allowed`: which extensions a platform's role may have that only a superuser can install.
+    pub fn new(databases: Databases, limits: DeployLimits, allowed: AllowedExtensions) -> Self {
         // A deployment may have two sessions at once: whoever has its turn never waits for another turn's end.
         let at_once = limits.at_once.min(databases.session_share() / 2).max(1);
         let turns = Arc::new(Turns::new(at_once, limits.patience()));
-        Self { databases, blueprints: Arc::new(Blueprints::default()), turns, limits }
+        let allowed = Arc::new(allowed);
+        Self { databases, blueprints: Arc::new(Blueprints::new(allowed.clone())), turns, allowed, limits }
     }
 
     /// Waits for the platform's next turn to deploy. Not from inside of a deployment, which has one.
@@ -409,7 +412,8 @@ impl Orchestrator {
     /// The bundle, known to deploy.
     async fn prepare(&self, platform: &Id, run_as: &RunAs, bundle: Bundle) -> Result<Prepared, DeployError> {
         let blueprint = self.blueprint(platform, run_as, &bundle).await?;
-        Ok(Prepared::new(bundle, blueprint, platform.clone(), run_as.clone(), self.limits.lock_timeout))
+        let (platform, run_as, allowed) = (platform.clone(), run_as.clone(), self.allowed.clone());
+        Ok(Prepared::new(bundle, blueprint, platform, run_as, allowed, self.limits.lock_timeout))
     }
 
     async fn update(

@@ -53,7 +53,7 @@ pub struct DeploymentLock {
 }
 
 impl DeploymentLock {
-    /// Which database it is about.
+    /// Which database may be deployed to: the one that was asked for, whatever a session in it says of itself.
     pub fn database(&self) -> &DatabaseName {
         &self.database
     }

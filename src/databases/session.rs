@@ -14,6 +14,10 @@ use super::run_as::RunAs;
 use super::server::{Link, Purpose};
 use super::shares::Admission;
 
+/// A backend anywhere on the server that PostgreSQL cannot interrupt holds up every `DROP DATABASE`, and who drops something
+/// mostly does so to clean up: that can wait for the next sweep.
+const DROP_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// How long [`Session::end`] waits.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -178,7 +182,10 @@ impl Databases {
     /// Drops a database, also one in use; one that does not exist is no error.
     pub async fn drop_database(&self, name: &DatabaseName) -> Result<(), DatabaseError> {
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_ident(name.as_str()));
-        let dropped = self.administer(&sql).await?;
+        let dropped = tokio::time::timeout(DROP_TIMEOUT, self.administer(&sql)).await.unwrap_or_else(|_| {
+            let cause = format!("dropping {name} took longer than {} s", DROP_TIMEOUT.as_secs());
+            Err(DatabaseError::Unreachable { cause })
+        })?;
         self.pools.forget(name);
         dropped.map_err(DatabaseError::step("dropping the database"))
     }

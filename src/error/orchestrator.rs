@@ -54,6 +54,13 @@ impl ApiError {
                     .with("version", version)
                     .with("file", path)
             }
+            DeployError::ExtensionRefused { name, path, reason } => {
+                Self::new(ErrorCode::ExtensionInstallFailed, message)
+                    .with("extension", name)
+                    .with("file", path)
+                    .with("line", 1)
+                    .with("cause", reason)
+            }
             DeployError::Statement(error) => statement_error(*error, message),
             DeployError::EditedMigration { file } | DeployError::EditedInterrupted { file, .. } => {
                 Self::new(ErrorCode::MigrationFailed, message).with("file", format!("migrations/{file}"))

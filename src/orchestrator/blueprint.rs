@@ -16,6 +16,7 @@ use super::catalog::Catalog;
 use super::clock::Clock;
 use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
+use super::extensions::{self, Terms};
 use super::limits::DeployLimits;
 use super::prepared;
 use super::report::Report;
@@ -24,6 +25,7 @@ use super::tracking::Origin;
 use crate::bundle::Bundle;
 use crate::bundle::order::Target;
 use crate::bundle::sql::tokens::checksum_bytes;
+use crate::config::AllowedExtensions;
 use crate::databases::name::{DatabaseName, Id};
 use crate::databases::{Databases, DeploymentLock, RunAs};
 
@@ -46,12 +48,19 @@ pub struct Blueprint {
 }
 
 /// The blueprints that this gateway has used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Blueprints {
+    /// What the operator allows.
+    allowed: Arc<AllowedExtensions>,
     known: Mutex<HashMap<DatabaseName, Arc<Blueprint>>>,
 }
 
 impl Blueprints {
+    /// Knows none yet. `allowed`: which extensions a platform's role may have that only a superuser can install.
+    pub fn new(allowed: Arc<AllowedExtensions>) -> Self {
+        Self { allowed, known: Mutex::default() }
+    }
+
     /// The blueprint of a platform's bundle, built if there is none. A bundle that does not deploy is refused here.
     pub async fn ensure(
         &self,
@@ -71,7 +80,11 @@ impl Blueprints {
         }
         let blueprint = match read_recorded(databases, &name).await? {
             Some(recorded) => recorded,
-            None => build(databases, &name, platform, run_as, bundle, limits, &lock).await?,
+            None => {
+                let allowed = &self.allowed;
+                let terms = Terms { databases, platform, run_as, database: &name, allowed };
+                build(terms, bundle, limits, &lock).await?
+            }
         };
         let blueprint = Arc::new(blueprint);
         self.lock().insert(name, blueprint.clone());
@@ -151,19 +164,18 @@ async fn read_recorded(databases: &Databases, name: &DatabaseName) -> Result<Opt
 }
 
 async fn build(
-    databases: &Databases,
-    name: &DatabaseName,
-    platform: &Id,
-    run_as: &RunAs,
+    terms: Terms<'_>,
     bundle: &Bundle,
     limits: DeployLimits,
     lock: &DeploymentLock,
 ) -> Result<Blueprint, DeployError> {
+    let Terms { databases, platform, run_as, database: name, .. } = terms;
     let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
     let clock = Clock::of_trial(limits.deployment_timeout);
     let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
     let goal = Goal {
-        databases,
+        terms,
+        installed: &[],
         script: &script,
         target: Target::NewDatabase,
         declared: None,
@@ -176,8 +188,11 @@ async fn build(
     };
     let building = async {
         databases.drop_database(name).await?;
-        databases.create_database(name, None, run_as.owner()).await?;
-        fill(databases, run_as, name, goal).await
+        databases.create_database(name, None, None).await?;
+        if run_as.owner().is_some() {
+            databases.close_to_others(name).await?;
+        }
+        fill(goal).await
     };
     let built = clock.run(building).await;
     let recorded = match built {
@@ -202,14 +217,15 @@ async fn build(
     }
 }
 
-async fn fill(
-    databases: &Databases,
-    run_as: &RunAs,
-    name: &DatabaseName,
-    goal: Goal<'_>,
-) -> Result<Outcome, DeployError> {
+async fn fill(goal: Goal<'_>) -> Result<Outcome, DeployError> {
+    let Terms { databases, run_as, database: name, .. } = goal.terms;
+    // Before anybody else can enter, and anything else is there.
+    let installed = extensions::install_in_new(goal.terms, &goal.script.extensions).await?;
+    if let Some(owner) = run_as.owner() {
+        databases.give_to(name, owner).await?;
+    }
     let session = databases.session(run_as, name).await?;
-    let result = attempts::deploy(databases, &session, goal).await;
+    let result = attempts::deploy(databases, &session, Goal { installed: &installed, ..goal }).await;
     let settled = if result.is_ok() { settle_sequences(&session).await } else { Ok(()) };
     // A template may have no connections but the copier's.
     session.close().await;

@@ -53,6 +53,16 @@ pub enum DeployError {
         /// The file that asks for it.
         path: String,
     },
+    /// An extension that the gateway does not install.
+    #[error("{path}: the extension {name} was not installed: {reason}")]
+    ExtensionRefused {
+        /// The extension.
+        name: String,
+        /// The file that asks for it, or for the one that needs it.
+        path: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// PostgreSQL refused a statement of the bundle.
     #[error(transparent)]
     Statement(Box<StatementError>),
@@ -316,6 +326,7 @@ impl DeployError {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Statement(error) => Some(error.cause.clone()),
+            Self::ExtensionRefused { reason, .. } => Some(reason.clone()),
             Self::Generated { source, .. } | Self::NoValue { source, .. } => words(source),
             // What the gateway itself asks for is its own business, but not that there is no room.
             Self::Own { source, .. } if source.code() == Some(&SqlState::DISK_FULL) => words(source),

@@ -256,3 +256,17 @@ async fn a_database_that_is_dropped_or_made_again_elsewhere_is_noticed() {
     make(&elsewhere, &platform.address, FAILING).await;
     assert_eq!(platform.rows("one", "").await, r#"[{"one":1}]"#);
 }
+
+#[tokio::test]
+async fn a_text_of_megabytes_is_cut() {
+    let raising = "CREATE FUNCTION shout() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION '%', repeat('ä', 3000000) USING DETAIL = repeat('d', 3000000), HINT = repeat('h', 3000000); END $$;";
+    let platform = Platform::with(raising).await;
+    let (status, body) = platform.error("shout", "").await;
+    assert_eq!(status, 400);
+    for field in ["message", "cause", "detail", "hint"] {
+        let text = body[field].as_str().unwrap();
+        assert!(text.len() <= 64 * 1024 && text.contains("… (cut: "), "{field}: {} bytes", text.len());
+    }
+    assert!(body.to_string().len() < 300_000);
+}

@@ -5,9 +5,11 @@
 
 mod attempts;
 mod credentials;
+mod extensions;
 mod external;
 mod handed_over;
 #[path = "../embedded/place.rs"]
 #[expect(dead_code, reason = "shared with the tests of the program's start and stop")]
 mod place;
+mod settings;
 mod web;
