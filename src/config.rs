@@ -96,6 +96,7 @@ impl Config {
                 allowed_networks: env.networks("ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")?,
                 trusted_proxies: env.networks("TRUSTED_PROXIES", "")?,
                 admin_token: env.token("ADMIN_TOKEN")?,
+                admin_scope: read_admin_scope(&env)?,
             },
             limits: read_limits(&env)?,
             data_dir: env.path("DATA_DIR").unwrap_or_else(|| PathBuf::from("./data")),
@@ -137,6 +138,17 @@ fn read_limits<F: Fn(&str) -> Option<String>>(env: &read::Reader<F>) -> Result<L
         max_upload_bytes: bytes("MAX_UPLOAD_BYTES", 64 << 20)?,
         max_unpacked_bytes: bytes("MAX_UNPACKED_BYTES", 256 << 20)?,
     })
+}
+
+fn read_admin_scope<F: Fn(&str) -> Option<String>>(env: &read::Reader<F>) -> Result<AdminScope, ConfigError> {
+    let given = env.one_of("ADMIN_SCOPE", &[("admin", AdminScope::Admin), ("deploy", AdminScope::Deploy)])?;
+    match given {
+        // Whoever sets it wants what it names closed, which nothing would do.
+        Some(AdminScope::Deploy) if env.token("ADMIN_TOKEN")?.is_none() => {
+            Err(read::invalid("ADMIN_SCOPE", "deploy", "ADMIN_TOKEN to be set beside it, or admin"))
+        }
+        given => Ok(given.unwrap_or(AdminScope::Admin)),
+    }
 }
 
 fn read_platform_roles<F: Fn(&str) -> Option<String>>(
@@ -199,6 +211,17 @@ pub struct AccessConfig {
     pub trusted_proxies: Vec<IpNetwork>,
     /// `ADMIN_TOKEN`.
     pub admin_token: Option<Secret>,
+    /// `ADMIN_SCOPE`.
+    pub admin_scope: AdminScope,
+}
+
+/// What `ADMIN_TOKEN` guards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminScope {
+    /// `/admin/*`.
+    Admin,
+    /// Also everything that creates, deploys or lists across platforms.
+    Deploy,
 }
 
 /// Limits of requests and deployments.

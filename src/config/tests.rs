@@ -69,6 +69,7 @@ fn every_variable_is_taken_over() {
         ("ALLOWED_NETWORKS", "192.168.1.100/24, 10.1.2.3 ,fe80::1:2/64"),
         ("TRUSTED_PROXIES", "10.0.0.0/255.0.0.0"),
         ("ADMIN_TOKEN", SECRET),
+        ("ADMIN_SCOPE", "deploy"),
         ("DATA_DIR", "/var/lib/gateway"),
         ("LOG_DIR", "/var/log/gateway"),
         ("RUST_LOG", "info,stonescriptdb_gateway=debug"),
@@ -91,7 +92,7 @@ fn every_variable_is_taken_over() {
       idle, lifetime, wait 60 s, 120 s, 2 s
       allowed networks     192.168.1.0/24, 10.1.2.3/32, fe80::/64
       trusted proxies      10.0.0.0/8
-      admin token          set
+      admin token          set, guards everything but /call and /health
       data                 /var/lib/gateway
       log                  info,stonescriptdb_gateway=debug to stdout and /var/log/gateway
       platform roles       auto
@@ -262,6 +263,12 @@ fn a_bad_value_is_named_with_what_is_allowed() {
         ),
         (&[("MAX_UPLOAD_BYTES", "64M")], r#"MAX_UPLOAD_BYTES="64M": expected a whole number from 1 to 1099511627776"#),
         (&[("MAX_UNPACKED_BYTES", "0")], r#"MAX_UNPACKED_BYTES="0": expected a whole number from 1 to 1099511627776"#),
+        (&[("ADMIN_SCOPE", "all"), ("ADMIN_TOKEN", "x")], r#"ADMIN_SCOPE="all": expected admin or deploy"#),
+        (&[("ADMIN_SCOPE", "deploy")], r#"ADMIN_SCOPE="deploy": expected ADMIN_TOKEN to be set beside it, or admin"#),
+        (
+            &[("ADMIN_SCOPE", "deploy"), ("ADMIN_TOKEN", "")],
+            r#"ADMIN_SCOPE="deploy": expected ADMIN_TOKEN to be set beside it, or admin"#,
+        ),
         (
             &[("ALLOWED_EXTENSIONS", "+dblink,vector")],
             r#"ALLOWED_EXTENSIONS="+dblink,vector": expected names of extensions separated by commas, or the same with a + before each to add them to the default, or *"#,
