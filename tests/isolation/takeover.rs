@@ -201,7 +201,7 @@ async fn everything_has_its_owner(place: &Place) {
             (row.get(0), row.get(1), row.get(2), row.get(3));
         assert!(!public, "{name} is open to everybody");
         if name.starts_with("stonescriptdb-blueprint-") {
-            assert!(!open, "{name}");
+            assert_eq!((owner.as_str(), open), ("stonescriptdb", false), "{name}");
         } else if !["postgres", "template1"].contains(&name.as_str()) {
             assert_ne!(owner, "stonescriptdb", "{name}");
         }
