@@ -23,7 +23,8 @@ const OF_THE_SERVER: &[(&str, &str)] = &[
     ),
     (
         "memberships",
-        "SELECT roleid::regrole, member::regrole, admin_option FROM pg_auth_members WHERE roleid::regrole::text NOT LIKE '%-b\\_%'",
+        "SELECT roleid::regrole, member::regrole, admin_option FROM pg_auth_members WHERE roleid::regrole::text NOT LIKE '%-b\\_%'
+            AND roleid::regrole::text <> '\"stonescriptdb-a\"'",
     ),
     (
         "databases",

@@ -148,6 +148,7 @@ impl<'a> Siege<'a> {
         self.enter_others().await;
         self.take_all_connections().await;
         self.set_everything().await;
+        self.lock_itself_out().await;
 
         assert!(!busy.is_finished(), "somebody ended a session of b's");
         busy.abort();
@@ -340,6 +341,22 @@ impl<'a> Siege<'a> {
         let (status, body) = self.web.upload("/migrate", &[("platform", "a"), ("tenant_id", "t2")], &more).await;
         if status != 200 {
             self.wrong.push(format!("with settings of its own, a release: {status} {body}"));
+        }
+    }
+
+    /// Its own password, which a role may change: it gets the one on record again.
+    async fn lock_itself_out(&mut self) {
+        for password in ["'mine'", "NULL"] {
+            let sql = format!("ALTER ROLE CURRENT_USER PASSWORD {password}");
+            self.connect_as("a", "a_main").await.unwrap().batch_execute(&sql).await.unwrap();
+            self.program_again().await;
+            if self.web.value_soon("a", "who").await != "stonescriptdb-a stonescriptdb-a" {
+                self.wrong.push(format!("after {sql} a call ran as somebody else"));
+            }
+            let (status, body) = self.web.upload("/register", &[("platform", "a"), ("tenant_id", "t3")], &[WHO]).await;
+            if status != 200 {
+                self.wrong.push(format!("after {sql}: {status} {body}"));
+            }
         }
     }
 
