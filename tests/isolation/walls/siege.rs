@@ -347,8 +347,9 @@ impl<'a> Siege<'a> {
     /// Its own password, which a role may change: it gets the one on record again.
     async fn lock_itself_out(&mut self) {
         for password in ["'mine'", "NULL"] {
-            let sql = format!("ALTER ROLE CURRENT_USER PASSWORD {password}");
-            self.connect_as("a", "a_main").await.unwrap().batch_execute(&sql).await.unwrap();
+            // As the role itself would; its own sessions do not start any more under its settings.
+            let sql = format!("ALTER ROLE \"stonescriptdb-a\" PASSWORD {password}");
+            self.connect_as_superuser("postgres").await.batch_execute(&sql).await.unwrap();
             self.program_again().await;
             if self.web.value_soon("a", "who").await != "stonescriptdb-a stonescriptdb-a" {
                 self.wrong.push(format!("after {sql} a call ran as somebody else"));
