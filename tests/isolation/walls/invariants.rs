@@ -15,7 +15,7 @@ const OF_THE_SERVER: &[(&str, &str)] = &[
     (
         "roles",
         "SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconnlimit,
-            rolvaliduntil FROM pg_roles WHERE rolname NOT LIKE 'stonescriptdb-b\\_%'",
+            nullif(rolvaliduntil, 'infinity') FROM pg_roles WHERE rolname NOT LIKE 'stonescriptdb-b\\_%'",
     ),
     (
         "the passwords of others",
