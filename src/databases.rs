@@ -14,6 +14,7 @@
 //! | `database`     | a database as calls see it                                                |
 //! | `pools`        | one pool per database, all within the budget                              |
 //! | `connection`   | a connection that requests share                                          |
+//! | `creation`     | making a database that nobody enters too early                            |
 //! | `session`      | a connection of its own for a deployment; statements about databases      |
 //! | `locks`        | one deployment per database at a time                                     |
 //! | `run_as`       | as whom a session in a platform's database is opened                      |
@@ -34,6 +35,7 @@ mod backend;
 mod budget;
 mod call_link;
 mod connection;
+mod creation;
 mod database;
 mod error;
 mod hand_over;

@@ -316,7 +316,7 @@ impl Orchestrator {
     ) -> Result<(), DeployError> {
         self.databases.claim(address).await?;
         let template = blueprint.map(|blueprint| DatabaseName::recorded(blueprint.name.clone()));
-        let created = self.databases.create_database(address.name(), template.as_ref(), run_as.owner()).await;
+        let created = self.databases.create_database(address.name(), template.as_ref(), run_as).await;
         if let Err(error) = created {
             if let Err(second) = self.databases.release(address).await {
                 tracing::warn!(database = %address.name(), error = %second, "the record of a database that could not be made stays");

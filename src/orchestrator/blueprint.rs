@@ -140,11 +140,17 @@ async fn read_recorded(databases: &Databases, name: &DatabaseName) -> Result<Opt
     let row = control
         .query_opt(
             "UPDATE blueprints SET last_used_at = now() FROM pg_database
-             WHERE blueprints.name = $1 AND datname = blueprints.name RETURNING report::text",
+             WHERE blueprints.name = $1 AND datname = blueprints.name
+             RETURNING report::text, datallowconn OR pg_get_userbyid(datdba) <> current_user",
             &[&name.as_str()],
         )
         .await
         .map_err(DeployError::own("looking for the blueprint"))?;
+    drop(control);
+    // Made by an earlier version, which left it to the platform's role.
+    if row.as_ref().is_some_and(|row| row.get(1)) {
+        databases.seal_database(name).await?;
+    }
     // A record that this version cannot read is as good as none: the blueprint is built anew.
     Ok(row.and_then(|row| serde_json::from_str(row.get(0)).ok()))
 }
@@ -160,7 +166,15 @@ async fn build(
 ) -> Result<Blueprint, DeployError> {
     let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
     databases.drop_database(name).await?;
-    databases.create_database(name, None, run_as.owner()).await?;
+    databases.create_for_gateway(name).await?;
+    let given = prepare_as_gateway(databases, name).await;
+    match given {
+        Ok(()) => databases.give_database(name, run_as).await?,
+        Err(error) => {
+            drop_failed(databases, name).await;
+            return Err(error);
+        }
+    }
     let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
     let goal = Goal {
         databases,
@@ -187,12 +201,21 @@ async fn build(
             Ok(blueprint)
         }
         Err(error) => {
-            // The first error is the one that matters; what stays behind gives way to the next attempt.
-            if let Err(second) = databases.drop_database(name).await {
-                tracing::warn!(database = %name, error = %second, "a blueprint that failed could not be dropped");
-            }
+            drop_failed(databases, name).await;
             Err(error)
         }
+    }
+}
+
+/// What only the gateway can make, while the database is its own and nothing of the bundle is in it.
+async fn prepare_as_gateway(_databases: &Databases, _name: &DatabaseName) -> Result<(), DeployError> {
+    Ok(())
+}
+
+/// The error that it failed with is the one that matters; what stays behind gives way to the next attempt.
+async fn drop_failed(databases: &Databases, name: &DatabaseName) {
+    if let Err(error) = databases.drop_database(name).await {
+        tracing::warn!(database = %name, %error, "a blueprint that failed could not be dropped");
     }
 }
 
@@ -209,7 +232,7 @@ async fn fill(
     session.close().await;
     let result = result?;
     settled?;
-    databases.set_allow_connections(name, false).await?;
+    databases.seal_database(name).await?;
     Ok(result)
 }
 

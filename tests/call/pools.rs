@@ -26,7 +26,7 @@ async fn tenants(databases: &Databases, platform: &str, count: usize) -> Vec<Add
     let addresses: Vec<_> = (0..count).map(|number| tenant_of(platform, &format!("t{number}"))).collect();
     for address in &addresses {
         databases.claim(address).await.unwrap();
-        databases.create_database(address.name(), None, None).await.unwrap();
+        databases.create_database(address.name(), None, &RunAs::Gateway).await.unwrap();
     }
     addresses
 }
@@ -299,10 +299,11 @@ async fn sessions_have_their_own_settings_and_end_what_they_ran() {
     let session = databases.session(&RunAs::Gateway, address.name()).await.unwrap();
     session.close().await;
     let copy = tenant_of(address.platform().given(), "copy");
-    databases.create_database(copy.name(), Some(address.name()), None).await.unwrap();
-    let error = databases.create_database(copy.name(), Some(address.name()), None).await.unwrap_err();
+    databases.create_database(copy.name(), Some(address.name()), &RunAs::Gateway).await.unwrap();
+    let error = databases.create_database(copy.name(), Some(address.name()), &RunAs::Gateway).await.unwrap_err();
     assert!(matches!(error, DatabaseError::Exists { .. }), "{error}");
-    let error = databases.create_database(main_of(&platform()).name(), Some(main_of("gone").name()), None).await;
+    let error =
+        databases.create_database(main_of(&platform()).name(), Some(main_of("gone").name()), &RunAs::Gateway).await;
     assert!(error.unwrap_err().is_missing_template());
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
 
 mod attempts;
+mod closed;
 mod credentials;
 mod external;
 mod handed_over;

@@ -61,9 +61,8 @@ async fn on_copy(
     // Two that rehearse the same come one after the other, and what a crash left gives way.
     let lock = databases.lock(&copy).await?;
     databases.drop_database(&copy).await?;
-    databases
-        .create_database(&copy, Some(&DatabaseName::recorded(older.name.clone())), prepared.run_as.owner())
-        .await?;
+    let template = DatabaseName::recorded(older.name.clone());
+    databases.create_database(&copy, Some(&template), &prepared.run_as).await?;
     let result = async {
         let session = databases.session(&prepared.run_as, &copy).await?;
         // It is a copy of what an older bundle left.
