@@ -5,6 +5,7 @@
 //! the part of [`Config`] that concerns them.
 
 mod environment;
+mod extensions;
 mod external;
 mod read;
 mod summary;
@@ -13,6 +14,7 @@ mod tests;
 mod variables;
 
 pub use environment::Environment;
+pub use extensions::AllowedExtensions;
 pub use variables::{VARIABLES, Variable};
 
 use std::path::PathBuf;
@@ -39,6 +41,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `PLATFORM_ROLES`.
     pub platform_roles: PlatformRoles,
+    /// `ALLOWED_EXTENSIONS`: which extensions platforms' roles may have that only a superuser can install.
+    pub allowed_extensions: AllowedExtensions,
     /// `CONFLICT_STATUS`: the status of "already there" answers, 400 or 409.
     pub conflict_status: u16,
     /// `PG_BIN_DIR`: where the embedded PostgreSQL's `postgres` and `initdb` are; unset: searched for.
@@ -84,6 +88,7 @@ impl Config {
             server: ServerConfig {
                 host: env.host("GATEWAY_HOST", "127.0.0.1")?,
                 port: env.number("GATEWAY_PORT", 9000, 0..=65535)?,
+                max_client_connections: env.number("MAX_CLIENT_CONNECTIONS", 10_000, 1..=1_000_000)?,
             },
             postgres,
             pool: read_pool(&env)?,
@@ -96,6 +101,7 @@ impl Config {
             data_dir: env.path("DATA_DIR").unwrap_or_else(|| PathBuf::from("./data")),
             log: LogConfig { dir: env.path("LOG_DIR"), filter: env.log_filter("RUST_LOG", "info")? },
             platform_roles: read_platform_roles(&env, embedded)?,
+            allowed_extensions: extensions::read(&env, "ALLOWED_EXTENSIONS")?,
             conflict_status: env.one_of("CONFLICT_STATUS", &[("400", 400), ("409", 409)])?.unwrap_or(400),
             pg_bin_dir: env.path("PG_BIN_DIR"),
         })
@@ -140,13 +146,15 @@ fn read_platform_roles<F: Fn(&str) -> Option<String>>(
     Ok(given.unwrap_or(if embedded { PlatformRoles::Auto } else { PlatformRoles::Off }))
 }
 
-/// `GATEWAY_HOST`, `GATEWAY_PORT`.
+/// `GATEWAY_HOST`, `GATEWAY_PORT`, `MAX_CLIENT_CONNECTIONS`.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// A name or an address.
     pub host: String,
     /// 0 lets the system choose.
     pub port: u16,
+    /// `MAX_CLIENT_CONNECTIONS`: connections of clients at once.
+    pub max_client_connections: usize,
 }
 
 /// Which PostgreSQL.

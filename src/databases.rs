@@ -22,6 +22,7 @@
 //! | `role_upkeep`  | keeping it as it was made                                                 |
 //! | `hand_over`    | giving a database to its platform's role                                  |
 //! | `server`       | opening connections                                                       |
+//! | `settings`     | what every session starts with                                            |
 //! | `backend`      | the server process behind a connection, until it is gone                  |
 //! | `terminator`   | ending one that does not end by itself                                    |
 //! | `socket`       | a socket that is closed when the server has closed it                     |
@@ -53,6 +54,7 @@ mod role_upkeep;
 mod run_as;
 mod server;
 mod session;
+mod settings;
 mod socket;
 mod terminator;
 pub mod wire;
@@ -73,6 +75,7 @@ pub use self::quote::{quote_ident, quote_literal};
 pub(crate) use self::resolve::ids_to_send;
 pub use self::run_as::{Role, RunAs, Upkeep};
 pub use self::session::{InsideSession, Session};
+pub use self::settings::{OWN_PATH, PINNED};
 
 use self::locks::Locks;
 use self::name::DatabaseName;
@@ -169,6 +172,11 @@ impl Databases {
         let RunAs::Platform(role) = &database.run_as else { return Err(error) };
         self.restore_role(role).await?;
         CallConnection::new(self.pools.pooled(database).await?)
+    }
+
+    /// The name of the gateway's own role, as the configuration has it.
+    pub fn gateway_user(&self) -> &str {
+        self.pools.server.user()
     }
 
     /// The time limit of a call.

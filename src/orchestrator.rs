@@ -47,6 +47,7 @@ use self::fleet::{Event, Migrated, Wish};
 use self::prepared::{Place, Prepared};
 use self::runner::Mode;
 use crate::bundle::Bundle;
+use crate::config::AllowedExtensions;
 use crate::databases::name::{Address, DatabaseName, Id, Which};
 use crate::databases::{Databases, DeploymentLock, Ownership, RunAs, ids_to_send};
 
@@ -65,13 +66,16 @@ pub struct SchemaDatabases {
 pub struct Orchestrator {
     databases: Databases,
     blueprints: Arc<Blueprints>,
+    allowed: Arc<AllowedExtensions>,
     lock_timeout: Duration,
 }
 
 impl Orchestrator {
-    /// `lock_timeout`: how long a deployment's statement waits for a lock.
-    pub fn new(databases: Databases, lock_timeout: Duration) -> Self {
-        Self { databases, blueprints: Arc::new(Blueprints::default()), lock_timeout }
+    /// `lock_timeout`: how long a deployment's statement waits for a lock; `allowed`: which extensions a platform's role may
+    /// have that only a superuser can install.
+    pub fn new(databases: Databases, lock_timeout: Duration, allowed: AllowedExtensions) -> Self {
+        let allowed = Arc::new(allowed);
+        Self { databases, blueprints: Arc::new(Blueprints::new(allowed.clone())), allowed, lock_timeout }
     }
 
     /// Creates the database if it is missing, else brings it up to date; its code runs as `run_as`. `force`: also where values
@@ -329,7 +333,8 @@ impl Orchestrator {
     /// The bundle, known to deploy.
     async fn prepare(&self, platform: &Id, run_as: &RunAs, bundle: Bundle) -> Result<Prepared, DeployError> {
         let blueprint = self.blueprints.ensure(&self.databases, platform, run_as, &bundle, self.lock_timeout).await?;
-        Ok(Prepared::new(bundle, blueprint, platform.clone(), run_as.clone(), self.lock_timeout))
+        let (platform, run_as, allowed) = (platform.clone(), run_as.clone(), self.allowed.clone());
+        Ok(Prepared::new(bundle, blueprint, platform, run_as, allowed, self.lock_timeout))
     }
 
     async fn update(

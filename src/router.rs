@@ -59,12 +59,13 @@ fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
         .layer(from_fn_with_state(Arc::clone(gateway), guard::allowlist));
 
     let open =
-        Router::new().route("/health", get(health::show_health)).method_not_allowed_fallback(unknown::no_such_method);
+        Router::new().route(HEALTH, get(health::show_health)).method_not_allowed_fallback(unknown::no_such_method);
 
     open.merge(guarded)
 }
 
 const CALL: &str = "/call";
+const HEALTH: &str = "/health";
 
 impl App {
     /// These routes, with what goes around all of them.
@@ -102,6 +103,10 @@ impl App {
 impl Answer for App {
     async fn answer(&self, peer: SocketAddr, request: Request) -> Response {
         self.pass(peer, request).await
+    }
+
+    fn is_vital(&self, path: &str) -> bool {
+        path == HEALTH
     }
 }
 

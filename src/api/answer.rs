@@ -20,6 +20,9 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self.body())).into_response();
+        if self.code.ends_connection() {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if self.code == ErrorCode::PoolExhausted {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECS);
         }

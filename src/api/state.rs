@@ -30,7 +30,8 @@ impl Gateway {
     /// Starts the clock of `/health`.
     pub fn new(config: Config, databases: Databases) -> Self {
         let access = AccessRules::new(&config.access);
-        let orchestrator = Orchestrator::new(databases.clone(), config.limits.lock_timeout);
+        let allowed = config.allowed_extensions.clone();
+        let orchestrator = Orchestrator::new(databases.clone(), config.limits.lock_timeout, allowed);
         let registry = Registry::new(&config.data_dir);
         let roles = config.platform_roles;
         let platforms = Platforms::new(registry, databases.clone(), orchestrator.clone(), roles);

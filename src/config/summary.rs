@@ -11,6 +11,7 @@ impl fmt::Display for Config {
         let mut line = |name: &str, value: &dyn fmt::Display| writeln!(f, "  {name:<21}{value}");
         let (server, pool, limits) = (&self.server, &self.pool, &self.limits);
         line("listen", &format_args!("{} port {}", server.host, server.port))?;
+        line("client connections", &server.max_client_connections)?;
         line("postgresql", &PostgresLine(self))?;
         let total = pool.max_total_connections;
         line("connections", &format_args!("{} to one database, {total} in all", pool.max_connections_per_pool))?;
@@ -36,6 +37,7 @@ impl fmt::Display for Config {
             PlatformRoles::Off => "off",
         };
         line("platform roles", &roles)?;
+        line("allowed extensions", &self.allowed_extensions)?;
         let (call, lock) = (limits.call_timeout.as_secs(), limits.lock_timeout.as_secs());
         line("time limits", &format_args!("{call} s for a call, {lock} s for a lock"))?;
         let (upload, unpacked) = (limits.max_upload_bytes, limits.max_unpacked_bytes);

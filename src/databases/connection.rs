@@ -65,9 +65,9 @@ impl managed::Manager for Manager {
             return Err(RecycleError::message("a deployment came after it"));
         }
         if let Kind::Calls(link) = &mut connection.link
-            && !link.is_settled()
+            && !link.is_fit()
         {
-            match tokio::time::timeout(CLEAN_UP_TIMEOUT, link.settle()).await {
+            match tokio::time::timeout(CLEAN_UP_TIMEOUT, link.make_fit()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(RecycleError::message("it could not be cleaned")),
                 Err(_) => return Err(RecycleError::message("cleaning it took too long")),
@@ -124,6 +124,14 @@ impl Connection {
         self.generation == generation.load(Ordering::Acquire)
     }
 
+    /// Whether nobody is to have it again, though the server has not closed it.
+    fn is_useless(&self) -> bool {
+        match &self.link {
+            Kind::Control(_) => false,
+            Kind::Calls(link) => link.is_useless(),
+        }
+    }
+
     /// Whether the server is known to have closed it.
     pub(super) fn is_closed(&self) -> bool {
         match &self.link {
@@ -177,7 +185,7 @@ impl Drop for Pooled {
     fn drop(&mut self) {
         let Some(object) = self.object.take() else { return };
         let fresh = object.is_current(&self.database.generation) && Object::metrics(&object).age() < self.max_lifetime;
-        if !fresh {
+        if !fresh || object.is_useless() {
             drop(Object::take(object));
         }
     }

@@ -76,6 +76,12 @@ pub enum DatabaseError {
         /// Its words.
         cause: String,
     },
+    /// PostgreSQL has no room left on its disk (53100).
+    #[error("PostgreSQL's disk is full: {cause}")]
+    DiskFull {
+        /// Its words.
+        cause: String,
+    },
     /// A role that cannot be a platform's.
     #[error("{reason}")]
     RoleRefused {
@@ -159,10 +165,17 @@ impl DatabaseError {
             Some(code) if code.code().starts_with("57P") || code.code().starts_with("08") => {
                 Self::Unreachable { cause: format!("{step}: {}", describe(&source)) }
             }
+            Some(code) if *code == SqlState::DISK_FULL => Self::disk_full(&source),
             Some(code) if code.code().starts_with("53") => {
                 Self::ServerFull { sqlstate: code.code().to_owned(), cause: describe(&source) }
             }
             Some(_) => Self::Statement { step, source },
+        }
+    }
+
+    fn disk_full(error: &tokio_postgres::Error) -> Self {
+        Self::DiskFull {
+            cause: error.as_db_error().map_or_else(|| error.to_string(), |told| told.message().to_owned()),
         }
     }
 
@@ -176,6 +189,7 @@ impl DatabaseError {
         let cause = describe(error);
         match error.code() {
             Some(code) if *code == SqlState::INVALID_CATALOG_NAME => Self::Gone { database: database.clone() },
+            Some(code) if *code == SqlState::DISK_FULL => Self::disk_full(error),
             Some(_) if is_limit_of_role(error) && role.is_some() => Self::RoleFull { role: role.unwrap_or_default() },
             Some(code) if code.code().starts_with("53") => Self::ServerFull { sqlstate: code.code().to_owned(), cause },
             Some(code) if is_about_the_role(code) && role.is_some() => {

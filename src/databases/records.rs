@@ -131,9 +131,7 @@ impl Databases {
                 Ok(()) => {}
                 // Another gateway was quicker.
                 Err(error) if is_duplicate(&error) => return Ok(()),
-                Err(error) => {
-                    return Err(DatabaseError::Statement { step: "making the gateway's own database", source: error });
-                }
+                Err(error) => return Err(DatabaseError::step("making the gateway's own database")(error)),
             }
             // Platforms have roles of their own; the gateway's records are none of their business.
             let close = format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC");

@@ -26,6 +26,7 @@ use super::error::DatabaseError;
 use super::lent::{Lender, Lent};
 use super::name::DatabaseName;
 use super::run_as::RunAs;
+use super::settings;
 use super::socket::{Endpoint, Socket};
 use super::terminator::Terminator;
 
@@ -37,11 +38,6 @@ pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a server may take to close a connection that it did not let in.
 const PARTING: Duration = Duration::from_secs(2);
-
-/// The settings that every session starts with, and that `RESET ALL` returns to. What the gateway reads must not depend
-/// on how the server is configured; parameter values stay out of the server's log and out of error texts.
-const SETTINGS: &str = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1 \
-                        -c bytea_output=hex -c xmlbinary=base64 -c log_parameter_max_length_on_error=0";
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +94,11 @@ impl Server {
         maintenance_names(&self.config).map(|name| DatabaseName::recorded(name.to_owned())).collect()
     }
 
+    /// The gateway's own role.
+    pub(super) fn user(&self) -> &str {
+        self.config.get_user().unwrap_or_default()
+    }
+
     /// Opens a connection.
     pub(super) async fn open(
         &self,
@@ -134,7 +135,7 @@ impl Server {
         purpose: Purpose,
         run_as: &RunAs,
     ) -> impl Future<Output = Result<Connected, DatabaseError>> + Send + use<> {
-        let mut config = self.session_config(database, purpose);
+        let mut config = self.session_config(database, purpose, run_as);
         if let RunAs::Platform(role) = run_as {
             config.user(role.user()).password(role.password());
         }
@@ -143,29 +144,17 @@ impl Server {
         async move { connect(&config).await.map_err(|error| error.of(&database, user)) }
     }
 
-    fn session_config(&self, database: &DatabaseName, purpose: Purpose) -> Config {
-        let lock_timeout = self.lock_timeout.as_millis();
-        let (application, limits) = match purpose {
-            Purpose::Calls => {
-                ("stonescriptdb-gateway", format!("-c statement_timeout={}", self.call_timeout.as_millis().max(1)))
-            }
-            Purpose::Control => {
-                ("stonescriptdb-gateway control", format!("-c statement_timeout=0 -c lock_timeout={lock_timeout}"))
-            }
-            Purpose::Inside => (
-                "stonescriptdb-gateway control",
-                format!("-c statement_timeout=0 -c lock_timeout={lock_timeout} -c search_path=pg_catalog -c role=none"),
-            ),
-            Purpose::Deployment => (
-                "stonescriptdb-gateway deployment",
-                format!(
-                    "-c statement_timeout=0 -c lock_timeout={lock_timeout} -c idle_in_transaction_session_timeout=0"
-                ),
-            ),
+    fn session_config(&self, database: &DatabaseName, purpose: Purpose, run_as: &RunAs) -> Config {
+        let application = match purpose {
+            Purpose::Calls => "stonescriptdb-gateway",
+            Purpose::Control | Purpose::Inside => "stonescriptdb-gateway control",
+            Purpose::Deployment => "stonescriptdb-gateway deployment",
         };
         let given = self.config.get_options().unwrap_or_default();
+        let (call_timeout, lock_timeout) = (self.call_timeout.as_millis(), self.lock_timeout.as_millis());
+        let pinned = settings::options(purpose, run_as, call_timeout, lock_timeout);
         let mut config = self.config.clone();
-        config.dbname(database.as_str()).application_name(application).options(format!("{given} {SETTINGS} {limits}"));
+        config.dbname(database.as_str()).application_name(application).options(format!("{given}{pinned}"));
         config
     }
 }
@@ -186,9 +175,7 @@ fn own_databases(config: &Config) -> Vec<String> {
 fn supervising(config: &Config) -> Config {
     let given = config.get_options().unwrap_or_default();
     let mut config = config.clone();
-    config
-        .application_name("stonescriptdb-supervisor")
-        .options(format!("{given} {SETTINGS} -c search_path=pg_catalog -c role=none -c statement_timeout=5000"));
+    config.application_name("stonescriptdb-supervisor").options(format!("{given}{}", settings::supervising()));
     config
 }
 

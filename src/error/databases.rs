@@ -34,6 +34,7 @@ impl From<DatabaseError> for ApiError {
                     .with("sqlstate", sqlstate.as_str())
                     .with("cause", cause.as_str())
             }
+            DatabaseError::DiskFull { cause } => Self::postgres_disk_full(cause),
             DatabaseError::Statement { source, .. } if error.is_locked() => {
                 let sqlstate = source.code().map(|code| code.code().to_owned());
                 Self::new(ErrorCode::MigrationFailed, message)

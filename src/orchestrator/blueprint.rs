@@ -16,6 +16,7 @@ use super::attempts;
 use super::catalog::Catalog;
 use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
+use super::extensions::{self, Terms};
 use super::prepared;
 use super::report::Report;
 use super::runner::Mode;
@@ -23,6 +24,7 @@ use super::tracking::Origin;
 use crate::bundle::Bundle;
 use crate::bundle::order::Target;
 use crate::bundle::sql::tokens::checksum_bytes;
+use crate::config::AllowedExtensions;
 use crate::databases::name::{DatabaseName, Id};
 use crate::databases::{Databases, DeploymentLock, RunAs};
 
@@ -45,12 +47,19 @@ pub struct Blueprint {
 }
 
 /// The blueprints that this gateway has used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Blueprints {
+    /// What the operator allows.
+    allowed: Arc<AllowedExtensions>,
     known: Mutex<HashMap<DatabaseName, Arc<Blueprint>>>,
 }
 
 impl Blueprints {
+    /// Knows none yet. `allowed`: which extensions a platform's role may have that only a superuser can install.
+    pub fn new(allowed: Arc<AllowedExtensions>) -> Self {
+        Self { allowed, known: Mutex::default() }
+    }
+
     /// The blueprint of a platform's bundle, built if there is none. A bundle that does not deploy is refused here.
     pub async fn ensure(
         &self,
@@ -70,7 +79,11 @@ impl Blueprints {
         }
         let blueprint = match read_recorded(databases, &name).await? {
             Some(recorded) => recorded,
-            None => build(databases, &name, platform, run_as, bundle, lock_timeout, &lock).await?,
+            None => {
+                let allowed = &self.allowed;
+                let terms = Terms { databases, platform, run_as, database: &name, allowed };
+                build(terms, bundle, lock_timeout, &lock).await?
+            }
         };
         let blueprint = Arc::new(blueprint);
         self.lock().insert(name, blueprint.clone());
@@ -156,28 +169,19 @@ async fn read_recorded(databases: &Databases, name: &DatabaseName) -> Result<Opt
 }
 
 async fn build(
-    databases: &Databases,
-    name: &DatabaseName,
-    platform: &Id,
-    run_as: &RunAs,
+    terms: Terms<'_>,
     bundle: &Bundle,
     lock_timeout: Duration,
     lock: &DeploymentLock,
 ) -> Result<Blueprint, DeployError> {
+    let Terms { databases, platform, run_as, database: name, .. } = terms;
     let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
     databases.drop_database(name).await?;
     databases.create_for_gateway(name).await?;
-    let given = prepare_as_gateway(databases, name).await;
-    match given {
-        Ok(()) => databases.give_database(name, run_as).await?,
-        Err(error) => {
-            drop_failed(databases, name).await;
-            return Err(error);
-        }
-    }
     let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
     let goal = Goal {
-        databases,
+        terms,
+        installed: &[],
         script: &script,
         target: Target::NewDatabase,
         declared: None,
@@ -187,7 +191,7 @@ async fn build(
         lock_timeout,
         lock,
     };
-    let built = fill(databases, run_as, name, goal).await;
+    let built = fill(goal).await;
     let recorded = match built {
         Ok(Outcome { report, catalog, .. }) => {
             let blueprint = Blueprint { name: name.to_string(), report, catalog: Arc::unwrap_or_clone(catalog) };
@@ -201,32 +205,22 @@ async fn build(
             Ok(blueprint)
         }
         Err(error) => {
-            drop_failed(databases, name).await;
+            // The first error is the one that matters; what stays behind gives way to the next attempt.
+            if let Err(second) = databases.drop_database(name).await {
+                tracing::warn!(database = %name, error = %second, "a blueprint that failed could not be dropped");
+            }
             Err(error)
         }
     }
 }
 
-/// What only the gateway can make, while the database is its own and nothing of the bundle is in it.
-async fn prepare_as_gateway(_databases: &Databases, _name: &DatabaseName) -> Result<(), DeployError> {
-    Ok(())
-}
-
-/// The error that it failed with is the one that matters; what stays behind gives way to the next attempt.
-async fn drop_failed(databases: &Databases, name: &DatabaseName) {
-    if let Err(error) = databases.drop_database(name).await {
-        tracing::warn!(database = %name, %error, "a blueprint that failed could not be dropped");
-    }
-}
-
-async fn fill(
-    databases: &Databases,
-    run_as: &RunAs,
-    name: &DatabaseName,
-    goal: Goal<'_>,
-) -> Result<Outcome, DeployError> {
+async fn fill(goal: Goal<'_>) -> Result<Outcome, DeployError> {
+    let Terms { databases, run_as, database: name, .. } = goal.terms;
+    // While only the gateway can enter, and nothing else is there.
+    let installed = extensions::install_in_new(goal.terms, &goal.script.extensions).await?;
+    databases.give_database(name, run_as).await?;
     let session = databases.session(run_as, name).await?;
-    let result = attempts::deploy(databases, &session, goal).await;
+    let result = attempts::deploy(databases, &session, Goal { installed: &installed, ..goal }).await;
     let settled = if result.is_ok() { settle_sequences(&session).await } else { Ok(()) };
     // A template may have no connections but the copier's.
     session.close().await;

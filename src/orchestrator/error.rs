@@ -53,6 +53,16 @@ pub enum DeployError {
         /// The file that asks for it.
         path: String,
     },
+    /// An extension that the gateway does not install.
+    #[error("{path}: the extension {name} was not installed: {reason}")]
+    ExtensionRefused {
+        /// The extension.
+        name: String,
+        /// The file that asks for it, or for the one that needs it.
+        path: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// PostgreSQL refused a statement of the bundle.
     #[error(transparent)]
     Statement(Box<StatementError>),
@@ -231,6 +241,10 @@ fn in_words(error: &tokio_postgres::Error) -> String {
     }
 }
 
+fn words(error: &tokio_postgres::Error) -> Option<String> {
+    error.as_db_error().map(|told| told.message().to_owned())
+}
+
 fn in_version(version: &Option<String>) -> String {
     version.as_ref().map(|version| format!(" in version {version}")).unwrap_or_default()
 }
@@ -270,9 +284,11 @@ impl DeployError {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Statement(error) => Some(error.cause.clone()),
-            Self::Generated { source, .. } | Self::NoValue { source, .. } => {
-                source.as_db_error().map(|error| error.message().to_owned())
-            }
+            Self::ExtensionRefused { reason, .. } => Some(reason.clone()),
+            Self::Generated { source, .. } | Self::NoValue { source, .. } => words(source),
+            // What the gateway itself asks for is its own business, but not that there is no room.
+            Self::Own { source, .. } if source.code() == Some(&SqlState::DISK_FULL) => words(source),
+            Self::Database(DatabaseError::DiskFull { cause }) => Some(cause.clone()),
             Self::Fleet(failure) => failure.first.cause(),
             _ => None,
         }

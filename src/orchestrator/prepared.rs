@@ -10,10 +10,12 @@ use super::attempts;
 use super::blueprint::Blueprint;
 use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
+use super::extensions::Terms;
 use super::runner::Mode;
 use super::tracking::{self, Origin};
 use crate::bundle::Bundle;
 use crate::bundle::order::{self, OrderError, Script, Target};
+use crate::config::AllowedExtensions;
 use crate::databases::name::Id;
 use crate::databases::{Databases, DeploymentLock, RunAs};
 
@@ -46,6 +48,7 @@ pub struct Prepared {
     /// Who asked, and the bundle.
     pub origin: Origin,
     bundle: Bundle,
+    allowed: Arc<AllowedExtensions>,
     lock_timeout: Duration,
     /// Read when the first database needs it.
     for_existing: OnceCell<Script>,
@@ -53,8 +56,15 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// `lock_timeout`: how long a deployment's statement waits for a lock.
-    pub fn new(bundle: Bundle, blueprint: Arc<Blueprint>, platform: Id, run_as: RunAs, lock_timeout: Duration) -> Self {
+    /// `allowed`: what the operator allows; `lock_timeout`: how long a deployment's statement waits for a lock.
+    pub fn new(
+        bundle: Bundle,
+        blueprint: Arc<Blueprint>,
+        platform: Id,
+        run_as: RunAs,
+        allowed: Arc<AllowedExtensions>,
+        lock_timeout: Duration,
+    ) -> Self {
         let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
         Self {
             platform,
@@ -62,6 +72,7 @@ impl Prepared {
             blueprint,
             origin,
             bundle,
+            allowed,
             lock_timeout,
             for_existing: OnceCell::new(),
             for_new: OnceCell::new(),
@@ -81,8 +92,15 @@ impl Prepared {
         let script = self.script(target).await?;
         let declared = Some(&self.blueprint.catalog);
         let lock_timeout = self.lock_timeout;
-        let (databases, origin, lock) = (place.databases, &self.origin, place.lock);
-        let goal = Goal { databases, script, target, declared, force, mode, origin, lock_timeout, lock };
+        let (origin, lock) = (&self.origin, place.lock);
+        let terms = Terms {
+            databases: place.databases,
+            platform: &self.platform,
+            run_as: &self.run_as,
+            database: lock.database(),
+            allowed: &self.allowed,
+        };
+        let goal = Goal { terms, installed: &[], script, target, declared, force, mode, origin, lock_timeout, lock };
         attempts::deploy(place.databases, place.client, goal).await
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use pg_query::NodeEnum;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 pub use self::failure::{Failure, Refused};
@@ -121,7 +121,10 @@ impl<'a> Runner<'a> {
             Mode::Apply => {
                 self.check_lock().await?;
                 self.client.batch_execute("COMMIT").await.map_err(|source| match source.as_db_error() {
-                    Some(told) if !told.code().code().starts_with("57P") => {
+                    Some(told)
+                        if !told.code().code().starts_with("57P")
+                            && told.parsed_severity() == Some(Severity::Error) =>
+                    {
                         DeployError::Own { step: "committing", source }
                     }
                     _ => DeployError::CommitUnknown { source },

@@ -6,6 +6,7 @@
 #![expect(clippy::panic, reason = "a helper of a test fails like an assertion: with a message, at once")]
 
 mod disk;
+mod full;
 mod kills;
 mod lost;
 mod proxy;

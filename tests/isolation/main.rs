@@ -6,9 +6,11 @@
 mod attempts;
 mod closed;
 mod credentials;
+mod extensions;
 mod external;
 mod handed_over;
 #[path = "../embedded/place.rs"]
 #[expect(dead_code, reason = "shared with the tests of the program's start and stop")]
 mod place;
+mod settings;
 mod web;

@@ -26,6 +26,20 @@ async fn an_address_outside_the_allowlist_gets_403_everywhere_but_at_health() {
 }
 
 #[tokio::test]
+async fn a_refused_address_is_answered_at_once_and_its_connection_closed() {
+    let server = Server::start().await;
+    let mut stream = server.connect_from(STRANGER).await;
+    // Nothing asks for the end of the connection, and the body never comes.
+    let request =
+        "POST /call HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 30000000\r\n\r\n{";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let since = std::time::Instant::now();
+    let answer = Answer::read(&mut stream).await;
+    assert_eq!((answer.status, answer.header("connection")), (403, Some("close")), "{answer:?}");
+    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+}
+
+#[tokio::test]
 async fn forwarding_headers_count_from_trusted_proxies_only() {
     let forged = head("GET", "/nothing", "X-Forwarded-For: 127.0.0.1\r\n");
     assert_eq!(Server::start().await.send_from(STRANGER, &forged).await.status, 403);
