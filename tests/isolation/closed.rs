@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio_postgres::NoTls;
 
+use crate::attempts::password;
 use crate::place::{Place, Who};
 use crate::web::Web;
 
@@ -16,13 +17,6 @@ const WHO: (&str, &str) =
 
 /// How many databases of another platform's are made while the intruder tries to enter them.
 const TRIES: usize = 60;
-
-/// The password of a platform's generated role, as an intruder knows its own.
-fn password(place: &Place, platform: &str) -> String {
-    let path = place.data_dir().join(platform).join("platform.json");
-    let record: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    record["credentials"]["password"].as_str().unwrap().to_owned()
-}
 
 /// A connection as the platform's role.
 async fn connect(
