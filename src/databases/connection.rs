@@ -16,6 +16,7 @@ use super::name::DatabaseName;
 use super::pools::Pools;
 use super::run_as::RunAs;
 use super::server::{InUse, Purpose};
+use super::shares::Admission;
 use super::wire::Wire;
 
 /// How long a connection may take to become clean before another one is opened instead.
@@ -176,7 +177,7 @@ impl Pooled {
         match connection.link {
             Kind::Calls(link) => link.end(ticket),
             // Not sent: it has ended already.
-            Kind::Control(link) => drop(link.in_use.send(ticket)),
+            Kind::Control(link) => drop(link.in_use.send(ticket.map(Admission::from))),
         }
     }
 }

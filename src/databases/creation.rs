@@ -21,15 +21,39 @@ impl Databases {
         template: Option<&DatabaseName>,
         run_as: &RunAs,
     ) -> Result<(), DatabaseError> {
-        self.create_closed(name, template).await?;
-        let database = quote_ident(name.as_str());
+        self.make_database(name, name, template, run_as).await
+    }
+
+    /// The same under the name `unfinished` until it is whole.
+    pub(super) async fn make_database(
+        &self,
+        unfinished: &DatabaseName,
+        name: &DatabaseName,
+        template: Option<&DatabaseName>,
+        run_as: &RunAs,
+    ) -> Result<(), DatabaseError> {
+        self.create_closed(unfinished, template).await?;
+        let (made, database) = (quote_ident(unfinished.as_str()), quote_ident(name.as_str()));
+        let mut finish = String::new();
+        // Before it is given away: only a database's owner with CREATEDB may rename it.
+        if unfinished != name {
+            finish += &format!("ALTER DATABASE {made} RENAME TO {database}; ");
+        }
         // Its owner comes before it is opened. A copy has no privileges of its template's, so they are revoked on each.
-        let mine = run_as.owner().map(|owner| {
+        if let Some(owner) = run_as.owner() {
             let owner = quote_ident(owner);
-            format!("REVOKE ALL ON DATABASE {database} FROM PUBLIC; ALTER DATABASE {database} OWNER TO {owner};")
-        });
-        let open = format!("{}ALTER DATABASE {database} WITH ALLOW_CONNECTIONS true", mine.unwrap_or_default());
-        self.alter_or_drop(name, &open, "opening the new database to its owner").await
+            finish +=
+                &format!("REVOKE ALL ON DATABASE {database} FROM PUBLIC; ALTER DATABASE {database} OWNER TO {owner}; ");
+        }
+        finish += &format!("ALTER DATABASE {database} WITH ALLOW_CONNECTIONS true");
+        let finished = self.alter_or_drop(unfinished, &finish, "opening the new database to its owner").await;
+        self.pools.forget(name);
+        finished.map_err(|error| match &error {
+            DatabaseError::Statement { source, .. } if is_taken(source) => {
+                DatabaseError::Exists { database: name.clone() }
+            }
+            _ => error,
+        })
     }
 
     /// Makes an empty database that only the gateway can enter: nothing of anybody's is in it yet. What follows is
@@ -76,10 +100,7 @@ impl Databases {
         self.pools.forget(name);
         let Err(error) = made else { return Ok(()) };
         match (error.code(), template) {
-            // Two at once: the index on the names has the last word.
-            (Some(code), _) if [SqlState::DUPLICATE_DATABASE, SqlState::UNIQUE_VIOLATION].contains(code) => {
-                Err(DatabaseError::Exists { database: name.clone() })
-            }
+            _ if is_taken(&error) => Err(DatabaseError::Exists { database: name.clone() }),
             (Some(code), Some(template))
                 if [SqlState::INVALID_CATALOG_NAME, SqlState::UNDEFINED_DATABASE].contains(code) =>
             {
@@ -102,4 +123,9 @@ impl Databases {
         }
         altered
     }
+}
+
+/// Two at once: the index on the names has the last word.
+fn is_taken(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| [SqlState::DUPLICATE_DATABASE, SqlState::UNIQUE_VIOLATION].contains(code))
 }
