@@ -377,3 +377,32 @@ async fn close_waits_for_the_connections_and_lets_nobody_in() {
     assert!(matches!(databases.find(&address).await, Err(DatabaseError::Closed)));
     assert_eq!(connections(&connect_to(&server, "postgres").await).await, 0);
 }
+
+#[tokio::test]
+async fn one_platforms_sessions_leave_the_others_theirs() {
+    let pool = PoolConfig { max_total_connections: 16, wait_timeout: Duration::from_millis(300), ..wide_pools() };
+    let databases = databases(&pool);
+    let (one, other) = (platform(), platform());
+    let (its, others) = (main_of(&one), main_of(&other));
+    for address in [&its, &others] {
+        make(&databases, address, "").await;
+    }
+    let greedy = databases.on_behalf_of(&id(&one), pool.wait_timeout);
+    // The same platform under another spelling has no share of its own.
+    let again = databases.on_behalf_of(&id(&one.to_uppercase()), pool.wait_timeout);
+    let mut held = Vec::new();
+    for _ in 0..databases.session_share() {
+        held.push(greedy.session(&RunAs::Gateway, its.name()).await.unwrap());
+    }
+    for databases in [&greedy, &again] {
+        let refused = databases.session(&RunAs::Gateway, its.name()).await.map(drop).unwrap_err();
+        assert!(matches!(refused, DatabaseError::PoolExhausted { waited_ms: 300, .. }), "{refused}");
+    }
+    let others_databases = databases.on_behalf_of(&id(&other), pool.wait_timeout);
+    let begun = std::time::Instant::now();
+    let session = others_databases.session(&RunAs::Gateway, others.name()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(250), "it did not wait for the others' sessions to end");
+    session.close().await;
+    held.pop().unwrap().close().await;
+    greedy.session(&RunAs::Gateway, its.name()).await.unwrap().close().await;
+}
