@@ -10,6 +10,7 @@ mod databases;
 mod names;
 mod orchestrator;
 mod platforms;
+mod uploads;
 
 use serde_json::{Map, Value};
 
@@ -54,6 +55,8 @@ pub enum ErrorCode {
     UnsupportedMediaType,
     /// 503 with `Retry-After`: no connection came free in time.
     PoolExhausted,
+    /// 503 with `Retry-After`: the memory for uploads did not come free in time.
+    UploadsBusy,
     /// 503: PostgreSQL cannot be reached.
     ConnectionFailed,
     /// 504: over the time limit of a call.
@@ -87,7 +90,7 @@ impl ErrorCode {
             Self::PayloadTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::InternalError => 500,
-            Self::PoolExhausted | Self::ConnectionFailed => 503,
+            Self::PoolExhausted | Self::UploadsBusy | Self::ConnectionFailed => 503,
             Self::QueryTimeout => 504,
             Self::QueryFailed(status) => status,
         }
@@ -119,6 +122,7 @@ impl ErrorCode {
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::PoolExhausted => "pool_exhausted",
+            Self::UploadsBusy => "uploads_busy",
             Self::ConnectionFailed => "connection_failed",
             Self::QueryTimeout => "query_timeout",
             Self::QueryFailed(_) => "query_failed",

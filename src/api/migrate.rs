@@ -40,7 +40,7 @@ pub(crate) async fn migrate_databases(
         Which::Main | Which::Stored { .. } => None,
     };
     let wish = Wish { force: upload.flag("force")?, dry_run: upload.flag("dry_run")? };
-    let bundle = upload.into_bundle(FIELDS, &gateway).await?;
+    let bundle = upload.into_bundle(FIELDS, &platform, &gateway).await?;
     gateway.platforms.meet_again(&platform).instrument(notes.span()).await?;
     let (events, heard) = unbounded_channel();
     let span = notes.span();

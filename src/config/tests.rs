@@ -43,6 +43,8 @@ fn nothing_set_gives_the_contracts_defaults() {
       platform roles       auto
       time limits          30 s for a call, 10 s for a lock
       archives             67108864 bytes, 268435456 bytes unpacked
+      SQL of an archive    67108864 bytes, 200000 statements
+      memory for uploads   536870912 bytes
       conflict status      400
     ");
 }
@@ -73,6 +75,9 @@ fn every_variable_is_taken_over() {
         ("LOCK_TIMEOUT_SECS", "8"),
         ("MAX_UPLOAD_BYTES", "1000"),
         ("MAX_UNPACKED_BYTES", "2000"),
+        ("MAX_SQL_BYTES", "3000"),
+        ("MAX_STATEMENTS", "40"),
+        ("UPLOAD_MEMORY_BYTES", "5000000"),
         ("CONFLICT_STATUS", "409"),
         ("PG_BIN_DIR", "/opt/pg/bin"),
     ]);
@@ -89,6 +94,8 @@ fn every_variable_is_taken_over() {
       platform roles       auto
       time limits          7 s for a call, 8 s for a lock
       archives             1000 bytes, 2000 bytes unpacked
+      SQL of an archive    3000 bytes, 40 statements
+      memory for uploads   5000000 bytes
       conflict status      409
     ");
     assert_eq!(config.pg_bin_dir, Some(PathBuf::from("/opt/pg/bin")));
@@ -248,6 +255,12 @@ fn a_bad_value_is_named_with_what_is_allowed() {
         ),
         (&[("MAX_UPLOAD_BYTES", "64M")], r#"MAX_UPLOAD_BYTES="64M": expected a whole number from 1 to 1099511627776"#),
         (&[("MAX_UNPACKED_BYTES", "0")], r#"MAX_UNPACKED_BYTES="0": expected a whole number from 1 to 1099511627776"#),
+        (&[("MAX_SQL_BYTES", "-1")], r#"MAX_SQL_BYTES="-1": expected a whole number from 1 to 1099511627776"#),
+        (&[("MAX_STATEMENTS", "many")], r#"MAX_STATEMENTS="many": expected a whole number from 1 to 1000000000"#),
+        (
+            &[("UPLOAD_MEMORY_BYTES", "1000")],
+            r#"UPLOAD_MEMORY_BYTES="1000": expected a whole number from 1048576 to 1099511627776"#,
+        ),
         (&[("CONFLICT_STATUS", "418")], r#"CONFLICT_STATUS="418": expected 400 or 409"#),
         (&[("PLATFORM_ROLES", "on")], r#"PLATFORM_ROLES="on": expected auto or off"#),
         (
