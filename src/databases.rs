@@ -15,11 +15,18 @@
 //! | `pools`        | one pool per database, all within the budget                              |
 //! | `connection`   | a connection that requests share                                          |
 //! | `session`      | a connection of its own for a deployment; statements about databases      |
+//! | `shares`       | what deployments of all platforms share, so that none takes it all        |
+//! | `unfinished`   | databases that are being made, and what a kill leaves of them             |
+//! | `orphans`      | backends inside a deployment whose gateway is gone                        |
 //! | `locks`        | one deployment per database at a time                                     |
-//! | `roles`        | the role that each platform's databases belong to                         |
+//! | `run_as`       | as whom a session in a platform's database is opened                      |
 //! | `role_admission` | making such a role, or judging one that is there                        |
+//! | `role_upkeep`  | keeping it as it was made                                                 |
 //! | `hand_over`    | giving a database to its platform's role                                  |
 //! | `server`       | opening connections                                                       |
+//! | `settings`     | what every session starts with                                            |
+//! | `backend`      | the server process behind a connection, until it is gone                  |
+//! | `terminator`   | ending one that does not end by itself                                    |
 //! | `socket`       | a socket that is closed when the server has closed it                     |
 //! | `pipe`         | a Unix socket that wakes nobody without need                              |
 //! | `lent`         | a socket that tokio-postgres has for as long as it logs in                |
@@ -27,6 +34,7 @@
 //! | `call_link`    | cancelling and closing such a connection                                  |
 //! | `error`        | what goes wrong                                                           |
 
+mod backend;
 mod budget;
 mod call_link;
 mod connection;
@@ -36,6 +44,7 @@ mod hand_over;
 mod lent;
 mod locks;
 pub mod name;
+mod orphans;
 mod owner;
 mod pipe;
 mod pools;
@@ -43,17 +52,20 @@ pub mod quote;
 mod records;
 mod resolve;
 mod role_admission;
-mod roles;
+mod role_upkeep;
+mod run_as;
 mod server;
 mod session;
+mod settings;
+mod shares;
 mod socket;
+mod terminator;
+mod unfinished;
 pub mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use tokio::sync::Semaphore;
 
 pub use self::connection::{CallConnection, ControlConnection};
 pub use self::database::Database;
@@ -63,15 +75,18 @@ pub use self::locks::DeploymentLock;
 pub use self::owner::{DatabaseInfo, Ownership};
 pub use self::quote::{quote_ident, quote_literal};
 pub(crate) use self::resolve::ids_to_send;
-pub use self::roles::Role;
-pub use self::session::Session;
+pub use self::run_as::{Role, RunAs, Upkeep};
+pub use self::session::{InsideSession, Session};
+pub use self::settings::{OWN_PATH, PINNED};
 
 use self::locks::Locks;
 use self::name::DatabaseName;
-use self::pools::{CONTROL_CONNECTIONS, Pools, sweep_regularly};
+use self::pools::{Pools, sweep_regularly};
 use self::records::Records;
 use self::resolve::Routes;
+use self::role_upkeep::Restored;
 use self::server::Server;
+use self::shares::{Account, Shares};
 use crate::config::PoolConfig;
 
 /// How long `/health` waits for PostgreSQL.
@@ -80,6 +95,9 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a stop waits for connections to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long one who does not wait waits for backends to be told to end.
+const PARTING: Duration = Duration::from_secs(1);
+
 /// All databases of one PostgreSQL. Cheap to clone.
 #[derive(Clone)]
 pub struct Databases {
@@ -87,8 +105,10 @@ pub struct Databases {
     records: Arc<Records>,
     routes: Arc<Routes>,
     locks: Arc<Locks>,
-    /// Statements that take long leave one of the gateway's own connections to those that do not.
-    administering: Arc<Semaphore>,
+    /// What deployments of all platforms share, and who pays for what is taken of it here.
+    shares: Arc<Shares>,
+    account: Account,
+    restored: Arc<Restored>,
     call_timeout: Duration,
 }
 
@@ -127,6 +147,7 @@ impl Databases {
         call_timeout: Duration,
         lock_timeout: Duration,
     ) -> Result<Self, DatabaseError> {
+        let sessions = pool.session_limit();
         let pools = Pools::new(Server::new(postgres, call_timeout, lock_timeout)?, pool);
         tokio::spawn(sweep_regularly(Arc::downgrade(&pools), pool.idle_timeout, pool.max_lifetime));
         Ok(Self {
@@ -134,14 +155,34 @@ impl Databases {
             records: Arc::default(),
             routes: Arc::default(),
             locks: Arc::default(),
-            administering: Arc::new(Semaphore::new(CONTROL_CONNECTIONS - 2)),
+            shares: Arc::new(Shares::new(sessions)),
+            account: Account::own(sessions, pool.wait_timeout),
+            restored: Arc::default(),
             call_timeout,
         })
     }
 
-    /// A connection of the database's pool. Waits its turn within the budget.
+    /// A connection of the database's pool, as whom the database was resolved for. Waits its turn within the budget.
     pub async fn for_call(&self, database: &Arc<Database>) -> Result<CallConnection, DatabaseError> {
+        match self.pools.pooled(database).await {
+            Err(error) if error.is_login_failure() => Box::pin(self.restored_for_call(database, error)).await,
+            pooled => CallConnection::new(pooled?),
+        }
+    }
+
+    async fn restored_for_call(
+        &self,
+        database: &Arc<Database>,
+        error: DatabaseError,
+    ) -> Result<CallConnection, DatabaseError> {
+        let RunAs::Platform(role) = &database.run_as else { return Err(error) };
+        self.restore_role(role).await?;
         CallConnection::new(self.pools.pooled(database).await?)
+    }
+
+    /// The name of the gateway's own role, as the configuration has it.
+    pub fn gateway_user(&self) -> &str {
+        self.pools.server.user()
     }
 
     /// The time limit of a call.
@@ -185,8 +226,13 @@ impl Databases {
 
     /// Ends: nobody gets a connection any more. Returns when all are closed, those in use after their work.
     pub async fn close(&self) {
-        self.administering.close();
         self.locks.close().await;
         self.pools.close(CLOSE_TIMEOUT).await;
+    }
+
+    /// Ends at once: whatever backends are there are told to end, and not waited for.
+    pub async fn abandon(&self) {
+        let ending = self.pools.server.terminator.terminate_all();
+        let _ = tokio::time::timeout(PARTING, ending).await;
     }
 }

@@ -3,6 +3,7 @@
 
 mod error;
 mod roles;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,13 +12,13 @@ use serde::Serialize;
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use self::error::PlatformsError;
-use self::roles::Without;
+use self::roles::Known;
 use crate::bundle::Bundle;
 use crate::config::PlatformRoles;
 use crate::databases::name::{Address, Id, Which};
-use crate::databases::{DatabaseInfo, Databases, Role};
+use crate::databases::{DatabaseInfo, Databases, RunAs};
 use crate::orchestrator::fleet::{Event, Migrated, Wish};
-use crate::orchestrator::{Orchestrator, Report};
+use crate::orchestrator::{Orchestrator, Report, SchemaDatabases, Turn};
 use crate::registry::{PlatformRecord, Registry, RegistryError, SchemaRecord};
 use crate::uploads::UploadMemory;
 
@@ -30,8 +31,8 @@ pub struct Platforms {
     uploads: UploadMemory,
     /// `PLATFORM_ROLES`.
     generates_roles: bool,
-    /// Platforms of which it was asked in vain whether they have a role.
-    without: Arc<Without>,
+    /// As whom platforms' code runs, for calls.
+    known: Arc<Known>,
 }
 
 /// A platform in a list.
@@ -75,13 +76,13 @@ impl Platforms {
         roles: PlatformRoles,
     ) -> Self {
         let generates_roles = roles == PlatformRoles::Auto;
-        Self { registry, databases, orchestrator, uploads, generates_roles, without: Arc::default() }
+        Self { registry, databases, orchestrator, uploads, generates_roles, known: Arc::default() }
     }
 
-    /// Registers a platform; with `role`, its databases belong to that from now on.
-    pub async fn register(&self, platform: &Id, role: Option<Role>) -> Result<(), PlatformsError> {
-        if let Some(role) = role {
-            return self.register_with(platform, role).await;
+    /// Registers a platform; with `credentials` (a role and its password), its databases belong to that from now on.
+    pub async fn register(&self, platform: &Id, credentials: Option<(String, String)>) -> Result<(), PlatformsError> {
+        if let Some((user, password)) = credentials {
+            return self.register_with(platform, user, password).await;
         }
         let writer = self.registry.writer(platform).await?;
         let known = self.registry.platform(platform).await?;
@@ -94,18 +95,18 @@ impl Platforms {
         };
         self.registry.write_platform(&writer, record).await?;
         drop(writer);
-        self.meet(platform).await
+        self.run_as(platform).await.map(drop)
     }
 
     /// Stores a bundle under a name, once it is known to deploy; the version before stays until then.
     pub async fn store_schema(&self, platform: &Id, schema: &Id, bundle: Bundle) -> Result<Stored, PlatformsError> {
         self.known(platform).await?;
         self.check_spelling(platform, schema).await?;
-        self.meet(platform).await?;
-        let warnings = self.orchestrator.validate(platform, &bundle).await?;
+        let run_as = self.run_as(platform).await?;
+        let warnings = self.orchestrator.validate(platform, &run_as, &bundle).await?;
         let writer = self.registry.writer(platform).await?;
         let record = self.registry.write_schema(&writer, platform, schema, bundle).await?;
-        self.orchestrator.keep_blueprint(platform, schema, &record.checksum).await?;
+        self.orchestrator.keep_blueprint(platform, &run_as, schema, &record.checksum).await?;
         Ok(Stored { record, warnings })
     }
 
@@ -143,11 +144,11 @@ impl Platforms {
     pub async fn create_database(&self, address: Address) -> Result<Created, PlatformsError> {
         let started = Instant::now();
         let (platform, schema) = self.stored(&address).await?;
-        let bundle = self.bundle(&platform, &schema).await?;
         // A database of a schema that nobody migrates under that name would be left behind by its releases.
         self.check_spelling(&platform, &schema).await?;
-        self.meet(&platform).await?;
-        let report = self.orchestrator.create(address.clone(), bundle).await?;
+        let (turn, run_as) = self.turn(&platform).await?;
+        let bundle = self.bundle(&platform, &schema).await?;
+        let report = self.orchestrator.create(turn, address.clone(), &run_as, bundle).await?;
         let execution_time_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Created { report, database: address.name().to_string(), execution_time_ms })
     }
@@ -155,21 +156,27 @@ impl Platforms {
     /// Brings a schema's databases, or one of them, to what is stored.
     pub async fn migrate(
         &self,
-        platform: Id,
-        schema: Id,
-        database: Option<Id>,
+        (turn, run_as): (Turn, RunAs),
+        of: SchemaDatabases,
         wish: Wish,
         events: UnboundedSender<Event>,
     ) -> Result<Migrated, PlatformsError> {
-        self.known(&platform).await?;
-        let bundle = self.bundle(&platform, &schema).await?;
-        self.meet(&platform).await?;
-        if database.is_none() && self.databases.of_schema(&platform, &schema).await?.is_empty() {
+        let (platform, schema) = (turn.platform(), &of.schema);
+        let bundle = self.bundle(platform, schema).await?;
+        if of.database.is_none() && self.databases.of_schema(platform, schema).await?.is_empty() {
             // No database yet is no error, but one under another spelling would be passed over in silence.
-            self.check_spelling(&platform, &schema).await.map_err(PlatformsError::unknown_spelling)?;
+            self.check_spelling(platform, schema).await.map_err(PlatformsError::unknown_spelling)?;
         }
-        let migrated = self.orchestrator.migrate_stored(platform, schema, database, bundle, wish, events).await?;
-        Ok(migrated)
+        let migrated = self.orchestrator.migrate_stored(turn, of, &run_as, bundle, wish, events);
+        Ok(migrated.await?)
+    }
+
+    /// Waits for the next turn to deploy of a platform that is registered; and as whom its code runs.
+    pub async fn turn(&self, platform: &Id) -> Result<(Turn, RunAs), PlatformsError> {
+        self.known(platform).await?;
+        // First: it may hand databases over, which takes a turn of its own.
+        let run_as = self.run_as(platform).await?;
+        Ok((self.orchestrator.turn(platform).await?, run_as))
     }
 
     /// A schema is known by its name as it was written when it was stored, where one is.

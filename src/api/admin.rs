@@ -88,8 +88,8 @@ pub(crate) async fn create_tenant(
     let tenant = Id::parse("tenant_id", fields.required("tenant_id")?)?;
     let address = Address::new(platform, Which::Tenant(tenant))?;
     notes.note_address(&address);
-    gateway.platforms.meet(address.platform()).instrument(notes.span()).await?;
-    let creation = gateway.orchestrator.create_tenant(address.clone());
+    let run_as = gateway.platforms.run_as(address.platform()).instrument(notes.span()).await?;
+    let creation = gateway.orchestrator.create_tenant(address.clone(), &run_as);
     creation.instrument(notes.span()).await?;
     let database = address.name().to_string();
     let message = format!("created the empty database {database}; POST /register deploys a bundle into it");

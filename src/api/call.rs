@@ -10,7 +10,7 @@ use axum::response::Response;
 use super::json;
 use super::notes::Notes;
 use super::state::Gateway;
-use crate::call::{self, AnswerBody, CallRequest};
+use crate::call::{self, Answer, AnswerBody, CallError, CallRequest};
 use crate::error::ApiError;
 
 /// Parsing less than this is quicker than handing it to another thread.
@@ -31,8 +31,7 @@ pub(crate) async fn answer(gateway: &Gateway, notes: &Notes, request: Request) -
     let request = parse(body).await?;
     notes.note_platform(request.platform());
     notes.note_database(request.database_name().as_str());
-    gateway.platforms.meet_again(request.platform()).await?;
-    let answer = call::run(&gateway.databases, request).await?;
+    let answer = run(gateway, &request).await?;
     notes.note_database(answer.database.as_str());
     let body = match answer.body {
         AnswerBody::Complete(json) => Body::from(json),
@@ -41,6 +40,23 @@ pub(crate) async fn answer(gateway: &Gateway, notes: &Notes, request: Request) -
     let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
+}
+
+/// Runs the call as whom the platform's code runs.
+async fn run(gateway: &Gateway, request: &CallRequest) -> Result<Answer, ApiError> {
+    let (platforms, databases) = (&gateway.platforms, &gateway.databases);
+    let Some(run_as) = platforms.run_as_for_call(request.platform()).await? else {
+        return Err(databases.why_not(request.address()).await.into());
+    };
+    match call::run(databases, request, &run_as).await {
+        Err(CallError::Database(error)) if error.is_closed_to_role() => {
+            match Box::pin(platforms.run_as_instead(request.platform(), &run_as)).await? {
+                Some(run_as) => Ok(Box::pin(call::run(databases, request, &run_as)).await?),
+                None => Err(error.into()),
+            }
+        }
+        result => Ok(result?),
+    }
 }
 
 /// Megabytes of JSON would keep the other requests of this thread waiting.

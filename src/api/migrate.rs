@@ -41,10 +41,19 @@ pub(crate) async fn migrate_databases(
     };
     let wish = Wish { force: upload.flag("force")?, dry_run: upload.flag("dry_run")? };
     let bundle = upload.into_bundle(FIELDS, &platform, &gateway).await?;
-    gateway.platforms.meet_again(&platform).instrument(notes.span()).await?;
-    let (events, heard) = unbounded_channel();
     let span = notes.span();
-    let migration = async move { gateway.orchestrator.migrate(platform, tenant, bundle, wish, events).await };
+    let run_as = match gateway.platforms.run_as_where_databases_are(&platform).instrument(span.clone()).await? {
+        Some(run_as) => run_as,
+        // Without any database there is nothing to migrate, which is told as for every other platform.
+        None => {
+            gateway.orchestrator.databases_to_migrate(&platform, tenant.clone()).await?;
+            gateway.platforms.run_as(&platform).instrument(span.clone()).await?
+        }
+    };
+    // Not in the task that a stream has: a client that hangs up while it waits gives up its place.
+    let turn = gateway.orchestrator.turn(&platform).instrument(span.clone()).await?;
+    let (events, heard) = unbounded_channel();
+    let migration = async move { gateway.orchestrator.migrate(turn, &run_as, tenant, bundle, wish, events).await };
     answer(streams, migration.instrument(span), heard).await
 }
 

@@ -13,8 +13,8 @@ use super::json::{self, Fields};
 use super::notes::Notes;
 use super::state::Gateway;
 use super::upload::{Expected, Upload};
+use crate::databases::DatabaseInfo;
 use crate::databases::name::{Id, Which};
-use crate::databases::{DatabaseInfo, Role};
 use crate::error::ApiError;
 use crate::platforms::PlatformSummary;
 use crate::registry::SchemaRecord;
@@ -49,10 +49,10 @@ pub(crate) async fn register_platform(
 }
 
 /// `db_user` and `db_password`: both or neither.
-fn read_role(fields: &Fields) -> Result<Option<Role>, ApiError> {
+fn read_role(fields: &Fields) -> Result<Option<(String, String)>, ApiError> {
     match (fields.optional("db_user")?, fields.optional("db_password")?) {
         (None, None) => Ok(None),
-        (Some(user), Some(password)) => Ok(Some(Role::new(user.to_owned(), password.to_owned()))),
+        (Some(user), Some(password)) => Ok(Some((user.to_owned(), password.to_owned()))),
         (Some(_), None) => Err(ApiError::invalid_request("db_user is given without db_password; send both or neither")),
         (None, Some(_)) => Err(ApiError::invalid_request("db_password is given without db_user; send both or neither")),
     }

@@ -28,7 +28,7 @@ pub(crate) async fn register_database(
     notes.note_address(&address);
     let force = upload.flag("force")?;
     let bundle = upload.into_bundle(FIELDS, address.platform(), &gateway).await?;
-    gateway.platforms.meet(address.platform()).instrument(notes.span()).await?;
-    let deployment = gateway.orchestrator.register(address, bundle, force);
+    let run_as = gateway.platforms.run_as(address.platform()).instrument(notes.span()).await?;
+    let deployment = gateway.orchestrator.register(address, &run_as, bundle, force);
     Ok(Json(deployment.instrument(notes.span()).await?))
 }

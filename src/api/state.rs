@@ -8,7 +8,7 @@ use crate::bundle::archive::ArchiveLimits;
 use crate::bundle::cost::Limits;
 use crate::config::Config;
 use crate::databases::Databases;
-use crate::orchestrator::Orchestrator;
+use crate::orchestrator::{DeployLimits, Orchestrator};
 use crate::platforms::Platforms;
 use crate::registry::Registry;
 use crate::uploads::{self, UploadMemory};
@@ -35,7 +35,8 @@ impl Gateway {
     /// Starts the clock of `/health`.
     pub fn new(config: Config, databases: Databases) -> Self {
         let access = AccessRules::new(&config.access);
-        let orchestrator = Orchestrator::new(databases.clone(), config.limits.lock_timeout);
+        let allowed = config.allowed_extensions.clone();
+        let orchestrator = Orchestrator::new(databases.clone(), deploy_limits(&config), allowed);
         let registry = Registry::new(&config.data_dir);
         let roles = config.platform_roles;
         let uploads = UploadMemory::new(config.limits.upload_memory_bytes, uploads::WAIT);
@@ -54,5 +55,14 @@ impl Gateway {
             },
             abandoned: Arc::default(),
         }
+    }
+}
+
+fn deploy_limits(config: &Config) -> DeployLimits {
+    DeployLimits {
+        lock_timeout: config.limits.lock_timeout,
+        deployment_timeout: config.limits.deployment_timeout,
+        at_once: config.limits.max_deployments_per_platform,
+        wait_timeout: config.pool.wait_timeout,
     }
 }

@@ -215,7 +215,7 @@ fn refuse_body(error: &MultipartError, limit_bytes: usize) -> ApiError {
             ApiError::invalid_request(format!("the multipart body is malformed or cut off: {}", error.body_text()))
         }
         // What the connection said, in axum's words a fault of the server.
-        _ => body::broken_off(),
+        _ => body::incomplete(error),
     }
 }
 

@@ -66,6 +66,14 @@ pub enum CallError {
         /// PostgreSQL's words.
         postgres: Box<ServerError>,
     },
+    /// No room left on PostgreSQL's disk.
+    #[error("{function}: {}", .postgres.message)]
+    DiskFull {
+        /// As it was asked for.
+        function: String,
+        /// PostgreSQL's words.
+        postgres: Box<ServerError>,
+    },
     /// Over the time limit.
     #[error("{function} ran longer than {} s and was stopped", .limit.as_secs_f64())]
     Timeout {
@@ -84,6 +92,15 @@ pub enum CallError {
         /// For the log.
         cause: String,
     },
+    /// Texts came in another encoding than UTF-8.
+    #[error(
+        "{function} has changed client_encoding, so its rows cannot be read, though it has run; the gateway needs UTF8: leave \
+         the setting alone"
+    )]
+    Encoding {
+        /// As it was asked for.
+        function: String,
+    },
     /// The server sent what cannot be: a bug.
     #[error("{function}: {cause}")]
     Protocol {
@@ -98,7 +115,9 @@ impl CallError {
     /// The error without PostgreSQL's words, which may hold values.
     pub fn for_log(&self) -> String {
         match self {
-            Self::Query { function, postgres, .. } | Self::Conversion { function, postgres } => {
+            Self::Query { function, postgres, .. }
+            | Self::DiskFull { function, postgres }
+            | Self::Conversion { function, postgres } => {
                 format!("{function} failed with SQLSTATE {}", postgres.code)
             }
             Self::Request(_)
@@ -109,6 +128,7 @@ impl CallError {
             | Self::Value { .. }
             | Self::Timeout { .. }
             | Self::Lost { .. }
+            | Self::Encoding { .. }
             | Self::Protocol { .. } => self.to_string(),
         }
     }

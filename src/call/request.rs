@@ -26,6 +26,11 @@ impl CallRequest {
         self.address.platform()
     }
 
+    /// The database that is asked for.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// The database that the ids name. One made from a stored schema may be meant by an id alone; the answer knows.
     pub fn database_name(&self) -> &DatabaseName {
         self.address.name()

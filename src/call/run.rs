@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::answer::{Answer, AnswerBody, Body};
+use super::answer::{Answer, AnswerBody, Body, StrangeEncoding};
 use super::choose::{Chosen, Refusal, choose};
 use super::error::CallError;
 use super::failure::{Circumstances, Failure, Phase};
@@ -18,8 +18,8 @@ use super::shape::{Shape, bind};
 use super::signature::{Kind, Overload, Signatures, read};
 use super::stream::stream;
 use super::tidy;
-use crate::databases::wire::{Commit, StartError, Statement, WireError};
-use crate::databases::{Database, DatabaseError, Databases};
+use crate::databases::wire::{Care, Commit, StartError, Statement, WireError};
+use crate::databases::{Database, DatabaseError, Databases, RunAs};
 use serde_json::value::RawValue;
 
 /// An answer that grows over this is sent as it comes.
@@ -28,9 +28,9 @@ const LARGE_BODY_BYTES: usize = 256 * 1024;
 /// PostgreSQL stops a call at its time limit; if it does not, the gateway does so after this.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
 
-/// Runs the function that a request asks for.
-pub async fn run(databases: &Databases, request: CallRequest) -> Result<Answer, CallError> {
-    let call = Call { databases, request: &request, started: Instant::now() };
+/// Runs the function that a request asks for, as `run_as`.
+pub async fn run(databases: &Databases, request: &CallRequest, run_as: &RunAs) -> Result<Answer, CallError> {
+    let call = Call { databases, request, run_as, started: Instant::now() };
     let mut connection = None;
     match call.attempt(&mut connection, false).await {
         Err(failure) if failure.again => {
@@ -57,6 +57,7 @@ fn discard_broken(connection: &mut Option<Running>, failure: &Failure) {
 struct Call<'a> {
     databases: &'a Databases,
     request: &'a CallRequest,
+    run_as: &'a RunAs,
     started: Instant,
 }
 
@@ -71,10 +72,11 @@ struct Prepared<'o, 'a> {
 impl Call<'_> {
     /// `connection` keeps what the attempt used, unless the answer goes on using it.
     async fn attempt(&self, connection: &mut Option<Running>, anew: bool) -> Result<Answer, Failure> {
-        let database = self.databases.resolve(&self.request.address).await.map_err(CallError::from)?;
+        let database = self.databases.resolve(&self.request.address, self.run_as).await.map_err(CallError::from)?;
         if connection.is_none() {
             let connected = self.databases.for_call(&database).await.map_err(|error| Failure {
-                again: matches!(error, DatabaseError::Gone { .. }),
+                // Looked up anew, a database that is not the role's any more is handed over again.
+                again: matches!(error, DatabaseError::Gone { .. }) || error.is_closed_to_role(),
                 broken: false,
                 error: error.into(),
             })?;
@@ -110,7 +112,7 @@ impl Call<'_> {
                 .explain(error)
         };
         let signatures = self.signatures(database);
-        if let Some(then) = running.connection().uncleaned()
+        if let Some(then) = running.connection().trusted()
             && (self.databases.is_deploying() || signatures.tidy.current() != Some(then))
         {
             running.connection().distrust();
@@ -141,8 +143,8 @@ impl Call<'_> {
             .await
             .map_err(|error| with_what_exists(explain(Phase::Prepare, error), overloads))?;
         let prepared = Prepared { chosen, shape, statement, plan };
-        let commit = self.commit(&prepared, database, &signatures);
-        match running.start(&prepared.statement, &values, commit).await {
+        let care = self.care(&prepared, database, &signatures);
+        match running.start(&prepared.statement, &values, care).await {
             Ok(()) => {}
             Err(StartError::Wire(error)) => return Err(explain(Phase::Bind, error)),
             Err(StartError::Value(index, error)) => {
@@ -164,17 +166,18 @@ impl Call<'_> {
         database.derived()
     }
 
-    /// When the transaction ends, and whether anything is cleaned. While this gateway deploys, what is known of a function
-    /// may be about to change.
-    fn commit(&self, prepared: &Prepared<'_, '_>, database: &Arc<Database>, signatures: &Arc<Signatures>) -> Commit {
-        let look = || tidy::look(self.databases, database, signatures);
-        match prepared.shape.commit() {
-            Commit::Last if self.databases.is_deploying() => Commit::Last,
-            Commit::Last => {
-                signatures.tidy.knows(prepared.chosen.overload.oid, look).map_or(Commit::Last, Commit::Alone)
-            }
-            commit => commit,
+    /// What is done behind the call. While this gateway deploys, what is known of a function may be about to change.
+    fn care(&self, prepared: &Prepared<'_, '_>, database: &Arc<Database>, signatures: &Arc<Signatures>) -> Care {
+        if self.databases.is_deploying() {
+            return Care::UNKNOWN;
         }
+        let look = || tidy::look(self.databases, database, signatures);
+        let known = signatures.tidy.knows(prepared.chosen.overload.oid, look);
+        let commit = prepared.shape.commit();
+        known.map_or(Care { commit, ..Care::UNKNOWN }, |number| match commit {
+            Commit::Last => Care { commit: Commit::Alone, statements: false, known: Some(number) },
+            commit => Care { commit, ..Care::UNKNOWN },
+        })
     }
 
     fn params(&self) -> Result<Params<'_>, CallError> {
@@ -216,7 +219,8 @@ impl Call<'_> {
         let answer = |body| Answer { database: database.name().clone(), body };
         let interrupted = |interrupted| match interrupted {
             Interrupted::Wire(error) => explain(Phase::Run, error),
-            Interrupted::Row(error) => self.protocol(&error).into(),
+            Interrupted::Row(error) => self.unwritten(&error),
+            Interrupted::Encoding(StrangeEncoding) => self.unreadable(),
         };
         let mut body = Body::new(self.started);
         if shape.kind == Kind::Procedure && plan.needs_server() {
@@ -257,13 +261,20 @@ impl Call<'_> {
             let made = running.make_json(&types, &values).await.map_err(|error| explain(Phase::Run, error))?;
             let values = row.iter().map(|value| Ok(value.as_deref()));
             let mut made = made.iter().map(Option::as_deref);
-            plan.write_values(values, &mut made, body.next_row()).map_err(|error| self.protocol(&error))?;
+            plan.write_values(values, &mut made, body.next_row()).map_err(|error| self.unwritten(&error))?;
         }
-        Ok(())
+        let reported = running.connection().was_strange();
+        body.verify(reported).map_err(|StrangeEncoding| self.unreadable())
     }
 
-    fn protocol(&self, error: &RowError) -> CallError {
-        CallError::Protocol { function: self.function(), cause: error.to_string() }
+    /// A row is not what was announced: nobody knows what else is on the connection.
+    fn unwritten(&self, error: &RowError) -> Failure {
+        let error = CallError::Protocol { function: self.function(), cause: error.to_string() };
+        Failure { error, again: false, broken: true }
+    }
+
+    fn unreadable(&self) -> Failure {
+        Failure { error: CallError::Encoding { function: self.function() }, again: false, broken: true }
     }
 }
 

@@ -141,8 +141,9 @@ pub(super) async fn read(connection: &mut CallConnection, name: &FunctionName) -
     }
     let row = connection.query_row(READ, &[Some(&name.name), name.schema.as_deref()]).await?;
     let json = row.first().and_then(Option::as_deref).unwrap_or_default();
-    // What PostgreSQL made of our own query; an empty answer would only hide a mistake in it.
-    let found: Found = serde_json::from_slice(json).expect("the query returns what Found describes");
+    // What PostgreSQL made of our own query, if it is PostgreSQL; an empty answer would only hide a mistake in it.
+    let found: Found = serde_json::from_slice(json)
+        .map_err(|error| WireError::Protocol(format!("what describes functions cannot be read: {error}")))?;
     let types = build_types(found.types.unwrap_or_default());
     let mut overloads: Vec<Overload> = Vec::new();
     for function in found.functions.unwrap_or_default() {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,8 +18,15 @@ use super::running::{Interrupted, Reached, Running};
 /// What is sent at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// A call whose rows are still coming. `None` when it has ended or was stopped.
-type Shared = Arc<Mutex<Option<Rows>>>;
+/// A call whose rows are still coming.
+type Shared = Arc<Mutex<Progress>>;
+
+struct Progress {
+    /// `None` when it has ended or was stopped.
+    rows: Option<Rows>,
+    /// Who waits for the next row: nothing else wakes it once the call was stopped.
+    reader: Option<Waker>,
+}
 
 struct Rows {
     running: Running,
@@ -48,8 +55,8 @@ pub(super) fn stream(
     function: String,
     limit: Duration,
 ) -> BoxStream<'static, Result<Bytes, io::Error>> {
-    let shared: Shared =
-        Arc::new(Mutex::new(Some(Rows { running, plan, body, function, limit, since: Instant::now() })));
+    let rows = Rows { running, plan, body, function, limit, since: Instant::now() };
+    let shared: Shared = Arc::new(Mutex::new(Progress { rows: Some(rows), reader: None }));
     let watch = Watch(tokio::spawn(stop_after(limit + GRACE, shared.clone())));
     let mut ended = false;
     stream::poll_fn(move |cx| {
@@ -57,13 +64,20 @@ pub(super) fn stream(
         if ended {
             return Poll::Ready(None);
         }
-        let mut rows = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut progress = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let Progress { rows, reader } = &mut *progress;
         let Some(current) = rows.as_mut() else {
             ended = true;
-            let error = io::Error::new(io::ErrorKind::TimedOut, "the call was stopped: nobody read its rows in time");
+            let error = io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the call was stopped: its rows did not come, or were not read, in time",
+            );
             return Poll::Ready(Some(Err(error)));
         };
-        let chunk = ready!(current.poll_chunk(cx));
+        let Poll::Ready(chunk) = current.poll_chunk(cx) else {
+            *reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
         match chunk {
             Chunk::More(bytes) => Poll::Ready(Some(Ok(bytes))),
             Chunk::Last => {
@@ -82,9 +96,15 @@ pub(super) fn stream(
 
 async fn stop_after(limit: Duration, shared: Shared) {
     tokio::time::sleep(limit).await;
-    let stopped = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let (stopped, reader) = {
+        let mut progress = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        (progress.rows.take(), progress.reader.take())
+    };
     // Dropped while it runs, the query is cancelled.
     drop(stopped);
+    if let Some(reader) = reader {
+        reader.wake();
+    }
 }
 
 enum Chunk {
@@ -100,6 +120,7 @@ impl Rows {
             Ok(Reached::Size) => Chunk::More(self.body.take()),
             Ok(Reached::End) => Chunk::Last,
             Err(Interrupted::Row(error)) => Chunk::Failed(io::Error::other(error)),
+            Err(Interrupted::Encoding(error)) => Chunk::Failed(io::Error::other(error)),
             Err(Interrupted::Wire(error)) => {
                 let circumstances = Circumstances {
                     function: &self.function,

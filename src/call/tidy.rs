@@ -157,7 +157,7 @@ async fn ask(databases: &Databases, database: &Arc<Database>, mark: Option<&str>
     let connection = databases.for_call(database).await.map_err(|error| error.to_string())?;
     let mut running = Running::new(connection);
     let connection = running.connection();
-    if connection.uncleaned().is_some() {
+    if connection.trusted().is_some() {
         connection.distrust();
     }
     connection.query_row(WAIT_FOR_NOBODY, &[]).await.map_err(|error| error.to_string())?;

@@ -1,44 +1,49 @@
 //! An open connection for calls, with what it takes to cancel and to close it.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
-use tokio_postgres::CancelToken;
 
+use super::backend::{BackendHandle, Ending};
+use super::budget::Ticket;
 use super::error::DatabaseError;
-use super::lent::{Lender, Lent};
-use super::server::{CLOSE_TIMEOUT, CONNECT_TIMEOUT, Connected, cancel};
-use super::socket::{Endpoint, Socket};
+use super::server::{CONNECT_TIMEOUT, Connected};
+use super::socket::Socket;
+use super::terminator::Terminator;
 use super::wire::Wire;
 
-/// A connection for calls. Dropped, it is closed; its permit is free when the server has closed it too.
+/// A connection for calls. Dropped, it is closed; its permit is free when its backend is gone.
 pub(super) struct CallLink {
     wire: Option<Wire>,
-    permit: Option<OwnedSemaphorePermit>,
-    /// Where to send a cancel request, and for what.
-    endpoint: Endpoint,
-    token: CancelToken,
+    held: Option<Held>,
+}
+
+/// What is kept until the backend is gone.
+struct Held {
+    handle: BackendHandle,
+    permit: OwnedSemaphorePermit,
 }
 
 impl CallLink {
-    /// Takes a connection over from tokio-postgres, which has logged in over a socket of `lender`.
+    /// Takes a connection over from tokio-postgres, which has logged in.
     pub(super) async fn take_over(
-        connected: Connected<Lent>,
-        lender: &Lender,
+        connected: Connected,
+        terminator: Arc<Terminator>,
         permit: OwnedSemaphorePermit,
     ) -> Result<Self, DatabaseError> {
-        let Connected { client, connection, endpoint } = connected;
-        let token = client.cancel_token();
-        // Nothing was asked, so nothing is on its way; what the server said of itself while it let us in was read.
+        let Connected { client, connection, lender, endpoint, backend } = connected;
+        let handle = BackendHandle::new(endpoint, client.cancel_token(), backend, terminator);
+        // What was asked is answered, so nothing is on its way; what the server said of itself while it let us in was read.
         drop((client, connection));
         let lost = |cause| DatabaseError::Unreachable { cause };
         let socket = lender.take().ok_or_else(|| lost("the socket was lost while logging in".to_owned()))?;
         // From here on its end is an orderly one, whatever happens.
-        let mut link = Self { wire: Some(Wire::new(socket)), permit: Some(permit), endpoint, token };
+        let mut link = Self { wire: Some(Wire::new(socket)), held: Some(Held { handle, permit }) };
         match timeout(CONNECT_TIMEOUT, link.set_up()).await {
             Ok(Ok(())) => Ok(link),
             Ok(Err(error)) => Err(lost(format!("preparing the connection: {error}"))),
@@ -46,9 +51,24 @@ impl CallLink {
         }
     }
 
-    /// Asks the server to stop what it runs, then closes.
-    pub(super) async fn cancel(self) {
-        cancel(&self.token, &self.endpoint).await;
+    /// Closes it, and has stopped what it runs. Until the backend is gone, nobody gets `ticket`.
+    pub(super) fn end(mut self, ticket: Option<Ticket>) {
+        self.part(ticket);
+    }
+
+    fn part(&mut self, ticket: Option<Ticket>) {
+        let (Some(wire), Some(held)) = (self.wire.take(), self.held.take()) else { return };
+        let ending = if wire.is_busy() || wire.is_broken() { Ending::Interrupted } else { Ending::Orderly };
+        // Where nothing runs, its place is free at once: others find the connection closing.
+        let ticket = ticket.filter(|_| ending == Ending::Interrupted);
+        // Without a runtime the process is ending, and the server notices that by itself.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let Held { handle, permit } = held;
+                handle.see_out(close(wire.into_socket()), ending).await;
+                drop((ticket, permit));
+            });
+        }
     }
 }
 
@@ -68,25 +88,14 @@ impl DerefMut for CallLink {
 
 impl Drop for CallLink {
     fn drop(&mut self) {
-        let (Some(wire), Some(permit)) = (self.wire.take(), self.permit.take()) else { return };
-        // Without a runtime the process is ending, and the server notices that by itself.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(close(wire.into_socket(), permit));
-        }
+        self.part(None);
     }
 }
 
-async fn close(mut socket: Socket, permit: OwnedSemaphorePermit) {
+async fn close(mut socket: Socket) -> std::io::Result<()> {
     let mut goodbye = BytesMut::new();
     frontend::terminate(&mut goodbye);
-    let closing = async {
-        // One that cannot be told is closed all the same.
-        let _ = socket.write_all(&goodbye).await;
-        let _ = socket.shutdown().await;
-    };
-    if timeout(CLOSE_TIMEOUT, closing).await.is_err() {
-        tracing::warn!("a server connection did not close by itself");
-    }
-    drop(socket);
-    drop(permit);
+    // One that cannot be told is closed all the same.
+    let _ = socket.write_all(&goodbye).await;
+    socket.shutdown().await
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, Object, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
-use tokio::sync::oneshot;
 
 use super::budget::Ticket;
 use super::call_link::CallLink;
@@ -15,8 +14,9 @@ use super::database::{Database, Generation};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::pools::Pools;
-use super::server::{Purpose, cancel};
-use super::socket::Endpoint;
+use super::run_as::RunAs;
+use super::server::{InUse, Purpose};
+use super::shares::Admission;
 use super::wire::Wire;
 
 /// How long a connection may take to become clean before another one is opened instead.
@@ -38,16 +38,15 @@ enum Kind {
 /// A connection that tokio-postgres speaks over.
 struct ControlLink {
     client: ClientWrapper,
-    endpoint: Endpoint,
-    _in_use: oneshot::Sender<()>,
+    in_use: InUse,
 }
 
 /// Opens and judges the connections of one database's pool.
 pub(super) struct Manager {
     pub(super) pools: Weak<Pools>,
     pub(super) database: DatabaseName,
-    /// The platform whose role opens it; none: the gateway's own role does.
-    pub(super) role_of: Option<String>,
+    /// As whom it is opened.
+    pub(super) run_as: RunAs,
     pub(super) purpose: Purpose,
     /// The database's identity; a name that was dropped and made again has another one.
     pub(super) oid: Option<u32>,
@@ -67,9 +66,9 @@ impl managed::Manager for Manager {
             return Err(RecycleError::message("a deployment came after it"));
         }
         if let Kind::Calls(link) = &mut connection.link
-            && !link.is_settled()
+            && !link.is_fit()
         {
-            match tokio::time::timeout(CLEAN_UP_TIMEOUT, link.settle()).await {
+            match tokio::time::timeout(CLEAN_UP_TIMEOUT, link.make_fit()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(RecycleError::message("it could not be cleaned")),
                 Err(_) => return Err(RecycleError::message("cleaning it took too long")),
@@ -88,22 +87,18 @@ impl Manager {
         // Read first: what is deployed while the connection opens makes it an old one.
         let generation = self.generation.load(Ordering::Acquire);
         let permit = pools.permit(&self.database).await?;
-        let role = self.role_of.as_deref().map(|platform| pools.role(platform)).transpose()?;
-        let role = role.as_ref();
         let link = match self.purpose {
             Purpose::Calls => {
-                let opened = pools.server.open_for_calls(&self.database, permit, role).await;
-                let mut link = pools.judged(opened, self.role_of.as_deref(), role)?;
+                let mut link = pools.server.open_for_calls(&self.database, permit, &self.run_as).await?;
                 self.identify(&mut link).await?;
                 Kind::Calls(Box::new(link))
             }
             Purpose::Control | Purpose::Deployment | Purpose::Inside => {
-                let opened = pools.server.open(&self.database, self.purpose, permit, role).await;
-                let link = pools.judged(opened, self.role_of.as_deref(), role)?;
+                let link = pools.server.open(&self.database, self.purpose, permit, &self.run_as).await?;
                 // The pool would end the driving task together with the client; ours ends by itself when the server
                 // has closed.
                 let client = ClientWrapper::new(link.client, tokio::spawn(async {}));
-                Kind::Control(Box::new(ControlLink { client, endpoint: link.endpoint, _in_use: link.in_use }))
+                Kind::Control(Box::new(ControlLink { client, in_use: link.in_use }))
             }
         };
         Ok(Connection { link, generation })
@@ -130,6 +125,14 @@ impl Connection {
         self.generation == generation.load(Ordering::Acquire)
     }
 
+    /// Whether nobody is to have it again, though the server has not closed it.
+    fn is_useless(&self) -> bool {
+        match &self.link {
+            Kind::Control(_) => false,
+            Kind::Calls(link) => link.is_useless(),
+        }
+    }
+
     /// Whether the server is known to have closed it.
     pub(super) fn is_closed(&self) -> bool {
         match &self.link {
@@ -143,7 +146,7 @@ impl Connection {
 pub(super) struct Pooled {
     // In the order in which they are given back.
     object: Option<Object<Manager>>,
-    _ticket: Ticket,
+    ticket: Option<Ticket>,
     database: Arc<Database>,
     max_lifetime: Duration,
 }
@@ -155,7 +158,7 @@ impl Pooled {
         database: Arc<Database>,
         max_lifetime: Duration,
     ) -> Self {
-        Self { object: Some(object), _ticket: ticket, database, max_lifetime }
+        Self { object: Some(object), ticket: Some(ticket), database, max_lifetime }
     }
 
     fn link(&self) -> &Kind {
@@ -166,22 +169,15 @@ impl Pooled {
         &mut self.object.as_mut().expect("only consuming methods take it").link
     }
 
-    /// Closes the connection instead of giving it back.
-    fn discard(mut self) {
-        drop(self.object.take().map(Object::take));
-    }
-
-    /// Asks the server to stop what the connection runs, and closes it.
-    fn cancel(mut self) {
+    /// Closes the connection instead of giving it back, and has stopped what it runs. Its place in the pool is free when
+    /// the backend is gone.
+    fn end(mut self) {
         let Some(connection) = self.object.take().map(Object::take) else { return };
-        // Without a runtime the process is ending, and the server notices that by itself.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                match connection.link {
-                    Kind::Calls(link) => link.cancel().await,
-                    Kind::Control(link) => cancel(&link.client.cancel_token(), &link.endpoint).await,
-                }
-            });
+        let ticket = self.ticket.take();
+        match connection.link {
+            Kind::Calls(link) => link.end(ticket),
+            // Not sent: it has ended already.
+            Kind::Control(link) => drop(link.in_use.send(ticket.map(Admission::from))),
         }
     }
 }
@@ -190,7 +186,7 @@ impl Drop for Pooled {
     fn drop(&mut self) {
         let Some(object) = self.object.take() else { return };
         let fresh = object.is_current(&self.database.generation) && Object::metrics(&object).age() < self.max_lifetime;
-        if !fresh {
+        if !fresh || object.is_useless() {
             drop(Object::take(object));
         }
     }
@@ -209,9 +205,9 @@ impl ControlConnection {
         }
     }
 
-    /// Asks the server to stop what the connection runs, and closes it.
+    /// Has stopped what the connection runs, and closes it.
     pub fn cancel(self) {
-        self.0.cancel();
+        self.0.end();
     }
 }
 
@@ -228,7 +224,7 @@ impl Deref for ControlConnection {
 
 /// A connection for a call; goes back into its pool when dropped.
 ///
-/// Not to be dropped while the server is at work for the call: [`CallConnection::cancel`] is for that.
+/// Not to be dropped while the server is at work for the call: [`CallConnection::end`] is for that.
 pub struct CallConnection(Pooled);
 
 impl CallConnection {
@@ -239,14 +235,9 @@ impl CallConnection {
         }
     }
 
-    /// Closes the connection instead of giving it back.
-    pub fn discard(self) {
-        self.0.discard();
-    }
-
-    /// Asks the server to stop what the connection runs, and closes it.
-    pub fn cancel(self) {
-        self.0.cancel();
+    /// Closes the connection instead of giving it back. What it runs is cancelled, and ended if it does not listen.
+    pub fn end(self) {
+        self.0.end();
     }
 }
 

@@ -10,6 +10,7 @@ use super::budget::LaneId;
 use super::connection::Manager;
 use super::name::{Address, DatabaseName, Which};
 use super::pools::Pools;
+use super::run_as::RunAs;
 use super::server::Purpose;
 
 /// How many deployments a database has seen from this gateway.
@@ -24,8 +25,8 @@ pub struct Database {
     pub(super) platform: String,
     /// Kind and ids of its record: what it is reached by.
     pub(super) which: Which,
-    /// Whether it belongs to the platform's role, as which it is then opened; else as the gateway's own.
-    pub(super) as_role: bool,
+    /// As whom it is opened.
+    pub(super) run_as: RunAs,
     /// PostgreSQL's identity of the database; none for the gateway's own, which may be made again.
     pub(super) oid: Option<u32>,
     pub(super) lane: LaneId,
@@ -50,7 +51,7 @@ pub(super) struct Parts {
     pub(super) name: DatabaseName,
     pub(super) platform: String,
     pub(super) which: Which,
-    pub(super) as_role: bool,
+    pub(super) run_as: RunAs,
     pub(super) oid: Option<u32>,
     pub(super) lane: LaneId,
     pub(super) limit: usize,
@@ -60,18 +61,18 @@ pub(super) struct Parts {
 
 impl Database {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { name, platform, which, as_role, oid, lane, limit, pools, now } = parts;
+        let Parts { name, platform, which, run_as, oid, lane, limit, pools, now } = parts;
         let generation = Arc::new(Generation::default());
         let purpose = if oid.is_some() { Purpose::Calls } else { Purpose::Control };
-        let role_of = as_role.then(|| platform.clone());
-        let manager = Manager { pools, database: name.clone(), role_of, purpose, oid, generation: generation.clone() };
+        let (database, opened_as) = (name.clone(), run_as.clone());
+        let manager = Manager { pools, database, run_as: opened_as, purpose, oid, generation: generation.clone() };
         // The most recently used connection is taken first, so that the others get old enough to be closed.
         let pool = Pool::builder(manager).max_size(limit).queue_mode(QueueMode::Lifo).build();
         Arc::new(Self {
             name,
             platform,
             which,
-            as_role,
+            run_as,
             oid,
             lane,
             limit,

@@ -76,11 +76,29 @@ pub enum DatabaseError {
         /// Its words.
         cause: String,
     },
+    /// PostgreSQL has no room left on its disk (53100).
+    #[error("PostgreSQL's disk is full: {cause}")]
+    DiskFull {
+        /// Its words.
+        cause: String,
+    },
     /// A role that cannot be a platform's.
     #[error("{reason}")]
     RoleRefused {
         /// Which and why, for the client.
         reason: String,
+    },
+    /// A platform's role that is not as it was recorded, and that is not the gateway's to put right.
+    #[error("{reason}")]
+    RoleUnusable {
+        /// Which, why, and what to do.
+        reason: String,
+    },
+    /// A platform's role has as many connections as it may.
+    #[error("the platform's role {role} has as many connections open as it may; try again later")]
+    RoleFull {
+        /// The role.
+        role: String,
     },
     /// PostgreSQL did not let a platform's role in.
     #[error("PostgreSQL does not let the platform's role {role} in: {cause}")]
@@ -129,6 +147,16 @@ impl DatabaseError {
         matches!(self, Self::Statement { source, .. } if source.code().is_some_and(|code| LOCK_LOST.contains(code)))
     }
 
+    /// Whether PostgreSQL did not let a platform's role in at all: it is missing, may not log in, or has another password.
+    pub fn is_login_failure(&self) -> bool {
+        matches!(self, Self::RoleShutOut { sqlstate, .. } if sqlstate.starts_with("28"))
+    }
+
+    /// Whether PostgreSQL let a platform's role in, but not into this database: it is not the role's any more.
+    pub fn is_closed_to_role(&self) -> bool {
+        matches!(self, Self::RoleShutOut { sqlstate, .. } if !sqlstate.starts_with("28"))
+    }
+
     /// For `map_err`: what was being done when PostgreSQL refused.
     pub(super) fn step(step: &'static str) -> impl Fn(tokio_postgres::Error) -> Self {
         move |source| match source.code() {
@@ -137,10 +165,17 @@ impl DatabaseError {
             Some(code) if code.code().starts_with("57P") || code.code().starts_with("08") => {
                 Self::Unreachable { cause: format!("{step}: {}", describe(&source)) }
             }
+            Some(code) if *code == SqlState::DISK_FULL => Self::disk_full(&source),
             Some(code) if code.code().starts_with("53") => {
                 Self::ServerFull { sqlstate: code.code().to_owned(), cause: describe(&source) }
             }
             Some(_) => Self::Statement { step, source },
+        }
+    }
+
+    fn disk_full(error: &tokio_postgres::Error) -> Self {
+        Self::DiskFull {
+            cause: error.as_db_error().map_or_else(|| error.to_string(), |told| told.message().to_owned()),
         }
     }
 
@@ -154,6 +189,8 @@ impl DatabaseError {
         let cause = describe(error);
         match error.code() {
             Some(code) if *code == SqlState::INVALID_CATALOG_NAME => Self::Gone { database: database.clone() },
+            Some(code) if *code == SqlState::DISK_FULL => Self::disk_full(error),
+            Some(_) if is_limit_of_role(error) && role.is_some() => Self::RoleFull { role: role.unwrap_or_default() },
             Some(code) if code.code().starts_with("53") => Self::ServerFull { sqlstate: code.code().to_owned(), cause },
             Some(code) if is_about_the_role(code) && role.is_some() => {
                 Self::RoleShutOut { role: role.unwrap_or_default(), sqlstate: code.code().to_owned(), cause }
@@ -161,6 +198,13 @@ impl DatabaseError {
             _ => Self::Unreachable { cause },
         }
     }
+}
+
+/// 53300 has several meanings, and the words are in the server's language; where it was raised is not.
+fn is_limit_of_role(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|error| {
+        *error.code() == SqlState::TOO_MANY_CONNECTIONS && error.routine() == Some("InitializeSessionUserId")
+    })
 }
 
 /// A password that does not open the role, a role that may not log in or is gone, a database that is closed to it.

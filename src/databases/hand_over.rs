@@ -6,14 +6,13 @@
 //! superuser that owns the server's own objects is the owner.)
 
 use super::Databases;
-use super::budget::LaneId;
 use super::error::DatabaseError;
 use super::locks::DeploymentLock;
-use super::name::{DatabaseName, Id};
+use super::name::DatabaseName;
 use super::quote::quote_ident;
-use super::roles::Role;
+use super::run_as::{Role, RunAs};
 use super::server::Purpose;
-use super::session::Session;
+use super::session::InsideSession;
 
 /// One statement for each object that one of the roles `$1` owns; see the file.
 const STATEMENTS: &str = include_str!("hand_over.sql");
@@ -25,10 +24,10 @@ impl Databases {
     /// The databases among `names` that are not the platform's role's alone yet; none where it has no role.
     pub async fn to_hand_over(
         &self,
-        platform: &Id,
+        run_as: &RunAs,
         names: &[DatabaseName],
     ) -> Result<Vec<DatabaseName>, DatabaseError> {
-        let Some(role) = self.role_of(platform) else { return Ok(Vec::new()) };
+        let Some(owner) = run_as.owner() else { return Ok(Vec::new()) };
         let names: Vec<&str> = names.iter().map(DatabaseName::as_str).collect();
         let control = self.control().await?;
         let rows = control
@@ -40,7 +39,7 @@ impl Databases {
                                            coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) AS acl
                                    WHERE acl.grantee = 0))
                  ORDER BY d.datname",
-                &[&names, &role.user],
+                &[&names, &owner],
             )
             .await
             .map_err(DatabaseError::step("asking whose databases are"))?;
@@ -50,25 +49,31 @@ impl Databases {
     /// Hands the database over, if the platform has a role and it is not that role's alone yet.
     pub async fn hand_over(
         &self,
-        platform: &Id,
+        run_as: &RunAs,
         database: &DatabaseName,
         _lock: &DeploymentLock,
     ) -> Result<(), DatabaseError> {
-        let Some(role) = self.role_of(platform) else { return Ok(()) };
-        if self.to_hand_over(platform, std::slice::from_ref(database)).await?.is_empty() {
+        let RunAs::Platform(role) = run_as else { return Ok(()) };
+        if self.to_hand_over(run_as, std::slice::from_ref(database)).await?.is_empty() {
             return Ok(());
         }
         let former = self.owner_of(database).await?;
-        self.hand_over_all(database, &role, former).await?;
+        self.hand_over_all(database, role, former).await?;
         self.pools.forget(database);
-        tracing::info!(database = %database, role = role.user, "the database was handed over to its platform's role");
+        tracing::info!(database = %database, role = role.user(), "the database was handed over to its platform's role");
         Ok(())
     }
 
     /// Nobody but its owner (and superusers) may connect to the database.
-    pub(super) async fn close_to_others(&self, database: &DatabaseName) -> Result<(), DatabaseError> {
+    pub async fn close_to_others(&self, database: &DatabaseName) -> Result<(), DatabaseError> {
         let sql = format!("REVOKE ALL ON DATABASE {} FROM PUBLIC", quote_ident(database.as_str()));
         self.administer(&sql).await?.map_err(DatabaseError::step("closing the database to other roles"))
+    }
+
+    /// From now on the database is this role's; what is in it stays whose it is.
+    pub async fn give_to(&self, database: &DatabaseName, owner: &str) -> Result<(), DatabaseError> {
+        let sql = format!("ALTER DATABASE {} OWNER TO {}", quote_ident(database.as_str()), quote_ident(owner));
+        self.administer(&sql).await?.map_err(DatabaseError::step("giving the database to its platform's role"))
     }
 
     async fn owner_of(&self, database: &DatabaseName) -> Result<String, DatabaseError> {
@@ -83,9 +88,9 @@ impl Databases {
         let step = DatabaseError::step("giving the database to its platform's role");
         let session = self.session_inside(database).await?;
         let gateway: String = session.query_one("SELECT current_user::text", &[]).await.map_err(&step)?.get(0);
-        let owners: Vec<String> = [gateway, former].into_iter().filter(|owner| *owner != role.user).collect();
-        let rows = session.query(STATEMENTS, &[&owners, &role.user]).await.map_err(&step)?;
-        let (name, owner) = (quote_ident(database.as_str()), quote_ident(&role.user));
+        let owners: Vec<String> = [gateway, former].into_iter().filter(|owner| owner != role.user()).collect();
+        let rows = session.query(STATEMENTS, &[&owners, &role.user()]).await.map_err(&step)?;
+        let (name, owner) = (quote_ident(database.as_str()), quote_ident(role.user()));
         // The database first: as its owner the role may have objects in its schemas.
         let mut sql = format!("ALTER DATABASE {name} OWNER TO {owner};\n");
         for row in &rows {
@@ -107,11 +112,8 @@ impl Databases {
 
     /// A session of the gateway's own role in a platform's database, in which nothing of the platform's is found by its
     /// bare name and no trigger fires. Event triggers are superusers' only, and only a superuser may silence them.
-    pub async fn session_inside(&self, database: &DatabaseName) -> Result<Session, DatabaseError> {
-        let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
-        let permit = self.pools.permit(database).await?;
-        let link = self.pools.server.open(database, Purpose::Inside, permit, None).await?;
-        let session = Session::new(link, ticket);
+    pub async fn session_inside(&self, database: &DatabaseName) -> Result<InsideSession, DatabaseError> {
+        let session = InsideSession(self.open_session(&RunAs::Gateway, database, Purpose::Inside).await?);
         let silence = "SELECT pg_catalog.set_config('session_replication_role', 'replica', false)
                        FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper";
         session.query(silence, &[]).await.map_err(DatabaseError::step("preparing the gateway's own session"))?;

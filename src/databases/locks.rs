@@ -18,6 +18,7 @@ use super::budget::{LaneId, Ticket};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::pools::CONTROL_CONNECTIONS;
+use super::run_as::RunAs;
 use super::server::{Link, Purpose};
 
 /// Another gateway's lock is asked for again after this, and then at growing intervals up to the second one.
@@ -45,12 +46,18 @@ struct Holder {
 
 /// The right to deploy to one database; given back when dropped.
 pub struct DeploymentLock {
+    database: DatabaseName,
     // In the order in which they are given back: the other gateways first, so that the next one here finds it free.
     advisory: Advisory,
     _local: OwnedMutexGuard<()>,
 }
 
 impl DeploymentLock {
+    /// Which database may be deployed to: the one that was asked for, whatever a session in it says of itself.
+    pub fn database(&self) -> &DatabaseName {
+        &self.database
+    }
+
     /// False when the connection that holds the lock has broken: another gateway may have it now.
     pub fn is_held(&self) -> bool {
         !self.advisory.holder.link.client.is_closed()
@@ -96,7 +103,14 @@ impl Databases {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LAST_RETRY);
         }
-        Ok(DeploymentLock { advisory, _local: local })
+        Ok(DeploymentLock { database: database.clone(), advisory, _local: local })
+    }
+
+    /// The same, where nobody works on it at this moment.
+    pub async fn try_lock(&self, database: &DatabaseName) -> Result<Option<DeploymentLock>, DatabaseError> {
+        let Ok(local) = self.locks.local(database).try_lock_owned() else { return Ok(None) };
+        let advisory = Advisory { holder: self.lock_holder().await?, key: key_of(database) };
+        Ok(advisory.try_lock().await?.then(|| DeploymentLock { database: database.clone(), advisory, _local: local }))
     }
 
     async fn lock_holder(&self) -> Result<Arc<Holder>, DatabaseError> {
@@ -108,7 +122,7 @@ impl Databases {
         let database = DatabaseName::gateway();
         let ticket = self.pools.ticket(LaneId::CONTROL, CONTROL_CONNECTIONS, &database).await?;
         let permit = self.pools.permit(&database).await?;
-        let link = self.pools.server.open(&database, Purpose::Control, permit, None).await?;
+        let link = self.pools.server.open(&database, Purpose::Control, permit, &RunAs::Gateway).await?;
         let holder = Arc::new(Holder { link, _ticket: ticket });
         if current.replace(holder.clone()).is_none() {
             tokio::spawn(close_when_idle(Arc::downgrade(&self.locks)));

@@ -19,7 +19,7 @@ use super::connection::Pooled;
 use super::database::{Database, Parts};
 use super::error::DatabaseError;
 use super::name::{DatabaseName, Which};
-use super::roles::{Role, Roles};
+use super::run_as::RunAs;
 use super::server::Server;
 use crate::config::PoolConfig;
 
@@ -30,13 +30,14 @@ pub(super) const CONTROL_CONNECTIONS: usize = 5;
 /// argument above, not the way it works.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// How long a stop waits for backends that were terminated.
+const TERMINATED: Duration = Duration::from_secs(2);
+
 /// Every pool, and what they share.
 pub(super) struct Pools {
     pub(super) server: Server,
     pub(super) budget: Arc<Budget>,
     pub(super) config: PoolConfig,
-    /// As whom platforms' databases are opened.
-    pub(super) roles: Roles,
     /// One permit for every connection that the server may have.
     sockets: Arc<Semaphore>,
     by_name: RwLock<HashMap<DatabaseName, Arc<Database>>>,
@@ -55,7 +56,6 @@ impl Pools {
             server,
             budget: Budget::new(total, 2.min(total - 1)),
             config: config.clone(),
-            roles: Roles::default(),
             sockets: Arc::new(Semaphore::new(total)),
             by_name: RwLock::default(),
             control: OnceLock::new(),
@@ -70,7 +70,7 @@ impl Pools {
     pub(super) fn control(self: &Arc<Self>) -> Arc<Database> {
         let control = self.control.get_or_init(|| {
             let name = DatabaseName::gateway();
-            let database = self.make(name.clone(), String::new(), Which::Main, None, false);
+            let database = self.make(name.clone(), String::new(), Which::Main, None, RunAs::Gateway);
             // Among the others, so that its idle connections give way like theirs.
             self.by_name.write().unwrap_or_else(PoisonError::into_inner).insert(name, database.clone());
             database
@@ -83,48 +83,28 @@ impl Pools {
         self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// The entry of a database that was looked up; takes the place of one with another identity or owner.
+    /// The entry of a database that was looked up; takes the place of one with another identity or owner, or that is
+    /// opened as another role.
     pub(super) fn entry(
         self: &Arc<Self>,
         name: &DatabaseName,
         platform: &str,
         which: Which,
         oid: u32,
-        as_role: bool,
+        run_as: &RunAs,
     ) -> Arc<Database> {
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = by_name.get(name) {
             let same_record = known.platform == platform && known.which.is_written_like(&which);
-            let same = same_record && known.oid == Some(oid) && known.as_role == as_role;
+            let same = same_record && known.oid == Some(oid) && known.run_as == *run_as;
             if same && known.is_current() {
                 return known.clone();
             }
             known.retire();
         }
-        let database = self.make(name.clone(), platform.to_owned(), which, Some(oid), as_role);
+        let database = self.make(name.clone(), platform.to_owned(), which, Some(oid), run_as.clone());
         by_name.insert(name.clone(), database.clone());
         database
-    }
-
-    /// The role of a platform that has one. Never the gateway's own instead: uploaded code would run as that.
-    pub(super) fn role(&self, platform: &str) -> Result<Role, DatabaseError> {
-        self.roles.get(platform).ok_or_else(|| DatabaseError::Unreachable {
-            cause: format!("the role of the platform {platform} is not known; the registry has to be read again"),
-        })
-    }
-
-    /// What came of opening a connection as a platform's role: one that was not let in is forgotten, because its
-    /// password or the platform's role may have changed, so that the next request looks it up again.
-    pub(super) fn judged<L>(
-        &self,
-        opened: Result<L, DatabaseError>,
-        platform: Option<&str>,
-        role: Option<&Role>,
-    ) -> Result<L, DatabaseError> {
-        if let (Err(DatabaseError::RoleShutOut { .. }), Some(platform), Some(role)) = (&opened, platform, role) {
-            self.roles.forget(platform, role);
-        }
-        opened
     }
 
     /// Forgets the database of that name, which was dropped.
@@ -135,7 +115,7 @@ impl Pools {
         }
     }
 
-    /// Forgets a database that turned out to be gone; another one of its name stays.
+    /// Forgets a database that turned out to be gone or another's; another one of its name stays.
     fn forget_this(&self, database: &Arc<Database>) {
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         if by_name.get(&database.name).is_some_and(|known| Arc::ptr_eq(known, database)) {
@@ -150,7 +130,7 @@ impl Pools {
         platform: String,
         which: Which,
         oid: Option<u32>,
-        as_role: bool,
+        run_as: RunAs,
     ) -> Arc<Database> {
         let (lane, limit) = match oid {
             None => (LaneId::CONTROL, CONTROL_CONNECTIONS),
@@ -160,7 +140,7 @@ impl Pools {
             }
         };
         let (pools, now) = (Arc::downgrade(self), self.now());
-        Database::new(Parts { name, platform, which, as_role, oid, lane, limit, pools, now })
+        Database::new(Parts { name, platform, which, run_as, oid, lane, limit, pools, now })
     }
 
     /// A connection of the database's pool.
@@ -171,7 +151,8 @@ impl Pools {
             Ok(object) => object,
             Err(PoolError::Backend(error)) => {
                 // The gateway's own database is made again.
-                if matches!(error, DatabaseError::Gone { .. }) && database.oid.is_some() {
+                let elsewhere = matches!(error, DatabaseError::Gone { .. }) || error.is_closed_to_role();
+                if elsewhere && database.oid.is_some() {
                     self.forget_this(database);
                 }
                 return Err(error);
@@ -257,7 +238,8 @@ impl Pools {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Nobody gets a connection any more; returns when all are closed, or after `limit`.
+    /// Nobody gets a connection any more; returns when all are closed. What is not by itself after `limit` is terminated:
+    /// nobody would count it any more.
     pub(super) async fn close(&self, limit: Duration) {
         self.closed.store(true, Ordering::Release);
         let databases: Vec<_> = {
@@ -269,7 +251,10 @@ impl Pools {
         }
         let all = u32::try_from(self.config.max_total_connections.max(1)).unwrap_or(u32::MAX);
         // Kept by nobody: later requests find the pools closed anyway.
-        let _ = timeout(limit, self.sockets.acquire_many(all)).await;
+        if timeout(limit, self.sockets.acquire_many(all)).await.is_err() {
+            self.server.terminator.terminate_all().await;
+            let _ = timeout(TERMINATED, self.sockets.acquire_many(all)).await;
+        }
     }
 
     fn now(&self) -> u64 {
@@ -278,6 +263,7 @@ impl Pools {
 
     /// Closes what was idle for too long or is too old, and forgets databases that nobody uses.
     fn sweep(&self) {
+        self.server.terminator.sweep();
         let databases: Vec<_> = self.by_name.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         for database in databases {
             let keep =

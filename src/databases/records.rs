@@ -16,6 +16,7 @@ use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::pools::CONTROL_CONNECTIONS;
 use super::quote::quote_ident;
+use super::run_as::RunAs;
 use super::server::{Link, Purpose};
 
 /// `server_version_num` of the oldest PostgreSQL that works.
@@ -24,7 +25,8 @@ const OLDEST_VERSION: u32 = 140_000;
 /// Serialises the making of the tables between gateways; any number that nobody else uses in that database.
 const TABLES_LOCK: i64 = 0x5354_4f4e_4553_4442;
 
-/// Ids are kept as they were given; `platform` and `name` are normalised.
+/// Ids are kept as they were given; `platform` and `name` are normalised. `creating`: since when the database is being made
+/// for the first time, see [`super::unfinished`].
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS public.databases (
         name text PRIMARY KEY,
@@ -35,6 +37,7 @@ const TABLES: &str = "
         database_id text,
         created_at timestamptz NOT NULL DEFAULT now()
     );
+    ALTER TABLE public.databases ADD COLUMN IF NOT EXISTS creating timestamptz;
     CREATE INDEX IF NOT EXISTS databases_platform ON public.databases (platform);
     CREATE TABLE IF NOT EXISTS public.blueprints (
         name text PRIMARY KEY,
@@ -117,7 +120,7 @@ impl Databases {
 
     async fn open_control(&self, database: &DatabaseName) -> Result<Link, DatabaseError> {
         let permit = self.pools.permit(database).await?;
-        self.pools.server.open(database, Purpose::Control, permit, None).await
+        self.pools.server.open(database, Purpose::Control, permit, &RunAs::Gateway).await
     }
 
     async fn make_own_database(&self, database: &DatabaseName) -> Result<(), DatabaseError> {
@@ -130,9 +133,7 @@ impl Databases {
                 Ok(()) => {}
                 // Another gateway was quicker.
                 Err(error) if is_duplicate(&error) => return Ok(()),
-                Err(error) => {
-                    return Err(DatabaseError::Statement { step: "making the gateway's own database", source: error });
-                }
+                Err(error) => return Err(DatabaseError::step("making the gateway's own database")(error)),
             }
             // Platforms have roles of their own; the gateway's records are none of their business.
             let close = format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC");

@@ -16,6 +16,7 @@ use super::database::Database;
 use super::error::DatabaseError;
 use super::name::{Address, DatabaseName, Id, Which};
 use super::owner::read_which;
+use super::run_as::RunAs;
 
 /// How long an id that is not the name of a database stands for another one before it is looked up again: another
 /// gateway may have made a database of that name.
@@ -86,46 +87,60 @@ struct Candidate {
 }
 
 impl Databases {
-    /// The database that serves the calls of an address; its owner is checked.
-    pub async fn resolve(&self, address: &Address) -> Result<Arc<Database>, DatabaseError> {
+    /// The database that serves the calls of an address, opened as `run_as`; its owner is checked.
+    pub async fn resolve(&self, address: &Address, run_as: &RunAs) -> Result<Arc<Database>, DatabaseError> {
         if let Some(database) = self.pools.get(address.name())
             && database.is_meant_by(address)
+            && database.run_as == *run_as
             && database.is_current()
         {
             return Ok(database);
         }
-        if let Some(database) = self.routes.get(address) {
+        if let Some(database) = self.routes.get(address)
+            && database.run_as == *run_as
+        {
             return Ok(database);
         }
         // On the heap, like every way that most calls do not take: a call's future is moved several times.
-        Box::pin(self.look_up_and_enter(address)).await
+        Box::pin(self.look_up_and_enter(address, run_as)).await
     }
 
-    async fn look_up_and_enter(&self, address: &Address) -> Result<Arc<Database>, DatabaseError> {
+    async fn look_up_and_enter(&self, address: &Address, run_as: &RunAs) -> Result<Arc<Database>, DatabaseError> {
         let platform = address.platform().normal();
         let candidate = self.choose(address).await?;
         let Some(oid) = candidate.oid else {
             let reason = "is on record but no longer on the server; register it again".to_owned();
             return Err(DatabaseError::NotFound { database: candidate.name, reason });
         };
-        let as_role = self.belongs_to_role(&candidate, address.platform()).await?;
+        self.give_to_its_role(&candidate, run_as).await?;
         let is_detour = !candidate.which.is_written_like(address.which());
-        let database = self.pools.entry(&candidate.name, platform, candidate.which, oid, as_role);
+        let database = self.pools.entry(&candidate.name, platform, candidate.which, oid, run_as);
         if is_detour {
             self.routes.insert(address, &database);
         }
         Ok(database)
     }
 
-    /// Whether the database is opened as the platform's role. One that was made before the platform had it is handed over
-    /// first: its code must not go on running as another.
-    async fn belongs_to_role(&self, candidate: &Candidate, platform: &Id) -> Result<bool, DatabaseError> {
-        let Some(role) = self.role_of(platform) else { return Ok(false) };
-        if candidate.owner.as_ref() != Some(&role.user) {
+    /// A database that was made before the platform had its role is handed over first: its code must not go on running as
+    /// another.
+    async fn give_to_its_role(&self, candidate: &Candidate, run_as: &RunAs) -> Result<(), DatabaseError> {
+        if run_as.owner().is_some_and(|owner| candidate.owner.as_deref() != Some(owner)) {
             let lock = self.lock(&candidate.name).await?;
-            self.hand_over(platform, &candidate.name, &lock).await?;
+            self.hand_over(run_as, &candidate.name, &lock).await?;
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// Why an address cannot be called, of a platform that has no database.
+    pub async fn why_not(&self, address: &Address) -> DatabaseError {
+        match self.choose(address).await {
+            Err(error) => error,
+            // Made at this moment.
+            Ok(candidate) => {
+                let reason = "is being made; call it again when it is registered".to_owned();
+                DatabaseError::NotFound { database: candidate.name, reason }
+            }
+        }
     }
 
     /// The one whose record has the address's kind and ids; else the only one made from a stored schema whose id it gives.

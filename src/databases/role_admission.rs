@@ -13,11 +13,8 @@ use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::pools::CONTROL_CONNECTIONS;
 use super::quote::{quote_ident, quote_literal};
-use super::roles::Role;
+use super::run_as::{Role, RunAs};
 use super::server::Purpose;
-
-/// What such a role may do: connect, and what it owns.
-const ORDINARY: &str = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS";
 
 /// Everything about a role that would let code which runs as it out of its databases.
 const JUDGE: &str = "
@@ -48,10 +45,14 @@ impl Databases {
     /// Makes a role that the gateway named, or gives it this password if it is there: its record was lost, or code that
     /// runs as it has changed its password.
     pub async fn admit_generated_role(&self, role: &Role, others: &[String]) -> Result<(), DatabaseError> {
-        if self.judge(role, others).await? {
-            let sql = format!("ALTER ROLE {} WITH {ORDINARY} PASSWORD {}", quote_ident(&role.user), hashed(role));
-            let control = self.control().await?;
-            control.batch_execute(&sql).await.map_err(|error| explain(role, "changing the role", error))?;
+        if self.judge(role, &[]).await? {
+            // The attributes are an ordinary role's: to name them again is a superuser's, even where nothing changes.
+            let limit = self.connection_limit().await?;
+            let again = format!("LOGIN CONNECTION LIMIT {limit} PASSWORD {} VALID UNTIL 'infinity'", hashed(role));
+            self.alter(role, &again).await?;
+            let mut member_of = self.ensure_role(role).await?;
+            member_of.retain(|role| others.contains(role));
+            self.part_roles(role, &member_of).await?;
         } else {
             self.create_role(role).await?;
         }
@@ -65,7 +66,7 @@ impl Databases {
         let database = DatabaseName::gateway();
         let _ticket = self.pools.ticket(LaneId::CONTROL, CONTROL_CONNECTIONS, &database).await?;
         let permit = self.pools.permit(&database).await?;
-        match self.pools.server.open(&database, Purpose::Control, permit, Some(role)).await {
+        match self.pools.server.open(&database, Purpose::Control, permit, &RunAs::Platform(role.clone())).await {
             Ok(link) => {
                 link.close().await;
                 Ok(true)
@@ -101,7 +102,7 @@ impl Databases {
     /// Whether the role exists; refuses one that is more than an ordinary user.
     async fn judge(&self, role: &Role, others: &[String]) -> Result<bool, DatabaseError> {
         let control = self.control().await?;
-        let judged = control.query_opt(JUDGE, &[&role.user, &others]).await;
+        let judged = control.query_opt(JUDGE, &[&role.user(), &others]).await;
         let row = judged.map_err(DatabaseError::step("looking at the platform's role"))?;
         match row.map(|row| objection(&row)) {
             None => Ok(false),
@@ -110,27 +111,30 @@ impl Databases {
         }
     }
 
-    async fn create_role(&self, role: &Role) -> Result<(), DatabaseError> {
-        let sql = format!("CREATE ROLE {} {ORDINARY} PASSWORD {}", quote_ident(&role.user), hashed(role));
+    /// An ordinary role: it may connect and do what it likes with what it owns. PostgreSQL gives it nothing else unasked.
+    pub(super) async fn create_role(&self, role: &Role) -> Result<(), DatabaseError> {
+        let limit = match role.upkeep().sets {
+            true => format!("CONNECTION LIMIT {} ", self.connection_limit().await?),
+            false => String::new(),
+        };
+        let sql = format!("CREATE ROLE {} LOGIN {limit}PASSWORD {}", quote_ident(role.user()), hashed(role));
         let control = self.control().await?;
         control.batch_execute(&sql).await.map_err(|error| explain(role, "making the role", error))
     }
 
-    /// A superuser may give away anything; another gateway's role has to be a member of the roles that it makes databases
-    /// for. Before PostgreSQL 16 a membership comes whole.
-    async fn join_role(&self, role: &Role) -> Result<(), DatabaseError> {
-        if self.gateway_is_superuser().await? {
-            return Ok(());
-        }
+    /// The gateway's role becomes an inheriting member: who is no superuser may only then make databases for the role, and
+    /// end its backends.
+    pub(super) async fn join_role(&self, role: &Role) -> Result<(), DatabaseError> {
         let control = self.control().await?;
         join(&control, role).await.map_err(|error| explain(role, "becoming a member of the role", error))
     }
 }
 
 async fn join(control: &Client, role: &Role) -> Result<(), tokio_postgres::Error> {
+    // Before PostgreSQL 16 a membership comes whole.
     let query = "SELECT pg_catalog.current_setting('server_version_num')::int >= 160000";
     let options = if control.query_one(query, &[]).await?.get(0) { " WITH INHERIT TRUE, SET TRUE" } else { "" };
-    control.batch_execute(&format!("GRANT {} TO CURRENT_USER{options}", quote_ident(&role.user))).await
+    control.batch_execute(&format!("GRANT {} TO CURRENT_USER{options}", quote_ident(role.user()))).await
 }
 
 /// Why a role cannot be a platform's.
@@ -138,14 +142,7 @@ fn objection(row: &Row) -> Option<String> {
     if row.get("is_gateway") {
         return Some("is the gateway's own role; give the platform another one".to_owned());
     }
-    let attributes = [
-        ("rolsuper", "a superuser"),
-        ("rolcreaterole", "allowed to make roles (CREATEROLE)"),
-        ("rolcreatedb", "allowed to make databases (CREATEDB)"),
-        ("rolreplication", "allowed to copy the whole server (REPLICATION)"),
-        ("rolbypassrls", "exempt from row level security (BYPASSRLS)"),
-    ];
-    if let Some((_, words)) = attributes.iter().find(|(attribute, _)| row.get(attribute)) {
+    if let Some(words) = attribute_of(row) {
         return Some(format!("is {words}; a platform's role has to be an ordinary one"));
     }
     if let Some(memberships) = row.get::<_, Option<String>>("memberships") {
@@ -154,15 +151,27 @@ fn objection(row: &Row) -> Option<String> {
     (!row.get::<_, bool>("rolcanlogin")).then(|| "may not log in".to_owned())
 }
 
-fn hashed(role: &Role) -> String {
+/// The attribute that makes a role more than an ordinary one, in words.
+pub(super) fn attribute_of(row: &Row) -> Option<&'static str> {
+    let attributes = [
+        ("rolsuper", "a superuser"),
+        ("rolcreaterole", "allowed to make roles (CREATEROLE)"),
+        ("rolcreatedb", "allowed to make databases (CREATEDB)"),
+        ("rolreplication", "allowed to copy the whole server (REPLICATION)"),
+        ("rolbypassrls", "exempt from row level security (BYPASSRLS)"),
+    ];
+    attributes.iter().find(|(attribute, _)| row.get(attribute)).map(|(_, words)| *words)
+}
+
+pub(super) fn hashed(role: &Role) -> String {
     quote_literal(&scram_sha_256(role.password().as_bytes()))
 }
 
-fn refused(role: &Role, reason: &str) -> DatabaseError {
-    DatabaseError::RoleRefused { reason: format!("the role {} {reason}", role.user) }
+pub(super) fn refused(role: &Role, reason: &str) -> DatabaseError {
+    DatabaseError::RoleRefused { reason: format!("the role {} {reason}", role.user()) }
 }
 
-fn explain(role: &Role, step: &'static str, error: tokio_postgres::Error) -> DatabaseError {
+pub(super) fn explain(role: &Role, step: &'static str, error: tokio_postgres::Error) -> DatabaseError {
     match error.code() {
         Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => refused(
             role,

@@ -6,24 +6,29 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use rand::seq::SliceRandom;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, LoadBalanceHosts, TargetSessionAttrs};
 use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{CancelToken, Client, Config, Connection, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, Config, Connection, NoTls, SimpleQueryMessage};
 
+use super::backend::{Backend, BackendHandle, Ending};
 use super::call_link::CallLink;
 use super::error::DatabaseError;
-use super::lent::Lender;
+use super::lent::{Lender, Lent};
 use super::name::DatabaseName;
-use super::roles::Role;
+use super::run_as::RunAs;
+use super::settings;
+use super::shares::Admission;
 use super::socket::{Endpoint, Socket};
+use super::terminator::Terminator;
 
 /// Connecting to one address, where the configuration says nothing else.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,10 +36,8 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection that nobody uses any more may take to end its last request and to be closed by the server.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The settings that every session starts with, and that `RESET ALL` returns to. What the gateway reads must not depend
-/// on how the server is configured; parameter values stay out of the server's log and out of error texts.
-const SETTINGS: &str = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1 \
-                        -c bytea_output=hex -c xmlbinary=base64 -c log_parameter_max_length_on_error=0";
+/// How long a server may take to close a connection that it did not let in.
+const PARTING: Duration = Duration::from_secs(2);
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,24 +53,28 @@ pub(super) enum Purpose {
 }
 
 /// How to reach PostgreSQL.
-#[derive(Debug)]
 pub(super) struct Server {
     config: Config,
     call_timeout: Duration,
     lock_timeout: Duration,
+    /// Ends what does not end by itself.
+    pub(super) terminator: Arc<Terminator>,
 }
 
 /// An open connection. Dropped, it ends what was sent before and closes; its permit is free when the server has closed.
 pub(super) struct Link {
     /// Where requests go in.
     pub(super) client: Client,
-    /// Where to send a cancel request.
-    pub(super) endpoint: Endpoint,
-    /// Ends when the server has closed the connection.
+    /// Ends when the backend is gone.
     pub(super) closed: JoinHandle<()>,
     /// Dropped with the link, which tells the task that nobody waits for answers any more.
-    pub(super) in_use: oneshot::Sender<()>,
+    pub(super) in_use: InUse,
 }
+
+/// Tells the task that drives a connection that nobody uses it any more: by being dropped, that what was sent may end; with
+/// a message, that what runs is to be interrupted. The ticket is given back when the backend is gone, so that one database
+/// has no more of them than its pool may hold, whatever they do when they are told to end.
+pub(super) type InUse = oneshot::Sender<Option<Admission>>;
 
 impl Server {
     pub(super) fn new(config: Config, call_timeout: Duration, lock_timeout: Duration) -> Result<Self, DatabaseError> {
@@ -78,34 +85,35 @@ impl Server {
         if config.get_ports().len() > 1 && config.get_ports().len() != hosts {
             return Err(DatabaseError::Config(format!("{} ports for {hosts} hosts", config.get_ports().len())));
         }
-        Ok(Self { config, call_timeout, lock_timeout })
+        let terminator = Terminator::new(supervising(&config), own_databases(&config));
+        Ok(Self { config, call_timeout, lock_timeout, terminator })
     }
 
     /// The databases to connect to when it does not matter which.
     pub(super) fn maintenance_databases(&self) -> Vec<DatabaseName> {
-        let mut names: Vec<&str> = self.config.get_dbname().into_iter().collect();
-        for name in ["postgres", "template1"] {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names.into_iter().map(|name| DatabaseName::recorded(name.to_owned())).collect()
+        maintenance_names(&self.config).map(|name| DatabaseName::recorded(name.to_owned())).collect()
     }
 
-    /// Opens a connection as `role`, else as the gateway's own.
+    /// The gateway's own role.
+    pub(super) fn user(&self) -> &str {
+        self.config.get_user().unwrap_or_default()
+    }
+
+    /// Opens a connection.
     pub(super) async fn open(
         &self,
         database: &DatabaseName,
         purpose: Purpose,
         permit: OwnedSemaphorePermit,
-        role: Option<&Role>,
+        run_as: &RunAs,
     ) -> Result<Link, DatabaseError> {
-        let opening = self.opening(database, purpose, role, |socket| socket);
+        let (opening, terminator) = (self.opening(database, purpose, run_as), self.terminator.clone());
         in_a_task(async move {
-            let Connected { client, connection, endpoint } = opening.await?;
+            let Connected { client, connection, lender, endpoint, backend } = opening.await?;
             let (in_use, unused) = oneshot::channel();
-            let closed = tokio::spawn(drive(connection, unused, permit));
-            Ok(Link { client, endpoint, closed, in_use })
+            let handle = BackendHandle::new(endpoint, client.cancel_token(), backend, terminator);
+            let closed = tokio::spawn(drive(close(connection, lender), unused, handle, permit));
+            Ok(Link { client, closed, in_use })
         })
         .await
     }
@@ -115,105 +123,110 @@ impl Server {
         &self,
         database: &DatabaseName,
         permit: OwnedSemaphorePermit,
-        role: Option<&Role>,
+        run_as: &RunAs,
     ) -> Result<CallLink, DatabaseError> {
-        let lender = Lender::default();
-        let borrower = lender.clone();
-        let opening = self.opening(database, Purpose::Calls, role, move |socket| borrower.lend(socket));
-        in_a_task(async move { CallLink::take_over(opening.await?, &lender, permit).await }).await
+        let (opening, terminator) = (self.opening(database, Purpose::Calls, run_as), self.terminator.clone());
+        in_a_task(async move { CallLink::take_over(opening.await?, terminator, permit).await }).await
     }
 
-    fn opening<S: Stream, W: Fn(Socket) -> S + Send + Sync + 'static>(
+    fn opening(
         &self,
         database: &DatabaseName,
         purpose: Purpose,
-        role: Option<&Role>,
-        wrap: W,
-    ) -> impl Future<Output = Result<Connected<S>, DatabaseError>> + Send + use<S, W> {
-        let mut config = self.session_config(database, purpose);
-        if let Some(role) = role {
-            config.user(&role.user).password(role.password());
+        run_as: &RunAs,
+    ) -> impl Future<Output = Result<Connected, DatabaseError>> + Send + use<> {
+        let mut config = self.session_config(database, purpose, run_as);
+        if let RunAs::Platform(role) = run_as {
+            config.user(role.user()).password(role.password());
         }
-        let user = role.map(|role| role.user.clone());
+        let user = run_as.owner().map(str::to_owned);
         let database = database.clone();
-        async move { connect(&config, &wrap).await.map_err(|error| error.of(&database, user)) }
+        async move { connect(&config).await.map_err(|error| error.of(&database, user)) }
     }
 
-    fn session_config(&self, database: &DatabaseName, purpose: Purpose) -> Config {
-        let lock_timeout = self.lock_timeout.as_millis();
-        let (application, limits) = match purpose {
-            Purpose::Calls => {
-                ("stonescriptdb-gateway", format!("-c statement_timeout={}", self.call_timeout.as_millis().max(1)))
-            }
-            Purpose::Control => {
-                ("stonescriptdb-gateway control", format!("-c statement_timeout=0 -c lock_timeout={lock_timeout}"))
-            }
-            Purpose::Inside => (
-                "stonescriptdb-gateway control",
-                format!("-c statement_timeout=0 -c lock_timeout={lock_timeout} -c search_path=pg_catalog -c role=none"),
-            ),
-            Purpose::Deployment => (
-                "stonescriptdb-gateway deployment",
-                format!(
-                    "-c statement_timeout=0 -c lock_timeout={lock_timeout} -c idle_in_transaction_session_timeout=0"
-                ),
-            ),
+    fn session_config(&self, database: &DatabaseName, purpose: Purpose, run_as: &RunAs) -> Config {
+        let application = match purpose {
+            Purpose::Calls => "stonescriptdb-gateway",
+            Purpose::Control | Purpose::Inside => "stonescriptdb-gateway control",
+            Purpose::Deployment => "stonescriptdb-gateway deployment",
         };
         let given = self.config.get_options().unwrap_or_default();
+        let (call_timeout, lock_timeout) = (self.call_timeout.as_millis(), self.lock_timeout.as_millis());
+        let pinned = settings::options(purpose, run_as, call_timeout, lock_timeout);
         let mut config = self.config.clone();
-        config.dbname(database.as_str()).application_name(application).options(format!("{given} {SETTINGS} {limits}"));
+        config.dbname(database.as_str()).application_name(application).options(format!("{given}{pinned}"));
         config
     }
 }
 
+/// The databases to log in to when it does not matter which.
+fn maintenance_names(config: &Config) -> impl Iterator<Item = &str> {
+    let configured = config.get_dbname();
+    configured.into_iter().chain(["postgres", "template1"].into_iter().filter(move |name| configured != Some(name)))
+}
+
+/// The gateway's own database, which no platform's code reaches, and what there is before that is made.
+fn own_databases(config: &Config) -> Vec<String> {
+    let own = DatabaseName::gateway();
+    std::iter::once(own.as_str()).chain(maintenance_names(config)).map(str::to_owned).collect()
+}
+
+/// How to log in to end backends. Its name tells the connection from those that the budget counts.
+fn supervising(config: &Config) -> Config {
+    let given = config.get_options().unwrap_or_default();
+    let mut config = config.clone();
+    config.application_name("stonescriptdb-supervisor").options(format!("{given}{}", settings::supervising()));
+    config
+}
+
 impl Link {
-    /// Closes and returns when the server has closed too.
+    /// Closes and returns when the server has closed too: at once where nothing runs any more, and never late.
     pub(super) async fn close(self) {
         drop(self.client);
         drop(self.in_use);
-        // The task bounds itself; a panic in it has dropped the socket.
-        let _ = self.closed.await;
+        // A backend that stays longer is ended and counted on.
+        let _ = timeout(2 * CLOSE_TIMEOUT, self.closed).await;
     }
 
-    /// Asks the server to stop what this connection runs, then lets go of it.
-    pub(super) async fn cancel(self) {
-        cancel(&self.client.cancel_token(), &self.endpoint).await;
-    }
-}
-
-/// Asks the server to stop what a connection runs. The server does not say whether it did.
-pub(super) async fn cancel(token: &CancelToken, endpoint: &Endpoint) {
-    let sent = async {
-        let socket = Socket::connect(endpoint, &Config::new(), CONNECT_TIMEOUT).await?;
-        token.cancel_query_raw(socket, NoTls).await.map_err(io::Error::other)
-    };
-    match timeout(CONNECT_TIMEOUT, sent).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "a query could not be cancelled"),
-        Err(_) => tracing::warn!("a query could not be cancelled: no answer"),
+    /// Has what this connection runs cancelled, and the backend ended if it does not listen. What is returned is ready when
+    /// the backend is gone, and need not be waited for; until then nobody gets `ticket`.
+    pub(super) fn interrupt(self, ticket: Option<Admission>) -> JoinHandle<()> {
+        // Not sent: the connection has ended, and with it the task.
+        let _ = self.in_use.send(ticket);
+        self.closed
     }
 }
 
-/// Reads and writes until the connection is closed, by either side.
+/// Reads and writes until the backend is gone. Ready with an error: the connection broke.
+async fn close(mut connection: Connection<Lent, NoTlsStream>, lender: Lender) -> io::Result<()> {
+    // Notices are dropped: they may hold values.
+    while let Some(Ok(_)) = poll_fn(|cx| connection.poll_message(cx)).await {}
+    drop(connection);
+    match lender.take() {
+        Some(mut socket) => socket.shutdown().await,
+        None => Err(io::ErrorKind::NotConnected.into()),
+    }
+}
+
+/// Drives a connection, and keeps its permit until its backend is gone.
 async fn drive(
-    mut connection: Connection<Socket, NoTlsStream>,
-    unused: oneshot::Receiver<()>,
+    closing: impl Future<Output = io::Result<()>>,
+    unused: oneshot::Receiver<Option<Admission>>,
+    handle: BackendHandle,
     permit: OwnedSemaphorePermit,
 ) {
-    {
-        // Notices are dropped: they may hold values.
-        let end = pin!(async { while let Some(Ok(_)) = poll_fn(|cx| connection.poll_message(cx)).await {} });
-        match select(end, unused).await {
-            Either::Left(_) => {}
-            Either::Right((_, end)) => {
-                if timeout(CLOSE_TIMEOUT, end).await.is_err() {
-                    tracing::warn!("a server connection did not close by itself");
-                }
-            }
+    let mut closing = pin!(closing);
+    let (ticket, ending) = match select(closing.as_mut(), unused).await {
+        Either::Left((Ok(()), _)) => return,
+        Either::Left((Err(error), _)) => {
+            handle.see_out(async { Err(error) }, Ending::Interrupted).await;
+            return;
         }
-    }
-    drop(connection);
-    drop(permit);
+        Either::Right((Ok(ticket), _)) => (ticket, Ending::Interrupted),
+        Either::Right((Err(_), _)) => (None, Ending::Orderly),
+    };
+    handle.see_out(closing, ending).await;
+    drop((ticket, permit));
 }
 
 /// Why an attempt to connect failed.
@@ -231,16 +244,14 @@ impl ConnectError {
     }
 }
 
-/// What tokio-postgres can speak over.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
-
 /// A connection that nobody drives yet.
-pub(super) struct Connected<S> {
+pub(super) struct Connected {
     pub(super) client: Client,
-    pub(super) connection: Connection<S, NoTlsStream>,
+    pub(super) connection: Connection<Lent, NoTlsStream>,
+    /// Has the socket when the connection is dropped.
+    pub(super) lender: Lender,
     pub(super) endpoint: Endpoint,
+    pub(super) backend: Option<Backend>,
 }
 
 /// Opens in a task of its own: a request that gives up half-way neither leaves a backend behind that nobody counts nor
@@ -253,10 +264,7 @@ async fn in_a_task<T: Send + 'static>(
 }
 
 /// The first host that takes the connection and is what `target_session_attrs` asks for.
-async fn connect<S: Stream>(
-    config: &Config,
-    wrap: &(impl Fn(Socket) -> S + Sync),
-) -> Result<Connected<S>, ConnectError> {
+async fn connect(config: &Config) -> Result<Connected, ConnectError> {
     let limit = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
     let mut last = ConnectError::Io { endpoint: "no host".to_owned(), error: io::ErrorKind::NotFound.into() };
     let count = config.get_hosts().len().max(config.get_hostaddrs().len());
@@ -273,7 +281,7 @@ async fn connect<S: Stream>(
             }
         };
         for endpoint in endpoints {
-            match connect_to(config, endpoint, limit, wrap).await {
+            match connect_to(config, endpoint, limit).await {
                 Ok(connected) => return Ok(connected),
                 Err(error) => last = error,
             }
@@ -298,46 +306,55 @@ async fn endpoints_of(config: &Config, index: usize) -> Result<Vec<Endpoint>, Co
     }
 }
 
-async fn connect_to<S: Stream>(
-    config: &Config,
-    endpoint: Endpoint,
-    limit: Duration,
-    wrap: &(impl Fn(Socket) -> S + Sync),
-) -> Result<Connected<S>, ConnectError> {
+async fn connect_to(config: &Config, endpoint: Endpoint, limit: Duration) -> Result<Connected, ConnectError> {
     let named = |error| ConnectError::Io { endpoint: name_of(&endpoint), error };
     let socket = Socket::connect(&endpoint, config, limit).await.map_err(named)?;
+    let lender = Lender::default();
+    let lent = lender.lend(socket);
     let handshake = async {
-        let (client, mut connection) = config.connect_raw(wrap(socket), NoTls).await.map_err(ConnectError::Postgres)?;
+        let (client, mut connection) = config.connect_raw(lent, NoTls).await.map_err(ConnectError::Postgres)?;
         let wanted = config.get_target_session_attrs();
         if wanted != TargetSessionAttrs::Any {
-            let read_only = is_read_only(&client, &mut connection).await.map_err(ConnectError::Postgres)?;
+            let asked = ask(is_read_only(&client), &mut connection).await;
+            let read_only = asked.map_err(ConnectError::Postgres)?;
             if read_only != (wanted == TargetSessionAttrs::ReadOnly) {
                 let reason = if read_only { "the server is read-only" } else { "the server is not read-only" };
                 return Err(named(io::Error::new(io::ErrorKind::PermissionDenied, reason)));
             }
         }
-        Ok((client, connection))
+        let backend = ask(Backend::of(&client), &mut connection).await.map_err(ConnectError::Postgres)?;
+        Ok((client, connection, backend))
     };
-    match timeout(limit, handshake).await {
-        Ok(result) => result.map(|(client, connection)| Connected { client, connection, endpoint }),
-        Err(_) => {
-            Err(named(io::Error::new(io::ErrorKind::TimedOut, "the server took the connection but did not answer")))
+    let error = match timeout(limit, handshake).await {
+        Ok(Ok((client, connection, backend))) => {
+            return Ok(Connected { client, connection, lender, endpoint, backend });
         }
+        Ok(Err(error)) => error,
+        Err(_) => named(io::Error::new(io::ErrorKind::TimedOut, "the server took the connection but did not answer")),
+    };
+    // The backend that was about to be there is counted until it has noticed.
+    if let Some(mut socket) = lender.take() {
+        let _ = timeout(PARTING, socket.shutdown()).await;
     }
+    Err(error)
 }
 
 /// Asks before the connection has a task that drives it.
-async fn is_read_only<S: Stream>(
-    client: &Client,
-    connection: &mut Connection<S, NoTlsStream>,
-) -> Result<bool, tokio_postgres::Error> {
-    let answer = pin!(client.simple_query("SHOW transaction_read_only"));
+async fn ask<T>(
+    question: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    connection: &mut Connection<Lent, NoTlsStream>,
+) -> Result<T, tokio_postgres::Error> {
+    let question = pin!(question);
     let driven = pin!(async { while let Some(Ok(_)) = poll_fn(|cx| connection.poll_message(cx)).await {} });
-    let rows = match select(answer, driven).await {
-        Either::Left((rows, _)) => rows?,
+    match select(question, driven).await {
+        Either::Left((answer, _)) => answer,
         // The connection has ended, so the answer is there, or the error that ended it.
-        Either::Right(((), answer)) => answer.await?,
-    };
+        Either::Right(((), question)) => question.await,
+    }
+}
+
+async fn is_read_only(client: &Client) -> Result<bool, tokio_postgres::Error> {
+    let rows = client.simple_query("SHOW transaction_read_only").await?;
     Ok(rows.iter().any(|row| matches!(row, SimpleQueryMessage::Row(row) if row.get(0) == Some("on"))))
 }
 

@@ -1,35 +1,69 @@
 //! A connection of its own for a deployment, inside the budget; and the statements about whole databases.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::Databases;
-use super::budget::{LaneId, Ticket};
 use super::error::DatabaseError;
-use super::name::{DatabaseName, Id};
+use super::name::DatabaseName;
 use super::quote::quote_ident;
+use super::run_as::RunAs;
 use super::server::{Link, Purpose};
+use super::shares::Admission;
 
-/// A connection that nobody else uses. Its statements have no time limit, only `lock_timeout`.
+/// A backend anywhere on the server that PostgreSQL cannot interrupt holds up every `DROP DATABASE`, and who drops something
+/// mostly does so to clean up: that can wait for the next sweep.
+const DROP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long [`Session::end`] waits.
+const END_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A connection that nobody else uses, opened as the one that its opener was given. Its statements have no time limit,
+/// only `lock_timeout`.
 ///
-/// Dropped without [`Session::close`], what it runs is cancelled and rolled back.
+/// Dropped without [`Session::close`], what it runs is cancelled and rolled back, and its backend terminated if it does not
+/// listen.
 pub struct Session {
     link: Option<Link>,
     // Given back after the link.
-    _ticket: Ticket,
+    admission: Option<Admission>,
+}
+
+/// The gateway's own session in a platform's database, in which no uploaded code may run: only for handing over and for
+/// extensions. It is of a type of its own so that nobody takes it for a [`Session`].
+pub struct InsideSession(pub(super) Session);
+
+impl InsideSession {
+    /// Closes it; returns when the server has closed it too.
+    pub async fn close(self) {
+        self.0.close().await;
+    }
+}
+
+impl Deref for InsideSession {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.0
+    }
 }
 
 impl Session {
-    pub(super) fn new(link: Link, ticket: Ticket) -> Self {
-        Self { link: Some(link), _ticket: ticket }
-    }
-
     /// Closes it; returns when the server has closed it too, so that its database can be a template.
     pub async fn close(mut self) {
         if let Some(link) = self.link.take() {
             link.close().await;
+        }
+    }
+
+    /// Ends it whatever it is at: cancelled, then terminated. Returns when its backend is gone, or after a time in which it
+    /// should be; place and permit are given back when it really is.
+    pub async fn end(mut self) {
+        if let Some(link) = self.link.take() {
+            let _ = tokio::time::timeout(END_TIMEOUT, link.interrupt(self.admission.take())).await;
         }
     }
 
@@ -55,36 +89,48 @@ impl DerefMut for Session {
 impl Drop for Session {
     fn drop(&mut self) {
         let Some(link) = self.link.take() else { return };
-        // Without a runtime the process is ending, and the server notices that by itself.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(link.cancel());
-        }
+        // Its task goes on until the backend is gone.
+        drop(link.interrupt(self.admission.take()));
     }
 }
 
 impl Databases {
     /// How many sessions there can be at once: deployments leave a quarter of the budget to calls.
     pub fn session_limit(&self) -> usize {
-        let total = self.pools.config.max_total_connections;
-        (total - total / 4).max(1)
+        self.pools.config.session_limit()
     }
 
-    /// A connection of its own to a database, whether it has an owner or not, as the gateway's own role.
-    pub async fn session(&self, database: &DatabaseName) -> Result<Session, DatabaseError> {
-        let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
-        let permit = self.pools.permit(database).await?;
-        let link = self.pools.server.open(database, Purpose::Deployment, permit, None).await?;
-        Ok(Session::new(link, ticket))
+    /// A connection of its own to a database, for everything that runs uploaded code.
+    pub async fn session(&self, run_as: &RunAs, database: &DatabaseName) -> Result<Session, DatabaseError> {
+        self.open_session(run_as, database, Purpose::Deployment).await
     }
 
-    /// The same as the platform's role, where it has one: for everything that runs uploaded code.
-    pub async fn session_of(&self, platform: &Id, database: &DatabaseName) -> Result<Session, DatabaseError> {
-        let Some(role) = self.role_of(platform) else { return self.session(database).await };
-        let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
+    pub(super) async fn open_session(
+        &self,
+        run_as: &RunAs,
+        database: &DatabaseName,
+        purpose: Purpose,
+    ) -> Result<Session, DatabaseError> {
+        let admission = self.admit_session(database).await?;
+        let opened = self.open_link(run_as, database, purpose).await;
+        let link = match (opened, run_as) {
+            (Err(error), RunAs::Platform(role)) if error.is_login_failure() => {
+                self.restore_role(role).await?;
+                self.open_link(run_as, database, purpose).await?
+            }
+            (opened, _) => opened?,
+        };
+        Ok(Session { link: Some(link), admission: Some(admission) })
+    }
+
+    async fn open_link(
+        &self,
+        run_as: &RunAs,
+        database: &DatabaseName,
+        purpose: Purpose,
+    ) -> Result<Link, DatabaseError> {
         let permit = self.pools.permit(database).await?;
-        let opened = self.pools.server.open(database, Purpose::Deployment, permit, Some(&role)).await;
-        let link = self.pools.judged(opened, Some(platform.normal()), Some(&role))?;
-        Ok(Session::new(link, ticket))
+        self.pools.server.open(database, purpose, permit, run_as).await
     }
 
     /// Makes a database: a copy of `template`, which nobody may be connected to, or an empty one in UTF-8. One with an
@@ -129,14 +175,17 @@ impl Databases {
             {
                 Err(DatabaseError::MissingTemplate { template: template.clone() })
             }
-            _ => Err(DatabaseError::Statement { step: "creating the database", source: error }),
+            _ => Err(DatabaseError::step("creating the database")(error)),
         }
     }
 
     /// Drops a database, also one in use; one that does not exist is no error.
     pub async fn drop_database(&self, name: &DatabaseName) -> Result<(), DatabaseError> {
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_ident(name.as_str()));
-        let dropped = self.administer(&sql).await?;
+        let dropped = tokio::time::timeout(DROP_TIMEOUT, self.administer(&sql)).await.unwrap_or_else(|_| {
+            let cause = format!("dropping {name} took longer than {} s", DROP_TIMEOUT.as_secs());
+            Err(DatabaseError::Unreachable { cause })
+        })?;
         self.pools.forget(name);
         dropped.map_err(DatabaseError::step("dropping the database"))
     }
@@ -159,7 +208,7 @@ impl Databases {
 
     /// Runs a statement about a database. These take long, so one connection is always left for the short ones.
     pub(super) async fn administer(&self, sql: &str) -> Result<Result<(), tokio_postgres::Error>, DatabaseError> {
-        let _turn = self.administering.acquire().await.map_err(|_| DatabaseError::Closed)?;
+        let _turn = self.admit_statement().await?;
         let control = self.control().await?;
         // Cancelled half-way it must not go back to the pool with the statement running.
         let guard = Unfinished(Some(control));

@@ -154,8 +154,8 @@ impl AsyncWrite for Socket {
             match ready!(self.as_mut().poll_read(cx, &mut buf)) {
                 Ok(()) if buf.filled().is_empty() => return Poll::Ready(Ok(())),
                 Ok(()) => {}
-                // A server that resets the connection has closed it too.
-                Err(_) => return Poll::Ready(Ok(())),
+                // A server that resets the connection has mostly closed it, too, but so does a network between.
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }

@@ -32,8 +32,12 @@ impl From<CallError> for ApiError {
                 };
                 Self::new(ErrorCode::QueryFailed(status), sentence).with_postgres(&postgres).logging(for_log)
             }
+            CallError::DiskFull { postgres, .. } => {
+                Self::postgres_disk_full(&postgres.message).with_postgres(&postgres).logging(for_log)
+            }
             CallError::Timeout { .. } => Self::new(ErrorCode::QueryTimeout, message).with("sqlstate", "57014"),
             CallError::Lost { cause, .. } => Self::new(ErrorCode::ConnectionFailed, message).logging(cause),
+            CallError::Encoding { .. } => Self::new(ErrorCode::QueryFailed(500), message),
             CallError::Protocol { .. } => Self::internal(message),
         }
     }

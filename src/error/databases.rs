@@ -12,9 +12,10 @@ impl From<DatabaseError> for ApiError {
             DatabaseError::Name(_) | DatabaseError::Ambiguous { .. } | DatabaseError::RoleRefused { .. } => {
                 Self::invalid_request(message)
             }
+            DatabaseError::RoleUnusable { .. } => Self::new(ErrorCode::ConnectionFailed, message),
+            DatabaseError::RoleFull { .. } => Self::new(ErrorCode::PoolExhausted, message),
             DatabaseError::RoleShutOut { .. } => {
-                let told =
-                    "PostgreSQL does not let the platform's role in; the gateway looks it up again, so try again";
+                let told = "PostgreSQL does not let the platform's role in, which changes while it is used; try again";
                 Self::new(ErrorCode::ConnectionFailed, told).logging(message)
             }
             DatabaseError::OtherSpelling { database, .. } => about(ErrorCode::InvalidRequest, database),
@@ -33,6 +34,7 @@ impl From<DatabaseError> for ApiError {
                     .with("sqlstate", sqlstate.as_str())
                     .with("cause", cause.as_str())
             }
+            DatabaseError::DiskFull { cause } => Self::postgres_disk_full(cause),
             DatabaseError::Statement { source, .. } if error.is_locked() => {
                 let sqlstate = source.code().map(|code| code.code().to_owned());
                 Self::new(ErrorCode::MigrationFailed, message)

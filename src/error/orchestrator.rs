@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::disk::DISK_FULL;
 use super::{ApiError, ErrorCode};
 use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
@@ -25,7 +26,19 @@ const FILL: &str = "give the column a DEFAULT, or write a migration: ADD COLUMN 
 
 impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
+        if error.sqlstate() == Some(DISK_FULL) {
+            let cause = error.cause();
+            return Self::of_deployment(error).caused_by_full_disk(cause);
+        }
+        Self::of_deployment(error)
+    }
+}
+
+impl ApiError {
+    /// The error as such, whatever brought it about.
+    fn of_deployment(error: DeployError) -> Self {
         let message = error.to_string();
+        let cause = error.cause();
         match error {
             DeployError::OtherPlatform { database } => {
                 Self::new(ErrorCode::PlatformIsolationViolation, message).with("database", database)
@@ -40,6 +53,13 @@ impl From<DeployError> for ApiError {
                     .with("extension", name)
                     .with("version", version)
                     .with("file", path)
+            }
+            DeployError::ExtensionRefused { name, path, reason } => {
+                Self::new(ErrorCode::ExtensionInstallFailed, message)
+                    .with("extension", name)
+                    .with("file", path)
+                    .with("line", 1)
+                    .with("cause", reason)
             }
             DeployError::Statement(error) => statement_error(*error, message),
             DeployError::EditedMigration { file } | DeployError::EditedInterrupted { file, .. } => {
@@ -84,6 +104,16 @@ impl From<DeployError> for ApiError {
             DeployError::Locked { source, blocked_by, .. } => locked(*source, message)
                 .with("blocked_by", json!(blocked_by))
                 .with("hint", "end that session or let it finish, and send it again"),
+            DeployError::Busy { .. } => Self::new(ErrorCode::DeploymentsBusy, message),
+            DeployError::TimedOut { database, place, .. } => {
+                let (file, line) = place.unzip();
+                Self::new(ErrorCode::MigrationFailed, message)
+                    .with_some("database", database)
+                    .with_some("cause", cause)
+                    .with_some("file", file)
+                    .with_some("line", line)
+                    .with("hint", "make the deployment quicker, or raise DEPLOYMENT_TIMEOUT_SECS")
+            }
             DeployError::LockLost => Self::new(ErrorCode::ConnectionFailed, message),
             DeployError::CommitUnknown { source } => {
                 Self::new(ErrorCode::ConnectionFailed, message).logging(describe(&source))
@@ -103,12 +133,12 @@ impl From<DeployError> for ApiError {
     }
 }
 
-/// 409 whatever stopped the first one, with what is known of that beside the lists (contract §4, "Many databases").
+/// 409 whatever stopped the first one (507 where it was a full disk), with what is known of that beside the lists (contract §4, "Many databases").
 fn fleet_error(failure: FleetFailure, message: String) -> ApiError {
     let FleetFailure { updated, failed, pending, validation, first } = failure;
     let first = ApiError::from(first);
     let mut error = ApiError::new(
-        ErrorCode::MigrationFailed,
+        if first.code == ErrorCode::DiskFull { ErrorCode::DiskFull } else { ErrorCode::MigrationFailed },
         if first.code.status() < 500 { message } else { first.message.clone() },
     );
     error.details.insert("databases_updated".to_owned(), json!(updated));

@@ -39,11 +39,7 @@ impl From<RegistryError> for ApiError {
                 "what is stored of the platform on the gateway's disk is damaged; the gateway's log names the file",
             )
             .logging(error),
-            RegistryError::Full { .. } => Self::new(
-                ErrorCode::InternalError,
-                "the gateway's disk is full; nothing was changed, send it again when there is room",
-            )
-            .logging(error),
+            RegistryError::Full { .. } => Self::data_dir_full().logging(error),
             RegistryError::ReadOnly { .. } => Self::new(
                 ErrorCode::InternalError,
                 "the gateway may not write to its data folder; nothing was changed, its log says more",

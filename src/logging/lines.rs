@@ -93,6 +93,7 @@ impl Drop for LineWriter {
 
 fn write_on(shared: &Shared, mut out: impl Write) {
     let mut batch = Vec::new();
+    let mut lost = 0;
     loop {
         let mut waiting = shared.lock();
         while waiting.lines.is_empty() && waiting.dropped == 0 {
@@ -106,8 +107,13 @@ fn write_on(shared: &Shared, mut out: impl Write) {
         std::mem::swap(&mut batch, &mut waiting.lines);
         let dropped = std::mem::take(&mut waiting.dropped);
         drop(waiting);
-        // Where nobody reads any more there is nobody to tell.
-        let _ = out.write_all(&batch);
+        if lost > 0 && writeln!(out, "{lost} log lines were lost: they could not be written").is_ok() {
+            lost = 0;
+        }
+        // A full disk: told as soon as there is room again. Where nobody reads any more there is nobody to tell.
+        if out.write_all(&batch).is_err() {
+            lost += batch.iter().filter(|byte| **byte == b'\n').count();
+        }
         if dropped > 0 {
             let _ = writeln!(out, "{dropped} log lines were dropped: nobody took them fast enough");
         }
@@ -177,6 +183,39 @@ mod tests {
         drop(writer);
         let written: Vec<u8> = receiver.try_iter().flatten().collect();
         assert_eq!(String::from_utf8(written).unwrap(), expected);
+    }
+
+    #[test]
+    fn lines_that_find_a_full_disk_are_counted_and_told_of_when_there_is_room() {
+        struct Disk(Sender<Vec<u8>>, u32);
+        impl Write for Disk {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.1 += 1;
+                if self.1 <= 2 {
+                    self.0.send(b"full".to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
+                self.0.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (sender, disk) = mpsc::channel();
+        let (mut lines, writer) = write_lines_to(Disk(sender, 0)).unwrap();
+        let mut next = |line: &[u8]| {
+            lines.write_all(line).unwrap();
+            disk.recv_timeout(Duration::from_secs(10)).unwrap()
+        };
+        assert_eq!(next(b"one\ntwo\n"), b"full");
+        // First that some were lost is to be told, then the line itself.
+        assert_eq!(next(b"three\n"), b"full");
+        assert_eq!(disk.recv_timeout(Duration::from_secs(10)).unwrap(), b"three\n");
+        lines.write_all(b"four\n").unwrap();
+        drop(writer);
+        let written: Vec<u8> = disk.try_iter().flatten().collect();
+        assert_eq!(String::from_utf8(written).unwrap(), "2 log lines were lost: they could not be written\nfour\n");
     }
 
     #[test]

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -14,8 +13,11 @@ use tracing::Instrument;
 
 use super::attempts;
 use super::catalog::Catalog;
+use super::clock::Clock;
 use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
+use super::extensions::{self, Terms};
+use super::limits::DeployLimits;
 use super::prepared;
 use super::report::Report;
 use super::runner::Mode;
@@ -23,8 +25,9 @@ use super::tracking::Origin;
 use crate::bundle::Bundle;
 use crate::bundle::order::Target;
 use crate::bundle::sql::tokens::checksum_bytes;
+use crate::config::AllowedExtensions;
 use crate::databases::name::{DatabaseName, Id};
-use crate::databases::{Databases, DeploymentLock, Role};
+use crate::databases::{Databases, DeploymentLock, RunAs};
 
 /// Part of a blueprint's name: raised when the gateway's own tables or what it leaves in a database change, so that
 /// blueprints made before are not used again.
@@ -45,22 +48,29 @@ pub struct Blueprint {
 }
 
 /// The blueprints that this gateway has used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Blueprints {
+    /// What the operator allows.
+    allowed: Arc<AllowedExtensions>,
     known: Mutex<HashMap<DatabaseName, Arc<Blueprint>>>,
 }
 
 impl Blueprints {
+    /// Knows none yet. `allowed`: which extensions a platform's role may have that only a superuser can install.
+    pub fn new(allowed: Arc<AllowedExtensions>) -> Self {
+        Self { allowed, known: Mutex::default() }
+    }
+
     /// The blueprint of a platform's bundle, built if there is none. A bundle that does not deploy is refused here.
     pub async fn ensure(
         &self,
         databases: &Databases,
         platform: &Id,
+        run_as: &RunAs,
         bundle: &Bundle,
-        lock_timeout: Duration,
+        limits: DeployLimits,
     ) -> Result<Arc<Blueprint>, DeployError> {
-        let role = databases.role_of(platform);
-        let name = name_of(platform, &bundle.checksum, role.as_ref());
+        let name = name_of(platform, &bundle.checksum, run_as);
         if let Some(known) = self.known(&name) {
             return Ok(known);
         }
@@ -70,7 +80,11 @@ impl Blueprints {
         }
         let blueprint = match read_recorded(databases, &name).await? {
             Some(recorded) => recorded,
-            None => build(databases, &name, platform, role.as_ref(), bundle, lock_timeout, &lock).await?,
+            None => {
+                let allowed = &self.allowed;
+                let terms = Terms { databases, platform, run_as, database: &name, allowed };
+                build(terms, bundle, limits, &lock).await?
+            }
         };
         let blueprint = Arc::new(blueprint);
         self.lock().insert(name, blueprint.clone());
@@ -82,10 +96,10 @@ impl Blueprints {
         &self,
         databases: &Databases,
         platform: &Id,
+        run_as: &RunAs,
         bundle_checksum: &str,
     ) -> Result<Option<Blueprint>, DeployError> {
-        let role = databases.role_of(platform);
-        read_recorded(databases, &name_of(platform, bundle_checksum, role.as_ref())).await
+        read_recorded(databases, &name_of(platform, bundle_checksum, run_as)).await
     }
 
     /// Marks the blueprint of a bundle as that of a stored schema, and no longer the one before it.
@@ -93,12 +107,12 @@ impl Blueprints {
         &self,
         databases: &Databases,
         platform: &Id,
+        run_as: &RunAs,
         schema: &Id,
         bundle_checksum: &str,
     ) -> Result<(), DeployError> {
         let control = databases.control().await?;
-        let role = databases.role_of(platform);
-        let name = name_of(platform, bundle_checksum, role.as_ref());
+        let name = name_of(platform, bundle_checksum, run_as);
         control
             .execute(
                 "UPDATE blueprints
@@ -129,8 +143,8 @@ impl Blueprints {
 }
 
 /// What is in a blueprint belongs to the platform's role, and to that of its copies: another role, another blueprint.
-fn name_of(platform: &Id, bundle_checksum: &str, role: Option<&Role>) -> DatabaseName {
-    let owner = role.map(|role| format!(" {}", role.user)).unwrap_or_default();
+fn name_of(platform: &Id, bundle_checksum: &str, run_as: &RunAs) -> DatabaseName {
+    let owner = run_as.owner().map(|owner| format!(" {owner}")).unwrap_or_default();
     let digest = checksum_bytes(format!("{LAYOUT} {} {bundle_checksum}{owner}", platform.normal()).as_bytes());
     DatabaseName::blueprint(&digest)
 }
@@ -150,34 +164,41 @@ async fn read_recorded(databases: &Databases, name: &DatabaseName) -> Result<Opt
 }
 
 async fn build(
-    databases: &Databases,
-    name: &DatabaseName,
-    platform: &Id,
-    role: Option<&Role>,
+    terms: Terms<'_>,
     bundle: &Bundle,
-    lock_timeout: Duration,
+    limits: DeployLimits,
     lock: &DeploymentLock,
 ) -> Result<Blueprint, DeployError> {
+    let Terms { databases, platform, run_as, database: name, .. } = terms;
     let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
-    databases.drop_database(name).await?;
-    databases.create_database(name, None, role.map(|role| role.user.as_str())).await?;
+    let clock = Clock::of_trial(limits.deployment_timeout);
     let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
     let goal = Goal {
-        databases,
+        terms,
+        installed: &[],
         script: &script,
         target: Target::NewDatabase,
         declared: None,
         force: false,
         mode: Mode::Apply,
         origin: &origin,
-        lock_timeout,
+        lock_timeout: limits.lock_timeout,
         lock,
+        clock: &clock,
     };
-    let built = fill(databases, platform, name, goal).await;
+    let building = async {
+        databases.drop_database(name).await?;
+        databases.create_database(name, None, None).await?;
+        if run_as.owner().is_some() {
+            databases.close_to_others(name).await?;
+        }
+        fill(goal).await
+    };
+    let built = clock.run(building).await;
     let recorded = match built {
         Ok(Outcome { report, catalog, .. }) => {
             let blueprint = Blueprint { name: name.to_string(), report, catalog: Arc::unwrap_or_clone(catalog) };
-            record(databases, &blueprint, platform, role, bundle).await.map(|()| blueprint)
+            record(databases, &blueprint, platform, run_as, bundle).await.map(|()| blueprint)
         }
         Err(error) => Err(error),
     };
@@ -196,14 +217,15 @@ async fn build(
     }
 }
 
-async fn fill(
-    databases: &Databases,
-    platform: &Id,
-    name: &DatabaseName,
-    goal: Goal<'_>,
-) -> Result<Outcome, DeployError> {
-    let session = databases.session_of(platform, name).await?;
-    let result = attempts::deploy(databases, &session, goal).await;
+async fn fill(goal: Goal<'_>) -> Result<Outcome, DeployError> {
+    let Terms { databases, run_as, database: name, .. } = goal.terms;
+    // Before anybody else can enter, and anything else is there.
+    let installed = extensions::install_in_new(goal.terms, &goal.script.extensions).await?;
+    if let Some(owner) = run_as.owner() {
+        databases.give_to(name, owner).await?;
+    }
+    let session = databases.session(run_as, name).await?;
+    let result = attempts::deploy(databases, &session, Goal { installed: &installed, ..goal }).await;
     let settled = if result.is_ok() { settle_sequences(&session).await } else { Ok(()) };
     // A template may have no connections but the copier's.
     session.close().await;
@@ -228,7 +250,7 @@ async fn record(
     databases: &Databases,
     blueprint: &Blueprint,
     platform: &Id,
-    role: Option<&Role>,
+    run_as: &RunAs,
     bundle: &Bundle,
 ) -> Result<(), DeployError> {
     let report = serde_json::to_string(blueprint).unwrap_or_default();
@@ -238,7 +260,7 @@ async fn record(
             "INSERT INTO blueprints (name, platform, bundle_checksum, owner_role, report)
              VALUES ($1, $2, $3, coalesce($5, current_user), $4::text::jsonb)
              ON CONFLICT (name) DO UPDATE SET report = excluded.report, built_at = now(), last_used_at = now()",
-            &[&blueprint.name, &platform.normal(), &bundle.checksum, &report, &role.map(|role| role.user.as_str())],
+            &[&blueprint.name, &platform.normal(), &bundle.checksum, &report, &run_as.owner()],
         )
         .await
         .map_err(DeployError::own("recording the blueprint"))?;

@@ -272,6 +272,9 @@ async fn columns_generated_by(
 /// refusal in words.
 type PutBack = Result<Option<(u32, Vec<String>)>, String>;
 
+/// A full disk, no memory: says nothing about the object, which must not be let go for it.
+const OUT_OF_RESOURCES: &str = "53";
+
 async fn put_back_one(client: &Client, taken: &Taken) -> Result<PutBack, Error> {
     client.batch_execute("SAVEPOINT put_back").await?;
     let result = make_again(client, taken).await;
@@ -280,7 +283,7 @@ async fn put_back_one(client: &Client, taken: &Taken) -> Result<PutBack, Error> 
             client.batch_execute("RELEASE SAVEPOINT put_back").await?;
             Ok(made.map(Some).ok_or_else(|| "it is not there".to_owned()))
         }
-        Err(error) if error.as_db_error().is_some() => {
+        Err(error) if error.code().is_some_and(|code| !code.code().starts_with(OUT_OF_RESOURCES)) => {
             client.batch_execute("ROLLBACK TO SAVEPOINT put_back; RELEASE SAVEPOINT put_back").await?;
             // A default goes with its column.
             if taken.is_default && error.code() == Some(&SqlState::UNDEFINED_COLUMN) {

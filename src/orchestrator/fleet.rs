@@ -30,6 +30,7 @@ use super::runner::Mode;
 use super::tracking;
 use super::{Orchestrator, millis_since};
 use crate::bundle::Bundle;
+use crate::databases::RunAs;
 use crate::databases::name::{DatabaseName, Id};
 
 /// The most databases that are worked on at once, where the connection budget allows it. What PostgreSQL does for a
@@ -49,6 +50,7 @@ pub struct Wish {
 pub(super) async fn migrate(
     orchestrator: &Orchestrator,
     platform: &Id,
+    run_as: &RunAs,
     names: Vec<DatabaseName>,
     bundle: Bundle,
     wish: Wish,
@@ -57,10 +59,11 @@ pub(super) async fn migrate(
     let started = Instant::now();
     let mut progress = Progress::new(events);
     progress.started(names.len());
-    let width = MAX_SIDE_BY_SIDE.min(orchestrator.databases.session_limit());
+    // One that installs an extension has two sessions.
+    let width = MAX_SIDE_BY_SIDE.min(orchestrator.databases.session_share() / 2);
     let checksum: Arc<str> = bundle.checksum.as_str().into();
-    let preparing = orchestrator.prepare(platform, bundle);
-    let looking = look::at_all(orchestrator, platform, names, checksum, width);
+    let preparing = orchestrator.prepare(platform, run_as, bundle);
+    let looking = look::at_all(orchestrator, run_as, names, checksum, width);
     let (prepared, fleet) = match width {
         // With one session for both, the looks could wait for it longer than anybody may.
         0 | 1 => (preparing.await?, looking.await?),
@@ -106,13 +109,12 @@ async fn plan(
     for (at, group) in groups.iter().enumerate() {
         match rehearsal::rehearse(orchestrator, group, prepared, wish.force).await {
             Ok(mut outcome) => {
-                look::count_rows_at_risk(orchestrator, &prepared.platform, group, &mut outcome.validation, width)
-                    .await?;
+                look::count_rows_at_risk(orchestrator, &prepared.run_as, group, &mut outcome.validation, width).await?;
                 progress.changes(outcome.validation.clone());
                 plans.push(Plan::Possible(Box::new(outcome)));
             }
             Err(DeployError::Blocked { mut validation }) => {
-                look::count_rows_at_risk(orchestrator, &prepared.platform, group, &mut validation, width).await?;
+                look::count_rows_at_risk(orchestrator, &prepared.run_as, group, &mut validation, width).await?;
                 progress.changes(*validation);
                 blocked = true;
                 let forced = match wish.dry_run {
@@ -202,17 +204,22 @@ async fn apply_one(
 ) -> Result<DatabaseReport, DeployError> {
     let started = Instant::now();
     let lock = orchestrator.databases.lock(database).await?;
-    let session = orchestrator.databases.session_of(&prepared.platform, database).await?;
-    let at = tracking::read_bundle_checksum(&session).await?;
-    let target = &prepared.origin.bundle_checksum;
-    if at.as_ref() == Some(target) && tracking::read_state(&session).await?.is_some_and(|state| state.is_at(target)) {
+    let clock = orchestrator.clock(database);
+    let applying = async {
+        let session = orchestrator.databases.session(&prepared.run_as, database).await?;
+        let at = tracking::read_bundle_checksum(&session).await?;
+        let target = &prepared.origin.bundle_checksum;
+        if at.as_ref() == Some(target) && tracking::read_state(&session).await?.is_some_and(|state| state.is_at(target))
+        {
+            session.close().await;
+            return Ok(DatabaseReport::unchanged(database.to_string(), false));
+        }
+        let place = Place::new(&orchestrator.databases, &session, &lock, &clock);
+        let deploying = orchestrator.databases.deploying(database);
+        let result = prepared.deploy(place, at.is_some(), Mode::Apply, force).await;
         session.close().await;
-        return Ok(DatabaseReport::unchanged(database.to_string(), false));
-    }
-    let place = Place::new(&orchestrator.databases, &session, &lock);
-    let deploying = orchestrator.databases.deploying(database);
-    let result = prepared.deploy(place, at.is_some(), Mode::Apply, force).await;
-    session.close().await;
-    drop(deploying);
-    Ok(DatabaseReport::completed(database.to_string(), result?.report, millis_since(started)))
+        drop(deploying);
+        Ok(DatabaseReport::completed(database.to_string(), result?.report, millis_since(started)))
+    };
+    clock.run(applying).await
 }

@@ -1,112 +1,134 @@
-//! Whose databases a platform's are: given credentials, or with `PLATFORM_ROLES=auto` a role that the gateway makes up, so
-//! that no uploaded code runs as the gateway's own. Both are kept in `platform.json`; `PLATFORM_ROLES=off` makes no new
-//! roles, and goes on using those that are there.
+//! As whom a platform's code runs: the one place that knows and decides. Given credentials, or with `PLATFORM_ROLES=auto` a
+//! role that the gateway makes up, so that no uploaded code runs as the gateway's own. Both are kept in `platform.json`;
+//! `PLATFORM_ROLES=off` makes no new roles, and goes on using those that are there.
 //!
-//! A role is made first and recorded second: if the gateway is killed in between, the next attempt finds the role and
-//! gives it a new password. Gateways that share a server share the registry too, else they would do that to each other.
+//! What was read is remembered for calls; each deployment reads again and looks whether the role is as it was made. A
+//! registry that cannot be read is an error: nobody's code runs as the gateway because something failed.
+//!
+//! | file          | what it owns                                   |
+//! | ------------- | ---------------------------------------------- |
+//! | `credentials` | a role that a client named, one that is made up |
+
+mod credentials;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
-
 use super::{Platforms, PlatformsError};
-use crate::bundle::sql::tokens::hexadecimal;
-use crate::databases::Role;
-use crate::databases::name::{DatabaseName, Id};
-use crate::registry::{Credentials, PlatformRecord, RegistryError};
+use crate::databases::name::Id;
+use crate::databases::{Role, RunAs, Upkeep};
+use crate::registry::{Credentials, RegistryError};
 
-/// What the names of generated roles begin with. The hyphen keeps them apart from platforms' names.
-const PREFIX: &str = "stonescriptdb-";
-
-/// PostgreSQL's limit, which it would silently cut a longer name to.
-const MAX_ROLE_NAME_BYTES: usize = 63;
-
-/// SCRAM allows more; nobody needs it.
-const MAX_PASSWORD_BYTES: usize = 1024;
-
-/// How long a platform that has no role is not looked up again: another gateway may have registered it with one.
+/// How long it is taken for granted that a platform has no credentials (`PLATFORM_ROLES=off`): another gateway may have
+/// registered it with some.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
-/// The most of them that are remembered.
+/// The most platforms that are remembered: more of them have fewer calls each, and a file is soon read.
 const MAX_REMEMBERED: usize = 10_000;
 
-/// Platforms without a role, and when that was found out.
+/// As whom platforms' code runs, by the platform's normal name.
 #[derive(Debug, Default)]
-pub(super) struct Without(Mutex<HashMap<String, Instant>>);
+pub(super) struct Known(RwLock<HashMap<String, (RunAs, Instant)>>);
 
-impl Without {
-    fn knows(&self, platform: &Id) -> bool {
-        let since = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(platform.normal()).copied();
-        since.is_some_and(|since| since.elapsed() < ASK_AGAIN)
+impl Known {
+    fn get(&self, platform: &Id) -> Option<RunAs> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let (run_as, since) = known.get(platform.normal())?;
+        let holds = run_as.role().is_some() || since.elapsed() < ASK_AGAIN;
+        holds.then(|| run_as.clone())
     }
 
-    fn remember(&self, platform: &Id) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn set(&self, platform: &Id, run_as: &RunAs) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_REMEMBERED {
             known.clear();
         }
-        known.insert(platform.normal().to_owned(), Instant::now());
+        known.insert(platform.normal().to_owned(), (run_as.clone(), Instant::now()));
+    }
+
+    fn forget(&self, platform: &Id) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(platform.normal());
     }
 }
 
 impl Platforms {
-    /// Before a deployment or a new database: the platform has its role, made now if it is to have one.
-    pub async fn meet(&self, platform: &Id) -> Result<(), PlatformsError> {
-        self.recall(platform).await?;
-        if self.generates_roles && !self.databases.has_role(platform) {
-            self.generate_role(platform).await?;
+    /// Before a deployment or a new database: as whom the platform's code runs. A role that it is to have is made now.
+    pub async fn run_as(&self, platform: &Id) -> Result<RunAs, PlatformsError> {
+        match self.read_role(platform).await? {
+            Some(run_as) => self.looked_after(platform, run_as).await,
+            None => self.generate_role(platform).await,
         }
-        Ok(())
     }
 
-    /// The same for a platform that may be nobody's: one without any database is not given a role.
-    pub async fn meet_again(&self, platform: &Id) -> Result<(), PlatformsError> {
-        self.recall(platform).await?;
-        if self.generates_roles && !self.databases.has_role(platform) {
-            return Box::pin(self.generate_missing_role(platform)).await;
-        }
-        Ok(())
+    /// The same for a platform that may be nobody's: one without any database is given no role, and none is the answer.
+    pub async fn run_as_where_databases_are(&self, platform: &Id) -> Result<Option<RunAs>, PlatformsError> {
+        let run_as = match self.read_role(platform).await? {
+            Some(run_as) => Some(self.looked_after(platform, run_as).await?),
+            None => self.generate_role_where_databases_are(platform).await?,
+        };
+        Ok(run_as)
     }
 
-    async fn generate_missing_role(&self, platform: &Id) -> Result<(), PlatformsError> {
-        if !self.databases.list(platform).await?.is_empty() {
-            self.generate_role(platform).await?;
+    /// Before a call: what was found out before, else what the registry says. None where the platform has neither role nor
+    /// database.
+    pub async fn run_as_for_call(&self, platform: &Id) -> Result<Option<RunAs>, PlatformsError> {
+        match self.known.get(platform) {
+            Some(run_as) => Ok(Some(run_as)),
+            // On the heap, like every way that most calls do not take.
+            None => Box::pin(self.run_as_of_unknown(platform)).await,
         }
-        Ok(())
     }
 
-    /// Before a call: the role that the registry has for the platform is known, if there is one.
-    pub async fn recall(&self, platform: &Id) -> Result<(), PlatformsError> {
-        if self.databases.has_role(platform) || self.without.knows(platform) {
-            return Ok(());
-        }
-        Box::pin(self.read_role(platform)).await
+    /// After PostgreSQL did not let `refused` into a database of the platform's: another gateway may have given that to
+    /// another role. None where the registry says the same as before.
+    pub async fn run_as_instead(&self, platform: &Id, refused: &RunAs) -> Result<Option<RunAs>, PlatformsError> {
+        self.known.forget(platform);
+        Ok(self.run_as_of_unknown(platform).await?.filter(|run_as| run_as != refused))
     }
 
-    async fn read_role(&self, platform: &Id) -> Result<(), PlatformsError> {
+    async fn run_as_of_unknown(&self, platform: &Id) -> Result<Option<RunAs>, PlatformsError> {
+        let Some(run_as) = self.read_role(platform).await? else {
+            return self.generate_role_where_databases_are(platform).await;
+        };
+        self.known.set(platform, &run_as);
+        Ok(Some(run_as))
+    }
+
+    /// What the registry says; none: the platform is to have a role and has none yet.
+    async fn read_role(&self, platform: &Id) -> Result<Option<RunAs>, PlatformsError> {
         let record = match self.registry.platform(platform).await {
+            // A name that nobody can register is one that nobody has.
             Err(RegistryError::Reserved { .. }) => None,
             record => record?,
         };
-        let Some(credentials) = record.and_then(|record| record.credentials) else {
-            self.without.remember(platform);
-            return Ok(());
-        };
-        let generated = credentials.generated;
-        let role = role_of(credentials);
-        // Code that runs as a role may change its password. One that the gateway made up is its own to set right.
-        if generated && !self.databases.opens(&role).await? {
-            tracing::warn!(
-                platform = platform.given(),
-                role = role.user,
-                "the platform's role gets its password again"
-            );
-            self.databases.admit_generated_role(&role, &self.roles_of_others(platform).await?).await?;
+        Ok(match record.and_then(|record| record.credentials) {
+            Some(credentials) => Some(RunAs::Platform(self.role_of(credentials))),
+            None => (!self.generates_roles).then_some(RunAs::Gateway),
+        })
+    }
+
+    /// The role is on the server, as it was made.
+    async fn looked_after(&self, platform: &Id, run_as: RunAs) -> Result<RunAs, PlatformsError> {
+        // The very same value, where it is equal: who compares is quicker.
+        let run_as = self.known.get(platform).filter(|known| *known == run_as).unwrap_or(run_as);
+        if let RunAs::Platform(role) = &run_as {
+            let mut member_of = self.databases.ensure_role(role).await?;
+            if role.upkeep().sets && !member_of.is_empty() {
+                let others = self.roles_of_others(platform).await?;
+                member_of.retain(|role| others.contains(role));
+                self.databases.part_roles(role, &member_of).await?;
+            }
         }
-        self.databases.set_role(platform, role);
-        Ok(())
+        self.known.set(platform, &run_as);
+        Ok(run_as)
+    }
+
+    async fn generate_role_where_databases_are(&self, platform: &Id) -> Result<Option<RunAs>, PlatformsError> {
+        if self.databases.list(platform).await?.is_empty() {
+            return Ok(None);
+        }
+        self.generate_role(platform).await.map(Some)
     }
 
     /// At the start: what the registry knows. Opens no connection; what is damaged is named, and hides nothing else.
@@ -121,9 +143,9 @@ impl Platforms {
         }
         match self.registry.platforms().await {
             Ok(records) => {
-                for record in records {
+                for record in records.into_iter().take(MAX_REMEMBERED) {
                     if let (Ok(id), Some(credentials)) = (record.id(), record.credentials) {
-                        self.databases.set_role(&id, role_of(credentials));
+                        self.known.set(&id, &RunAs::Platform(self.role_of(credentials)));
                     }
                 }
             }
@@ -131,16 +153,14 @@ impl Platforms {
         }
     }
 
-    /// At the start, with `PLATFORM_ROLES=auto`: platforms of an earlier time, before anybody calls them.
+    /// At the start: roles are as they were made, and with `PLATFORM_ROLES=auto` platforms of an earlier time get theirs,
+    /// before anybody calls them.
     pub async fn meet_recorded(&self) {
-        if !self.generates_roles {
-            return;
-        }
         let met = async {
             for name in self.databases.count_by_platform().await?.into_keys() {
                 let Ok(platform) = Id::parse("platform", &name) else { continue };
-                if let Err(error) = self.meet(&platform).await {
-                    tracing::warn!(platform = name, %error, "the platform has no role of its own yet");
+                if let Err(error) = self.run_as(&platform).await {
+                    tracing::warn!(platform = name, %error, "the platform's role is not as it has to be");
                 }
             }
             Ok::<_, PlatformsError>(())
@@ -150,59 +170,10 @@ impl Platforms {
         }
     }
 
-    /// Registers a platform whose databases belong to a role that the client named.
-    pub(super) async fn register_with(&self, platform: &Id, role: Role) -> Result<(), PlatformsError> {
-        check(&role)?;
-        let writer = self.registry.writer(platform).await?;
-        let known = self.registry.platform(platform).await?;
-        if known.as_ref().is_some_and(|record| record.registered) {
-            return Err(PlatformsError::AlreadyRegistered { platform: platform.given().to_owned() });
-        }
-        // One role for two platforms would be no wall between them, and two that register at once must not both have it.
-        let lock = self.databases.lock(&DatabaseName::recorded(format!("role {}", role.user))).await?;
-        let others = self.roles_of_others(platform).await?;
-        if others.contains(&role.user) {
-            return Err(refused("db_user is another platform's role; each needs one of its own"));
-        }
-        self.databases.admit_role(&role, &others).await?;
-        let name = known.map_or_else(|| platform.given().to_owned(), |record| record.name);
-        let credentials =
-            Credentials { user: role.user.clone(), password: role.password().to_owned(), generated: false };
-        let record = PlatformRecord { name, registered: true, credentials: Some(credentials) };
-        self.registry.write_platform(&writer, record).await?;
-        self.databases.set_role(platform, role);
-        drop((lock, writer));
-        self.hand_over(platform).await;
-        Ok(())
-    }
-
-    async fn generate_role(&self, platform: &Id) -> Result<(), PlatformsError> {
-        let writer = self.registry.writer(platform).await?;
-        let known = self.registry.platform(platform).await?;
-        if let Some(credentials) = known.as_ref().and_then(|record| record.credentials.clone()) {
-            // Another request or gateway was quicker.
-            self.databases.set_role(platform, role_of(credentials));
-            return Ok(());
-        }
-        let role = Role::new(generated_name(platform), random_password());
-        self.databases.admit_generated_role(&role, &self.roles_of_others(platform).await?).await?;
-        let credentials =
-            Some(Credentials { user: role.user.clone(), password: role.password().to_owned(), generated: true });
-        let record = match known {
-            Some(record) => PlatformRecord { credentials, ..record },
-            None => PlatformRecord { name: platform.given().to_owned(), registered: false, credentials },
-        };
-        self.registry.write_platform(&writer, record).await?;
-        self.databases.set_role(platform, role);
-        drop(writer);
-        self.hand_over(platform).await;
-        Ok(())
-    }
-
     /// All at once, so that the platform does not go on as somebody else. What fails here is handed over before the next
     /// call or deployment.
-    async fn hand_over(&self, platform: &Id) {
-        if let Err(error) = self.orchestrator.hand_over_all(platform).await {
+    async fn hand_over(&self, platform: &Id, run_as: &RunAs) {
+        if let Err(error) = self.orchestrator.hand_over_all(platform, run_as).await {
             tracing::warn!(platform = platform.given(), %error, "not all databases were handed over to the platform's role");
         }
     }
@@ -212,77 +183,9 @@ impl Platforms {
         let others = records.filter(|record| record.id().is_ok_and(|id| id != *platform));
         Ok(others.filter_map(|record| Some(record.credentials?.user)).collect())
     }
-}
 
-fn role_of(credentials: Credentials) -> Role {
-    Role::new(credentials.user, credentials.password)
-}
-
-/// What PostgreSQL would cut short, misread or refuse in words of its own.
-fn check(role: &Role) -> Result<(), PlatformsError> {
-    if role.user.len() > MAX_ROLE_NAME_BYTES {
-        let bytes = role.user.len();
-        return Err(refused(&format!("db_user has {bytes} bytes; PostgreSQL allows {MAX_ROLE_NAME_BYTES}")));
-    }
-    if role.user.chars().any(char::is_control) {
-        return Err(refused("db_user holds a control character"));
-    }
-    if role.user.starts_with(PREFIX) {
-        return Err(refused(&format!("db_user begins with {PREFIX}, as the roles that the gateway makes up do")));
-    }
-    if role.user.starts_with("pg_") || ["public", "none"].contains(&role.user.as_str()) {
-        return Err(refused("db_user is a name that PostgreSQL reserves"));
-    }
-    if role.password().contains('\0') || role.password().len() > MAX_PASSWORD_BYTES {
-        return Err(refused(&format!("db_password may have up to {MAX_PASSWORD_BYTES} bytes, and no NUL among them")));
-    }
-    Ok(())
-}
-
-fn refused(reason: &str) -> PlatformsError {
-    PlatformsError::Credentials { reason: reason.to_owned() }
-}
-
-fn generated_name(platform: &Id) -> String {
-    let name = format!("{PREFIX}{}", platform.normal());
-    if name.len() <= MAX_ROLE_NAME_BYTES {
-        return name;
-    }
-    // No platform's name holds a hyphen, so this is none of theirs.
-    let digest = Sha256::digest(platform.normal().as_bytes());
-    format!("{PREFIX}-{}", hexadecimal(&digest[..16]))
-}
-
-fn random_password() -> String {
-    hexadecimal(&rand::random::<[u8; 32]>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(given: &str) -> Id {
-        Id::parse("platform", given).unwrap()
-    }
-
-    #[test]
-    fn generated_names_are_never_cut_short_and_never_another_platforms() {
-        assert_eq!(generated_name(&id("Todos-App")), "stonescriptdb-todos_app");
-        let (one, other) = (generated_name(&id(&"p".repeat(62))), generated_name(&id(&"p".repeat(63))));
-        assert!(one.len() <= 63 && other.len() <= 63 && one != other, "{one} {other}");
-        assert!(one.starts_with("stonescriptdb--"));
-    }
-
-    #[test]
-    fn malformed_credentials_are_refused_without_the_password() {
-        let secret = "s3cret-word";
-        let long = "u".repeat(64);
-        for user in [long.as_str(), "a\0b", "a\nb", "stonescriptdb-other", "pg_monitor", "public", "none"] {
-            let error = check(&Role::new(user.to_owned(), secret.to_owned())).unwrap_err().to_string();
-            assert!(!error.contains(secret), "{error}");
-        }
-        assert!(check(&Role::new("shop".to_owned(), format!("{secret}\0"))).is_err());
-        assert!(check(&Role::new("shop".to_owned(), secret.to_owned())).is_ok());
-        assert!(!format!("{:?}", Role::new("shop".to_owned(), secret.to_owned())).contains(secret));
+    fn role_of(&self, credentials: Credentials) -> Role {
+        let Credentials { user, password, generated } = credentials;
+        Role::new(user, password, Upkeep { makes: self.generates_roles, sets: generated })
     }
 }

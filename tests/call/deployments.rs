@@ -93,7 +93,11 @@ async fn calls_beside_deployments_succeed_or_fail_as_documented() {
     });
     let callers: Vec<_> = callers.collect();
     for number in 0..30 {
-        let session = platform.databases.session(platform.address.name()).await.unwrap();
+        let session = platform
+            .databases
+            .session(&stonescriptdb_gateway::databases::RunAs::Gateway, platform.address.name())
+            .await
+            .unwrap();
         let (old, new) = if number % 2 == 0 { ("int", "text") } else { ("text", "int") };
         session
             .batch_execute(&format!(

@@ -63,7 +63,10 @@ async fn errors_of_a_function_have_the_contracts_status() {
         ("fail", r#"["26000"]"#, 400, "26000", "no"),
         ("fail", r#"["23505"]"#, 409, "23505", "no"),
         ("fail", r#"["42501"]"#, 403, "42501", "no"),
-        ("fail", r#"["53100"]"#, 503, "53100", "no"),
+        ("fail", r#"["53100"]"#, 507, "53100", "no"),
+        ("fail", r#"["53200"]"#, 503, "53200", "no"),
+        ("fail", r#"["53300"]"#, 503, "53300", "no"),
+        ("fail", r#"["53400"]"#, 503, "53400", "no"),
         ("fail", r#"["PT402","pay first"]"#, 402, "PT402", "pay first"),
         ("fail", r#"["PT404"]"#, 404, "PT404", "no"),
         ("fail", r#"["PT503"]"#, 503, "PT503", "no"),
@@ -89,7 +92,8 @@ async fn errors_of_a_function_have_the_contracts_status() {
         for _ in 0..2 {
             let (found, body) = platform.error(function, params).await;
             assert_eq!(found, status, "{function} {params}: {body}");
-            assert_eq!(body["error"], "query_failed", "{function} {params}: {body}");
+            let code = if sqlstate == "53100" { "disk_full" } else { "query_failed" };
+            assert_eq!(body["error"], code, "{function} {params}: {body}");
             assert_eq!((body["sqlstate"].as_str(), body["cause"].as_str()), (Some(sqlstate), Some(cause)), "{body}");
             if function == "fail" {
                 assert_eq!((&body["detail"], &body["hint"]), (&"the detail".into(), &"the hint".into()));
@@ -251,4 +255,18 @@ async fn a_database_that_is_dropped_or_made_again_elsewhere_is_noticed() {
     elsewhere.drop_database(platform.address.name()).await.unwrap();
     make(&elsewhere, &platform.address, FAILING).await;
     assert_eq!(platform.rows("one", "").await, r#"[{"one":1}]"#);
+}
+
+#[tokio::test]
+async fn a_text_of_megabytes_is_cut() {
+    let raising = "CREATE FUNCTION shout() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION '%', repeat('ä', 3000000) USING DETAIL = repeat('d', 3000000), HINT = repeat('h', 3000000); END $$;";
+    let platform = Platform::with(raising).await;
+    let (status, body) = platform.error("shout", "").await;
+    assert_eq!(status, 400);
+    for field in ["message", "cause", "detail", "hint"] {
+        let text = body[field].as_str().unwrap();
+        assert!(text.len() <= 64 * 1024 && text.contains("… (cut: "), "{field}: {} bytes", text.len());
+    }
+    assert!(body.to_string().len() < 300_000);
 }

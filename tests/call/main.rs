@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
 
+mod backends;
 mod deployments;
 mod errors;
 mod failover;

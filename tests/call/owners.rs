@@ -1,6 +1,7 @@
 //! Whose a database is, and which one an address leads to.
 
-use stonescriptdb_gateway::databases::{DatabaseError, Ownership};
+use stonescriptdb_gateway::databases::name::Address;
+use stonescriptdb_gateway::databases::{DatabaseError, Databases, Ownership, RunAs};
 
 use crate::support::*;
 
@@ -18,8 +19,14 @@ async fn a_database_has_the_owner_that_claimed_it() {
     let upper = tenant_of(&platform.to_uppercase(), "t1");
     assert_eq!(databases.find(&upper).await.unwrap(), Ownership::Recorded { exists_on_server: true });
     databases.drop_database(address.name()).await.unwrap();
-    databases.release(&address).await.unwrap();
+    forget_record(&databases, &address).await;
     assert_eq!(databases.find(&address).await.unwrap(), Ownership::Missing);
+}
+
+/// As somebody by hand would.
+async fn forget_record(databases: &Databases, address: &Address) {
+    let control = databases.control().await.unwrap();
+    control.execute("DELETE FROM public.databases WHERE name = $1", &[&address.name().as_str()]).await.unwrap();
 }
 
 #[tokio::test]
@@ -52,13 +59,10 @@ async fn another_platform_never_gets_in() {
     make(&databases, &second, "").await;
     assert_eq!(databases.find(&first).await.unwrap(), Ownership::OtherPlatform);
     assert!(matches!(databases.claim(&first).await, Err(DatabaseError::OtherPlatform { .. })));
-    assert!(databases.resolve(&second).await.is_ok());
+    assert!(databases.resolve(&second, &RunAs::Gateway).await.is_ok());
     // Also when the database is known from before.
-    assert!(matches!(databases.resolve(&first).await, Err(DatabaseError::OtherPlatform { .. })));
+    assert!(matches!(databases.resolve(&first, &RunAs::Gateway).await, Err(DatabaseError::OtherPlatform { .. })));
     assert!(databases.list(&id(&my)).await.unwrap().is_empty());
-    // A release by the wrong platform does nothing.
-    databases.release(&first).await.unwrap();
-    assert_eq!(databases.find(&second).await.unwrap(), Ownership::Recorded { exists_on_server: true });
 }
 
 #[tokio::test]
@@ -67,10 +71,10 @@ async fn a_database_made_by_hand_has_no_owner_until_it_is_claimed() {
     let address = main_of(&platform());
     databases.create_database(address.name(), None, None).await.unwrap();
     assert_eq!(databases.find(&address).await.unwrap(), Ownership::Unrecorded);
-    let error = databases.resolve(&address).await.unwrap_err().to_string();
+    let error = databases.resolve(&address, &RunAs::Gateway).await.unwrap_err().to_string();
     assert!(error.contains("POST /register adopts it"), "{error}");
     databases.claim(&address).await.unwrap();
-    assert!(databases.resolve(&address).await.is_ok());
+    assert!(databases.resolve(&address, &RunAs::Gateway).await.is_ok());
 }
 
 #[tokio::test]
@@ -127,23 +131,29 @@ async fn an_id_stands_for_the_one_stored_database_that_has_it() {
     let databases = databases(&wide_pools());
     let platform = platform();
     make(&databases, &stored_of(&platform, "shop", "Store-1"), "").await;
-    let found = databases.resolve(&tenant_of(&platform, "Store-1")).await.unwrap();
+    let found = databases.resolve(&tenant_of(&platform, "Store-1"), &RunAs::Gateway).await.unwrap();
     assert_eq!(found.name(), stored_of(&platform, "shop", "store_1").name());
     for other in ["store_1", "STORE_1", "store-1"] {
-        let error = databases.resolve(&tenant_of(&platform, other)).await.unwrap_err();
+        let error = databases.resolve(&tenant_of(&platform, other), &RunAs::Gateway).await.unwrap_err();
         assert!(matches!(error, DatabaseError::NotFound { .. }), "{other}: {error:?}");
         assert!(error.to_string().contains(r#"schema_name "shop", database_id "Store-1""#), "{other}: {error}");
     }
-    let missing = databases.resolve(&tenant_of(&platform, "store_2")).await;
+    let missing = databases.resolve(&tenant_of(&platform, "store_2"), &RunAs::Gateway).await;
     assert!(matches!(missing, Err(DatabaseError::NotFound { .. })));
     // No main database: the stored one with the id main.
-    assert!(matches!(databases.resolve(&main_of(&platform)).await, Err(DatabaseError::NotFound { .. })));
+    assert!(matches!(
+        databases.resolve(&main_of(&platform), &RunAs::Gateway).await,
+        Err(DatabaseError::NotFound { .. })
+    ));
     make(&databases, &stored_of(&platform, "shop", "main"), "").await;
-    let main = databases.resolve(&main_of(&platform)).await.unwrap();
+    let main = databases.resolve(&main_of(&platform), &RunAs::Gateway).await.unwrap();
     assert_eq!(main.name(), stored_of(&platform, "shop", "main").name());
     // A database of the very name comes first, also after the other one was used.
     make(&databases, &main_of(&platform), "").await;
-    assert_eq!(databases.resolve(&main_of(&platform)).await.unwrap().name(), main_of(&platform).name());
+    assert_eq!(
+        databases.resolve(&main_of(&platform), &RunAs::Gateway).await.unwrap().name(),
+        main_of(&platform).name()
+    );
 }
 
 #[tokio::test]
@@ -152,7 +162,7 @@ async fn an_id_of_two_stored_databases_is_refused_with_both() {
     let platform = platform();
     make(&databases, &stored_of(&platform, "shop", "one"), "").await;
     make(&databases, &stored_of(&platform, "crm", "one"), "").await;
-    let error = databases.resolve(&tenant_of(&platform, "one")).await.unwrap_err();
+    let error = databases.resolve(&tenant_of(&platform, "one"), &RunAs::Gateway).await.unwrap_err();
     let DatabaseError::Ambiguous { databases: names, .. } = error else { panic!("{error}") };
     assert_eq!(names, [format!("{platform}_crm_one"), format!("{platform}_shop_one")]);
 }
@@ -163,14 +173,14 @@ async fn a_name_made_again_for_another_platform_is_noticed() {
     let (my, other) = (platform(), platform());
     let (mine, theirs) = (tenant_of(&my, &format!("{other}_main")), main_of(&format!("{my}_{other}")));
     make(&here, &mine, "").await;
-    let database = here.resolve(&mine).await.unwrap();
+    let database = here.resolve(&mine, &RunAs::Gateway).await.unwrap();
     drop(here.for_call(&database).await.unwrap());
     there.drop_database(mine.name()).await.unwrap();
-    there.release(&mine).await.unwrap();
+    forget_record(&there, &mine).await;
     make(&there, &theirs, "").await;
     let error = here.for_call(&database).await.map(drop).unwrap_err();
     assert!(matches!(error, DatabaseError::Gone { .. }), "{error}");
-    assert!(matches!(here.resolve(&mine).await, Err(DatabaseError::OtherPlatform { .. })));
+    assert!(matches!(here.resolve(&mine, &RunAs::Gateway).await, Err(DatabaseError::OtherPlatform { .. })));
 }
 
 #[tokio::test]

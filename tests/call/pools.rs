@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use stonescriptdb_gateway::config::PoolConfig;
 use stonescriptdb_gateway::databases::name::Address;
-use stonescriptdb_gateway::databases::{CallConnection, DatabaseError, Databases};
+use stonescriptdb_gateway::databases::{CallConnection, DatabaseError, Databases, RunAs};
 use tokio_postgres::Client;
 
 use crate::server::{self, Server};
@@ -38,7 +38,7 @@ async fn backend(connection: &mut CallConnection) -> i32 {
 }
 
 async fn use_once(databases: &Databases, address: &Address, sql: &str) -> Result<(), DatabaseError> {
-    let database = databases.resolve(address).await?;
+    let database = databases.resolve(address, &RunAs::Gateway).await?;
     let mut connection = databases.for_call(&database).await?;
     let row = connection.query_row("SELECT current_database()::text", &[]).await.unwrap();
     assert_eq!(row, [Some(address.name().as_str().as_bytes().to_vec())]);
@@ -161,7 +161,7 @@ async fn who_waits_too_long_is_told_so() {
     let databases = databases(&pool);
     let address = main_of(&platform());
     make(&databases, &address, "").await;
-    let database = databases.resolve(&address).await.unwrap();
+    let database = databases.resolve(&address, &RunAs::Gateway).await.unwrap();
     let held = databases.for_call(&database).await.unwrap();
     let started = Instant::now();
     let error = databases.for_call(&database).await.map(drop).unwrap_err();
@@ -185,7 +185,7 @@ async fn idle_and_old_connections_are_closed_and_idle_databases_forgotten() {
 
     let pool = PoolConfig { max_lifetime: Duration::from_millis(300), ..wide_pools() };
     let databases = start_on(&server, &pool);
-    let database = databases.resolve(&address).await.unwrap();
+    let database = databases.resolve(&address, &RunAs::Gateway).await.unwrap();
     let pid = async || backend(&mut databases.for_call(&database).await.unwrap()).await;
     let first = pid().await;
     assert_eq!(pid().await, first);
@@ -201,7 +201,7 @@ async fn a_restart_of_postgresql_is_recovered_from() {
     let databases = start_on(&server, &wide_pools());
     let address = main_of(&platform());
     make(&databases, &address, "").await;
-    let database = databases.resolve(&address).await.unwrap();
+    let database = databases.resolve(&address, &RunAs::Gateway).await.unwrap();
     let held = (databases.for_call(&database).await.unwrap(), databases.for_call(&database).await.unwrap());
     drop(held);
     tokio::task::block_in_place(|| server.restart());
@@ -216,7 +216,7 @@ async fn terminated_backends_are_recovered_from() {
     let databases = databases(&wide_pools());
     let address = main_of(&platform());
     make(&databases, &address, "").await;
-    let database = databases.resolve(&address).await.unwrap();
+    let database = databases.resolve(&address, &RunAs::Gateway).await.unwrap();
     let held = (databases.for_call(&database).await.unwrap(), databases.for_call(&database).await.unwrap());
     drop(held);
     let client = connect("postgres").await;
@@ -254,7 +254,7 @@ async fn a_deployment_makes_connections_and_what_is_known_stale() {
     let databases = databases(&wide_pools());
     let address = main_of(&platform());
     make(&databases, &address, "").await;
-    let database = databases.resolve(&address).await.unwrap();
+    let database = databases.resolve(&address, &RunAs::Gateway).await.unwrap();
     let mut held = databases.for_call(&database).await.unwrap();
     let mut idle = databases.for_call(&database).await.unwrap();
     let old = [backend(&mut held).await, backend(&mut idle).await];
@@ -274,7 +274,7 @@ async fn sessions_have_their_own_settings_and_end_what_they_ran() {
     let databases = databases(&wide_pools());
     let address = main_of(&platform());
     make(&databases, &address, "").await;
-    let session = databases.session(address.name()).await.unwrap();
+    let session = databases.session(&RunAs::Gateway, address.name()).await.unwrap();
     let row = session
         .query_one(
             "SELECT current_setting('application_name'), current_setting('statement_timeout'),
@@ -296,7 +296,7 @@ async fn sessions_have_their_own_settings_and_end_what_they_ran() {
     running.abort();
     eventually("it is cancelled", async || sleeping().await == 0).await;
     // close() returns when nobody is connected: the database can be a template at once.
-    let session = databases.session(address.name()).await.unwrap();
+    let session = databases.session(&RunAs::Gateway, address.name()).await.unwrap();
     session.close().await;
     let copy = tenant_of(address.platform().given(), "copy");
     databases.create_database(copy.name(), Some(address.name()), None).await.unwrap();
@@ -350,7 +350,7 @@ async fn four_connections_are_enough_for_a_deployment() {
     let address = main_of(&platform());
     let _lock = databases.lock(address.name()).await.unwrap();
     make(&databases, &address, "").await;
-    let session = databases.session(address.name()).await.unwrap();
+    let session = databases.session(&RunAs::Gateway, address.name()).await.unwrap();
     let _control = databases.control().await.unwrap();
     use_once(&databases, &address, "").await.unwrap();
     session.close().await;
@@ -362,7 +362,7 @@ async fn close_waits_for_the_connections_and_lets_nobody_in() {
     let databases = start_on(&server, &wide_pools());
     let address = main_of(&platform());
     make(&databases, &address, "").await;
-    let database = databases.resolve(&address).await.unwrap();
+    let database = databases.resolve(&address, &RunAs::Gateway).await.unwrap();
     let mut held = databases.for_call(&database).await.unwrap();
     let closing = tokio::spawn({
         let databases = databases.clone();

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use stonescriptdb_gateway::config::PoolConfig;
+use stonescriptdb_gateway::databases::RunAs;
 
 use crate::support::*;
 
@@ -149,7 +150,7 @@ async fn a_session_that_cannot_be_cleaned_is_nobodys() {
              BEGIN
                  INSERT INTO written VALUES (1);
                  PERFORM set_config('app.user', 'somebody', false);
-                 DEALLOCATE _stonescriptdb_gateway_reset;
+                 DEALLOCATE ALL;
              END$$;
          CREATE FUNCTION count() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM written';",
     )
@@ -182,7 +183,7 @@ async fn a_client_that_hangs_up_has_its_query_cancelled() {
     // While it runs.
     let request = format!(r#"{{"platform":"{}","function":"nap"}}"#, platform.name);
     let request = stonescriptdb_gateway::call::parse_request(request.as_bytes()).unwrap();
-    let call = stonescriptdb_gateway::call::run(&platform.databases, request);
+    let call = stonescriptdb_gateway::call::run(&platform.databases, &request, &RunAs::Gateway);
     assert!(tokio::time::timeout(Duration::from_millis(300), call).await.is_err());
     let hung_up = Instant::now();
     eventually("the query is cancelled", async || active().await == 0).await;
@@ -191,7 +192,7 @@ async fn a_client_that_hangs_up_has_its_query_cancelled() {
     // While its rows are on their way.
     let request = format!(r#"{{"platform":"{}","function":"many"}}"#, platform.name);
     let request = stonescriptdb_gateway::call::parse_request(request.as_bytes()).unwrap();
-    let answer = stonescriptdb_gateway::call::run(&platform.databases, request).await.unwrap();
+    let answer = stonescriptdb_gateway::call::run(&platform.databases, &request, &RunAs::Gateway).await.unwrap();
     assert_eq!(active().await, 1);
     drop(answer);
     let hung_up = Instant::now();

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use stonescriptdb_gateway::call::{AnswerBody, CallError, parse_request, run};
 use stonescriptdb_gateway::config::PoolConfig;
-use stonescriptdb_gateway::databases::Databases;
 use stonescriptdb_gateway::databases::name::{Address, Id, Which};
+use stonescriptdb_gateway::databases::{Databases, RunAs};
 use stonescriptdb_gateway::error::ApiError;
 use tokio_postgres::{Client, NoTls};
 
@@ -68,7 +68,7 @@ pub(crate) fn stored_of(platform: &str, schema: &str, database: &str) -> Address
 pub(crate) async fn make(databases: &Databases, address: &Address, sql: &str) {
     databases.claim(address).await.unwrap();
     databases.create_database(address.name(), None, None).await.unwrap();
-    let session = databases.session(address.name()).await.unwrap();
+    let session = databases.session(&RunAs::Gateway, address.name()).await.unwrap();
     session.batch_execute(sql).await.unwrap();
     session.close().await;
 }
@@ -100,7 +100,7 @@ pub(crate) async fn call(databases: &Databases, request: &str) -> Result<String,
     let request = parse_request(request.as_bytes())?;
     // In a task, as a server runs it.
     let databases = databases.clone();
-    let answer = tokio::spawn(async move { run(&databases, request).await }).await.unwrap()?;
+    let answer = tokio::spawn(async move { run(&databases, &request, &RunAs::Gateway).await }).await.unwrap()?;
     let mut body = Vec::new();
     match answer.body {
         AnswerBody::Complete(bytes) => body.extend_from_slice(&bytes),

@@ -11,26 +11,13 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use crate::disk::SmallDisk;
-use crate::support::{Gateway, LIMIT, Server, tar_gz};
+use crate::full::fill;
+use crate::support::{Gateway, LIMIT, Server, ask, client, post, tar_gz};
 
 /// A schema whose function answers `version`.
 fn version(version: u32) -> Vec<u8> {
     let function = format!("CREATE FUNCTION version() RETURNS int LANGUAGE sql AS 'SELECT {version}'");
     tar_gz(&[("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY);"), ("functions/version.sql", &function)])
-}
-
-async fn ask(request: reqwest::RequestBuilder) -> (u16, Value) {
-    let answer = request.timeout(LIMIT).send().await.expect("an answer");
-    (answer.status().as_u16(), answer.json().await.expect("JSON"))
-}
-
-fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().expect("a client")
-}
-
-async fn post(gateway: &Gateway, path: &str, body: Value) -> (u16, Value) {
-    let request = client().post(format!("{}{path}", gateway.url)).header("Content-Type", "application/json");
-    ask(request.body(body.to_string())).await
 }
 
 async fn store(gateway: &Gateway, archive: Vec<u8>) -> (u16, Value) {
@@ -76,13 +63,10 @@ async fn a_full_disk_under_the_registry_leaves_the_stored_version() {
     let before = files(&disk.0);
 
     let filler = disk.0.join("filler");
-    let mut file = std::fs::File::create(&filler).expect("a file");
-    let block = [0u8; 4096];
-    while file.write_all(&block).is_ok() {}
-    drop(file);
+    fill(&filler);
     let (status, body) = store(&gateway, version(2)).await;
-    assert_eq!((status, body["error"].as_str()), (500, Some("internal_error")), "{body}");
-    assert!(body["message"].as_str().is_some_and(|message| message.contains("disk is full")), "{body}");
+    assert_eq!((status, body["error"].as_str()), (507, Some("disk_full")), "{body}");
+    assert!(body["message"].as_str().is_some_and(|message| message.contains("DATA_DIR")), "{body}");
     assert_eq!(stored(&gateway, "during").await, json!(1));
 
     std::fs::remove_file(&filler).expect("our file");

@@ -55,18 +55,27 @@ impl Server {
 
     /// A gateway that finds PostgreSQL's socket in another folder.
     pub(crate) fn gateway_through(&self, socket: &Path) -> Gateway {
-        self.start_gateway(socket, &tempfile::tempdir_in(self.folder.path()).expect("a folder").keep())
+        self.start_gateway(socket, &self.new_folder(), &[])
+    }
+
+    pub(crate) fn new_folder(&self) -> PathBuf {
+        tempfile::tempdir_in(self.folder.path()).expect("a folder").keep()
     }
 
     /// A gateway with its platforms and schemas in this folder.
     pub(crate) fn gateway_in(&self, data: &Path) -> Gateway {
-        self.start_gateway(&self.socket(), data)
+        self.gateway_with(data, &[])
     }
 
-    fn start_gateway(&self, socket: &Path, data: &Path) -> Gateway {
+    /// The same with further settings.
+    pub(crate) fn gateway_with(&self, data: &Path, settings: &[(&str, &str)]) -> Gateway {
+        self.start_gateway(&self.socket(), data, settings)
+    }
+
+    fn start_gateway(&self, socket: &Path, data: &Path, settings: &[(&str, &str)]) -> Gateway {
         let connection = self.postgres.connection();
         let mut command = Command::new(env!("CARGO_BIN_EXE_stonescriptdb-gateway"));
-        for inherited in ["DATABASE_URL", "LOG_DIR", "ADMIN_TOKEN", "CONFLICT_STATUS"] {
+        for inherited in ["DATABASE_URL", "LOG_DIR", "ADMIN_TOKEN", "ADMIN_SCOPE", "CONFLICT_STATUS"] {
             command.env_remove(inherited);
         }
         let log = std::fs::File::create(self.folder.path().join("gateway.err")).expect("a log");
@@ -79,6 +88,7 @@ impl Server {
             .env("DATA_DIR", data)
             .env("GATEWAY_PORT", "0")
             .env("LOCK_TIMEOUT_SECS", "2")
+            .envs(settings.iter().copied())
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -215,6 +225,34 @@ pub(crate) async fn register(url: &str, archive: Vec<u8>) -> Option<(u16, Value)
     let answer = client.post(format!("{url}/register")).multipart(form).send().await.ok()?;
     let status = answer.status().as_u16();
     Some((status, serde_json::from_str(&answer.text().await.ok()?).ok()?))
+}
+
+/// Status and body of an answer.
+pub(crate) async fn ask(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let answer = request.timeout(LIMIT).send().await.expect("an answer");
+    (answer.status().as_u16(), answer.json().await.expect("JSON"))
+}
+
+pub(crate) fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().expect("a client")
+}
+
+pub(crate) async fn post(gateway: &Gateway, path: &str, body: Value) -> (u16, Value) {
+    let request = client().post(format!("{}{path}", gateway.url)).header("Content-Type", "application/json");
+    ask(request.body(body.to_string())).await
+}
+
+/// A `POST` of fields and an archive.
+pub(crate) async fn upload(
+    gateway: &Gateway,
+    path: &str,
+    fields: &[(&'static str, &str)],
+    files: &[(&str, &str)],
+) -> (u16, Value) {
+    use reqwest::multipart::{Form, Part};
+    let form = fields.iter().fold(Form::new(), |form, (name, text)| form.text(*name, (*text).to_owned()));
+    let form = form.part("schema", Part::bytes(tar_gz(files)).file_name("x.tar.gz"));
+    ask(client().post(format!("{}{path}", gateway.url)).multipart(form)).await
 }
 
 pub(crate) fn tar_gz(files: &[(&str, &str)]) -> Vec<u8> {

@@ -54,7 +54,7 @@ const WITNESSES: &[(&str, &str)] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn uploaded_code_reaches_nothing_but_its_own_platforms_databases() {
     let place = Place::new(Who::possible()[0]);
-    let gateway = place.start(&[]);
+    let gateway = place.start(&[("ALLOWED_EXTENSIONS", "+dblink,+postgres_fdw")]);
     gateway.wait_until_healthy();
     let web = Web::new(gateway.address());
     web.register("b", &[WHO, ("tables/secret.sql", "CREATE TABLE secret (word text);")]).await;

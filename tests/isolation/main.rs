@@ -4,10 +4,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
 
 mod attempts;
+mod backends;
 mod credentials;
+mod extensions;
 mod external;
 mod handed_over;
 #[path = "../embedded/place.rs"]
 #[expect(dead_code, reason = "shared with the tests of the program's start and stop")]
 mod place;
+mod settings;
 mod web;

@@ -8,7 +8,8 @@ use tokio_postgres::Client;
 use tracing::Instrument;
 
 use crate::bundle::sql::tokens::checksum_bytes;
-use crate::databases::name::{DatabaseName, Id};
+use crate::databases::RunAs;
+use crate::databases::name::DatabaseName;
 use crate::orchestrator::diff::SchemaValidation;
 use crate::orchestrator::error::DeployError;
 use crate::orchestrator::tracking::{self, State};
@@ -56,15 +57,15 @@ enum Seen {
 /// this checksum.
 pub async fn at_all(
     orchestrator: &Orchestrator,
-    platform: &Id,
+    run_as: &RunAs,
     names: Vec<DatabaseName>,
     checksum: Arc<str>,
     width: usize,
 ) -> Result<Fleet, DeployError> {
     let looks = names.clone().into_iter().map(|name| {
-        let (orchestrator, platform, checksum) = (orchestrator.clone(), platform.clone(), checksum.clone());
+        let (orchestrator, run_as, checksum) = (orchestrator.clone(), run_as.clone(), checksum.clone());
         async move {
-            let looking = async move { look(&orchestrator, &platform, &name, &checksum).await };
+            let looking = async move { look(&orchestrator, &run_as, &name, &checksum).await };
             let looked = tokio::spawn(looking.in_current_span()).await;
             looked.map_err(|error| DeployError::Interrupted { cause: error.to_string() })?
         }
@@ -96,17 +97,20 @@ pub async fn at_all(
 
 async fn look(
     orchestrator: &Orchestrator,
-    platform: &Id,
+    run_as: &RunAs,
     name: &DatabaseName,
     checksum: &str,
 ) -> Result<Seen, DeployError> {
-    let session = match orchestrator.databases.session_of(platform, name).await.map_err(DeployError::from) {
-        Err(error) if error.is_gone() => return Ok(Seen::Gone),
-        session => session?,
+    let looking = async {
+        let session = orchestrator.databases.session(run_as, name).await?;
+        let seen = see(&session, checksum).await;
+        session.close().await;
+        seen
     };
-    let seen = see(&session, checksum).await;
-    session.close().await;
-    seen
+    match orchestrator.clock(name).run(looking).await {
+        Err(error) if error.is_gone() => Ok(Seen::Gone),
+        seen => seen,
+    }
 }
 
 async fn see(client: &Client, checksum: &str) -> Result<Seen, DeployError> {
@@ -134,7 +138,7 @@ async fn read_key(client: &Client, state: Option<State>) -> Result<Key, DeployEr
 /// Sums up, over the databases of a group, the rows that hold a value which would be lost.
 pub async fn count_rows_at_risk(
     orchestrator: &Orchestrator,
-    platform: &Id,
+    run_as: &RunAs,
     group: &Group,
     validation: &mut SchemaValidation,
     width: usize,
@@ -146,15 +150,18 @@ pub async fn count_rows_at_risk(
     validation.dataloss_changes.iter_mut().for_each(|change| change.rows_at_risk = None);
     let uncounted = validation.clone();
     let counts = group.databases.clone().into_iter().map(|name| {
-        let (orchestrator, platform, mut validation) = (orchestrator.clone(), platform.clone(), uncounted.clone());
+        let (orchestrator, run_as, mut validation) = (orchestrator.clone(), run_as.clone(), uncounted.clone());
         async move {
-            let session = match orchestrator.databases.session_of(&platform, &name).await.map_err(DeployError::from) {
-                Err(error) if error.is_gone() => return Ok(Vec::new()),
-                session => session?,
+            let counting = async {
+                let session = orchestrator.databases.session(&run_as, &name).await?;
+                let counted = risk::count(&session, &mut validation).await;
+                session.close().await;
+                counted
             };
-            let counted = risk::count(&session, &mut validation).await;
-            session.close().await;
-            counted?;
+            match orchestrator.clock(&name).run(counting).await {
+                Err(error) if error.is_gone() => return Ok(Vec::new()),
+                counted => counted?,
+            }
             Ok::<_, DeployError>(validation.dataloss_changes.iter().map(|change| change.rows_at_risk).collect())
         }
     });
