@@ -5,6 +5,7 @@
 
 mod attempts;
 mod backends;
+mod closed;
 mod credentials;
 mod extensions;
 mod external;

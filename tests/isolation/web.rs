@@ -1,7 +1,6 @@
 //! A client of the gateway: bundles up, answers down.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -63,18 +62,6 @@ impl Web {
         let (status, body) = self.call(platform, function, params).await;
         assert_eq!(status, 200, "{function}: {body}");
         body["rows"][0].as_object().and_then(|row| row.values().next()).cloned().unwrap_or_else(|| panic!("{body}"))
-    }
-
-    /// Tries a call until it works: after a role was shut out, the gateway looks it up again for the next request.
-    pub(crate) async fn value_soon(&self, platform: &str, function: &str) -> Value {
-        let begin = Instant::now();
-        loop {
-            let (status, body) = self.call(platform, function, json!([])).await;
-            if status == 200 {
-                return body["rows"][0].as_object().and_then(|row| row.values().next()).cloned().unwrap();
-            }
-            assert!(status == 503 && begin.elapsed() < Duration::from_secs(20), "{status} {body}");
-        }
     }
 }
 
