@@ -188,6 +188,15 @@ async fn extensions(place: &Place, left: &Left) -> BTreeMap<String, String> {
 /// Databases belong to their platforms, blueprints to the gateway, and nobody else gets in.
 async fn everything_has_its_owner(place: &Place) {
     let client = place.connect().await;
+    // Those that nobody uses any more are taken back after the start, in their turn.
+    let unsealed = "SELECT count(*) FROM pg_database WHERE datname LIKE 'stonescriptdb-blueprint-%'
+                    AND (datallowconn OR pg_get_userbyid(datdba) <> current_user)";
+    for _ in 0..100 {
+        if client.query_one(unsealed, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
     let rows = client
         .query(
             "SELECT datname::text, pg_get_userbyid(datdba)::text, datallowconn, has_database_privilege('public', oid, 'CONNECT')
