@@ -90,7 +90,8 @@ impl Orchestrator {
         let (this, run_as) = (self.clone(), run_as.clone());
         run_to_the_end(async move {
             let started = Instant::now();
-            let mut report = this.register_locked(&address, &run_as, &bundle, force).await?;
+            let report = this.register_locked(&address, &run_as, &bundle, force).await;
+            let mut report = report.map_err(|error| error.in_database(address.name()))?;
             report.warnings.splice(0..0, bundle.warnings);
             Ok(Registered {
                 status: "ready",

@@ -7,7 +7,6 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_postgres::Client;
 use tracing::Instrument;
 
-use crate::bundle::sql::tokens::checksum_bytes;
 use crate::databases::RunAs;
 use crate::databases::name::DatabaseName;
 use crate::orchestrator::diff::SchemaValidation;
@@ -107,7 +106,7 @@ async fn look(
     };
     let seen = see(&session, checksum).await;
     session.close().await;
-    seen
+    seen.map_err(|error| error.in_database(name))
 }
 
 async fn see(client: &Client, checksum: &str) -> Result<Seen, DeployError> {
@@ -128,7 +127,6 @@ async fn read_key(client: &Client, state: Option<State>) -> Result<Key, DeployEr
         None => shape::of(&catalog::read(client).await?),
     };
     let (history, interrupted) = tracking::read_history(client).await?;
-    let history = checksum_bytes(history.as_bytes());
     Ok(Key { bundle_checksum: Some(state.bundle_checksum), shape, history, interrupted })
 }
 
