@@ -133,6 +133,8 @@ fn read_limits<F: Fn(&str) -> Option<String>>(env: &read::Reader<F>) -> Result<L
     Ok(LimitsConfig {
         call_timeout: seconds("CALL_TIMEOUT_SECS", 30)?,
         lock_timeout: seconds("LOCK_TIMEOUT_SECS", 10)?,
+        deployment_timeout: seconds("DEPLOYMENT_TIMEOUT_SECS", 3600)?,
+        max_deployments_per_platform: env.number("MAX_DEPLOYMENTS_PER_PLATFORM", 4, 1..=1000)?,
         max_upload_bytes: bytes("MAX_UPLOAD_BYTES", 64 << 20)?,
         max_unpacked_bytes: bytes("MAX_UNPACKED_BYTES", 256 << 20)?,
     })
@@ -193,6 +195,13 @@ pub struct PoolConfig {
     pub wait_timeout: Duration,
 }
 
+impl PoolConfig {
+    /// How many connections deployments have at once: they leave a quarter to calls.
+    pub fn session_limit(&self) -> usize {
+        (self.max_total_connections - self.max_total_connections / 4).max(1)
+    }
+}
+
 /// Who may speak to the gateway.
 #[derive(Clone, Debug)]
 pub struct AccessConfig {
@@ -222,6 +231,10 @@ pub struct LimitsConfig {
     pub call_timeout: Duration,
     /// `LOCK_TIMEOUT_SECS`: how long a deployment's statement waits for a lock.
     pub lock_timeout: Duration,
+    /// `DEPLOYMENT_TIMEOUT_SECS`: how long a deployment may work on one database.
+    pub deployment_timeout: Duration,
+    /// `MAX_DEPLOYMENTS_PER_PLATFORM`: how many of a platform's deployments run at once.
+    pub max_deployments_per_platform: usize,
     /// `MAX_UPLOAD_BYTES`: the size of an uploaded archive.
     pub max_upload_bytes: usize,
     /// `MAX_UNPACKED_BYTES`: the size of what is in it.

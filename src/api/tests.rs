@@ -53,6 +53,8 @@ fn config() -> Config {
         limits: LimitsConfig {
             call_timeout: Duration::from_secs(1),
             lock_timeout: Duration::from_secs(1),
+            deployment_timeout: Duration::from_secs(3600),
+            max_deployments_per_platform: 4,
             max_upload_bytes: 100_000,
             max_unpacked_bytes: 1_000_000,
         },

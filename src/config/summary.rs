@@ -45,6 +45,8 @@ impl fmt::Display for Config {
         line("allowed extensions", &self.allowed_extensions)?;
         let (call, lock) = (limits.call_timeout.as_secs(), limits.lock_timeout.as_secs());
         line("time limits", &format_args!("{call} s for a call, {lock} s for a lock"))?;
+        let (at_once, each) = (limits.max_deployments_per_platform, limits.deployment_timeout.as_secs());
+        line("deployments", &format_args!("{at_once} of a platform at once, {each} s for a database"))?;
         let (upload, unpacked) = (limits.max_upload_bytes, limits.max_unpacked_bytes);
         line("archives", &format_args!("{upload} bytes, {unpacked} bytes unpacked"))?;
         line("conflict status", &self.conflict_status)

@@ -44,6 +44,7 @@ fn nothing_set_gives_the_contracts_defaults() {
       platform roles       auto
       allowed extensions   address_standardizer, address_standardizer_data_us, bloom, dict_xsyn, moddatetime, pgrouting, postgis, postgis_raster, postgis_sfcgal, postgis_tiger_geocoder, postgis_topology, vector
       time limits          30 s for a call, 10 s for a lock
+      deployments          4 of a platform at once, 3600 s for a database
       archives             67108864 bytes, 268435456 bytes unpacked
       conflict status      400
     ");
@@ -76,6 +77,8 @@ fn every_variable_is_taken_over() {
         ("ALLOWED_EXTENSIONS", "postgis,dblink"),
         ("CALL_TIMEOUT_SECS", "7"),
         ("LOCK_TIMEOUT_SECS", "8"),
+        ("DEPLOYMENT_TIMEOUT_SECS", "90"),
+        ("MAX_DEPLOYMENTS_PER_PLATFORM", "2"),
         ("MAX_UPLOAD_BYTES", "1000"),
         ("MAX_UNPACKED_BYTES", "2000"),
         ("CONFLICT_STATUS", "409"),
@@ -95,6 +98,7 @@ fn every_variable_is_taken_over() {
       platform roles       auto
       allowed extensions   dblink, postgis
       time limits          7 s for a call, 8 s for a lock
+      deployments          2 of a platform at once, 90 s for a database
       archives             1000 bytes, 2000 bytes unpacked
       conflict status      409
     ");

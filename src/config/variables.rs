@@ -52,6 +52,8 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable("CALL_TIMEOUT_SECS", "30", "time limit of one call"),
     variable("LOCK_TIMEOUT_SECS", "10", "how long a deployment waits for a lock"),
+    variable("DEPLOYMENT_TIMEOUT_SECS", "3600", "how long a deployment may work on one database"),
+    variable("MAX_DEPLOYMENTS_PER_PLATFORM", "4", "a platform's deployments that run at once; others wait their turn"),
     variable("MAX_UPLOAD_BYTES", "67108864", "size of an uploaded archive"),
     variable("MAX_UNPACKED_BYTES", "268435456", "size of what is in it"),
     variable("CONFLICT_STATUS", "400", "status of \"already there\" answers: 400 or 409"),

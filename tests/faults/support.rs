@@ -55,7 +55,11 @@ impl Server {
 
     /// A gateway that finds PostgreSQL's socket in another folder.
     pub(crate) fn gateway_through(&self, socket: &Path) -> Gateway {
-        self.start_gateway(socket, &tempfile::tempdir_in(self.folder.path()).expect("a folder").keep(), &[])
+        self.start_gateway(socket, &self.new_folder(), &[])
+    }
+
+    pub(crate) fn new_folder(&self) -> PathBuf {
+        tempfile::tempdir_in(self.folder.path()).expect("a folder").keep()
     }
 
     /// A gateway with its platforms and schemas in this folder.
