@@ -13,4 +13,6 @@ mod handed_over;
 #[expect(dead_code, reason = "shared with the tests of the program's start and stop")]
 mod place;
 mod settings;
+mod tracking;
 mod web;
+mod workers;
