@@ -5,14 +5,18 @@
 
 mod attempts;
 mod backends;
+mod closed;
 mod credentials;
 mod extensions;
 mod external;
 mod handed_over;
+mod outside;
 #[path = "../embedded/place.rs"]
 #[expect(dead_code, reason = "shared with the tests of the program's start and stop")]
 mod place;
 mod settings;
+mod takeover;
 mod tracking;
+mod walls;
 mod web;
 mod workers;
