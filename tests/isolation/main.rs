@@ -18,5 +18,7 @@ mod place;
 mod run_as;
 mod settings;
 mod takeover;
+mod tracking;
 mod walls;
 mod web;
+mod workers;
