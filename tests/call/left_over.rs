@@ -20,7 +20,7 @@ const fn case(what: &'static str, leave: &'static str, look: &'static str) -> Ca
 
 const PREPARED: &str = "(SELECT count(*) FROM pg_prepared_statements WHERE from_sql)";
 
-const CASES: [Case; 29] = [
+const CASES: [Case; 31] = [
     case("a prepared statement", "EXECUTE 'DEALLOCATE ALL'; EXECUTE 'PREPARE s9 AS SELECT 666';", PREPARED),
     case("one without dynamic SQL", "DEALLOCATE ALL; PREPARE s9 AS SELECT 666;", PREPARED),
     case(
@@ -36,6 +36,8 @@ const CASES: [Case; 29] = [
     case("one made by a trigger behind a view", "INSERT INTO window_on_audited VALUES (1);", PREPARED),
     case("one made by a key's cascade", "INSERT INTO parent VALUES (1); DELETE FROM parent;", PREPARED),
     case("one made by a default", "INSERT INTO defaulted DEFAULT VALUES;", PREPARED),
+    case("one made by a default of PostgreSQL's own", "INSERT INTO defaulted_by_text DEFAULT VALUES;", PREPARED),
+    case("one made by a domain's default", "INSERT INTO defaulted_by_domain DEFAULT VALUES;", PREPARED),
     case("one made by a rule", "INSERT INTO ruled VALUES (1);", PREPARED),
     case(
         "one made by a function that is made on the way",
@@ -99,6 +101,9 @@ const SCHEMA: &str = "
     CREATE TRIGGER begets AFTER INSERT ON parent FOR EACH ROW EXECUTE FUNCTION beget();
     CREATE TRIGGER noted AFTER DELETE ON child FOR EACH ROW EXECUTE FUNCTION note();
     CREATE TABLE defaulted (x int DEFAULT prepares());
+    CREATE TABLE defaulted_by_text (x text DEFAULT query_to_xml('SELECT prepares()', true, true, '')::text);
+    CREATE DOMAIN prepared AS int DEFAULT prepares();
+    CREATE TABLE defaulted_by_domain (x prepared);
     CREATE TABLE ruled (x int);
     CREATE RULE noting AS ON INSERT TO ruled DO ALSO SELECT prepares();
     CREATE FUNCTION lasts() RETURNS text LANGUAGE plpgsql AS $$
