@@ -1,7 +1,7 @@
 //! Whatever a function leaves in its session, the next call over the same connection does not see it: whether the gateway knows
 //! the function or not, whether it is declared to have effects or not, and however the call ends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stonescriptdb_gateway::config::PoolConfig;
 
@@ -280,15 +280,17 @@ async fn what_an_extension_keeps_in_c_goes_with_its_session_and_only_with_that()
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'dblinked' AND datname = current_database()";
     eventually("no connection is held", async || client.query_one(dblinked, &[]).await.unwrap().get::<_, i64>(0) == 0)
         .await;
-    // What cannot come to it keeps its session.
-    eventually("sessions of others stay", async || {
-        call_a_lot(&platform).await;
-        let first = platform.rows("add", "").await;
-        platform.rows("add", "").await == first
-            && platform.rows("own", "").await.replace("own", "add") == first
-            && platform.rows("add", "").await == first
-    })
-    .await;
+    // What cannot come to it keeps its session, once it is known. On a busy machine that takes a while.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        platform.rows("simple", "").await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let pid = platform.rows("add", "").await;
+        if platform.rows("own", "").await.replace("own", "add") == pid && platform.rows("add", "").await == pid {
+            break;
+        }
+        assert!(Instant::now() < deadline, "sessions of others do not stay");
+    }
 }
 
 #[tokio::test]
