@@ -132,7 +132,7 @@ pub async fn commit(client: &Client, values: &[NewValue], origin: &Origin) -> Re
             detail: json!({ "statement": value.sql, "value": value.value }),
         });
     }
-    tracking::write_changes(client, &changes, origin).await.map_err(DeployError::own(STEP))?;
+    tracking::write_changes(client, &changes, origin).await.map_err(tracking::altered::failed(STEP, "changelog"))?;
     client.batch_execute("COMMIT").await.map_err(DeployError::own(STEP))
 }
 
@@ -169,9 +169,8 @@ mod tests {
 
     #[track_caller]
     fn check(found: &[&str], declared: &[&str], migration: &str, expected: &[&str]) {
-        let file =
-            SourceFile { kind: Kind::Migrations, path: "migrations/1.sql".to_owned(), text: migration.to_owned() };
-        let bundle = Bundle { files: vec![file], checksum: String::new(), warnings: Vec::new() };
+        let file = SourceFile { kind: Kind::Migrations, path: "migrations/1.sql".to_owned(), text: migration.into() };
+        let bundle = Bundle::from_files(vec![file], Vec::new());
         let script = order::read(&bundle, Target::ExistingDatabase).expect("a migration");
         let pending: Vec<&Statement> = script.statements.iter().collect();
         let values = wanted(&mood(found), &mood(declared), &pending);
