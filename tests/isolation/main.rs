@@ -8,6 +8,7 @@ mod credentials;
 mod extensions;
 mod external;
 mod handed_over;
+mod names;
 #[path = "../embedded/place.rs"]
 #[expect(dead_code, reason = "shared with the tests of the program's start and stop")]
 mod place;
