@@ -96,6 +96,7 @@ impl Config {
                 allowed_networks: env.networks("ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")?,
                 trusted_proxies: env.networks("TRUSTED_PROXIES", "")?,
                 admin_token: env.token("ADMIN_TOKEN")?,
+                admin_scope: read_admin_scope(&env)?,
             },
             limits: read_limits(&env)?,
             data_dir: env.path("DATA_DIR").unwrap_or_else(|| PathBuf::from("./data")),
@@ -132,9 +133,22 @@ fn read_limits<F: Fn(&str) -> Option<String>>(env: &read::Reader<F>) -> Result<L
     Ok(LimitsConfig {
         call_timeout: seconds("CALL_TIMEOUT_SECS", 30)?,
         lock_timeout: seconds("LOCK_TIMEOUT_SECS", 10)?,
+        deployment_timeout: seconds("DEPLOYMENT_TIMEOUT_SECS", 3600)?,
+        max_deployments_per_platform: env.number("MAX_DEPLOYMENTS_PER_PLATFORM", 4, 1..=1000)?,
         max_upload_bytes: bytes("MAX_UPLOAD_BYTES", 64 << 20)?,
         max_unpacked_bytes: bytes("MAX_UNPACKED_BYTES", 256 << 20)?,
     })
+}
+
+fn read_admin_scope<F: Fn(&str) -> Option<String>>(env: &read::Reader<F>) -> Result<AdminScope, ConfigError> {
+    let given = env.one_of("ADMIN_SCOPE", &[("admin", AdminScope::Admin), ("deploy", AdminScope::Deploy)])?;
+    match given {
+        // Whoever sets it wants what it names closed, which nothing would do.
+        Some(AdminScope::Deploy) if env.token("ADMIN_TOKEN")?.is_none() => {
+            Err(read::invalid("ADMIN_SCOPE", "deploy", "ADMIN_TOKEN to be set beside it, or admin"))
+        }
+        given => Ok(given.unwrap_or(AdminScope::Admin)),
+    }
 }
 
 fn read_platform_roles<F: Fn(&str) -> Option<String>>(
@@ -181,6 +195,13 @@ pub struct PoolConfig {
     pub wait_timeout: Duration,
 }
 
+impl PoolConfig {
+    /// How many connections deployments have at once: they leave a quarter to calls.
+    pub fn session_limit(&self) -> usize {
+        (self.max_total_connections - self.max_total_connections / 4).max(1)
+    }
+}
+
 /// Who may speak to the gateway.
 #[derive(Clone, Debug)]
 pub struct AccessConfig {
@@ -190,6 +211,17 @@ pub struct AccessConfig {
     pub trusted_proxies: Vec<IpNetwork>,
     /// `ADMIN_TOKEN`.
     pub admin_token: Option<Secret>,
+    /// `ADMIN_SCOPE`.
+    pub admin_scope: AdminScope,
+}
+
+/// What `ADMIN_TOKEN` guards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminScope {
+    /// `/admin/*`.
+    Admin,
+    /// Also everything that creates, deploys or lists across platforms.
+    Deploy,
 }
 
 /// Limits of requests and deployments.
@@ -199,6 +231,10 @@ pub struct LimitsConfig {
     pub call_timeout: Duration,
     /// `LOCK_TIMEOUT_SECS`: how long a deployment's statement waits for a lock.
     pub lock_timeout: Duration,
+    /// `DEPLOYMENT_TIMEOUT_SECS`: how long a deployment may work on one database.
+    pub deployment_timeout: Duration,
+    /// `MAX_DEPLOYMENTS_PER_PLATFORM`: how many of a platform's deployments run at once.
+    pub max_deployments_per_platform: usize,
     /// `MAX_UPLOAD_BYTES`: the size of an uploaded archive.
     pub max_upload_bytes: usize,
     /// `MAX_UNPACKED_BYTES`: the size of what is in it.

@@ -15,6 +15,9 @@
 //! | `pools`        | one pool per database, all within the budget                              |
 //! | `connection`   | a connection that requests share                                          |
 //! | `session`      | a connection of its own for a deployment; statements about databases      |
+//! | `shares`       | what deployments of all platforms share, so that none takes it all        |
+//! | `unfinished`   | databases that are being made, and what a kill leaves of them             |
+//! | `orphans`      | backends inside a deployment whose gateway is gone                        |
 //! | `locks`        | one deployment per database at a time                                     |
 //! | `run_as`       | as whom a session in a platform's database is opened                      |
 //! | `role_admission` | making such a role, or judging one that is there                        |
@@ -42,6 +45,7 @@ mod hand_over;
 mod lent;
 mod locks;
 pub mod name;
+mod orphans;
 mod own_path;
 mod owner;
 mod pipe;
@@ -55,15 +59,15 @@ mod run_as;
 mod server;
 mod session;
 mod settings;
+mod shares;
 mod socket;
 mod terminator;
+mod unfinished;
 pub mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use tokio::sync::Semaphore;
 
 pub use self::connection::{CallConnection, ControlConnection};
 pub use self::database::Database;
@@ -80,11 +84,12 @@ pub use self::settings::{OWN_PATH, PINNED};
 
 use self::locks::Locks;
 use self::name::DatabaseName;
-use self::pools::{CONTROL_CONNECTIONS, Pools, sweep_regularly};
+use self::pools::{Pools, sweep_regularly};
 use self::records::Records;
 use self::resolve::Routes;
 use self::role_upkeep::Restored;
 use self::server::Server;
+use self::shares::{Account, Shares};
 use crate::config::PoolConfig;
 
 /// How long `/health` waits for PostgreSQL.
@@ -103,8 +108,9 @@ pub struct Databases {
     records: Arc<Records>,
     routes: Arc<Routes>,
     locks: Arc<Locks>,
-    /// Statements that take long leave one of the gateway's own connections to those that do not.
-    administering: Arc<Semaphore>,
+    /// What deployments of all platforms share, and who pays for what is taken of it here.
+    shares: Arc<Shares>,
+    account: Account,
     restored: Arc<Restored>,
     call_timeout: Duration,
 }
@@ -144,6 +150,7 @@ impl Databases {
         call_timeout: Duration,
         lock_timeout: Duration,
     ) -> Result<Self, DatabaseError> {
+        let sessions = pool.session_limit();
         let pools = Pools::new(Server::new(postgres, call_timeout, lock_timeout)?, pool);
         tokio::spawn(sweep_regularly(Arc::downgrade(&pools), pool.idle_timeout, pool.max_lifetime));
         Ok(Self {
@@ -151,7 +158,8 @@ impl Databases {
             records: Arc::default(),
             routes: Arc::default(),
             locks: Arc::default(),
-            administering: Arc::new(Semaphore::new(CONTROL_CONNECTIONS - 2)),
+            shares: Arc::new(Shares::new(sessions)),
+            account: Account::own(sessions, pool.wait_timeout),
             restored: Arc::default(),
             call_timeout,
         })
@@ -221,7 +229,6 @@ impl Databases {
 
     /// Ends: nobody gets a connection any more. Returns when all are closed, those in use after their work.
     pub async fn close(&self) {
-        self.administering.close();
         self.locks.close().await;
         self.pools.close(CLOSE_TIMEOUT).await;
     }

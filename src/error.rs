@@ -63,6 +63,8 @@ pub enum ErrorCode {
     TooManyConnections,
     /// 503 with `Retry-After`: no connection came free in time.
     PoolExhausted,
+    /// 503 with `Retry-After`: the platform's deployments have all their turns, and it was not this one's in time.
+    DeploymentsBusy,
     /// 503: PostgreSQL cannot be reached.
     ConnectionFailed,
     /// 507: no room left on PostgreSQL's disk or on that of `DATA_DIR`.
@@ -101,7 +103,7 @@ impl ErrorCode {
             Self::UnsupportedMediaType => 415,
             Self::HeadersTooLarge => 431,
             Self::InternalError => 500,
-            Self::PoolExhausted | Self::ConnectionFailed | Self::TooManyConnections => 503,
+            Self::PoolExhausted | Self::DeploymentsBusy | Self::ConnectionFailed | Self::TooManyConnections => 503,
             Self::QueryTimeout => 504,
             Self::DiskFull => 507,
             Self::QueryFailed(status) => status,
@@ -144,6 +146,7 @@ impl ErrorCode {
             Self::HeadersTooLarge => "headers_too_large",
             Self::TooManyConnections => "too_many_connections",
             Self::PoolExhausted => "pool_exhausted",
+            Self::DeploymentsBusy => "deployments_busy",
             Self::ConnectionFailed => "connection_failed",
             Self::QueryTimeout => "query_timeout",
             Self::DiskFull => "disk_full",

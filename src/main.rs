@@ -185,11 +185,18 @@ async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(),
         Databases::start(postgres.connection().clone(), &config.pool, limits.call_timeout, limits.lock_timeout)?;
     let gateway = Arc::new(Gateway::new(config, databases.clone()));
     prepare_roles(&gateway, &postgres).await;
+    tokio::spawn(gateway.platforms.clone().sweep_regularly());
+    let orchestrator = gateway.orchestrator.clone();
+    // Whoever waits for a turn to deploy would only be cut off later.
+    let stop = async {
+        signals.requested().await;
+        orchestrator.close();
+    };
     let app = router::app(gateway);
     info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
     let serving = ServerLimits { max_connections, ..ServerLimits::default() };
     let served = tokio::select! {
-        served = server::serve_within(serving, listener, app, signals.requested()) => {
+        served = server::serve_within(serving, listener, app, stop) => {
             served.map_err(Fatal::system("serving"))
         }
         () = signals.insisted() => Err(Fatal::Insisted),

@@ -86,6 +86,26 @@ impl Registry {
         .await
     }
 
+    /// Removes what killed gateways left half written, also of platforms that were never whole; what could not be removed.
+    pub async fn sweep(&self) -> Result<Vec<RegistryError>, RegistryError> {
+        self.blocking(|root| {
+            let mut left = Vec::new();
+            for name in replace::folders(&root)? {
+                if name == RESERVED || !is_folder_name(&name) {
+                    continue;
+                }
+                let folder = root.join(&name);
+                let swept = match folder.join(platform::FILE).exists() {
+                    true => replace::sweep(&folder),
+                    false => replace::sweep_unborn(&folder, platform::FILE),
+                };
+                left.extend(swept.err());
+            }
+            Ok(left)
+        })
+        .await
+    }
+
     /// Waits until nobody else writes to the platform's folder.
     pub async fn writer(&self, platform: &Id) -> Result<Writer, RegistryError> {
         let folder = self.folder(platform)?;

@@ -168,9 +168,9 @@ impl<A: Answer> Connections<A> {
             self.crowd.spawn(crowd::serve(socket, peer, self.app.clone()));
             return;
         }
-        let state = Arc::<ConnectionState>::default();
-        let (app, drain, stopping) = (self.app.clone(), self.drain.watcher(), self.stopping.clone());
-        let serving = connection::serve(self.limits, (socket, peer), state.clone(), app, drain, stopping);
+        let state = Arc::new(ConnectionState::new(self.stopping.clone()));
+        let (app, drain) = (self.app.clone(), self.drain.watcher());
+        let serving = connection::serve(self.limits, (socket, peer), state.clone(), app, drain);
         let task = self.tasks.spawn(Unhurried::new(serving));
         self.open.insert(task.id(), (task, state));
     }

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::error::{ApiError, ErrorCode};
 
-/// When to ask again after `pool_exhausted`. The request has waited `POOL_WAIT_TIMEOUT_SECS` already.
+/// When to ask again after `pool_exhausted` or `deployments_busy`. The request has waited long enough already.
 const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("1");
 
 /// Travels with an error's response to [`super::observe`], which knows `CONFLICT_STATUS` and writes the log.
@@ -23,7 +23,7 @@ impl IntoResponse for ApiError {
         if self.code.ends_connection() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        if self.code == ErrorCode::PoolExhausted {
+        if matches!(self.code, ErrorCode::PoolExhausted | ErrorCode::DeploymentsBusy) {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECS);
         }
         if self.code == ErrorCode::Unauthorized {

@@ -50,8 +50,10 @@ pub(crate) async fn migrate_databases(
             gateway.platforms.run_as(&platform).instrument(span.clone()).await?
         }
     };
+    // Not in the task that a stream has: a client that hangs up while it waits gives up its place.
+    let turn = gateway.orchestrator.turn(&platform).instrument(span.clone()).await?;
     let (events, heard) = unbounded_channel();
-    let migration = async move { gateway.orchestrator.migrate(platform, &run_as, tenant, bundle, wish, events).await };
+    let migration = async move { gateway.orchestrator.migrate(turn, &run_as, tenant, bundle, wish, events).await };
     answer(streams, migration.instrument(span), heard).await
 }
 

@@ -6,7 +6,7 @@ use crate::access::AccessRules;
 use crate::bundle::archive::ArchiveLimits;
 use crate::config::Config;
 use crate::databases::Databases;
-use crate::orchestrator::Orchestrator;
+use crate::orchestrator::{DeployLimits, Orchestrator};
 use crate::platforms::Platforms;
 use crate::registry::Registry;
 
@@ -31,7 +31,7 @@ impl Gateway {
     pub fn new(config: Config, databases: Databases) -> Self {
         let access = AccessRules::new(&config.access);
         let allowed = config.allowed_extensions.clone();
-        let orchestrator = Orchestrator::new(databases.clone(), config.limits.lock_timeout, allowed);
+        let orchestrator = Orchestrator::new(databases.clone(), deploy_limits(&config), allowed);
         let registry = Registry::new(&config.data_dir);
         let roles = config.platform_roles;
         let platforms = Platforms::new(registry, databases.clone(), orchestrator.clone(), roles);
@@ -44,5 +44,14 @@ impl Gateway {
             max_unpacked_bytes: self.config.limits.max_unpacked_bytes,
             max_entries: ArchiveLimits::DEFAULT_MAX_ENTRIES,
         }
+    }
+}
+
+fn deploy_limits(config: &Config) -> DeployLimits {
+    DeployLimits {
+        lock_timeout: config.limits.lock_timeout,
+        deployment_timeout: config.limits.deployment_timeout,
+        at_once: config.limits.max_deployments_per_platform,
+        wait_timeout: config.pool.wait_timeout,
     }
 }

@@ -20,8 +20,8 @@ use tokio::time::timeout;
 
 use super::state::Gateway;
 use crate::config::{
-    AccessConfig, AllowedExtensions, Config, LimitsConfig, LogConfig, PlatformRoles, PoolConfig, PostgresSource,
-    ServerConfig,
+    AccessConfig, AdminScope, AllowedExtensions, Config, LimitsConfig, LogConfig, PlatformRoles, PoolConfig,
+    PostgresSource, ServerConfig,
 };
 use crate::databases::Databases;
 use crate::router::{self, App};
@@ -48,10 +48,13 @@ fn config() -> Config {
             allowed_networks: networks(&["127.0.0.1/32", "::1/128"]),
             trusted_proxies: vec![],
             admin_token: None,
+            admin_scope: AdminScope::Admin,
         },
         limits: LimitsConfig {
             call_timeout: Duration::from_secs(1),
             lock_timeout: Duration::from_secs(1),
+            deployment_timeout: Duration::from_secs(3600),
+            max_deployments_per_platform: 4,
             max_upload_bytes: 100_000,
             max_unpacked_bytes: 1_000_000,
         },

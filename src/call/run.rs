@@ -17,7 +17,7 @@ use super::running::{Interrupted, Reached, Running};
 use super::shape::{Shape, bind};
 use super::signature::{Kind, Overload, Signatures, read};
 use super::stream::stream;
-use super::tidy;
+use super::tidy::{self, Leaves};
 use crate::databases::wire::{Care, Commit, StartError, Statement, WireError};
 use crate::databases::{Database, DatabaseError, Databases, RunAs};
 use serde_json::value::RawValue;
@@ -143,7 +143,7 @@ impl Call<'_> {
             .await
             .map_err(|error| with_what_exists(explain(Phase::Prepare, error), overloads))?;
         let prepared = Prepared { chosen, shape, statement, plan };
-        let care = self.care(&prepared, database, &signatures);
+        let care = self.care(running, &prepared, database, &signatures);
         match running.start(&prepared.statement, &values, care).await {
             Ok(()) => {}
             Err(StartError::Wire(error)) => return Err(explain(Phase::Bind, error)),
@@ -167,17 +167,22 @@ impl Call<'_> {
     }
 
     /// What is done behind the call. While this gateway deploys, what is known of a function may be about to change.
-    fn care(&self, prepared: &Prepared<'_, '_>, database: &Arc<Database>, signatures: &Arc<Signatures>) -> Care {
+    fn care(
+        &self,
+        running: &mut Running,
+        prepared: &Prepared<'_, '_>,
+        database: &Arc<Database>,
+        signatures: &Arc<Signatures>,
+    ) -> Care {
         if self.databases.is_deploying() {
             return Care::UNKNOWN;
         }
         let look = || tidy::look(self.databases, database, signatures);
-        let known = signatures.tidy.knows(prepared.chosen.overload.oid, look);
-        let commit = prepared.shape.commit();
-        known.map_or(Care { commit, ..Care::UNKNOWN }, |number| match commit {
-            Commit::Last => Care { commit: Commit::Alone, statements: false, known: Some(number) },
-            commit => Care { commit, ..Care::UNKNOWN },
-        })
+        let keeps = running.connection().keeps();
+        match signatures.tidy.knows(prepared.chosen.overload.oid, keeps, look) {
+            Some((leaves, number)) => care_behind(prepared.shape.may_write(), leaves, number),
+            None => Care::UNKNOWN,
+        }
     }
 
     fn params(&self) -> Result<Params<'_>, CallError> {
@@ -276,6 +281,17 @@ impl Call<'_> {
     fn unreadable(&self) -> Failure {
         Failure { error: CallError::Encoding { function: self.function() }, again: false, broken: true }
     }
+}
+
+/// What is done behind a function that is known to leave this, by the state of knowledge with this number.
+fn care_behind(may_write: bool, leaves: Leaves, number: u64) -> Care {
+    let commit = match leaves {
+        Leaves::Anything => Commit::Never,
+        Leaves::Nothing if !may_write => Commit::Alone,
+        Leaves::Settings if !may_write => Commit::Last,
+        Leaves::Nothing | Leaves::Settings | Leaves::Objects | Leaves::Statements => Commit::First,
+    };
+    Care { commit, statements: leaves >= Leaves::Statements, known: Some(number) }
 }
 
 /// PostgreSQL found no function for what was chosen: the sentence says what there is.

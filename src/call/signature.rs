@@ -13,7 +13,7 @@ use super::shape::{Shape, ShapeKey};
 use super::tidy::Tidy;
 use super::types::{ParamType, TypeRow, build_types};
 use crate::databases::CallConnection;
-use crate::databases::wire::{Commit, WireError};
+use crate::databases::wire::WireError;
 use crate::databases::{Under, quote_ident, under};
 
 /// Functions whose name begins like this are the gateway's own.
@@ -45,8 +45,8 @@ pub(super) struct Overload {
     /// Its name without the schema, quoted: the alias of its result.
     pub(super) alias: String,
     pub(super) kind: Kind,
-    /// When its transaction ends.
-    pub(super) commit: Commit,
+    /// It is not declared to write nothing.
+    pub(super) may_write: bool,
     pub(super) arguments: Vec<Argument>,
     /// What PostgreSQL says that it takes, for errors.
     pub(super) display: String,
@@ -186,8 +186,7 @@ fn build_overload(row: FunctionRow, types: &HashMap<u32, Arc<ParamType>>) -> Ove
         sql: format!("{}.{alias}", quote_ident(&row.schema)),
         alias,
         kind,
-        // What is declared to write nothing needs no transaction of its own.
-        commit: if row.is_volatile || row.is_procedure { Commit::First } else { Commit::Last },
+        may_write: row.is_volatile || row.is_procedure,
         arguments,
         display: format!("{}({})", row.name, row.arguments),
     }

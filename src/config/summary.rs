@@ -4,7 +4,7 @@ use std::fmt;
 
 use tokio_postgres::config::Host;
 
-use super::{Config, PlatformRoles, PostgresSource};
+use super::{AdminScope, Config, PlatformRoles, PostgresSource};
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,7 +26,12 @@ impl fmt::Display for Config {
         )?;
         line("allowed networks", &list(&self.access.allowed_networks))?;
         line("trusted proxies", &list(&self.access.trusted_proxies))?;
-        line("admin token", &if self.access.admin_token.is_some() { "set" } else { "not set" })?;
+        let guarded = match (&self.access.admin_token, self.access.admin_scope) {
+            (None, _) => "not set",
+            (Some(_), AdminScope::Admin) => "set, guards /admin/*",
+            (Some(_), AdminScope::Deploy) => "set, guards everything but /call and /health",
+        };
+        line("admin token", &guarded)?;
         line("data", &self.data_dir.display())?;
         match &self.log.dir {
             Some(dir) => line("log", &format_args!("{} to stdout and {}", self.log.filter, dir.display()))?,
@@ -40,6 +45,8 @@ impl fmt::Display for Config {
         line("allowed extensions", &self.allowed_extensions)?;
         let (call, lock) = (limits.call_timeout.as_secs(), limits.lock_timeout.as_secs());
         line("time limits", &format_args!("{call} s for a call, {lock} s for a lock"))?;
+        let (at_once, each) = (limits.max_deployments_per_platform, limits.deployment_timeout.as_secs());
+        line("deployments", &format_args!("{at_once} of a platform at once, {each} s for a database"))?;
         let (upload, unpacked) = (limits.max_upload_bytes, limits.max_unpacked_bytes);
         line("archives", &format_args!("{upload} bytes, {unpacked} bytes unpacked"))?;
         line("conflict status", &self.conflict_status)

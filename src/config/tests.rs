@@ -44,6 +44,7 @@ fn nothing_set_gives_the_contracts_defaults() {
       platform roles       auto
       allowed extensions   address_standardizer, address_standardizer_data_us, bloom, dict_xsyn, moddatetime, pgrouting, postgis, postgis_raster, postgis_sfcgal, postgis_tiger_geocoder, postgis_topology, vector
       time limits          30 s for a call, 10 s for a lock
+      deployments          4 of a platform at once, 3600 s for a database
       archives             67108864 bytes, 268435456 bytes unpacked
       conflict status      400
     ");
@@ -68,6 +69,7 @@ fn every_variable_is_taken_over() {
         ("ALLOWED_NETWORKS", "192.168.1.100/24, 10.1.2.3 ,fe80::1:2/64"),
         ("TRUSTED_PROXIES", "10.0.0.0/255.0.0.0"),
         ("ADMIN_TOKEN", SECRET),
+        ("ADMIN_SCOPE", "deploy"),
         ("DATA_DIR", "/var/lib/gateway"),
         ("LOG_DIR", "/var/log/gateway"),
         ("RUST_LOG", "info,stonescriptdb_gateway=debug"),
@@ -75,6 +77,8 @@ fn every_variable_is_taken_over() {
         ("ALLOWED_EXTENSIONS", "postgis,dblink"),
         ("CALL_TIMEOUT_SECS", "7"),
         ("LOCK_TIMEOUT_SECS", "8"),
+        ("DEPLOYMENT_TIMEOUT_SECS", "90"),
+        ("MAX_DEPLOYMENTS_PER_PLATFORM", "2"),
         ("MAX_UPLOAD_BYTES", "1000"),
         ("MAX_UNPACKED_BYTES", "2000"),
         ("CONFLICT_STATUS", "409"),
@@ -88,12 +92,13 @@ fn every_variable_is_taken_over() {
       idle, lifetime, wait 60 s, 120 s, 2 s
       allowed networks     192.168.1.0/24, 10.1.2.3/32, fe80::/64
       trusted proxies      10.0.0.0/8
-      admin token          set
+      admin token          set, guards everything but /call and /health
       data                 /var/lib/gateway
       log                  info,stonescriptdb_gateway=debug to stdout and /var/log/gateway
       platform roles       auto
       allowed extensions   dblink, postgis
       time limits          7 s for a call, 8 s for a lock
+      deployments          2 of a platform at once, 90 s for a database
       archives             1000 bytes, 2000 bytes unpacked
       conflict status      409
     ");
@@ -258,6 +263,12 @@ fn a_bad_value_is_named_with_what_is_allowed() {
         ),
         (&[("MAX_UPLOAD_BYTES", "64M")], r#"MAX_UPLOAD_BYTES="64M": expected a whole number from 1 to 1099511627776"#),
         (&[("MAX_UNPACKED_BYTES", "0")], r#"MAX_UNPACKED_BYTES="0": expected a whole number from 1 to 1099511627776"#),
+        (&[("ADMIN_SCOPE", "all"), ("ADMIN_TOKEN", "x")], r#"ADMIN_SCOPE="all": expected admin or deploy"#),
+        (&[("ADMIN_SCOPE", "deploy")], r#"ADMIN_SCOPE="deploy": expected ADMIN_TOKEN to be set beside it, or admin"#),
+        (
+            &[("ADMIN_SCOPE", "deploy"), ("ADMIN_TOKEN", "")],
+            r#"ADMIN_SCOPE="deploy": expected ADMIN_TOKEN to be set beside it, or admin"#,
+        ),
         (
             &[("ALLOWED_EXTENSIONS", "+dblink,vector")],
             r#"ALLOWED_EXTENSIONS="+dblink,vector": expected names of extensions separated by commas, or the same with a + before each to add them to the default, or *"#,

@@ -1,7 +1,7 @@
 //! A connection that many requests share, one after the other: how it is opened, judged, lent and given back.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::name::DatabaseName;
 use super::pools::Pools;
 use super::run_as::RunAs;
 use super::server::{InUse, Purpose};
+use super::shares::Admission;
 use super::wire::Wire;
 
 /// How long a connection may take to become clean before another one is opened instead.
@@ -50,6 +51,8 @@ pub(super) struct Manager {
     /// The database's identity; a name that was dropped and made again has another one.
     pub(super) oid: Option<u32>,
     pub(super) generation: Arc<Generation>,
+    /// Whether the database turned out to have what may keep something in a session, see [`Wire::keeps`].
+    pub(super) keeps: Arc<AtomicBool>,
 }
 
 impl managed::Manager for Manager {
@@ -89,6 +92,7 @@ impl Manager {
         let link = match self.purpose {
             Purpose::Calls => {
                 let mut link = pools.server.open_for_calls(&self.database, permit, &self.run_as).await?;
+                link.share(self.keeps.clone());
                 self.identify(&mut link).await?;
                 Kind::Calls(Box::new(link))
             }
@@ -176,7 +180,7 @@ impl Pooled {
         match connection.link {
             Kind::Calls(link) => link.end(ticket),
             // Not sent: it has ended already.
-            Kind::Control(link) => drop(link.in_use.send(ticket)),
+            Kind::Control(link) => drop(link.in_use.send(ticket.map(Admission::from))),
         }
     }
 }

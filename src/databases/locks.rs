@@ -106,6 +106,13 @@ impl Databases {
         Ok(DeploymentLock { database: database.clone(), advisory, _local: local })
     }
 
+    /// The same, where nobody works on it at this moment.
+    pub async fn try_lock(&self, database: &DatabaseName) -> Result<Option<DeploymentLock>, DatabaseError> {
+        let Ok(local) = self.locks.local(database).try_lock_owned() else { return Ok(None) };
+        let advisory = Advisory { holder: self.lock_holder().await?, key: key_of(database) };
+        Ok(advisory.try_lock().await?.then(|| DeploymentLock { database: database.clone(), advisory, _local: local }))
+    }
+
     async fn lock_holder(&self) -> Result<Arc<Holder>, DatabaseError> {
         let mut current = self.locks.holder.lock().await;
         if let Some(holder) = current.as_ref().filter(|holder| !holder.link.client.is_closed()) {

@@ -20,13 +20,13 @@ use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Config, Connection, NoTls, SimpleQueryMessage};
 
 use super::backend::{Backend, BackendHandle, Ending};
-use super::budget::Ticket;
 use super::call_link::CallLink;
 use super::error::DatabaseError;
 use super::lent::{Lender, Lent};
 use super::name::DatabaseName;
 use super::run_as::RunAs;
 use super::settings;
+use super::shares::Admission;
 use super::socket::{Endpoint, Socket};
 use super::terminator::Terminator;
 
@@ -74,7 +74,7 @@ pub(super) struct Link {
 /// Tells the task that drives a connection that nobody uses it any more: by being dropped, that what was sent may end; with
 /// a message, that what runs is to be interrupted. The ticket is given back when the backend is gone, so that one database
 /// has no more of them than its pool may hold, whatever they do when they are told to end.
-pub(super) type InUse = oneshot::Sender<Option<Ticket>>;
+pub(super) type InUse = oneshot::Sender<Option<Admission>>;
 
 impl Server {
     pub(super) fn new(config: Config, call_timeout: Duration, lock_timeout: Duration) -> Result<Self, DatabaseError> {
@@ -190,7 +190,7 @@ impl Link {
 
     /// Has what this connection runs cancelled, and the backend ended if it does not listen. What is returned is ready when
     /// the backend is gone, and need not be waited for; until then nobody gets `ticket`.
-    pub(super) fn interrupt(self, ticket: Option<Ticket>) -> JoinHandle<()> {
+    pub(super) fn interrupt(self, ticket: Option<Admission>) -> JoinHandle<()> {
         // Not sent: the connection has ended, and with it the task.
         let _ = self.in_use.send(ticket);
         self.closed
@@ -211,7 +211,7 @@ async fn close(mut connection: Connection<Lent, NoTlsStream>, lender: Lender) ->
 /// Drives a connection, and keeps its permit until its backend is gone.
 async fn drive(
     closing: impl Future<Output = io::Result<()>>,
-    unused: oneshot::Receiver<Option<Ticket>>,
+    unused: oneshot::Receiver<Option<Admission>>,
     handle: BackendHandle,
     permit: OwnedSemaphorePermit,
 ) {

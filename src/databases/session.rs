@@ -7,13 +7,17 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::Databases;
-use super::budget::{LaneId, Ticket};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::own_path::own_path;
 use super::quote::quote_ident;
 use super::run_as::RunAs;
 use super::server::{Link, Purpose};
+use super::shares::Admission;
+
+/// A backend anywhere on the server that PostgreSQL cannot interrupt holds up every `DROP DATABASE`, and who drops something
+/// mostly does so to clean up: that can wait for the next sweep.
+const DROP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long [`Session::end`] waits.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
@@ -26,7 +30,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Session {
     link: Option<Link>,
     // Given back after the link.
-    ticket: Option<Ticket>,
+    admission: Option<Admission>,
 }
 
 /// The gateway's own session in a platform's database, in which no uploaded code may run: only for handing over and for
@@ -60,7 +64,7 @@ impl Session {
     /// should be; place and permit are given back when it really is.
     pub async fn end(mut self) {
         if let Some(link) = self.link.take() {
-            let _ = tokio::time::timeout(END_TIMEOUT, link.interrupt(self.ticket.take())).await;
+            let _ = tokio::time::timeout(END_TIMEOUT, link.interrupt(self.admission.take())).await;
         }
     }
 
@@ -87,15 +91,14 @@ impl Drop for Session {
     fn drop(&mut self) {
         let Some(link) = self.link.take() else { return };
         // Its task goes on until the backend is gone.
-        drop(link.interrupt(self.ticket.take()));
+        drop(link.interrupt(self.admission.take()));
     }
 }
 
 impl Databases {
     /// How many sessions there can be at once: deployments leave a quarter of the budget to calls.
     pub fn session_limit(&self) -> usize {
-        let total = self.pools.config.max_total_connections;
-        (total - total / 4).max(1)
+        self.pools.config.session_limit()
     }
 
     /// A connection of its own to a database, for everything that runs uploaded code.
@@ -109,7 +112,7 @@ impl Databases {
         database: &DatabaseName,
         purpose: Purpose,
     ) -> Result<Session, DatabaseError> {
-        let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
+        let admission = self.admit_session(database).await?;
         let opened = self.open_link(run_as, database, purpose).await;
         let link = match (opened, run_as) {
             (Err(error), RunAs::Platform(role)) if error.is_login_failure() => {
@@ -123,7 +126,7 @@ impl Databases {
             let own = link.client.batch_execute(&own_path()).await;
             own.map_err(DatabaseError::step("preparing the session"))?;
         }
-        Ok(Session { link: Some(link), ticket: Some(ticket) })
+        Ok(Session { link: Some(link), admission: Some(admission) })
     }
 
     async fn open_link(
@@ -185,7 +188,10 @@ impl Databases {
     /// Drops a database, also one in use; one that does not exist is no error.
     pub async fn drop_database(&self, name: &DatabaseName) -> Result<(), DatabaseError> {
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_ident(name.as_str()));
-        let dropped = self.administer(&sql).await?;
+        let dropped = tokio::time::timeout(DROP_TIMEOUT, self.administer(&sql)).await.unwrap_or_else(|_| {
+            let cause = format!("dropping {name} took longer than {} s", DROP_TIMEOUT.as_secs());
+            Err(DatabaseError::Unreachable { cause })
+        })?;
         self.pools.forget(name);
         dropped.map_err(DatabaseError::step("dropping the database"))
     }
@@ -208,7 +214,7 @@ impl Databases {
 
     /// Runs a statement about a database. These take long, so one connection is always left for the short ones.
     pub(super) async fn administer(&self, sql: &str) -> Result<Result<(), tokio_postgres::Error>, DatabaseError> {
-        let _turn = self.administering.acquire().await.map_err(|_| DatabaseError::Closed)?;
+        let _turn = self.admit_statement().await?;
         let control = self.control().await?;
         // Cancelled half-way it must not go back to the pool with the statement running.
         let guard = Unfinished(Some(control));

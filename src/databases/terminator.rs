@@ -211,7 +211,7 @@ async fn connect_alone(
     connected.unwrap_or_else(|_| Err(TerminateError::Away("no answer".to_owned())))
 }
 
-/// A role that is no superuser ends only the backends of roles that it is a member of. Before PostgreSQL 16 a platform's
+/// A role that is no superuser ends only the backends of roles that it is a member of. Before PostgreSQL 15 a platform's
 /// code can throw the gateway out of its role; whoever may make roles may come back.
 async fn signal(client: &Client, backend: &Backend) -> Result<Outcome, TerminateError> {
     if let Some(outcome) = signal_once(client, backend).await? {

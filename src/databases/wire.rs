@@ -23,6 +23,7 @@ mod script;
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use foldhash::HashMap;
@@ -34,7 +35,7 @@ pub use self::error::{ServerError, WireError};
 pub use self::line::Column;
 pub use self::row::{CutOff, Row};
 
-use self::cleaning::{Cleaning, Extent, Mark, Question};
+use self::cleaning::{Cleaning, Extent, Mark};
 use self::line::{Event, Line};
 use self::script::{Script, Step};
 use super::socket::Socket;
@@ -61,8 +62,8 @@ pub struct Wire {
     renewing: bool,
     /// Nobody is to have it after the call that has it now: it was left what nothing takes back.
     spent: bool,
-    /// Its database has extensions or languages that may keep something.
-    keeps: bool,
+    /// Its database has extensions or languages that may keep something: all sessions know it from the first.
+    keeps: Arc<AtomicBool>,
     /// Since everything was taken back or asked for, something was left out: see [`Care::known`].
     trusted: Option<u64>,
     /// The first error of the messages that are being answered.
@@ -110,12 +111,12 @@ impl Wire {
             spoiled: false,
             renewing: false,
             spent: false,
-            keeps: false,
+            keeps: Arc::default(),
             trusted: None,
             failed: None,
             statements: HashMap::default(),
             unwanted: Vec::new(),
-            named: cleaning::PREPARED as u64,
+            named: cleaning::FIRST_NUMBER,
         }
     }
 
@@ -123,7 +124,6 @@ impl Wire {
     pub(super) async fn set_up(&mut self) -> Result<(), WireError> {
         let mut steps = Vec::new();
         self.cleaning.prepare(&mut self.line.outbox, &mut steps);
-        steps.extend_from_slice(cleaning::ask(Question::All, &mut self.line.outbox));
         steps.extend_from_slice(self.clean(Extent::Anything));
         frontend::sync(&mut self.line.outbox);
         steps.push(Step::Ready);
@@ -155,6 +155,17 @@ impl Wire {
     /// Somebody may have left something after all: everything is taken back before anything else is done.
     pub fn distrust(&mut self) {
         self.spoiled = true;
+    }
+
+    /// Whether its database has what may keep something that nothing takes back: then the session is closed behind everything of
+    /// which nobody knows whether it comes to that.
+    pub fn keeps(&self) -> bool {
+        self.keeps.load(Ordering::Relaxed)
+    }
+
+    /// What all sessions of the database know of that.
+    pub(super) fn share(&mut self, keeps: Arc<AtomicBool>) {
+        self.keeps = keeps;
     }
 
     /// Right behind a call: whether it did what it was declared not to do.
@@ -235,7 +246,6 @@ impl Wire {
         let mark = *self.mark.insert(Mark::new());
         let mut steps = Vec::new();
         self.cleaning.everything(mark, &mut self.line.outbox, &mut steps);
-        steps.push(Step::Ready);
         self.script.begin(&steps);
         (self.spoiled, self.renewing, self.trusted) = (false, true, None);
         self.state = State::Cleaning;
@@ -297,6 +307,7 @@ impl Wire {
                 }
                 (Step::Look, _) => self.judge()?,
                 (Step::Check, _) => self.check()?,
+                (Step::Keeps, _) => self.learn_what_keeps()?,
                 (step, event) => return Poll::Ready(Ok((step, event))),
             }
         }
@@ -318,24 +329,27 @@ impl Wire {
 
     /// Whether the session has the statements that the gateway has prepared, and no others.
     fn check(&mut self) -> Result<(), WireError> {
-        let expected = cleaning::PREPARED + self.statements.len() + self.unwanted.len();
+        let expected = self.cleaning.prepared() + self.statements.len() + self.unwanted.len();
         let expected = (expected as u64).to_be_bytes();
-        let columns = self.line.row().columns().collect::<Result<Vec<_>, _>>();
-        let (same, keeps) = match columns.as_deref() {
-            Ok([count, from_sql, keeps]) => {
-                (*count == Some(&expected[..]) && *from_sql == Some(&[0; 8][..]), *keeps != Some(&[0][..]))
-            }
-            _ => (false, true),
-        };
-        if !same {
-            let cause = "the session's prepared statements were changed";
+        let columns: Vec<_> = self.line.row().columns().collect();
+        if columns == [Ok(Some(&expected[..])), Ok(Some(&[0; 8][..]))] {
+            return Ok(());
+        }
+        let cause = "the session's prepared statements were changed";
+        Err(self.broken(WireError::Lost(std::io::Error::other(cause))))
+    }
+
+    /// Where the database has what may keep something, the session of which nobody knows whether it came to that is closed.
+    fn learn_what_keeps(&mut self) -> Result<(), WireError> {
+        if self.line.row().columns().next() == Some(Ok(Some(&[0]))) {
+            return Ok(());
+        }
+        self.keeps.store(true, Ordering::Relaxed);
+        if self.renewing && !self.spent {
+            let cause = "the session may hold what nothing takes back";
             return Err(self.broken(WireError::Lost(std::io::Error::other(cause))));
         }
-        // Of a new session that is only to be known.
-        if keeps && self.new.is_some() && !self.keeps {
-            self.spent = true;
-        }
-        self.keeps |= keeps;
+        self.spent = true;
         Ok(())
     }
 

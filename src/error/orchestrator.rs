@@ -38,6 +38,7 @@ impl ApiError {
     /// The error as such, whatever brought it about.
     fn of_deployment(error: DeployError) -> Self {
         let message = error.to_string();
+        let cause = error.cause();
         match error {
             DeployError::OtherPlatform { database } => {
                 Self::new(ErrorCode::PlatformIsolationViolation, message).with("database", database)
@@ -103,6 +104,16 @@ impl ApiError {
             DeployError::Locked { source, blocked_by, .. } => locked(*source, message)
                 .with("blocked_by", json!(blocked_by))
                 .with("hint", "end that session or let it finish, and send it again"),
+            DeployError::Busy { .. } => Self::new(ErrorCode::DeploymentsBusy, message),
+            DeployError::TimedOut { database, place, .. } => {
+                let (file, line) = place.unzip();
+                Self::new(ErrorCode::MigrationFailed, message)
+                    .with_some("database", database)
+                    .with_some("cause", cause)
+                    .with_some("file", file)
+                    .with_some("line", line)
+                    .with("hint", "make the deployment quicker, or raise DEPLOYMENT_TIMEOUT_SECS")
+            }
             DeployError::LockLost => Self::new(ErrorCode::ConnectionFailed, message),
             DeployError::CommitUnknown { source } => {
                 Self::new(ErrorCode::ConnectionFailed, message).logging(describe(&source))

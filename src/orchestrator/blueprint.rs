@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -14,9 +13,11 @@ use tracing::Instrument;
 
 use super::attempts;
 use super::catalog::Catalog;
+use super::clock::Clock;
 use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
 use super::extensions::{self, Terms};
+use super::limits::DeployLimits;
 use super::prepared;
 use super::report::Report;
 use super::runner::Mode;
@@ -67,7 +68,7 @@ impl Blueprints {
         platform: &Id,
         run_as: &RunAs,
         bundle: &Bundle,
-        lock_timeout: Duration,
+        limits: DeployLimits,
     ) -> Result<Arc<Blueprint>, DeployError> {
         let name = name_of(platform, &bundle.checksum, run_as);
         if let Some(known) = self.known(&name) {
@@ -82,7 +83,7 @@ impl Blueprints {
             None => {
                 let allowed = &self.allowed;
                 let terms = Terms { databases, platform, run_as, database: &name, allowed };
-                build(terms, bundle, lock_timeout, &lock).await?
+                build(terms, bundle, limits, &lock).await?
             }
         };
         let blueprint = Arc::new(blueprint);
@@ -165,16 +166,12 @@ async fn read_recorded(databases: &Databases, name: &DatabaseName) -> Result<Opt
 async fn build(
     terms: Terms<'_>,
     bundle: &Bundle,
-    lock_timeout: Duration,
+    limits: DeployLimits,
     lock: &DeploymentLock,
 ) -> Result<Blueprint, DeployError> {
     let Terms { databases, platform, run_as, database: name, .. } = terms;
     let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
-    databases.drop_database(name).await?;
-    databases.create_database(name, None, None).await?;
-    if run_as.owner().is_some() {
-        databases.close_to_others(name).await?;
-    }
+    let clock = Clock::of_trial(limits.deployment_timeout);
     let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
     let goal = Goal {
         terms,
@@ -185,10 +182,19 @@ async fn build(
         force: false,
         mode: Mode::Apply,
         origin: &origin,
-        lock_timeout,
+        lock_timeout: limits.lock_timeout,
         lock,
+        clock: &clock,
     };
-    let built = fill(goal).await;
+    let building = async {
+        databases.drop_database(name).await?;
+        databases.create_database(name, None, None).await?;
+        if run_as.owner().is_some() {
+            databases.close_to_others(name).await?;
+        }
+        fill(goal).await
+    };
+    let built = clock.run(building).await;
     let recorded = match built {
         Ok(Outcome { report, catalog, .. }) => {
             let blueprint = Blueprint { name: name.to_string(), report, catalog: Arc::unwrap_or_clone(catalog) };

@@ -21,6 +21,7 @@ use serde_json::json;
 use tokio_postgres::Client;
 
 use super::catalog::{Catalog, Reader};
+use super::clock::Clock;
 use super::diff::{self, SchemaValidation};
 use super::error::DeployError;
 use super::extensions::{self, Terms};
@@ -61,6 +62,8 @@ pub struct Goal<'a> {
     pub lock_timeout: Duration,
     /// The right to deploy to this database.
     pub lock: &'a DeploymentLock,
+    /// What is told of how far it has come.
+    pub clock: &'a Clock,
 }
 
 /// What a deployment came to.
@@ -139,7 +142,7 @@ async fn attempt(
     outdated: bool,
 ) -> Result<Outcome, DeployError> {
     let client = reader.client();
-    let runner = Runner::begin(client, goal.mode, goal.lock_timeout, goal.lock).await?;
+    let runner = Runner::begin(client, goal.mode, goal.lock_timeout, goal.lock, goal.clock).await?;
     tracking::create_tables(client).await?;
     let tracked = tracking::read(client).await?;
     let mut recorded = Recorded::read(client, &before).await?;

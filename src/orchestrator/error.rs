@@ -192,6 +192,35 @@ pub enum DeployError {
         /// Why, and what to do.
         reason: String,
     },
+    /// The platform's deployments have all their turns, and this one's did not come in time.
+    #[error(
+        "the platform {platform} has {at_once} deployments running (MAX_DEPLOYMENTS_PER_PLATFORM), and none of them ended \
+         within {waited_secs} s; try again later"
+    )]
+    Busy {
+        /// As it was given.
+        platform: String,
+        /// How many may run at once.
+        at_once: usize,
+        /// How long it was waited for.
+        waited_secs: u64,
+    },
+    /// It took longer than it may.
+    #[error(
+        "the deployment to {}{} took longer than {limit_secs} s (DEPLOYMENT_TIMEOUT_SECS) and was ended; {}",
+        .database.as_deref().unwrap_or("a database of the gateway's own, where it is tried before any other,"),
+        at_place(.place), if *.committing { UNKNOWN_END } else { ROLLED_BACK }
+    )]
+    TimedOut {
+        /// Which database; none: one of the gateway's own.
+        database: Option<String>,
+        /// The limit.
+        limit_secs: u64,
+        /// File and line of the statement that was begun last.
+        place: Option<(String, usize)>,
+        /// Whether it was just being committed.
+        committing: bool,
+    },
     /// A platform without a database.
     #[error("the platform {platform} has no database; POST /register makes one")]
     NoDatabase {
@@ -207,6 +236,19 @@ pub enum DeployError {
     /// No connection, or the gateway's records.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+}
+
+const ROLLED_BACK: &str = "it was rolled back";
+
+const UNKNOWN_END: &str = "it was being committed: the database is now either as it was or wholly at the bundle; send it \
+                           again to make sure";
+
+fn over_limit(limit_secs: u64) -> String {
+    format!("over the limit of DEPLOYMENT_TIMEOUT_SECS, {limit_secs} s")
+}
+
+fn at_place(place: &Option<(String, usize)>) -> String {
+    place.as_ref().map(|(path, line)| format!(", at {path}, line {line},")).unwrap_or_default()
 }
 
 fn in_the_way(left: &[Left]) -> String {
@@ -289,6 +331,7 @@ impl DeployError {
             // What the gateway itself asks for is its own business, but not that there is no room.
             Self::Own { source, .. } if source.code() == Some(&SqlState::DISK_FULL) => words(source),
             Self::Database(DatabaseError::DiskFull { cause }) => Some(cause.clone()),
+            Self::TimedOut { limit_secs, .. } => Some(over_limit(*limit_secs)),
             Self::Fleet(failure) => failure.first.cause(),
             _ => None,
         }

@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 
 use super::attempts;
 use super::blueprint::Blueprint;
+use super::clock::Clock;
 use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
 use super::extensions::Terms;
@@ -28,12 +29,14 @@ pub struct Place<'a> {
     pub client: &'a Client,
     /// The right to deploy there.
     pub lock: &'a DeploymentLock,
+    /// How long it may take; everything that is done with the connection runs inside of it.
+    pub clock: &'a Clock,
 }
 
 impl<'a> Place<'a> {
-    /// All three.
-    pub fn new(databases: &'a Databases, client: &'a Client, lock: &'a DeploymentLock) -> Self {
-        Self { databases, client, lock }
+    /// All four.
+    pub fn new(databases: &'a Databases, client: &'a Client, lock: &'a DeploymentLock, clock: &'a Clock) -> Self {
+        Self { databases, client, lock, clock }
     }
 }
 
@@ -92,7 +95,7 @@ impl Prepared {
         let script = self.script(target).await?;
         let declared = Some(&self.blueprint.catalog);
         let lock_timeout = self.lock_timeout;
-        let (origin, lock) = (&self.origin, place.lock);
+        let (origin, lock, clock) = (&self.origin, place.lock, place.clock);
         let terms = Terms {
             databases: place.databases,
             platform: &self.platform,
@@ -100,7 +103,8 @@ impl Prepared {
             database: lock.database(),
             allowed: &self.allowed,
         };
-        let goal = Goal { terms, installed: &[], script, target, declared, force, mode, origin, lock_timeout, lock };
+        let goal =
+            Goal { terms, installed: &[], script, target, declared, force, mode, origin, lock_timeout, lock, clock };
         attempts::deploy(place.databases, place.client, goal).await
     }
 

@@ -16,6 +16,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 pub use self::failure::{Failure, Refused};
 use self::paths::{Paths, first_value, last_value};
+use super::clock::Clock;
 use super::dependants::{self, DEPENDED_ON, Dependants};
 use super::error::DeployError;
 use crate::bundle::Kind;
@@ -28,6 +29,9 @@ const RELEASE: &str = "\n;RELEASE SAVEPOINT statement";
 
 /// How much longer than others a statement outside the transaction may wait.
 const OUTSIDE_TIMES: u32 = 20;
+
+/// The key of [`ALONE`], the same in every database.
+pub const INSIDE_KEY: i64 = 5_994_471_120_861_290_857;
 
 /// A lock of the transaction's own, in the database itself: whatever happens to the connection that holds the deployment
 /// locks, no two gateways are ever inside deployments to one database. The number is only ours.
@@ -88,6 +92,7 @@ pub struct Runner<'a> {
     /// What stands aside for statements that were run.
     pub dependants: Dependants,
     lock: &'a DeploymentLock,
+    clock: &'a Clock,
     lock_timeout: Duration,
     settings: String,
     paths: Paths,
@@ -105,6 +110,7 @@ impl<'a> Runner<'a> {
         mode: Mode,
         lock_timeout: Duration,
         lock: &'a DeploymentLock,
+        clock: &'a Clock,
     ) -> Result<Self, DeployError> {
         // Bodies are checked when everything is there (`functions::validate`), so functions need no order among
         // themselves. The other settings are those that a migration before this one may have changed.
@@ -120,6 +126,7 @@ impl<'a> Runner<'a> {
             mode,
             dependants: Dependants::default(),
             lock,
+            clock,
             lock_timeout,
             settings: format!("{RESET} {settings}"),
             paths: Paths::new(first_value(&answer).unwrap_or_default()),
@@ -135,6 +142,7 @@ impl<'a> Runner<'a> {
         match self.mode {
             Mode::Apply => {
                 self.check_lock().await?;
+                self.clock.begin_commit();
                 // Deferred triggers run now: uploaded code.
                 let commit = format!("RESET search_path;COMMIT;{}", own_path());
                 self.client.batch_execute(&commit).await.map_err(|source| match source.as_db_error() {
@@ -357,6 +365,7 @@ impl<'a> Runner<'a> {
     }
 
     async fn send(&self, statement: &Statement, sql: &str, prefix: usize) -> Result<u64, Failure> {
+        self.clock.begin_statement(&statement.path, statement.line);
         let (enter, own_rows) = self.paths.enter();
         let guarded = format!("{SAVEPOINT}{enter}{sql}{RELEASE}{SHOW}{}", own_path());
         match self.client.simple_query(&guarded).await {
@@ -413,6 +422,7 @@ impl<'a> Runner<'a> {
     /// Runs `sql` for a statement, without a savepoint.
     pub async fn outside(&self, statement: &Statement, sql: &str) -> Result<(), Failure> {
         self.changed();
+        self.clock.begin_statement(&statement.path, statement.line);
         self.client.batch_execute(sql).await.map_err(|error| Failure::new(statement, &error, 0))
     }
 }
@@ -425,4 +435,14 @@ fn rows_changed(messages: &[SimpleQueryMessage]) -> u64 {
             _ => 0,
         })
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_inside_a_deployment_is_the_one_that_is_looked_for() {
+        assert!(ALONE.contains(&format!("({INSIDE_KEY})")), "{ALONE}");
+    }
 }

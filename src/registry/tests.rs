@@ -135,6 +135,47 @@ async fn writers_of_one_platform_take_turns() {
     waiting.await.unwrap().unwrap();
 }
 
+/// What is in the folder, by name.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_platform_that_was_killed_before_it_was_whole_is_swept_and_nothing_of_anybody_else() {
+    let (folder, registry, writer) = with_platform("app").await;
+    for name in ["born", "logs", "empty", "unborn", "worked_on"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    drop(registry.writer(&id("unborn")).await.unwrap());
+    fs::write(folder.path().join("unborn/.platform.json.new"), "{").unwrap();
+    let working = registry.writer(&id("worked_on")).await.unwrap();
+    fs::write(folder.path().join("logs/today"), "a log").unwrap();
+    fs::write(folder.path().join("logs/.lock"), "somebody's").unwrap();
+    fs::write(folder.path().join("app/.platform.json.new"), "{").unwrap();
+    assert!(registry.sweep().await.unwrap().is_empty());
+    // The writer of `app` has its lock, so that its file may be one that is being written.
+    assert_eq!(names(&folder.path().join("app")), [".lock", ".platform.json.new", "platform.json"]);
+    assert_eq!(names(folder.path()), ["app", "born", "empty", "logs", "worked_on"]);
+    assert_eq!(names(&folder.path().join("logs")), [".lock", "today"]);
+    drop((writer, working));
+    assert!(registry.sweep().await.unwrap().is_empty());
+    assert_eq!(names(&folder.path().join("app")), [".lock", "platform.json"]);
+    assert_eq!(names(folder.path()), ["app", "born", "empty", "logs"]);
+    // A platform whose folder goes while somebody waits for its lock is written all the same.
+    let held = registry.writer(&id("unborn")).await.unwrap();
+    let other = Registry::new(folder.path());
+    let waiting = tokio::spawn(async move { other.writer(&id("unborn")).await });
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    fs::remove_dir_all(folder.path().join("unborn")).unwrap();
+    drop(held);
+    let writer = waiting.await.unwrap().unwrap();
+    registry.write_platform(&writer, record("unborn")).await.unwrap();
+    assert!(registry.platform(&id("unborn")).await.unwrap().is_some());
+}
+
 #[test]
 fn only_folders_with_a_platforms_name_are_looked_into() {
     for name in ["..", "lost+found", "A", "a-b", ""] {

@@ -15,6 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+use super::stopping::Stopping;
+
 /// How long a client may take nothing of its answer.
 const WRITE_STALL: Duration = Duration::from_secs(60);
 
@@ -22,8 +24,10 @@ const WRITE_STALL: Duration = Duration::from_secs(60);
 const AUTOMATIC_ANSWER_BYTES: usize = 256;
 
 /// What is known of a connection. One task uses it; a stop looks at it from outside.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ConnectionState {
+    /// Here, so that a request touches nothing that other connections' requests touch, too.
+    pub(super) stopping: Stopping,
     /// A request is with its handler, or its answer is still being made.
     pub(super) answering: AtomicBool,
     /// Bytes of a further request's head have come, and a whole line of it.
@@ -41,6 +45,13 @@ pub(super) struct ConnectionState {
 }
 
 impl ConnectionState {
+    pub(super) fn new(stopping: Stopping) -> Self {
+        let [answering, head_begun, line_ended, blocked, client_ended, linger] =
+            std::array::from_fn(|_| AtomicBool::default());
+        let (held_back, socket) = (AtomicU16::default(), Mutex::default());
+        Self { stopping, answering, head_begun, line_ended, blocked, client_ended, linger, held_back, socket }
+    }
+
     /// The socket, once hyper is done with it.
     pub(super) fn take_socket(&self) -> Option<TcpStream> {
         self.socket.lock().unwrap_or_else(PoisonError::into_inner).take()

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::http::{HeaderValue, header};
@@ -19,11 +20,13 @@ use tracing::debug;
 
 use super::client_stream::{ClientStream, ConnectionState};
 use super::paced_body::PacedBody;
-use super::stopping::Stopping;
 use super::{Answer, ServerLimits, refusal};
 
 /// The longest head that is read. Together with all connections that makes hundreds of megabytes, not gigabytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// How long a client that is told to go may go on sending.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves the connection to its end.
 pub(super) async fn serve(
@@ -32,7 +35,6 @@ pub(super) async fn serve(
     state: Arc<ConnectionState>,
     app: impl Answer,
     drain: Watcher,
-    stopping: Stopping,
 ) {
     // An answer is written as a whole: waiting for more to send would only delay it.
     if let Err(error) = socket.set_nodelay(true) {
@@ -41,10 +43,10 @@ pub(super) async fn serve(
     let io = TokioIo::new(ClientStream::new(socket, state.clone()));
     let service = service_fn(|request: hyper::Request<Incoming>| {
         state.begin_answer();
-        let (app, state, stopping) = (app.clone(), state.clone(), stopping.clone());
+        let (app, state) = (app.clone(), state.clone());
         let request = request.map(|body| match body.is_end_stream() {
             true => Body::empty(),
-            false => Body::new(PacedBody::new(body, limits.body, stopping, state.clone())),
+            false => Body::new(PacedBody::new(body, limits.body, state.clone())),
         });
         async move { Ok::<_, Infallible>(hand_over(app.answer(peer, request).await, state)) }
     });
@@ -66,7 +68,7 @@ pub(super) async fn serve(
         refusal::answer(&mut socket, refusal).await;
     }
     if (refusal.is_some() || state.linger.load(Relaxed)) && !state.client_ended.load(Relaxed) {
-        refusal::close_gently(socket).await;
+        refusal::close_gently(socket, LINGER).await;
     }
 }
 

@@ -19,6 +19,9 @@ pub(super) const MAX_CROWD: usize = 16;
 /// How long the request line may take.
 const LINE: Duration = Duration::from_secs(1);
 
+/// How long it is waited for the rest of what was sent. Its place is wanted by others.
+const LINGER: Duration = Duration::from_millis(200);
+
 /// The longest line that is read.
 const MAX_LINE_BYTES: usize = 4096;
 
@@ -36,7 +39,7 @@ pub(super) async fn serve(mut socket: TcpStream, peer: SocketAddr, app: impl Ans
         Some((method, path)) if app.is_vital(path) => (method, path.to_owned()),
         _ => {
             refusal::answer(&mut socket, &refusal::crowded()).await;
-            return refusal::close_gently(socket).await;
+            return refusal::close_gently(socket, LINGER).await;
         }
     };
     let is_head = method == Method::HEAD;
@@ -51,7 +54,7 @@ pub(super) async fn serve(mut socket: TcpStream, peer: SocketAddr, app: impl Ans
     if let Ok(Some((status, body))) = timeout(ANSWER, answering).await {
         refusal::send(&mut socket, status, "", &body).await;
     }
-    refusal::close_gently(socket).await;
+    refusal::close_gently(socket, LINGER).await;
 }
 
 /// The request line; `None`: the client ended, or its line is too long.

@@ -15,7 +15,6 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::client_stream::ConnectionState;
-use super::stopping::Stopping;
 
 /// How fast a body has to come.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +59,6 @@ pub enum BodyError {
 pub(super) struct PacedBody {
     body: Incoming,
     pace: BodyPace,
-    stopping: Stopping,
     connection: Arc<ConnectionState>,
     received: u64,
     waited: Duration,
@@ -74,17 +72,17 @@ struct Waiting {
 }
 
 impl PacedBody {
-    pub(super) fn new(body: Incoming, pace: BodyPace, stopping: Stopping, connection: Arc<ConnectionState>) -> Self {
+    pub(super) fn new(body: Incoming, pace: BodyPace, connection: Arc<ConnectionState>) -> Self {
         let waited = Duration::ZERO;
-        Self { body, pace, stopping, connection, received: 0, waited, waiting: None, failed: false }
+        Self { body, pace, connection, received: 0, waited, waiting: None, failed: false }
     }
 
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
-        let Self { pace, received, waited, stopping, .. } = self;
+        let Self { pace, received, waited, connection, .. } = self;
         let waiting = self.waiting.get_or_insert_with(|| {
             let earned = Duration::from_secs(*received / pace.bytes_per_second.max(1));
             let left = (pace.grace + earned).min(pace.longest).saturating_sub(*waited);
-            let (stopping, when_stopping) = (stopping.clone(), pace.when_stopping);
+            let (stopping, when_stopping) = (connection.stopping.clone(), pace.when_stopping);
             let given_up = async move {
                 let stopped = async {
                     let since = stopping.begun().await;

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::error::{ApiError, ErrorCode};
 
-/// How long the client may take to take the answer, and then to stop sending.
+/// How long the client may take to take the answer.
 const TAKING: Duration = Duration::from_secs(1);
 
 /// What is thrown away at most of what the client goes on sending: PHP's streams send everything before they read.
@@ -39,7 +39,7 @@ pub(super) async fn send(socket: &mut TcpStream, status: StatusCode, headers: &s
 
 /// Closes, but first lets the client read what it was told: a system that is sent more to a closed connection throws away
 /// what its program has not read yet.
-pub(super) async fn close_gently(mut socket: TcpStream) {
+pub(super) async fn close_gently(mut socket: TcpStream, limit: Duration) {
     let reading = async {
         if socket.shutdown().await.is_err() {
             return;
@@ -51,7 +51,7 @@ pub(super) async fn close_gently(mut socket: TcpStream) {
             dropped_bytes += bytes;
         }
     };
-    let _ = timeout(TAKING, reading).await;
+    let _ = timeout(limit, reading).await;
 }
 
 /// What a client is told whose head cannot be read. `held_back` is the status that hyper would have answered.

@@ -13,7 +13,7 @@ use stonescriptdb_gateway::config::{AllowedExtensions, PoolConfig};
 use stonescriptdb_gateway::databases::name::{Address, Id, Which};
 use stonescriptdb_gateway::databases::{Databases, RunAs};
 use stonescriptdb_gateway::embedded::{self, EmbeddedOptions};
-use stonescriptdb_gateway::orchestrator::Orchestrator;
+use stonescriptdb_gateway::orchestrator::{DeployLimits, Orchestrator};
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::support::{BundleBuilder, bundle};
@@ -72,7 +72,8 @@ async fn no_value_of_a_sequence_is_given_twice_after_a_crash_of_the_server() {
         .file("seeders/rows.sql", "INSERT INTO rows (what) VALUES ('a'), ('b'), ('c');");
     let platform = Id::parse("platform", "crashing").expect("a name");
     let address = Address::new(platform, Which::Main).expect("a name");
-    let orchestrator = Orchestrator::new(databases.clone(), LIMIT, AllowedExtensions::default());
+    let limits = DeployLimits { lock_timeout: LIMIT, ..DeployLimits::default() };
+    let orchestrator = Orchestrator::new(databases.clone(), limits, AllowedExtensions::default());
     orchestrator.register(address, &RunAs::Gateway, read(&bundle), false).await.expect("it deploys");
 
     let insert = "INSERT INTO rows (what) SELECT 'later' FROM generate_series(1, 5) RETURNING id";

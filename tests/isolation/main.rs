@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
 
 mod attempts;
+mod backends;
 mod credentials;
 mod extensions;
 mod external;

@@ -1,7 +1,9 @@
 //! The allowlist and the admin token in front of the routes; the rules themselves are tested in `access`.
 
 use super::*;
+use crate::access::Purpose;
 use crate::config::Secret;
+use crate::router::table;
 
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
@@ -73,4 +75,54 @@ async fn the_admin_token_guards_admin_paths_and_nothing_else() {
     let right = server.ask("GET", "/admin/databases", "Authorization: Bearer s3cret\r\n").await;
     assert_eq!(right.status, 400, "past the token, the platform is missing: {right:?}");
     assert_eq!(server.get("/platforms").await.status, 503, "not guarded; there is no PostgreSQL here");
+}
+
+/// A route's path with something in the place of its parameters.
+fn target(path: &str) -> String {
+    path.replace("{platform}", "a")
+}
+
+#[tokio::test]
+async fn the_scope_deploy_leaves_calls_and_health_to_the_allowlist_and_no_other_route() {
+    let open: Vec<_> =
+        table().into_iter().filter(|route| !wants_token(route.purpose)).map(|route| route.path).collect();
+    assert_eq!(open, ["/health", "/call"], "a route that wants no token is one that everybody decided on");
+    let server = Server::start_with(|config| {
+        config.access.admin_token = Some(Secret("s3cret".to_owned()));
+        config.access.admin_scope = AdminScope::Deploy;
+    })
+    .await;
+    for route in table() {
+        let path = target(route.path);
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"] {
+            for headers in ["", "Authorization: Bearer wrong\r\n", "Authorization: Basic s3cret\r\n"] {
+                let answer = server.ask(method, &path, headers).await;
+                assert_eq!(answer.status == 401, wants_token(route.purpose), "{method} {path} {headers:?}: {answer:?}");
+            }
+            let answer = server.ask(method, &path, "Authorization: Bearer s3cret\r\n").await;
+            assert_ne!(answer.status, 401, "{method} {path}: {answer:?}");
+        }
+    }
+    // No other spelling of a path leads past the guard.
+    for path in
+        ["/register/", "//register", "/Register", "/%72egister", "/platform/a/schema/", "/platforms?a", "/./platforms"]
+    {
+        let answer = server.ask("POST", path, "").await;
+        assert!([401, 404].contains(&answer.status), "{path}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_scope_admin_is_admin_paths_alone() {
+    let server = Server::start_with(|config| config.access.admin_token = Some(Secret("s3cret".to_owned()))).await;
+    for route in table() {
+        let answer = server.ask("PUT", &target(route.path), "").await;
+        let expected = if route.purpose == Purpose::Administer { 401 } else { 405 };
+        assert_eq!(answer.status, expected, "{}: {answer:?}", route.path);
+        assert_eq!(route.purpose == Purpose::Administer, route.path.starts_with("/admin/"), "{}", route.path);
+    }
+}
+
+fn wants_token(purpose: Purpose) -> bool {
+    matches!(purpose, Purpose::Deploy | Purpose::Administer)
 }

@@ -71,7 +71,7 @@ impl Wire {
     fn queue_care(&mut self, care: Care) -> Commit {
         let commit = match care.known {
             // Where the database has what may keep something, and nobody knows what the function reaches.
-            None if self.keeps => Commit::Never,
+            None if self.keeps() => Commit::Never,
             _ => care.commit,
         };
         match commit {
@@ -93,8 +93,13 @@ impl Wire {
     }
 
     fn queue_cleaning(&mut self, extent: Extent, care: Care) {
-        if let Some(question) = care.question() {
-            self.script.then(cleaning::ask(question, &mut self.line.outbox));
+        let out = &mut self.line.outbox;
+        // What is prepared on the way counts.
+        if care.known.is_none() {
+            self.script.then(self.cleaning.ask_what_keeps(out));
+        }
+        if care.statements {
+            self.script.then(cleaning::check(out));
         }
         let steps = self.clean(extent);
         self.script.then(steps);

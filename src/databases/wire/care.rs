@@ -1,7 +1,5 @@
 //! What is done behind a call. No I/O.
 
-use super::cleaning::Question;
-
 /// When the transaction of a call ends: what cleans the session comes after that, before that, or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Commit {
@@ -32,13 +30,4 @@ pub struct Care {
 impl Care {
     /// Behind a function of which nothing is known.
     pub const UNKNOWN: Self = Self { commit: Commit::First, statements: true, known: None };
-
-    /// The question about the session's statements, if it has to be asked.
-    pub(super) fn question(self) -> Option<Question> {
-        match (self.commit, self.known) {
-            (Commit::Alone | Commit::Never, _) => None,
-            (Commit::First | Commit::Last, None) => Some(Question::All),
-            (Commit::First | Commit::Last, Some(_)) => self.statements.then_some(Question::Statements),
-        }
-    }
 }

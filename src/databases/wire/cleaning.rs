@@ -17,6 +17,8 @@
 //! The statements' names cannot be guessed, but a session can read them. So behind a function that may exchange them, [`CHECK`]
 //! tells; who may is told by `call/tidy`.
 
+use std::sync::LazyLock;
+
 use bytes::BytesMut;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend;
@@ -48,29 +50,38 @@ const REST: [Utility; 4] = [
     Utility { sql: "DISCARD SEQUENCES", tag: "DISCARD SEQUENCES" },
 ];
 
-/// Statements that are prepared in each session.
-pub(super) const PREPARED: usize = REST.len() + 2;
+/// Statements that are prepared in each session: [`RESET`], [`REST`] and [`LOOK`], in this order.
+const PREPARED: usize = REST.len() + 2;
 
-/// Whether the session's statements are those that the gateway has prepared: so many, and none by SQL's PREPARE. It is not
-/// prepared itself, and names and operators are those of `pg_catalog`, whatever the search path has become.
-const CHECK: &str = "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE from_sql), false \
+/// The number of [`KEEPS`], and the first of the calls' statements.
+const NUMBER_OF_KEEPS: usize = PREPARED;
+pub(super) const FIRST_NUMBER: u64 = NUMBER_OF_KEEPS as u64 + 1;
+
+/// How many of the session's statements there are, and how many of them were made by SQL's PREPARE. It is not prepared itself:
+/// what is prepared may have been exchanged.
+const CHECK: &str = "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE from_sql) \
                      FROM pg_catalog.pg_prepared_statements";
 
-/// The same, and whether the database has what may keep something in a session that nothing takes back: functions in C that
-/// are not of an extension which is known, or another language.
-const CHECK_ALL: &str = "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE from_sql), \
-    EXISTS (SELECT FROM pg_catalog.pg_extension \
-            WHERE extname OPERATOR(pg_catalog.<>) ALL ($1::pg_catalog.name[])) \
-    OR EXISTS (SELECT FROM pg_catalog.pg_language \
-               WHERE lanname OPERATOR(pg_catalog.<>) ALL ('{internal,c,sql,plpgsql}'::pg_catalog.name[])) \
-    OR EXISTS (SELECT FROM pg_catalog.pg_proc AS p \
-               WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND p.prolang OPERATOR(pg_catalog.<=) 13::pg_catalog.oid \
-                 AND p.prokind OPERATOR(pg_catalog.<>) 'a'::pg_catalog.\"char\" \
-                 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d \
-                                 WHERE d.classid OPERATOR(pg_catalog.=) 1255::pg_catalog.oid \
-                                   AND d.objid OPERATOR(pg_catalog.=) p.oid \
-                                   AND d.deptype OPERATOR(pg_catalog.=) 'e'::pg_catalog.\"char\")) \
-    FROM pg_catalog.pg_prepared_statements";
+/// Whether the database has what may keep something in a session that nothing takes back: an extension of which nothing is
+/// known, another language, or a function in C that is of no extension. Names and operators are those of `pg_catalog`, whatever
+/// the search path has become.
+static KEEPS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension \
+                        WHERE extname OPERATOR(pg_catalog.<>) ALL ('{}'::pg_catalog.name[])) \
+             OR EXISTS (SELECT FROM pg_catalog.pg_language \
+                        WHERE lanname OPERATOR(pg_catalog.<>) ALL ('{{internal,c,sql,plpgsql}}'::pg_catalog.name[])) \
+             OR EXISTS (SELECT FROM pg_catalog.pg_proc AS p \
+                        WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
+                          AND p.prolang OPERATOR(pg_catalog.<=) 13::pg_catalog.oid \
+                          AND p.prokind OPERATOR(pg_catalog.<>) 'a'::pg_catalog.\"char\" \
+                          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d \
+                                          WHERE d.classid OPERATOR(pg_catalog.=) 1255::pg_catalog.oid \
+                                            AND d.objid OPERATOR(pg_catalog.=) p.oid \
+                                            AND d.deptype OPERATOR(pg_catalog.=) 'e'::pg_catalog.\"char\"))",
+        extensions::plain()
+    )
+});
 
 /// What takes back everything that can be. `DISCARD ALL` would, too, but throws the prepared statements of the calls away.
 const EVERYTHING: [Utility; 6] = [
@@ -97,15 +108,6 @@ pub(super) enum Extent {
     Reader,
 }
 
-/// What is asked about the session's statements besides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Question {
-    /// See [`CHECK`].
-    Statements,
-    /// See [`CHECK_ALL`].
-    All,
-}
-
 /// The messages for one session, which differ in its statements' names.
 #[derive(Debug)]
 pub(super) struct Cleaning {
@@ -114,6 +116,8 @@ pub(super) struct Cleaning {
     anything: Vec<u8>,
     reader: Vec<u8>,
     look: Vec<u8>,
+    /// Whether [`KEEPS`] was prepared, which most sessions can do without.
+    asks: bool,
 }
 
 /// What the parameters of [`LOOK`] are written over: it is found once in each message.
@@ -131,7 +135,7 @@ impl Cleaning {
         let utilities = |utilities: &[usize]| {
             let mut out = BytesMut::new();
             for number in utilities {
-                run(&format!("{prefix}{number}"), &mut out);
+                bind_nothing(&format!("{prefix}{number}"), TEXT, &mut out);
             }
             bind_look(&format!("{prefix}{}", PREPARED - 1), &mut out);
             let messages = out.to_vec();
@@ -139,10 +143,21 @@ impl Cleaning {
             debug_assert!(messages[messages.len() - SEED_FROM_END..].starts_with(&SEED_PLACE));
             messages
         };
-        Self { anything: utilities(&[0, 1, 2, 3, 4]), reader: utilities(&[0]), look: utilities(&[]), prefix }
+        Self {
+            anything: utilities(&[0, 1, 2, 3, 4]),
+            reader: utilities(&[0]),
+            look: utilities(&[]),
+            prefix,
+            asks: false,
+        }
     }
 
-    /// The name of the statement with this number, which is [`PREPARED`] at least.
+    /// How many statements of the gateway's own are prepared.
+    pub(super) fn prepared(&self) -> usize {
+        PREPARED + usize::from(self.asks)
+    }
+
+    /// The name of the statement with this number, which is [`FIRST_NUMBER`] at least.
     pub(super) fn name(&self, number: u64) -> String {
         format!("{}{number}", self.prefix)
     }
@@ -166,16 +181,38 @@ impl Cleaning {
     }
 
     /// The messages that take back everything that can be and look what has come of it, with their own Sync.
-    pub(super) fn everything(&self, mark: Mark, out: &mut BytesMut, steps: &mut Vec<Step>) {
+    pub(super) fn everything(&mut self, mark: Mark, out: &mut BytesMut, steps: &mut Vec<Step>) {
         let texts: Vec<_> = EVERYTHING.iter().map(|utility| utility.sql).collect();
         frontend::query(&texts.join(";"), out).expect("constant texts without NUL");
         steps.extend(EVERYTHING.iter().map(|utility| Step::Done(utility.tag)));
         steps.push(Step::Ready);
-        steps.extend_from_slice(ask(Question::All, out));
+        steps.extend_from_slice(self.ask_what_keeps(out));
+        steps.extend_from_slice(check(out));
         put(&self.look, mark, out);
         steps.extend_from_slice(&BEHIND_A_READER[2..]);
         frontend::sync(out);
+        steps.push(Step::Ready);
     }
+
+    /// The messages that ask what the database has, see [`KEEPS`]; without a Sync. The answer counts if that of [`check`], behind it, says
+    /// that nothing was exchanged.
+    pub(super) fn ask_what_keeps(&mut self, out: &mut BytesMut) -> &'static [Step] {
+        const STEPS: [Step; 4] = [Step::Parsed, Step::Bound, Step::Keeps, Step::Done(ONE_ROW)];
+        let name = format!("{}{NUMBER_OF_KEEPS}", self.prefix);
+        let first = !std::mem::replace(&mut self.asks, true);
+        if first {
+            frontend::parse(&name, &KEEPS, [], out).expect("constant texts without NUL");
+        }
+        bind_nothing(&name, BINARY, out);
+        if first { &STEPS } else { &STEPS[1..] }
+    }
+}
+
+/// The messages that ask about the session's statements; without a Sync.
+pub(super) fn check(out: &mut BytesMut) -> &'static [Step] {
+    frontend::parse("", CHECK, [], out).expect("constant texts without NUL");
+    bind_nothing("", BINARY, out);
+    &[Step::Parsed, Step::Bound, Step::Check, Step::Done(ONE_ROW)]
 }
 
 /// The answer to the messages of [`Extent::Anything`], without ReadyForQuery.
@@ -197,23 +234,6 @@ const BEHIND_ANYTHING: [Step; 13] = [
 
 /// The answer to the messages of [`Extent::Reader`], without ReadyForQuery.
 const BEHIND_A_READER: [Step; 5] = [Step::Bound, Step::Done(RESET.tag), Step::Bound, Step::Look, Step::Done(ONE_ROW)];
-
-/// The messages that ask about the session's statements; without a Sync.
-pub(super) fn ask(question: Question, out: &mut BytesMut) -> &'static [Step] {
-    let (sql, values) = match question {
-        Question::Statements => (CHECK, None),
-        Question::All => (CHECK_ALL, Some(extensions::plain())),
-    };
-    frontend::parse("", sql, [], out).expect("constant texts without NUL");
-    let write = |value: &str, out: &mut BytesMut| {
-        out.extend_from_slice(value.as_bytes());
-        Ok(IsNull::No)
-    };
-    let bound = frontend::bind("", "", [TEXT], values, write, [BINARY], out);
-    assert!(bound.is_ok(), "one parameter, and constant names");
-    frontend::execute("", 0, out).expect("a portal without a name");
-    &[Step::Parsed, Step::Bound, Step::Check, Step::Done(ONE_ROW)]
-}
 
 /// What a cleaning sends with its question: what the answer is known by, and where `random()` begins anew.
 #[derive(Clone, Copy, Debug)]
@@ -241,10 +261,10 @@ fn put(messages: &[u8], mark: Mark, out: &mut BytesMut) {
     }
 }
 
-/// Runs a statement that takes nothing and answers with nothing.
-fn run(name: &str, out: &mut BytesMut) {
+/// Runs a statement that takes nothing.
+fn bind_nothing(name: &str, format: i16, out: &mut BytesMut) {
     let none = std::iter::empty::<()>();
-    let bound = frontend::bind("", name, [], none, |(), _| Ok(IsNull::Yes), [], out);
+    let bound = frontend::bind("", name, [], none, |(), _| Ok(IsNull::Yes), [format], out);
     assert!(bound.is_ok(), "a name without NUL");
     frontend::execute("", 0, out).expect("a portal without a name");
 }

@@ -91,11 +91,8 @@ pub fn nature(extension: &str) -> Option<Nature> {
 }
 
 /// Every extension of which it is known that it keeps nothing: as an array in text.
-pub(super) fn plain() -> &'static str {
-    static PLAIN: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-        let names: Vec<_> =
-            COMPUTE.iter().chain(&HARMLESS).chain(&RUN_TEXT).map(|name| format!("\"{name}\"")).collect();
-        format!("{{{}}}", names.join(","))
-    });
-    &PLAIN
+pub(super) fn plain() -> String {
+    let names = COMPUTE.iter().chain(&HARMLESS).chain(&RUN_TEXT);
+    let names: Vec<_> = names.map(|name| format!("\"{name}\"")).collect();
+    format!("{{{}}}", names.join(","))
 }

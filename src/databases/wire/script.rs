@@ -27,6 +27,8 @@ pub(super) enum Step {
     Look,
     /// The row that tells of prepared statements.
     Check,
+    /// The row that tells whether the database has what may keep something.
+    Keeps,
     /// CommandComplete with this tag.
     Done(&'static str),
     /// ReadyForQuery, outside of transactions.
@@ -84,7 +86,7 @@ impl Script {
             | (Step::Parameters, Event::Parameters)
             | (Step::Columns, Event::Described(_))
             | (Step::Bound, Event::Bound)
-            | (Step::Row | Step::Look | Step::Check, Event::Row) => (true, true),
+            | (Step::Row | Step::Look | Step::Check | Step::Keeps, Event::Row) => (true, true),
             _ => (false, false),
         };
         self.at += usize::from(last);

@@ -101,13 +101,16 @@ async fn look(
     name: &DatabaseName,
     checksum: &str,
 ) -> Result<Seen, DeployError> {
-    let session = match orchestrator.databases.session(run_as, name).await.map_err(DeployError::from) {
-        Err(error) if error.is_gone() => return Ok(Seen::Gone),
-        session => session?,
+    let looking = async {
+        let session = orchestrator.databases.session(run_as, name).await?;
+        let seen = see(&session, checksum).await;
+        session.close().await;
+        seen
     };
-    let seen = see(&session, checksum).await;
-    session.close().await;
-    seen
+    match orchestrator.clock(name).run(looking).await {
+        Err(error) if error.is_gone() => Ok(Seen::Gone),
+        seen => seen,
+    }
 }
 
 async fn see(client: &Client, checksum: &str) -> Result<Seen, DeployError> {
@@ -149,13 +152,16 @@ pub async fn count_rows_at_risk(
     let counts = group.databases.clone().into_iter().map(|name| {
         let (orchestrator, run_as, mut validation) = (orchestrator.clone(), run_as.clone(), uncounted.clone());
         async move {
-            let session = match orchestrator.databases.session(&run_as, &name).await.map_err(DeployError::from) {
-                Err(error) if error.is_gone() => return Ok(Vec::new()),
-                session => session?,
+            let counting = async {
+                let session = orchestrator.databases.session(&run_as, &name).await?;
+                let counted = risk::count(&session, &mut validation).await;
+                session.close().await;
+                counted
             };
-            let counted = risk::count(&session, &mut validation).await;
-            session.close().await;
-            counted?;
+            match orchestrator.clock(&name).run(counting).await {
+                Err(error) if error.is_gone() => return Ok(Vec::new()),
+                counted => counted?,
+            }
             Ok::<_, DeployError>(validation.dataloss_changes.iter().map(|change| change.rows_at_risk).collect())
         }
     });

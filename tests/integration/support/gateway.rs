@@ -101,7 +101,7 @@ fn spawn(folder: &Path, postgres: &tokio_postgres::Config, log_of_errors: File) 
     let script = r#""$GATEWAY" & exec >&-; cat >/dev/null; kill -TERM $!; wait $!; rm -rf "$FOLDER""#;
     let mut command = Command::new("sh");
     command.args(["-c", script]);
-    for inherited in ["DATABASE_URL", "LOG_DIR", "ADMIN_TOKEN", "CONFLICT_STATUS"] {
+    for inherited in ["DATABASE_URL", "LOG_DIR", "ADMIN_TOKEN", "ADMIN_SCOPE", "CONFLICT_STATUS"] {
         command.env_remove(inherited);
     }
     if let Some(Host::Unix(socket)) = postgres.get_hosts().first() {
