@@ -16,8 +16,8 @@ use super::settings::OWN_PATH;
 pub enum Under<'a> {
     /// The one that the session's role has in the database: that of uploaded code.
     Database,
-    /// `public`: what is there is printed without a schema, everything else with one.
-    Public,
+    /// `public`, the schemas of extensions, and then this: see [`printed_path`].
+    Printed(&'a str),
     /// Another one, as PostgreSQL writes it.
     Path(&'a str),
 }
@@ -27,13 +27,33 @@ pub fn under(path: Under<'_>, question: &str) -> String {
     let path = match path {
         // What the session started with.
         Under::Database => "(SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path')".to_owned(),
-        Under::Public => "'public'".to_owned(),
+        Under::Printed(rest) => printed_path(rest),
         Under::Path(path) => quote_literal(path),
     };
     // The inner question needs the outer row, so that one comes first; OFFSET keeps the planner from taking them apart.
     format!(
         "SELECT answer.* FROM (SELECT pg_catalog.set_config('search_path', {path}, true) AS path OFFSET 0) AS own
          CROSS JOIN LATERAL (SELECT inside.* FROM (\n{question}\n) AS inside WHERE own.path IS NOT NULL OFFSET 0) AS answer"
+    )
+}
+
+/// SQL for the path under which catalogs are printed and compared: what is in `public` is printed without a schema, and so is
+/// what an extension has brought, wherever it stands, if that holds nothing else. `rest` comes after it.
+pub fn printed_path(rest: &str) -> String {
+    format!(
+        "(SELECT pg_catalog.concat_ws(', ', 'public', (
+             SELECT pg_catalog.string_agg(pg_catalog.quote_ident(n.nspname), ', ' ORDER BY n.nspname)
+             FROM pg_catalog.pg_namespace AS n
+             WHERE n.nspname NOT IN ('public', 'pg_catalog')
+               AND n.oid IN (SELECT extnamespace FROM pg_catalog.pg_extension)
+               AND NOT EXISTS (
+                   SELECT FROM pg_catalog.pg_depend AS d
+                   WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
+                     AND d.classid NOT IN ('pg_extension'::regclass, 'pg_default_acl'::regclass)
+                     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS m
+                                     WHERE m.classid = d.classid AND m.objid = d.objid AND m.deptype = 'e'))
+         ), NULLIF({}, '')))",
+        quote_literal(rest)
     )
 }
 
@@ -45,6 +65,11 @@ pub fn own_path() -> String {
 /// Gives a session the path `path` while it has the gateway's own.
 pub fn set_path(path: &str) -> String {
     format!("SELECT pg_catalog.set_config('search_path', {}, false)", quote_literal(path))
+}
+
+/// Gives a session that has the gateway's own path the one of [`printed_path`].
+pub fn set_printed_path(rest: &str) -> String {
+    format!("SELECT pg_catalog.set_config('search_path', {}, false)", printed_path(rest))
 }
 
 /// Asks in a session that has the gateway's own path, and has it afterwards, whatever `sql` sets while it runs.

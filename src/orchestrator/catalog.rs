@@ -269,7 +269,7 @@ impl<'a> Reader<'a> {
         self.client
     }
 
-    /// Reads it. Names are printed as `public` sees them; the session has the gateway's own path before and afterwards.
+    /// Reads it. Names are printed as [`crate::databases::printed_path`] says; the session has the gateway's own path before and afterwards.
     pub async fn read(&self) -> Result<Catalog, DeployError> {
         let failed = DeployError::own("reading the catalog");
         // Compiling the query would take longer than running it.
@@ -291,7 +291,7 @@ impl<'a> Reader<'a> {
         if let Some(known) = known {
             return Ok(known);
         }
-        let prepared = self.client.prepare(&under(Under::Public, include_str!("catalog/snapshot.sql"))).await?;
+        let prepared = self.client.prepare(&under(Under::Printed(""), include_str!("catalog/snapshot.sql"))).await?;
         *self.lock() = Some(prepared.clone());
         Ok(prepared)
     }

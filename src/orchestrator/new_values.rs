@@ -18,7 +18,7 @@ use super::error::DeployError;
 use super::runner::Runner;
 use super::tracking::{self, Change, NameOf, Origin};
 use crate::bundle::sql::{Statement, facts};
-use crate::databases::{Under, ask, own_path, quote_literal, under};
+use crate::databases::{Under, ask, own_path, quote_literal, set_printed_path, under};
 
 /// A value that an enum lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ pub async fn commit(client: &Client, values: &[NewValue], origin: &Origin) -> Re
     let mut changes = Vec::new();
     for value in values {
         // Written with the names that the catalog prints for `public`.
-        let run = client.batch_execute(&format!("SET search_path TO public;{};{}", value.sql, own_path())).await;
+        let run = client.batch_execute(&format!("{};{};{}", set_printed_path(""), value.sql, own_path())).await;
         run.map_err(|source| DeployError::Generated { statement: value.sql.clone(), source })?;
         changes.push(Change {
             change_type: "AddEnumValue",

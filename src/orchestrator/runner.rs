@@ -238,8 +238,8 @@ impl<'a> Runner<'a> {
             return Err(failed(error));
         }
         self.client.batch_execute("ROLLBACK TO SAVEPOINT generated").await.map_err(failed)?;
-        let path = self.paths.of_printed();
-        let roots = dependants::roots_of_text(self.client, Under::Path(&path), sql).await.map_err(failed)?;
+        let path = self.paths.behind_printed();
+        let roots = dependants::roots_of_text(self.client, Under::Printed(&path), sql).await.map_err(failed)?;
         match self.dropping(&self.paths.printed(sql), sql, &roots, sql).await {
             Ok(()) => Ok(()),
             Err(Refused::Postgres(second)) => Err(failed(second)),

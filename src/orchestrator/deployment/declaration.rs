@@ -83,7 +83,7 @@ impl Deployment<'_> {
             async move {
                 let query = format!("SELECT {lookup}(name)::text FROM unnest($1::text[]) AS name");
                 // As the catalog prints them.
-                let rows = ask(client, &under(Under::Public, &query), &[(&names, Type::TEXT_ARRAY)]).await;
+                let rows = ask(client, &under(Under::Printed(""), &query), &[(&names, Type::TEXT_ARRAY)]).await;
                 let rows = rows.map_err(DeployError::own("looking up names"))?;
                 Ok::<HashSet<String>, DeployError>(rows.iter().filter_map(|row| row.get(0)).collect())
             }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio_postgres::SimpleQueryMessage;
 
-use crate::databases::{own_path, set_path};
+use crate::databases::{own_path, set_path, set_printed_path};
 
 /// The paths of one session.
 pub(super) struct Paths {
@@ -47,17 +47,16 @@ impl Paths {
         self.lock().take()
     }
 
-    /// Where names that were printed for `public` are found; the rest of uploaded code's path comes after it, for the
-    /// functions that such a statement runs. `pg_catalog` comes before all of it by not being named.
-    pub(super) fn of_printed(&self) -> String {
-        let rest =
-            elements(&self.first).into_iter().filter(|name| !["pg_catalog", "\"pg_catalog\"", ""].contains(name));
-        ["public"].into_iter().chain(rest).collect::<Vec<_>>().join(", ")
+    /// What comes after the schemas in which names were printed: the rest of uploaded code's path, for the functions that
+    /// such a statement runs. `pg_catalog` comes before all of it by not being named.
+    pub(super) fn behind_printed(&self) -> String {
+        let is_named = |name: &&str| !["pg_catalog", "\"pg_catalog\"", ""].contains(name);
+        elements(&self.first).into_iter().filter(is_named).collect::<Vec<_>>().join(", ")
     }
 
     /// A statement that was put together from what the catalog prints.
     pub(super) fn printed(&self, sql: &str) -> String {
-        format!("{};{sql}\n;{}", set_path(&self.of_printed()), own_path())
+        format!("{};{sql}\n;{}", set_printed_path(&self.behind_printed()), own_path())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
@@ -97,17 +96,17 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(first: &str, printed: &str) {
-        assert_eq!(Paths::new(first.to_owned()).of_printed(), printed);
+    fn check(first: &str, behind: &str) {
+        assert_eq!(Paths::new(first.to_owned()).behind_printed(), behind);
     }
 
     #[test]
-    fn what_was_printed_for_public_is_found_before_anything_else() {
-        check("\"$user\", public", "public, \"$user\", public");
-        check("planted, pg_catalog, public", "public, planted, public");
-        check("\"a, pg_catalog\", \"pg_catalog\"", "public, \"a, pg_catalog\"");
-        check("", "public");
-        check("\"a\"\"b, c\", d", "public, \"a\"\"b, c\", d");
+    fn postgresqls_own_comes_first_by_not_being_named() {
+        check("\"$user\", public", "\"$user\", public");
+        check("planted, pg_catalog, public", "planted, public");
+        check("\"a, pg_catalog\", \"pg_catalog\"", "\"a, pg_catalog\"");
+        check("", "");
+        check("\"a\"\"b, c\", d", "\"a\"\"b, c\", d");
     }
 
     #[test]
