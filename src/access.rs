@@ -82,6 +82,12 @@ impl AccessRules {
         }
     }
 
+    /// Whether a peer can be nobody who is allowed, nor anybody's proxy.
+    pub fn is_stranger(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        !holds(&self.allowed, peer) && !holds(&self.trusted, peer)
+    }
+
     /// From the nearest hop outwards, past the trusted ones: the first that is not is the client. What stands before it
     /// was written by the client and is not looked at. Where all are trusted, the farthest is the client.
     fn client_address<'a>(

@@ -137,6 +137,10 @@ fn read_limits<F: Fn(&str) -> Option<String>>(env: &read::Reader<F>) -> Result<L
         max_deployments_per_platform: env.number("MAX_DEPLOYMENTS_PER_PLATFORM", 4, 1..=1000)?,
         max_upload_bytes: bytes("MAX_UPLOAD_BYTES", 64 << 20)?,
         max_unpacked_bytes: bytes("MAX_UNPACKED_BYTES", 256 << 20)?,
+        max_sql_bytes: bytes("MAX_SQL_BYTES", 64 << 20)?,
+        max_statements: env.number("MAX_STATEMENTS", 200_000, 1..=1_000_000_000)?,
+        // Less than that holds no upload at all.
+        upload_memory_bytes: env.number("UPLOAD_MEMORY_BYTES", 512 << 20, 1 << 20..=1 << 40)?,
     })
 }
 
@@ -239,6 +243,12 @@ pub struct LimitsConfig {
     pub max_upload_bytes: usize,
     /// `MAX_UNPACKED_BYTES`: the size of what is in it.
     pub max_unpacked_bytes: usize,
+    /// `MAX_SQL_BYTES`: the size of the SQL files in it.
+    pub max_sql_bytes: usize,
+    /// `MAX_STATEMENTS`: how many statements these have.
+    pub max_statements: usize,
+    /// `UPLOAD_MEMORY_BYTES`: what all uploads and their deployments take of memory together.
+    pub upload_memory_bytes: usize,
 }
 
 /// Where the log goes.

@@ -12,8 +12,10 @@
 //! | `resolve`      | from the ids of a call to a database                                      |
 //! | `budget`       | who may have a connection now                                             |
 //! | `database`     | a database as calls see it                                                |
+//! | `deploying`    | which databases this gateway deploys to now                               |
 //! | `pools`        | one pool per database, all within the budget                              |
 //! | `connection`   | a connection that requests share                                          |
+//! | `creation`     | making a database that nobody enters too early                            |
 //! | `session`      | a connection of its own for a deployment; statements about databases      |
 //! | `shares`       | what deployments of all platforms share, so that none takes it all        |
 //! | `unfinished`   | databases that are being made, and what a kill leaves of them             |
@@ -39,7 +41,9 @@ mod backend;
 mod budget;
 mod call_link;
 mod connection;
+mod creation;
 mod database;
+mod deploying;
 mod error;
 mod hand_over;
 mod lent;
@@ -66,11 +70,11 @@ mod unfinished;
 pub mod wire;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub use self::connection::{CallConnection, ControlConnection};
 pub use self::database::Database;
+pub use self::deploying::Deploying;
 pub(crate) use self::error::describe;
 pub use self::error::{DatabaseError, LOCK_LOST};
 pub use self::locks::DeploymentLock;
@@ -113,20 +117,6 @@ pub struct Databases {
     account: Account,
     restored: Arc<Restored>,
     call_timeout: Duration,
-}
-
-/// A deployment that runs, until it is dropped.
-#[must_use]
-pub struct Deploying {
-    databases: Databases,
-    database: DatabaseName,
-}
-
-impl Drop for Deploying {
-    fn drop(&mut self) {
-        self.databases.deployed(&self.database);
-        self.databases.pools.deploying.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 /// What `/health` tells.
@@ -191,18 +181,6 @@ impl Databases {
     /// The time limit of a call.
     pub fn call_timeout(&self) -> Duration {
         self.call_timeout
-    }
-
-    /// To be told of each deployment, for as long as it may change something: then what was prepared for the database, and
-    /// what is known of its catalog, is void. Also after a failure: not all of a migration may run in one transaction.
-    pub fn deploying(&self, database: &DatabaseName) -> Deploying {
-        self.pools.deploying.fetch_add(1, Ordering::AcqRel);
-        Deploying { databases: self.clone(), database: database.clone() }
-    }
-
-    /// Whether a deployment runs: something may be about to change.
-    pub fn is_deploying(&self) -> bool {
-        self.pools.deploying.load(Ordering::Acquire) > 0
     }
 
     /// What was prepared for the database, and what is known of its catalog, is void.

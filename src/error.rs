@@ -11,6 +11,7 @@ mod disk;
 mod names;
 mod orchestrator;
 mod platforms;
+mod uploads;
 
 use serde_json::{Map, Value};
 
@@ -63,6 +64,8 @@ pub enum ErrorCode {
     TooManyConnections,
     /// 503 with `Retry-After`: no connection came free in time.
     PoolExhausted,
+    /// 503 with `Retry-After`: the memory for uploads did not come free in time.
+    UploadsBusy,
     /// 503 with `Retry-After`: the platform's deployments have all their turns, and it was not this one's in time.
     DeploymentsBusy,
     /// 503: PostgreSQL cannot be reached.
@@ -103,7 +106,11 @@ impl ErrorCode {
             Self::UnsupportedMediaType => 415,
             Self::HeadersTooLarge => 431,
             Self::InternalError => 500,
-            Self::PoolExhausted | Self::DeploymentsBusy | Self::ConnectionFailed | Self::TooManyConnections => 503,
+            Self::PoolExhausted
+            | Self::UploadsBusy
+            | Self::DeploymentsBusy
+            | Self::ConnectionFailed
+            | Self::TooManyConnections => 503,
             Self::QueryTimeout => 504,
             Self::DiskFull => 507,
             Self::QueryFailed(status) => status,
@@ -146,6 +153,7 @@ impl ErrorCode {
             Self::HeadersTooLarge => "headers_too_large",
             Self::TooManyConnections => "too_many_connections",
             Self::PoolExhausted => "pool_exhausted",
+            Self::UploadsBusy => "uploads_busy",
             Self::DeploymentsBusy => "deployments_busy",
             Self::ConnectionFailed => "connection_failed",
             Self::QueryTimeout => "query_timeout",

@@ -405,7 +405,7 @@ impl Orchestrator {
         lock: &DeploymentLock,
     ) -> Result<(), DeployError> {
         let template = blueprint.map(|blueprint| DatabaseName::recorded(blueprint.name.clone()));
-        let creating = self.databases.create_for(address, lock, template.as_ref(), run_as.owner());
+        let creating = self.databases.create_for(address, lock, template.as_ref(), run_as);
         self.clock(address.name()).run(async { Ok(creating.await?) }).await
     }
 

@@ -20,6 +20,7 @@ use crate::databases::{DatabaseInfo, Databases, RunAs};
 use crate::orchestrator::fleet::{Event, Migrated, Wish};
 use crate::orchestrator::{Orchestrator, Report, SchemaDatabases, Turn};
 use crate::registry::{PlatformRecord, Registry, RegistryError, SchemaRecord};
+use crate::uploads::UploadMemory;
 
 /// Everything that v2 of the API does. Cheap to clone.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ pub struct Platforms {
     registry: Registry,
     databases: Databases,
     orchestrator: Orchestrator,
+    uploads: UploadMemory,
     /// `PLATFORM_ROLES`.
     generates_roles: bool,
     /// As whom platforms' code runs, for calls.
@@ -66,9 +68,15 @@ pub struct Created {
 
 impl Platforms {
     /// What it works with.
-    pub fn new(registry: Registry, databases: Databases, orchestrator: Orchestrator, roles: PlatformRoles) -> Self {
+    pub fn new(
+        registry: Registry,
+        databases: Databases,
+        orchestrator: Orchestrator,
+        uploads: UploadMemory,
+        roles: PlatformRoles,
+    ) -> Self {
         let generates_roles = roles == PlatformRoles::Auto;
-        Self { registry, databases, orchestrator, generates_roles, known: Arc::default() }
+        Self { registry, databases, orchestrator, uploads, generates_roles, known: Arc::default() }
     }
 
     /// Registers a platform; with `credentials` (a role and its password), its databases belong to that from now on.
@@ -203,7 +211,10 @@ impl Platforms {
     }
 
     async fn bundle(&self, platform: &Id, schema: &Id) -> Result<Bundle, PlatformsError> {
-        let stored = self.registry.bundle(platform, schema).await?;
-        stored.ok_or_else(|| PlatformsError::SchemaNotFound { schema: schema.given().to_owned() })
+        let missing = || PlatformsError::SchemaNotFound { schema: schema.given().to_owned() };
+        let measured = self.registry.measure(platform, schema).await?.ok_or_else(missing)?;
+        let memory = self.uploads.claim(platform, &measured).await?;
+        let bundle = self.registry.bundle(platform, schema).await?.ok_or_else(missing)?;
+        Ok(Bundle { memory: Some(memory), ..bundle })
     }
 }

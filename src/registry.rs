@@ -34,7 +34,9 @@ pub use self::platform::{Credentials, PlatformRecord};
 pub use self::schema::SchemaRecord;
 
 use crate::bundle::Bundle;
+use crate::bundle::cost::Measured;
 use crate::databases::name::Id;
+use crate::uploads;
 
 #[cfg(test)]
 mod tests;
@@ -176,6 +178,13 @@ impl Registry {
         let folder = self.folder(platform)?.join(schema.normal());
         let record = SchemaRecord::of(schema, &bundle);
         self.blocking(move |_| schema::write(&folder, &record, &bundle).map(|()| record)).await
+    }
+
+    /// What the bundle of a stored schema takes of memory, without a look at whether it is sound.
+    pub async fn measure(&self, platform: &Id, schema: &Id) -> Result<Option<Measured>, RegistryError> {
+        let folder = self.folder(platform)?.join(schema.normal());
+        let measured = uploads::read(move || schema::measure(&folder)).await;
+        measured.unwrap_or_else(|| Err(RegistryError::Stopped { cause: "the reader stopped".to_owned() }))
     }
 
     /// The bundle of a stored schema, checked against its checksum.

@@ -116,6 +116,10 @@ impl Answer for App {
         self.pass(peer, request).await
     }
 
+    fn is_stranger(&self, peer: SocketAddr) -> bool {
+        self.gateway.access.is_stranger(peer.ip())
+    }
+
     fn is_vital(&self, path: &str) -> bool {
         path == HEALTH
     }

@@ -41,6 +41,8 @@ use self::unhurried::Unhurried;
 const ARRIVING: Duration = Duration::from_millis(50);
 /// How long connections whose last answer is sent may take to close.
 const PARTING: Duration = Duration::from_secs(1);
+/// One of so many connections may be a stranger's.
+const STRANGERS: usize = 10;
 /// How many connections tokio lets the system hold for a listener.
 const BACKLOG: usize = 1024;
 
@@ -74,6 +76,12 @@ pub trait Answer: Clone + Send + Sync + 'static {
     /// The answer to a request from that address. Dropped when the client hangs up.
     fn answer(&self, peer: SocketAddr, request: Request) -> impl Future<Output = Response> + Send;
 
+    /// Whether that address is nobody who will be served: all of them together get a tenth of the connections, so that they
+    /// cannot take everybody else's.
+    fn is_stranger(&self, _peer: SocketAddr) -> bool {
+        false
+    }
+
     /// Whether a path is answered also when there are too many connections.
     fn is_vital(&self, _path: &str) -> bool {
         false
@@ -101,6 +109,7 @@ pub async fn serve_within(
         stopping,
         tasks: JoinSet::new(),
         open: HashMap::new(),
+        strangers: 0,
         crowd: JoinSet::new(),
         is_crowded: false,
     };
@@ -126,6 +135,13 @@ pub async fn serve_within(
     Ok(())
 }
 
+/// One that is open.
+struct Open {
+    task: AbortHandle,
+    state: Arc<ConnectionState>,
+    is_strangers: bool,
+}
+
 /// The connections that are open.
 struct Connections<A> {
     limits: ServerLimits,
@@ -133,7 +149,9 @@ struct Connections<A> {
     drain: GracefulShutdown,
     stopping: Stopping,
     tasks: JoinSet<()>,
-    open: HashMap<Id, (AbortHandle, Arc<ConnectionState>)>,
+    open: HashMap<Id, Open>,
+    /// How many of them come from strangers.
+    strangers: usize,
     /// Those above the limit.
     crowd: JoinSet<()>,
     is_crowded: bool,
@@ -160,6 +178,14 @@ impl<A: Answer> Connections<A> {
     }
 
     fn take(&mut self, (socket, peer): (TcpStream, SocketAddr)) {
+        let is_strangers = self.app.is_stranger(peer);
+        if is_strangers && self.strangers >= self.limits.max_connections.div_ceil(STRANGERS) {
+            // Not accepting them would keep the others waiting behind them.
+            if self.crowd.len() < MAX_CROWD {
+                self.crowd.spawn(crowd::serve(socket, peer, self.app.clone()));
+            }
+            return;
+        }
         if self.open.len() >= self.limits.max_connections {
             if !std::mem::replace(&mut self.is_crowded, true) {
                 let connections = self.open.len();
@@ -172,7 +198,8 @@ impl<A: Answer> Connections<A> {
         let (app, drain) = (self.app.clone(), self.drain.watcher());
         let serving = connection::serve(self.limits, (socket, peer), state.clone(), app, drain);
         let task = self.tasks.spawn(Unhurried::new(serving));
-        self.open.insert(task.id(), (task, state));
+        self.strangers += usize::from(is_strangers);
+        self.open.insert(task.id(), Open { task, state, is_strangers });
     }
 
     fn forget(&mut self, ended: &Result<(Id, ()), JoinError>) {
@@ -180,7 +207,9 @@ impl<A: Answer> Connections<A> {
             Ok((id, ())) => *id,
             Err(error) => error.id(),
         };
-        self.open.remove(&id);
+        if let Some(Open { is_strangers: true, .. }) = self.open.remove(&id) {
+            self.strangers -= 1;
+        }
         // Not each time that one goes and another one comes.
         self.is_crowded &= self.open.len() >= self.limits.max_connections / 10 * 9;
     }
@@ -199,7 +228,7 @@ impl<A: Answer> Connections<A> {
             () = sleep_until(late.min(end)) => false,
         };
         if !drained {
-            self.open.retain(|_, (task, state)| {
+            self.open.retain(|_, Open { task, state, .. }| {
                 let is_idle = state.is_idle();
                 if is_idle {
                     task.abort();

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::error::{ApiError, ErrorCode};
 
-/// When to ask again after `pool_exhausted` or `deployments_busy`. The request has waited long enough already.
+/// When to ask again after a "busy". The request has waited long enough already.
 const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("1");
 
 /// Travels with an error's response to [`super::observe`], which knows `CONFLICT_STATUS` and writes the log.
@@ -23,7 +23,7 @@ impl IntoResponse for ApiError {
         if self.code.ends_connection() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        if matches!(self.code, ErrorCode::PoolExhausted | ErrorCode::DeploymentsBusy) {
+        if matches!(self.code, ErrorCode::PoolExhausted | ErrorCode::DeploymentsBusy | ErrorCode::UploadsBusy) {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECS);
         }
         if self.code == ErrorCode::Unauthorized {

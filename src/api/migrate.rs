@@ -40,7 +40,7 @@ pub(crate) async fn migrate_databases(
         Which::Main | Which::Stored { .. } => None,
     };
     let wish = Wish { force: upload.flag("force")?, dry_run: upload.flag("dry_run")? };
-    let bundle = upload.into_bundle(FIELDS, &gateway).await?;
+    let bundle = upload.into_bundle(FIELDS, &platform, &gateway).await?;
     let span = notes.span();
     let run_as = match gateway.platforms.run_as_where_databases_are(&platform).instrument(span.clone()).await? {
         Some(run_as) => run_as,

@@ -113,7 +113,7 @@ impl Call<'_> {
         };
         let signatures = self.signatures(database);
         if let Some(then) = running.connection().trusted()
-            && (self.databases.is_deploying() || signatures.tidy.current() != Some(then))
+            && (self.databases.is_deploying(database.name()) || signatures.tidy.current() != Some(then))
         {
             running.connection().distrust();
         }
@@ -166,7 +166,7 @@ impl Call<'_> {
         database.derived()
     }
 
-    /// What is done behind the call. While this gateway deploys, what is known of a function may be about to change.
+    /// What is done behind the call. While this gateway deploys there, what is known of a function may be about to change.
     fn care(
         &self,
         running: &mut Running,
@@ -174,7 +174,7 @@ impl Call<'_> {
         database: &Arc<Database>,
         signatures: &Arc<Signatures>,
     ) -> Care {
-        if self.databases.is_deploying() {
+        if self.databases.is_deploying(database.name()) {
             return Care::UNKNOWN;
         }
         let look = || tidy::look(self.databases, database, signatures);

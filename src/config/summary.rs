@@ -49,6 +49,9 @@ impl fmt::Display for Config {
         line("deployments", &format_args!("{at_once} of a platform at once, {each} s for a database"))?;
         let (upload, unpacked) = (limits.max_upload_bytes, limits.max_unpacked_bytes);
         line("archives", &format_args!("{upload} bytes, {unpacked} bytes unpacked"))?;
+        let (sql, statements) = (limits.max_sql_bytes, limits.max_statements);
+        line("SQL of an archive", &format_args!("{sql} bytes, {statements} statements"))?;
+        line("memory for uploads", &format_args!("{} bytes", limits.upload_memory_bytes))?;
         line("conflict status", &self.conflict_status)
     }
 }

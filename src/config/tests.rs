@@ -46,6 +46,8 @@ fn nothing_set_gives_the_contracts_defaults() {
       time limits          30 s for a call, 10 s for a lock
       deployments          4 of a platform at once, 3600 s for a database
       archives             67108864 bytes, 268435456 bytes unpacked
+      SQL of an archive    67108864 bytes, 200000 statements
+      memory for uploads   536870912 bytes
       conflict status      400
     ");
 }
@@ -81,6 +83,9 @@ fn every_variable_is_taken_over() {
         ("MAX_DEPLOYMENTS_PER_PLATFORM", "2"),
         ("MAX_UPLOAD_BYTES", "1000"),
         ("MAX_UNPACKED_BYTES", "2000"),
+        ("MAX_SQL_BYTES", "3000"),
+        ("MAX_STATEMENTS", "40"),
+        ("UPLOAD_MEMORY_BYTES", "5000000"),
         ("CONFLICT_STATUS", "409"),
         ("PG_BIN_DIR", "/opt/pg/bin"),
     ]);
@@ -100,6 +105,8 @@ fn every_variable_is_taken_over() {
       time limits          7 s for a call, 8 s for a lock
       deployments          2 of a platform at once, 90 s for a database
       archives             1000 bytes, 2000 bytes unpacked
+      SQL of an archive    3000 bytes, 40 statements
+      memory for uploads   5000000 bytes
       conflict status      409
     ");
     assert_eq!(config.pg_bin_dir, Some(PathBuf::from("/opt/pg/bin")));
@@ -263,6 +270,12 @@ fn a_bad_value_is_named_with_what_is_allowed() {
         ),
         (&[("MAX_UPLOAD_BYTES", "64M")], r#"MAX_UPLOAD_BYTES="64M": expected a whole number from 1 to 1099511627776"#),
         (&[("MAX_UNPACKED_BYTES", "0")], r#"MAX_UNPACKED_BYTES="0": expected a whole number from 1 to 1099511627776"#),
+        (&[("MAX_SQL_BYTES", "-1")], r#"MAX_SQL_BYTES="-1": expected a whole number from 1 to 1099511627776"#),
+        (&[("MAX_STATEMENTS", "many")], r#"MAX_STATEMENTS="many": expected a whole number from 1 to 1000000000"#),
+        (
+            &[("UPLOAD_MEMORY_BYTES", "1000")],
+            r#"UPLOAD_MEMORY_BYTES="1000": expected a whole number from 1048576 to 1099511627776"#,
+        ),
         (&[("ADMIN_SCOPE", "all"), ("ADMIN_TOKEN", "x")], r#"ADMIN_SCOPE="all": expected admin or deploy"#),
         (&[("ADMIN_SCOPE", "deploy")], r#"ADMIN_SCOPE="deploy": expected ADMIN_TOKEN to be set beside it, or admin"#),
         (

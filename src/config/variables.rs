@@ -56,5 +56,8 @@ pub const VARIABLES: &[Variable] = &[
     variable("MAX_DEPLOYMENTS_PER_PLATFORM", "4", "a platform's deployments that run at once; others wait their turn"),
     variable("MAX_UPLOAD_BYTES", "67108864", "size of an uploaded archive"),
     variable("MAX_UNPACKED_BYTES", "268435456", "size of what is in it"),
+    variable("MAX_SQL_BYTES", "67108864", "size of the SQL files in it"),
+    variable("MAX_STATEMENTS", "200000", "statements in them"),
+    variable("UPLOAD_MEMORY_BYTES", "536870912", "memory that all uploads and their deployments share"),
     variable("CONFLICT_STATUS", "400", "status of \"already there\" answers: 400 or 409"),
 ];

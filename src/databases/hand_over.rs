@@ -64,18 +64,6 @@ impl Databases {
         Ok(())
     }
 
-    /// Nobody but its owner (and superusers) may connect to the database.
-    pub async fn close_to_others(&self, database: &DatabaseName) -> Result<(), DatabaseError> {
-        let sql = format!("REVOKE ALL ON DATABASE {} FROM PUBLIC", quote_ident(database.as_str()));
-        self.administer(&sql).await?.map_err(DatabaseError::step("closing the database to other roles"))
-    }
-
-    /// From now on the database is this role's; what is in it stays whose it is.
-    pub async fn give_to(&self, database: &DatabaseName, owner: &str) -> Result<(), DatabaseError> {
-        let sql = format!("ALTER DATABASE {} OWNER TO {}", quote_ident(database.as_str()), quote_ident(owner));
-        self.administer(&sql).await?.map_err(DatabaseError::step("giving the database to its platform's role"))
-    }
-
     async fn owner_of(&self, database: &DatabaseName) -> Result<String, DatabaseError> {
         let control = self.control().await?;
         let query = "SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = $1";

@@ -139,67 +139,29 @@ impl Databases {
         self.pools.server.open(database, purpose, permit, run_as).await
     }
 
-    /// Makes a database: a copy of `template`, which nobody may be connected to, or an empty one in UTF-8. One with an
-    /// `owner` is closed to everybody else.
-    pub async fn create_database(
-        &self,
-        name: &DatabaseName,
-        template: Option<&DatabaseName>,
-        owner: Option<&str>,
-    ) -> Result<(), DatabaseError> {
-        let mut sql = format!("CREATE DATABASE {}", quote_ident(name.as_str()));
-        match template {
-            Some(template) => sql.push_str(&format!(" TEMPLATE {}", quote_ident(template.as_str()))),
-            None => sql.push_str(" TEMPLATE template0 ENCODING 'UTF8'"),
-        }
-        if let Some(owner) = owner {
-            sql.push_str(&format!(" OWNER {}", quote_ident(owner)));
-        }
-        let made = self.administer(&sql).await?;
-        self.pools.forget(name);
-        let Err(error) = made else {
-            if owner.is_none() {
-                return Ok(());
-            }
-            let closed = self.close_to_others(name).await;
-            if closed.is_err() {
-                // Not to be left open; the first error is the one that matters.
-                let _ = self.drop_database(name).await;
-            }
-            return closed;
-        };
-        match (error.code(), template) {
-            (Some(code), _) if *code == SqlState::DUPLICATE_DATABASE => {
-                Err(DatabaseError::Exists { database: name.clone() })
-            }
-            // Two at once: the index on the names has the last word.
-            (Some(code), _) if *code == SqlState::UNIQUE_VIOLATION => {
-                Err(DatabaseError::Exists { database: name.clone() })
-            }
-            (Some(code), Some(template))
-                if [SqlState::INVALID_CATALOG_NAME, SqlState::UNDEFINED_DATABASE].contains(code) =>
-            {
-                Err(DatabaseError::MissingTemplate { template: template.clone() })
-            }
-            _ => Err(DatabaseError::step("creating the database")(error)),
-        }
-    }
-
     /// Drops a database, also one in use; one that does not exist is no error.
     pub async fn drop_database(&self, name: &DatabaseName) -> Result<(), DatabaseError> {
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_ident(name.as_str()));
-        let dropped = tokio::time::timeout(DROP_TIMEOUT, self.administer(&sql)).await.unwrap_or_else(|_| {
-            let cause = format!("dropping {name} took longer than {} s", DROP_TIMEOUT.as_secs());
-            Err(DatabaseError::Unreachable { cause })
-        })?;
+        let mut dropped = self.administer_drop(name, &sql).await?;
+        if dropped.as_ref().is_err_and(|error| error.code() == Some(&SqlState::WRONG_OBJECT_TYPE)) {
+            // Its owner, whose code was deployed there, has declared it a template, which PostgreSQL does not drop.
+            let plain = format!("ALTER DATABASE {} WITH IS_TEMPLATE false", quote_ident(name.as_str()));
+            self.administer(&plain).await?.map_err(DatabaseError::step("dropping the database"))?;
+            dropped = self.administer_drop(name, &sql).await?;
+        }
         self.pools.forget(name);
         dropped.map_err(DatabaseError::step("dropping the database"))
     }
 
-    /// Opens a database to connections, or closes it to new ones.
-    pub async fn set_allow_connections(&self, name: &DatabaseName, allow: bool) -> Result<(), DatabaseError> {
-        let sql = format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {allow}", quote_ident(name.as_str()));
-        self.administer(&sql).await?.map_err(DatabaseError::step("closing the database to connections"))
+    async fn administer_drop(
+        &self,
+        name: &DatabaseName,
+        sql: &str,
+    ) -> Result<Result<(), tokio_postgres::Error>, DatabaseError> {
+        tokio::time::timeout(DROP_TIMEOUT, self.administer(sql)).await.unwrap_or_else(|_| {
+            let cause = format!("dropping {name} took longer than {} s", DROP_TIMEOUT.as_secs());
+            Err(DatabaseError::Unreachable { cause })
+        })
     }
 
     /// Whether the server has a database of that name.

@@ -205,7 +205,11 @@ async fn connect_alone(
             ErrorKind::ConnectionRefused | ErrorKind::NotFound => TerminateError::Down,
             _ => TerminateError::Away(error.to_string()),
         })?;
-        config.connect_raw(socket, NoTls).await.map_err(of_asking)
+        config.connect_raw(socket, NoTls).await.map_err(|error| match error.code() {
+            // It starts up, after a crash perhaps, or goes down: what was there before is gone.
+            Some(code) if *code == SqlState::CANNOT_CONNECT_NOW => TerminateError::Down,
+            _ => of_asking(error),
+        })
     };
     let connected = timeout(CONNECT_TIMEOUT, connecting).await;
     connected.unwrap_or_else(|_| Err(TerminateError::Away("no answer".to_owned())))

@@ -4,13 +4,11 @@
 //!
 //! The record of a database that was there once never bears the mark: somebody may be restoring it.
 
-use tokio_postgres::error::SqlState;
-
 use super::Databases;
 use super::error::DatabaseError;
 use super::locks::DeploymentLock;
 use super::name::{Address, DatabaseName};
-use super::quote::quote_ident;
+use super::run_as::RunAs;
 
 /// Names that only the gateway gives, and none that it keeps a record of or that somebody could mean by them.
 const LEFT_BEHIND: &str = "
@@ -29,10 +27,10 @@ impl Databases {
         address: &Address,
         lock: &DeploymentLock,
         template: Option<&DatabaseName>,
-        owner: Option<&str>,
+        run_as: &RunAs,
     ) -> Result<(), DatabaseError> {
         self.claim_new(address).await?;
-        let made = self.make_and_rename(address.name(), template, owner).await;
+        let made = self.make_and_rename(address.name(), template, run_as).await;
         let settled = match &made {
             // Somebody else made it meanwhile, by hand.
             Err(DatabaseError::Exists { .. }) => self.forget_creation(address.name()).await,
@@ -49,20 +47,13 @@ impl Databases {
         &self,
         name: &DatabaseName,
         template: Option<&DatabaseName>,
-        owner: Option<&str>,
+        run_as: &RunAs,
     ) -> Result<(), DatabaseError> {
         let unfinished = name.unfinished();
         // Tells everybody who sweeps that somebody works on it.
         let _lock = self.lock(&unfinished).await?;
         self.drop_database(&unfinished).await?;
-        self.create_database(&unfinished, template, owner).await?;
-        let renamed = self.rename_database(&unfinished, name).await;
-        if renamed.is_err()
-            && let Err(error) = self.drop_database(&unfinished).await
-        {
-            tracing::warn!(database = %unfinished, %error, "what was made of a database is left for the next sweep");
-        }
-        renamed
+        self.make_database(&unfinished, name, template, run_as).await
     }
 
     async fn forget_creation(&self, database: &DatabaseName) -> Result<(), DatabaseError> {
@@ -100,17 +91,5 @@ impl Databases {
             control.query("SELECT name FROM public.databases WHERE creating IS NOT NULL ORDER BY name", &[]).await;
         let rows = rows.map_err(DatabaseError::step("looking for creations that never ended"))?;
         Ok(rows.iter().map(|row| DatabaseName::recorded(row.get(0))).collect())
-    }
-
-    async fn rename_database(&self, from: &DatabaseName, to: &DatabaseName) -> Result<(), DatabaseError> {
-        let sql = format!("ALTER DATABASE {} RENAME TO {}", quote_ident(from.as_str()), quote_ident(to.as_str()));
-        let renamed = self.administer(&sql).await?;
-        self.pools.forget(to);
-        renamed.map_err(|error| match error.code() {
-            Some(code) if [SqlState::DUPLICATE_DATABASE, SqlState::UNIQUE_VIOLATION].contains(code) => {
-                DatabaseError::Exists { database: to.clone() }
-            }
-            _ => DatabaseError::step("giving the new database its name")(error),
-        })
     }
 }

@@ -184,6 +184,11 @@ fn order_error(error: OrderError, message: String) -> ApiError {
             .with("file", path)
             .with("line", line)
             .with("hint", "take lines that begin with a backslash out of the file"),
+        OrderError::Entangled { path, line } => failed
+            .with_code(code_of_file(&path))
+            .with("file", path)
+            .with("line", line)
+            .with("hint", "give different things different names, or split the bundle"),
         OrderError::Circle { members } => {
             let first = members.first().map(|member| (member.path.clone(), member.line));
             let names: Vec<_> = members

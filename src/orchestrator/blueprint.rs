@@ -154,11 +154,17 @@ async fn read_recorded(databases: &Databases, name: &DatabaseName) -> Result<Opt
     let row = control
         .query_opt(
             "UPDATE blueprints SET last_used_at = now() FROM pg_database
-             WHERE blueprints.name = $1 AND datname = blueprints.name RETURNING report::text",
+             WHERE blueprints.name = $1 AND datname = blueprints.name
+             RETURNING report::text, datallowconn OR pg_get_userbyid(datdba) <> current_user",
             &[&name.as_str()],
         )
         .await
         .map_err(DeployError::own("looking for the blueprint"))?;
+    drop(control);
+    // Made by an earlier version, which left it to the platform's role.
+    if row.as_ref().is_some_and(|row| row.get(1)) {
+        databases.seal_database(name).await?;
+    }
     // A record that this version cannot read is as good as none: the blueprint is built anew.
     Ok(row.and_then(|row| serde_json::from_str(row.get(0)).ok()))
 }
@@ -188,10 +194,7 @@ async fn build(
     };
     let building = async {
         databases.drop_database(name).await?;
-        databases.create_database(name, None, None).await?;
-        if run_as.owner().is_some() {
-            databases.close_to_others(name).await?;
-        }
+        databases.create_for_gateway(name).await?;
         fill(goal).await
     };
     let built = clock.run(building).await;
@@ -219,11 +222,9 @@ async fn build(
 
 async fn fill(goal: Goal<'_>) -> Result<Outcome, DeployError> {
     let Terms { databases, run_as, database: name, .. } = goal.terms;
-    // Before anybody else can enter, and anything else is there.
+    // While only the gateway can enter, and nothing else is there.
     let installed = extensions::install_in_new(goal.terms, &goal.script.extensions).await?;
-    if let Some(owner) = run_as.owner() {
-        databases.give_to(name, owner).await?;
-    }
+    databases.give_database(name, run_as).await?;
     let session = databases.session(run_as, name).await?;
     let result = attempts::deploy(databases, &session, Goal { installed: &installed, ..goal }).await;
     let settled = if result.is_ok() { settle_sequences(&session).await } else { Ok(()) };
@@ -231,7 +232,7 @@ async fn fill(goal: Goal<'_>) -> Result<Outcome, DeployError> {
     session.close().await;
     let result = result?;
     settled?;
-    databases.set_allow_connections(name, false).await?;
+    databases.seal_database(name).await?;
     Ok(result)
 }
 

@@ -373,7 +373,7 @@ impl StatementError {
         Self {
             step: format!("{} {}", verb(statement.kind), statement.path),
             kind: statement.kind,
-            path: statement.path.clone(),
+            path: statement.path.to_string(),
             line: statement.line,
             sqlstate: Some(sqlstate.to_owned()),
             cause,
@@ -390,7 +390,7 @@ impl StatementError {
         Self {
             step: format!("{} {}", verb(statement.kind), statement.path),
             kind: statement.kind,
-            path: statement.path.clone(),
+            path: statement.path.to_string(),
             line,
             sqlstate: error.code().map(|code| code.code().to_owned()),
             cause: database_error.map_or_else(|| error.to_string(), |error| error.message().to_owned()),

@@ -176,9 +176,8 @@ mod tests {
 
     #[track_caller]
     fn check(found: &[&str], declared: &[&str], migration: &str, expected: &[&str]) {
-        let file =
-            SourceFile { kind: Kind::Migrations, path: "migrations/1.sql".to_owned(), text: migration.to_owned() };
-        let bundle = Bundle { files: vec![file], checksum: String::new(), warnings: Vec::new() };
+        let file = SourceFile { kind: Kind::Migrations, path: "migrations/1.sql".to_owned(), text: migration.into() };
+        let bundle = Bundle::from_files(vec![file], Vec::new());
         let script = order::read(&bundle, Target::ExistingDatabase).expect("a migration");
         let pending: Vec<&Statement> = script.statements.iter().collect();
         let values = wanted(&mood(found), &mood(declared), &pending);

@@ -19,6 +19,7 @@ use crate::bundle::order::{self, OrderError, Script, Target};
 use crate::config::AllowedExtensions;
 use crate::databases::name::Id;
 use crate::databases::{Databases, DeploymentLock, RunAs};
+use crate::uploads;
 
 /// Where a deployment goes.
 #[derive(Clone, Copy)]
@@ -119,6 +120,6 @@ impl Prepared {
 
 /// Reads and sorts a bundle, on a thread that may take its time.
 pub async fn read(bundle: Bundle, target: Target) -> Result<Script, DeployError> {
-    let reading = tokio::task::spawn_blocking(move || order::read(&bundle, target)).await;
-    Ok(reading.map_err(|_| OrderError::NoThread("the reader stopped".to_owned()))??)
+    let reading = uploads::read(move || order::read(&bundle, target)).await;
+    Ok(reading.ok_or_else(|| OrderError::NoThread("the reader stopped".to_owned()))??)
 }

@@ -5,7 +5,6 @@ mod validation;
 
 use std::collections::{BTreeMap, HashMap};
 
-use pg_query::NodeEnum;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
@@ -29,7 +28,7 @@ pub async fn run(
         match table_of(seed) {
             Some(table) if wanted(table) && tables.is_empty_now(runner, table).await? => statements.push(seed),
             Some(table) => {
-                tables.skip(table, rows_in(seed));
+                tables.skip(table, seed.rows);
                 expected.entry(quoted(table)).or_default().push(seed);
             }
             // What is no INSERT (`SELECT setval(…)`) belongs to the rows before it.
@@ -132,15 +131,6 @@ pub fn table_of(seed: &Statement) -> Option<&Object> {
     seed.makes.iter().find(|made| made.class == Class::Rows)
 }
 
-/// How many rows an `INSERT … VALUES` has.
-fn rows_in(seed: &Statement) -> u64 {
-    let NodeEnum::InsertStmt(insert) = seed.tree.as_ref() else { return 0 };
-    match insert.select_stmt.as_ref().and_then(|select| select.node.as_ref()) {
-        Some(NodeEnum::SelectStmt(select)) => select.values_lists.len() as u64,
-        _ => 0,
-    }
-}
-
 /// The tables met so far, in order.
 #[derive(Default)]
 struct Tables {
@@ -185,7 +175,7 @@ impl Tables {
         if let Some((at, _)) = at {
             self.reports[*at].inserted += rows;
             // `ON CONFLICT DO NOTHING` may leave some out.
-            self.reports[*at].skipped += rows_in(statement).saturating_sub(rows);
+            self.reports[*at].skipped += statement.rows.saturating_sub(rows);
         }
     }
 

@@ -12,7 +12,7 @@ fn id(name: &str) -> Id {
 }
 
 fn bundle(text: &str) -> Bundle {
-    let file = |path: &str, text: &str| SourceFile { kind: Kind::Tables, path: path.to_owned(), text: text.to_owned() };
+    let file = |path: &str, text: &str| SourceFile { kind: Kind::Tables, path: path.to_owned(), text: text.into() };
     Bundle::from_files(vec![file("tables/a.sql", text), file("tables/deep/b.sql", "SELECT 1;")], Vec::new())
 }
 
@@ -102,7 +102,8 @@ async fn a_version_that_cannot_be_written_leaves_the_one_before() {
     let (folder, registry, writer) = with_platform("app").await;
     registry.write_schema(&writer, &id("app"), &id("shop"), bundle("one")).await.unwrap();
     // A name that no file system takes stands for a disk that says no: root may write to a read-only folder.
-    let file = SourceFile { kind: Kind::Tables, path: format!("tables/{}.sql", "x".repeat(300)), text: String::new() };
+    let file =
+        SourceFile { kind: Kind::Tables, path: format!("tables/{}.sql", "x".repeat(300)), text: String::new().into() };
     let unwritable = Bundle::from_files(vec![file], Vec::new());
     assert!(registry.write_schema(&writer, &id("app"), &id("shop"), unwritable).await.is_err());
     let read = registry.bundle(&id("app"), &id("shop")).await.unwrap().unwrap();

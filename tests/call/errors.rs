@@ -176,7 +176,7 @@ async fn unknown_databases_and_names_that_cannot_be_are_refused() {
     let missing = format!(r#"{{"platform":"{platform}","function":"f"}}"#);
     assert_eq!(status(&missing).await, (404, "database_not_found"));
     let by_hand = main_of(&platform);
-    databases.create_database(by_hand.name(), None, None).await.unwrap();
+    databases.create_database(by_hand.name(), None, &stonescriptdb_gateway::databases::RunAs::Gateway).await.unwrap();
     assert_eq!(status(&missing).await, (404, "database_not_found"));
     for name in ["a b", "../x", "x; DROP DATABASE y", "é"] {
         let request = format!(r#"{{"platform":"{name}","function":"f"}}"#);

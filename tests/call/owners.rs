@@ -13,7 +13,7 @@ async fn a_database_has_the_owner_that_claimed_it() {
     assert_eq!(databases.find(&address).await.unwrap(), Ownership::Missing);
     databases.claim(&address).await.unwrap();
     assert_eq!(databases.find(&address).await.unwrap(), Ownership::Recorded { exists_on_server: false });
-    databases.create_database(address.name(), None, None).await.unwrap();
+    databases.create_database(address.name(), None, &RunAs::Gateway).await.unwrap();
     assert_eq!(databases.find(&address).await.unwrap(), Ownership::Recorded { exists_on_server: true });
     databases.claim(&address).await.unwrap();
     let upper = tenant_of(&platform.to_uppercase(), "t1");
@@ -69,7 +69,7 @@ async fn another_platform_never_gets_in() {
 async fn a_database_made_by_hand_has_no_owner_until_it_is_claimed() {
     let databases = databases(&wide_pools());
     let address = main_of(&platform());
-    databases.create_database(address.name(), None, None).await.unwrap();
+    databases.create_database(address.name(), None, &RunAs::Gateway).await.unwrap();
     assert_eq!(databases.find(&address).await.unwrap(), Ownership::Unrecorded);
     let error = databases.resolve(&address, &RunAs::Gateway).await.unwrap_err().to_string();
     assert!(error.contains("POST /register adopts it"), "{error}");

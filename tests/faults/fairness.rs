@@ -206,3 +206,25 @@ async fn turns_come_in_order_and_nothing_to_do_or_a_client_that_hung_up_takes_no
     let databases = server.databases().await;
     assert!(!databases.iter().any(|name| name == "a_hung_up" || name == "a_late"), "{databases:?}");
 }
+
+#[tokio::test]
+async fn a_gateway_that_stops_keeps_nobody_waiting_for_a_turn() {
+    let server = Server::start().await;
+    let gateway = server.gateway_with(&server.new_folder(), &[("MAX_DEPLOYMENTS_PER_PLATFORM", "1")]);
+    let admin = server.connect("postgres").await;
+    let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    let running = register(&gateway, "a", "one", &[("migrations/1.sql", "SELECT pg_sleep(4);")]);
+    let waiting = async {
+        wait("it sleeps", async || value(&admin, sleeps).await == "1").await;
+        let stopping = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            gateway.stop();
+        };
+        let (answer, ()) = tokio::join!(register(&gateway, "a", "two", BUNDLE), stopping);
+        assert_eq!(value(&admin, sleeps).await, "1", "it was told only after the first one had ended");
+        answer
+    };
+    let (running, waiting) = tokio::join!(running, waiting);
+    assert_eq!((waiting.status, &waiting.body["error"]), (503, &json!("connection_failed")), "{waiting:?}");
+    assert_eq!(running.status, 200, "{running:?}");
+}

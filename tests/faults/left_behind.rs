@@ -184,3 +184,45 @@ async fn a_creation_that_never_ended_stands_in_nobodys_way() {
     let left = "SELECT count(*) FROM pg_database WHERE datname LIKE 'stonescriptdb-new-%'";
     wait("what was half made is gone", async || value(&records, left).await == "0").await;
 }
+
+#[tokio::test]
+async fn a_backend_that_is_still_in_a_deployment_whose_gateway_is_gone_is_ended() {
+    let server = Server::start().await;
+    let data = server.new_folder();
+    let client = {
+        server.gateway_in(&data).ready(BEFORE).await;
+        server.connect("x_main").await
+    };
+    client.batch_execute("INSERT INTO a VALUES (1)").await.expect("a row");
+    // Where there is no row it is over at once, in the blueprint.
+    let endless = "SET client_connection_check_interval = 0; LOCK TABLE a; SELECT pg_sleep(100000) FROM a;";
+    let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = 'x_main'";
+    for by_sweep in [true, false] {
+        let mut gateway = server.gateway_in(&data);
+        let other = (!by_sweep).then(|| server.gateway_in(&data));
+        if let Some(other) = &other {
+            // It has swept before.
+            other.ready(BEFORE).await;
+        }
+        let (url, archive) =
+            (gateway.url.clone(), tar_gz(&[BEFORE[0], BEFORE[1], BEFORE[2], ("migrations/1.sql", endless)]));
+        let hanging = tokio::spawn(async move { register(&url, archive).await });
+        wait("it hangs", async || value(&client, sleeps).await == "1").await;
+        gateway.kill();
+        hanging.await.expect("no panic");
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert_eq!(value(&client, sleeps).await, "1", "PostgreSQL ended it by itself");
+        match other {
+            None => {
+                let _gateway = server.gateway_in(&data);
+                wait("the sweep ends it", async || value(&client, sleeps).await == "0").await;
+            }
+            Some(other) => {
+                let function = ("functions/g.sql", "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+                other.ready(&[BEFORE[0], BEFORE[1], BEFORE[2], function]).await;
+                assert_eq!(value(&client, sleeps).await, "0");
+            }
+        }
+    }
+    assert_eq!(rows(&client, "SELECT id FROM a").await, ["1"]);
+}

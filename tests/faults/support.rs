@@ -196,6 +196,12 @@ impl Gateway {
         self.child.wait().ok();
     }
 
+    /// `SIGTERM`: it ends what is under way.
+    pub(crate) fn stop(&self) {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM).expect("it runs");
+    }
+
     /// `POST /register` of the main database of the platform `x`: status and body, or nothing where no answer came.
     pub(crate) async fn register(&self, files: &[(&str, &str)]) -> Option<(u16, Value)> {
         register(&self.url, tar_gz(files)).await

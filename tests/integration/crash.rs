@@ -3,12 +3,14 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use stonescriptdb_gateway::bundle::Bundle;
 use stonescriptdb_gateway::bundle::archive::{self, ArchiveLimits};
+use stonescriptdb_gateway::bundle::cost::Limits;
 use stonescriptdb_gateway::config::{AllowedExtensions, PoolConfig};
 use stonescriptdb_gateway::databases::name::{Address, Id, Which};
 use stonescriptdb_gateway::databases::{Databases, RunAs};
@@ -21,7 +23,12 @@ use crate::support::{BundleBuilder, bundle};
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn read(bundle: &BundleBuilder) -> Bundle {
-    let limits = ArchiveLimits { max_unpacked_bytes: 1 << 20, max_entries: ArchiveLimits::DEFAULT_MAX_ENTRIES };
+    let limits = ArchiveLimits {
+        max_unpacked_bytes: 1 << 20,
+        max_entries: ArchiveLimits::DEFAULT_MAX_ENTRIES,
+        sql: Limits { max_bytes: 1 << 20, max_statements: 1000 },
+        abandoned: Arc::default(),
+    };
     archive::read(&bundle.tar_gz(), &limits).expect("a bundle")
 }
 

@@ -5,13 +5,17 @@
 
 mod attempts;
 mod backends;
+mod closed;
 mod credentials;
 mod extensions;
 mod external;
 mod handed_over;
 mod names;
+mod outside;
 #[path = "../embedded/place.rs"]
 #[expect(dead_code, reason = "shared with the tests of the program's start and stop")]
 mod place;
 mod settings;
+mod takeover;
+mod walls;
 mod web;

@@ -3,9 +3,10 @@
 
 use std::collections::HashSet;
 
-use pg_query::ParserOptions;
 use pg_query::protobuf::{KeywordKind, ScanToken, Token};
 use sha2::{Digest, Sha256};
+
+use super::grammar;
 
 /// SHA-256, hexadecimal, over the tokens of `sql`: white space, comments and the case of keywords and unquoted
 /// identifiers do not count, every byte of a string literal or a quoted identifier does (contract §4, "Functions").
@@ -65,7 +66,7 @@ fn scan(sql: &str) -> Option<Vec<ScanToken>> {
     if sql.trim().is_empty() {
         return Some(Vec::new());
     }
-    pg_query::scan_tokens(sql).ok()
+    grammar::scan(sql).ok()
 }
 
 fn range(token: &ScanToken) -> std::ops::Range<usize> {
@@ -224,7 +225,7 @@ pub(super) fn error_offset(sql: &str, message: &str) -> usize {
         .into_iter()
         .filter(|token| !matches!(Token::try_from(token.token), Ok(Token::SqlComment | Token::CComment)))
         .collect();
-    let fails = |token: &ScanToken| match pg_query::parse(&sql[..range(token).end], ParserOptions::DEFAULT) {
+    let fails = |token: &ScanToken| match grammar::parse(&sql[..range(token).end]) {
         Ok(_) => false,
         Err(pg_query::Error::Parse(message)) => !message.contains("at end of input"),
         Err(_) => true,

@@ -131,7 +131,7 @@ impl Deployment<'_> {
                 let makes = |made: &Object| (&made.schema, &made.name) == (&name.0, &name.1);
                 let mut statements = self.goal.script.statements.iter();
                 let table = statements.find(|one| one.kind == Kind::Tables && one.object().is_some_and(makes));
-                let declared_at = table.map(|statement| (statement.path.clone(), statement.line));
+                let declared_at = table.map(|statement| (statement.path.to_string(), statement.line));
                 DeployError::NoValue { change: Box::new(planned.clone()), declared_at, source }
             }
             (error, _) => error,

@@ -65,7 +65,7 @@ async fn on_copy(
     let rehearsing = async {
         databases.drop_database(&copy).await?;
         let older = DatabaseName::recorded(older.name.clone());
-        databases.create_database(&copy, Some(&older), prepared.run_as.owner()).await?;
+        databases.create_database(&copy, Some(&older), &prepared.run_as).await?;
         let session = databases.session(&prepared.run_as, &copy).await?;
         // It is a copy of what an older bundle left.
         let result = prepared.deploy(Place::new(databases, &session, &lock, &clock), true, Mode::Apply, force).await;

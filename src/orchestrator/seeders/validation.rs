@@ -4,18 +4,21 @@
 //! A row is looked for by its primary key where the INSERT names it, else by the columns that it gives constants.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use pg_query::protobuf::{InsertStmt, LimitOption, ParseResult, RawStmt, ResTarget, SelectStmt, SetOperation};
-use pg_query::{DeparseOptions, Node, NodeEnum};
+use pg_query::protobuf::{InsertStmt, LimitOption, ResTarget, SelectStmt, SetOperation};
+use pg_query::{Node, NodeEnum};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use crate::bundle::sql::Statement;
+use crate::bundle::order::OrderError;
+use crate::bundle::sql::{self, Statement};
 use crate::databases::{Under, ask, own_path, quote_ident, set_path, under};
 use crate::orchestrator::error::DeployError;
 use crate::orchestrator::runner::Runner;
+use crate::uploads;
 
 /// Rows asked for in one query: each is a sub-select of its own.
 const ROWS_PER_QUERY: usize = 200;
@@ -55,19 +58,19 @@ pub async fn validate(
     let failed = DeployError::own("looking for the seeded rows");
     let mut tables = read_tables(runner.client, seeds.keys()).await.map_err(&failed)?;
     let mut validations = Vec::new();
-    let mut rows: Vec<(usize, String, Vec<Condition>)> = Vec::new();
+    let mut rows: Vec<(usize, Arc<str>, Vec<Condition>)> = Vec::new();
     for (name, seeds) in seeds {
         let (printed, columns) = tables.remove(name).unwrap_or_else(|| (name.clone(), Vec::new()));
-        let of_table: Vec<_> = seeds.iter().flat_map(|seed| rows_of(seed, &columns)).collect();
-        let count = of_table.len();
-        rows.extend(of_table.into_iter().map(|row| (validations.len(), name.clone(), row)));
+        let of_table = read_rows(seeds, columns).await?;
+        let (count, name) = (of_table.len(), Arc::from(name.as_str()));
+        rows.extend(of_table.into_iter().map(|row| (validations.len(), Arc::clone(&name), row)));
         validations.push(SeederValidation { table: printed, expected: count, found: count, missing: Vec::new() });
     }
     // What the seeders name is found as they find it; what is PostgreSQL's own comes first.
     let path = format!("pg_catalog, {}", runner.first_path());
     runner.own("looking for the seeded rows", &set_path(path.trim_end_matches([',', ' ']))).await?;
     for rows in rows.chunks(ROWS_PER_QUERY) {
-        let select = |(at, (_, table, row)): (usize, &(usize, String, Vec<Condition>))| missing_query(table, at, row);
+        let select = |(at, (_, table, row)): (usize, &(usize, Arc<str>, Vec<Condition>))| missing_query(table, at, row);
         let selects: Vec<String> = rows.iter().enumerate().map(select).collect();
         let missing = runner.client.query(&selects.join(" UNION ALL "), &[]).await.map_err(&failed)?;
         for found in missing {
@@ -134,10 +137,19 @@ fn missing_query(table: &str, at: usize, row: &[Condition]) -> String {
     format!("SELECT {at} WHERE NOT EXISTS (SELECT FROM {table} WHERE {conditions})")
 }
 
+/// The rows of one table's seeders. Each statement is parsed again for that, one after the other: their trees are not kept.
+async fn read_rows(seeds: &[&Statement], columns: Vec<Column>) -> Result<Vec<Vec<Condition>>, OrderError> {
+    let seeds: Vec<Statement> = seeds.iter().map(|seed| (*seed).clone()).collect();
+    let rows = move || seeds.iter().flat_map(|seed| rows_of(seed, &columns)).collect();
+    let reading = uploads::read(|| sql::on_deep_stack(rows));
+    let read = reading.await.ok_or_else(|| OrderError::NoThread("the reader stopped".to_owned()))?;
+    read.map_err(|error| OrderError::NoThread(error.to_string()))
+}
+
 /// The rows that an `INSERT … VALUES` names; one that selects names none.
 fn rows_of(seed: &Statement, columns: &[Column]) -> Vec<Vec<Condition>> {
-    let NodeEnum::InsertStmt(insert) = seed.tree.as_ref() else { return Vec::new() };
-    let named = named_columns(insert, columns);
+    let Some(NodeEnum::InsertStmt(insert)) = seed.parse() else { return Vec::new() };
+    let named = named_columns(&insert, columns);
     let Some(NodeEnum::SelectStmt(select)) = insert.select_stmt.as_ref().and_then(|select| select.node.as_ref()) else {
         return Vec::new();
     };
@@ -202,8 +214,6 @@ fn written(value: &Node) -> String {
         op: SetOperation::SetopNone as i32,
         ..SelectStmt::default()
     };
-    let node = Node { node: Some(NodeEnum::SelectStmt(Box::new(select))) };
-    let statement = RawStmt { stmt: Some(Box::new(node)), stmt_location: 0, stmt_len: 0 };
-    let text = pg_query::deparse(&ParseResult { version: 0, stmts: vec![statement] }, DeparseOptions::default());
-    text.ok().and_then(|text| text.strip_prefix("SELECT ").map(str::to_owned)).unwrap_or_else(|| "NULL".to_owned())
+    let text = sql::grammar::deparse(NodeEnum::SelectStmt(Box::new(select))).map(|(_, text)| text);
+    text.and_then(|text| text.strip_prefix("SELECT ").map(str::to_owned)).unwrap_or_else(|| "NULL".to_owned())
 }

@@ -1,6 +1,12 @@
 //! More connections than there may be.
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use tokio::net::TcpSocket;
+
 use super::*;
+
+const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 #[derive(Clone)]
 struct App(Router);
@@ -8,6 +14,10 @@ struct App(Router);
 impl Answer for App {
     async fn answer(&self, peer: SocketAddr, request: Request) -> Response {
         self.0.answer(peer, request).await
+    }
+
+    fn is_stranger(&self, peer: SocketAddr) -> bool {
+        peer.ip() == STRANGER
     }
 
     fn is_vital(&self, path: &str) -> bool {
@@ -76,5 +86,30 @@ async fn many_that_say_nothing_keep_nobody_from_health_for_long() {
     let answer = ask(&server, b"GET /health HTTP/1.1\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn strangers_take_a_tenth_of_the_connections_and_no_more() {
+    let (server, mut idle) = full(20).await;
+    idle.truncate(10);
+    let strange = async || {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(STRANGER, 0)).unwrap();
+        socket.connect(server.address).await.unwrap()
+    };
+    let room = async { while !ask(&server, b"GET / HTTP/1.0\r\n\r\n").await.ends_with("ok") {} };
+    timeout(GENEROUS, room).await.expect("there is room");
+    let mut strangers = Vec::new();
+    for _ in 0..12 {
+        strangers.push(strange().await);
+    }
+    let mut third = strange().await;
+    third.write_all(b"GET /health HTTP/1.1\r\n\r\n").await.unwrap();
+    assert!(read_to_end(&mut third).await.starts_with("HTTP/1.1 200 OK"));
+    let mut fourth = strange().await;
+    fourth.write_all(REQUEST).await.unwrap();
+    assert!(read_to_end(&mut fourth).await.starts_with("HTTP/1.1 503"));
+    assert!(ask(&server, b"GET / HTTP/1.0\r\n\r\n").await.ends_with("ok"));
     server.stop().await;
 }
