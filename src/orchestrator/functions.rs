@@ -11,7 +11,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::dependants::{self, Fate, Left};
 use super::error::{DeployError, StatementError};
 use super::runner::{Failure, Refused, Runner};
-use super::tracking::TrackedFunction;
+use super::tracking::{TrackedFunction, altered};
 use crate::bundle::sql::Statement;
 use crate::databases::{Under, ask, own_path, quote_ident, under};
 
@@ -318,7 +318,7 @@ pub async fn triggers_of_orphans(
                         AND object_name IN (trigger_on || relation, trigger_on || in_schema || relation))"#;
     let query = under(Under::Database, query);
     let rows = ask(runner.client, &query, &[(&signatures, Type::TEXT_ARRAY)]).await;
-    let rows = rows.map_err(DeployError::own("looking for triggers of functions that are gone"))?;
+    let rows = rows.map_err(altered::failed("looking for triggers of functions that are gone", "changelog"))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
