@@ -8,6 +8,9 @@
 #   ./scripts/bench.sh stored      databases of a stored schema, up to BENCH_STORED=500
 #   ./scripts/bench.sh call        calls beside an HTTP echo and pgbench; memory with BENCH_KNOWN=1000 databases
 #
+# BENCH_BESIDE=/path/to/gateway ./scripts/bench.sh call measures calls on two gateways in turns, this and another one, for
+# instance of the commit before; BENCH_GATEWAY=/path/to/gateway takes that one for this, and builds none.
+#
 # BENCH_PAIRS=15 takes 15 turns instead of 7, which is the least that makes a median mean something. A benchmark NAME is a file
 # scripts/bench/NAME.sh with a function bench_NAME, and stands in the list below.
 set -euo pipefail
@@ -39,6 +42,12 @@ pairs=$(whole_number BENCH_PAIRS 7 7 1000)
 tenants=$(whole_number BENCH_TENANTS 100 2 5000)
 stored=$(whole_number BENCH_STORED 500 25 5000)
 known=$(whole_number BENCH_KNOWN 1000 1 5000)
+beside_binary=${BENCH_BESIDE:-}
+gateway_binary=${BENCH_GATEWAY:-$(target_dir)/release/stonescriptdb-gateway}
+if [[ -n $beside_binary ]]; then
+    [[ ${chosen[*]} == call ]] || fail "BENCH_BESIDE is for ./scripts/bench.sh call"
+    beside_binary=$(realpath -e "$beside_binary") || fail "BENCH_BESIDE=$BENCH_BESIDE: there is no such program"
+fi
 
 # What the user has set for a gateway of his own is not for this one.
 while read -r name; do
@@ -67,8 +76,12 @@ free=$(df -Pk "${TMPDIR:-/tmp}" | awk 'NR == 2 { print int($4 / 1024) }')
 ((free >= disk)) ||
     fail "${TMPDIR:-/tmp} has $free MiB free, and the databases need $disk; set TMPDIR to another folder"
 
-say "Building the gateway; the first time takes a few minutes" >&2
-cargo build --release --locked || fail "the build failed; cargo's last lines say why"
+if [[ -n ${BENCH_GATEWAY:-} ]]; then
+    gateway_binary=$(realpath -e "$BENCH_GATEWAY") || fail "BENCH_GATEWAY=$BENCH_GATEWAY: there is no such program"
+else
+    say "Building the gateway; the first time takes a few minutes" >&2
+    cargo build --release --locked || fail "the build failed; cargo's last lines say why"
+fi
 
 work=$(mktemp -d)
 # Root's gateway runs PostgreSQL as the user postgres, who has to get in.
@@ -81,6 +94,7 @@ source "$root/scripts/bench/server.sh"
 clean_up() {
     close_session
     ! declare -F stop_echo >/dev/null || stop_echo
+    ! declare -F stop_beside >/dev/null || stop_beside
     stop_gateway
     rm -rf "$work"
 }

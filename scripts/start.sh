@@ -150,7 +150,14 @@ archive=$target/todos.tar.gz
 quoted_archive=$(printf '%q' "$archive")
 export no_proxy="${no_proxy:+$no_proxy,}$call_host"
 ask "tar -czf $quoted_archive -C $(printf '%q' "$root/examples/todos") postgresql"
-ask "curl -F platform=todos -F schema=@$quoted_archive $url/register"
+# Its value is not shown.
+guarded=
+if [[ $(setting ADMIN_SCOPE admin) == [Dd][Ee][Pp][Ll][Oo][Yy] ]]; then
+    ADMIN_TOKEN=$(setting ADMIN_TOKEN '')
+    export ADMIN_TOKEN
+    guarded='-H "Authorization: Bearer $ADMIN_TOKEN" '
+fi
+ask "curl $guarded-F platform=todos -F schema=@$quoted_archive $url/register"
 registered=$answer
 if [[ $registered == *'"status":"ready"'* ]]; then
     json="-H 'Content-Type: application/json'"

@@ -1,12 +1,25 @@
 //! Who may speak to the gateway: the IP allowlist, trusted proxies, the admin token. Decides and nothing else: no I/O, no
-//! log, no HTTP. `api::guard` asks for every request.
+//! log, no HTTP. `api::guard` asks for every request; `router` says of each route what it is for.
 
 use std::net::IpAddr;
 
 use ipnetwork::{IpNetwork, Ipv4Network};
 use sha2::{Digest, Sha256};
 
-use crate::config::AccessConfig;
+use crate::config::{AccessConfig, AdminScope};
+
+/// What a route is for, which decides what it asks of a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Whether the gateway is well: for everybody.
+    Watch,
+    /// Calling a platform's functions: for the allowlist.
+    Call,
+    /// Creating, deploying, listing across platforms: with `ADMIN_SCOPE=deploy` the token is asked for.
+    Deploy,
+    /// `/admin/*`: the token is asked for, where there is one.
+    Administer,
+}
 
 /// Why a caller is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +38,7 @@ pub enum AccessError {
         /// Who passed it on.
         proxy: IpAddr,
     },
-    /// `/admin/*` without a token, where there is one.
+    /// No token, where one is asked for.
     #[error("this path needs the admin token; send it as \"Authorization: Bearer <ADMIN_TOKEN>\"")]
     TokenMissing,
     /// Another token than `ADMIN_TOKEN`.
@@ -40,6 +53,7 @@ pub struct AccessRules {
     trusted: Vec<IpNetwork>,
     /// The token's SHA-256: two digests compare in a time that tells nothing of the token or its length.
     admin_token: Option<[u8; 32]>,
+    scope: AdminScope,
 }
 
 impl AccessRules {
@@ -50,6 +64,7 @@ impl AccessRules {
             allowed: plain(&config.allowed_networks),
             trusted: plain(&config.trusted_proxies),
             admin_token: config.admin_token.as_ref().map(|token| digest(token.0.as_bytes())),
+            scope: config.admin_scope,
         }
     }
 
@@ -65,6 +80,12 @@ impl AccessRules {
             true => Ok(address),
             false => Err(AccessError::AddressNotAllowed { address }),
         }
+    }
+
+    /// Whether a peer can be nobody who is allowed, nor anybody's proxy.
+    pub fn is_stranger(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        !holds(&self.allowed, peer) && !holds(&self.trusted, peer)
     }
 
     /// From the nearest hop outwards, past the trusted ones: the first that is not is the client. What stands before it
@@ -87,9 +108,14 @@ impl AccessRules {
         Ok(address)
     }
 
-    /// Whether the value of an `Authorization` header opens `/admin/*`.
-    pub fn check_admin(&self, authorization: Option<&[u8]>) -> Result<(), AccessError> {
-        let Some(expected) = &self.admin_token else { return Ok(()) };
+    /// Whether the value of an `Authorization` header opens what is for this purpose.
+    pub fn check_token(&self, purpose: Purpose, authorization: Option<&[u8]>) -> Result<(), AccessError> {
+        let is_guarded = match purpose {
+            Purpose::Watch | Purpose::Call => false,
+            Purpose::Deploy => self.scope == AdminScope::Deploy,
+            Purpose::Administer => true,
+        };
+        let Some(expected) = self.admin_token.as_ref().filter(|_| is_guarded) else { return Ok(()) };
         let given = authorization.and_then(bearer_token).ok_or(AccessError::TokenMissing)?;
         match is_equal(&digest(given), expected) {
             true => Ok(()),
@@ -155,6 +181,7 @@ mod tests {
             allowed_networks: networks(allowed),
             trusted_proxies: networks(trusted),
             admin_token: None,
+            admin_scope: AdminScope::Admin,
         })
     }
 
@@ -232,24 +259,42 @@ mod tests {
         }
     }
 
+    fn with_token(token: Option<&str>, admin_scope: AdminScope) -> AccessRules {
+        let admin_token = token.map(|token| Secret(token.to_owned()));
+        AccessRules::new(&AccessConfig { allowed_networks: vec![], trusted_proxies: vec![], admin_token, admin_scope })
+    }
+
     #[test]
     fn the_admin_token_opens_and_nothing_else_does() {
-        let config = |token: Option<&str>| AccessConfig {
-            allowed_networks: vec![],
-            trusted_proxies: vec![],
-            admin_token: token.map(|token| Secret(token.to_owned())),
-        };
-        let rules = AccessRules::new(&config(Some("s3cret")));
+        let rules = with_token(Some("s3cret"), AdminScope::Admin);
+        let check = |header: Option<&str>| rules.check_token(Purpose::Administer, header.map(str::as_bytes));
         for header in ["Bearer s3cret", "bearer s3cret", "BEARER  s3cret "] {
-            assert_eq!(rules.check_admin(Some(header.as_bytes())), Ok(()), "{header}");
+            assert_eq!(check(Some(header)), Ok(()), "{header}");
         }
         for header in ["Bearer s3cre", "Bearer s3cret1", "Bearer S3CRET", "Bearer x"] {
-            assert_eq!(rules.check_admin(Some(header.as_bytes())), Err(AccessError::TokenWrong), "{header}");
+            assert_eq!(check(Some(header)), Err(AccessError::TokenWrong), "{header}");
         }
         for header in ["", "Bearer", "Bearer ", "s3cret", "Basic s3cret", "Bearers3cret"] {
-            assert_eq!(rules.check_admin(Some(header.as_bytes())), Err(AccessError::TokenMissing), "{header}");
+            assert_eq!(check(Some(header)), Err(AccessError::TokenMissing), "{header}");
         }
-        assert_eq!(rules.check_admin(None), Err(AccessError::TokenMissing));
-        assert_eq!(AccessRules::new(&config(None)).check_admin(None), Ok(()));
+        assert_eq!(check(None), Err(AccessError::TokenMissing));
+        assert_eq!(with_token(None, AdminScope::Admin).check_token(Purpose::Administer, None), Ok(()));
+    }
+
+    #[test]
+    fn the_scope_says_what_the_token_guards() {
+        use Purpose::{Administer, Call, Deploy, Watch};
+        for (token, scope, guarded) in [
+            (None, AdminScope::Admin, &[][..]),
+            (Some("x"), AdminScope::Admin, &[Administer]),
+            (Some("x"), AdminScope::Deploy, &[Administer, Deploy]),
+        ] {
+            let rules = with_token(token, scope);
+            for purpose in [Watch, Call, Deploy, Administer] {
+                let refused = rules.check_token(purpose, None).is_err();
+                assert_eq!(refused, guarded.contains(&purpose), "{scope:?} {purpose:?}");
+                assert_eq!(rules.check_token(purpose, Some(b"Bearer x")), Ok(()));
+            }
+        }
     }
 }

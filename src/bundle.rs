@@ -1,10 +1,17 @@
 //! `tar.gz` → [`Bundle`], in memory, within limits. Knows no database and does no I/O.
 
 pub mod archive;
+pub mod cost;
 pub mod extension;
 mod files;
+mod lexer;
 pub mod order;
 pub mod sql;
+mod text;
+
+pub use self::text::Text;
+
+use std::sync::Arc;
 
 /// What a folder of the bundle holds, in the order in which they are deployed where nothing is referred to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,7 +64,7 @@ pub struct SourceFile {
     /// Its path from the kind's folder on, e.g. `functions/auth/login.pssql`: what errors name.
     pub path: String,
     /// Its text, UTF-8, without a byte order mark, without NUL.
-    pub text: String,
+    pub text: Text,
 }
 
 /// What a platform uploaded: its `postgresql/` folder.
@@ -70,4 +77,16 @@ pub struct Bundle {
     pub checksum: String,
     /// What was ignored, a sentence each, for the answer's `warnings`.
     pub warnings: Vec<String>,
+    /// The right to the memory that it takes, and that its deployment will take.
+    pub memory: Option<Held>,
+}
+
+/// Something that is held until the last of those lets go who share it.
+#[derive(Clone)]
+pub struct Held(pub Arc<dyn Send + Sync>);
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Held(…)")
+    }
 }

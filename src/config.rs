@@ -5,6 +5,7 @@
 //! the part of [`Config`] that concerns them.
 
 mod environment;
+mod extensions;
 mod external;
 mod read;
 mod summary;
@@ -13,6 +14,7 @@ mod tests;
 mod variables;
 
 pub use environment::Environment;
+pub use extensions::AllowedExtensions;
 pub use variables::{VARIABLES, Variable};
 
 use std::path::PathBuf;
@@ -39,6 +41,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `PLATFORM_ROLES`.
     pub platform_roles: PlatformRoles,
+    /// `ALLOWED_EXTENSIONS`: which extensions platforms' roles may have that only a superuser can install.
+    pub allowed_extensions: AllowedExtensions,
     /// `CONFLICT_STATUS`: the status of "already there" answers, 400 or 409.
     pub conflict_status: u16,
     /// `PG_BIN_DIR`: where the embedded PostgreSQL's `postgres` and `initdb` are; unset: searched for.
@@ -84,6 +88,7 @@ impl Config {
             server: ServerConfig {
                 host: env.host("GATEWAY_HOST", "127.0.0.1")?,
                 port: env.number("GATEWAY_PORT", 9000, 0..=65535)?,
+                max_client_connections: env.number("MAX_CLIENT_CONNECTIONS", 10_000, 1..=1_000_000)?,
             },
             postgres,
             pool: read_pool(&env)?,
@@ -91,11 +96,13 @@ impl Config {
                 allowed_networks: env.networks("ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")?,
                 trusted_proxies: env.networks("TRUSTED_PROXIES", "")?,
                 admin_token: env.token("ADMIN_TOKEN")?,
+                admin_scope: read_admin_scope(&env)?,
             },
             limits: read_limits(&env)?,
             data_dir: env.path("DATA_DIR").unwrap_or_else(|| PathBuf::from("./data")),
             log: LogConfig { dir: env.path("LOG_DIR"), filter: env.log_filter("RUST_LOG", "info")? },
             platform_roles: read_platform_roles(&env, embedded)?,
+            allowed_extensions: extensions::read(&env, "ALLOWED_EXTENSIONS")?,
             conflict_status: env.one_of("CONFLICT_STATUS", &[("400", 400), ("409", 409)])?.unwrap_or(400),
             pg_bin_dir: env.path("PG_BIN_DIR"),
         })
@@ -126,9 +133,26 @@ fn read_limits<F: Fn(&str) -> Option<String>>(env: &read::Reader<F>) -> Result<L
     Ok(LimitsConfig {
         call_timeout: seconds("CALL_TIMEOUT_SECS", 30)?,
         lock_timeout: seconds("LOCK_TIMEOUT_SECS", 10)?,
+        deployment_timeout: seconds("DEPLOYMENT_TIMEOUT_SECS", 3600)?,
+        max_deployments_per_platform: env.number("MAX_DEPLOYMENTS_PER_PLATFORM", 4, 1..=1000)?,
         max_upload_bytes: bytes("MAX_UPLOAD_BYTES", 64 << 20)?,
         max_unpacked_bytes: bytes("MAX_UNPACKED_BYTES", 256 << 20)?,
+        max_sql_bytes: bytes("MAX_SQL_BYTES", 64 << 20)?,
+        max_statements: env.number("MAX_STATEMENTS", 200_000, 1..=1_000_000_000)?,
+        // Less than that holds no upload at all.
+        upload_memory_bytes: env.number("UPLOAD_MEMORY_BYTES", 512 << 20, 1 << 20..=1 << 40)?,
     })
+}
+
+fn read_admin_scope<F: Fn(&str) -> Option<String>>(env: &read::Reader<F>) -> Result<AdminScope, ConfigError> {
+    let given = env.one_of("ADMIN_SCOPE", &[("admin", AdminScope::Admin), ("deploy", AdminScope::Deploy)])?;
+    match given {
+        // Whoever sets it wants what it names closed, which nothing would do.
+        Some(AdminScope::Deploy) if env.token("ADMIN_TOKEN")?.is_none() => {
+            Err(read::invalid("ADMIN_SCOPE", "deploy", "ADMIN_TOKEN to be set beside it, or admin"))
+        }
+        given => Ok(given.unwrap_or(AdminScope::Admin)),
+    }
 }
 
 fn read_platform_roles<F: Fn(&str) -> Option<String>>(
@@ -140,13 +164,15 @@ fn read_platform_roles<F: Fn(&str) -> Option<String>>(
     Ok(given.unwrap_or(if embedded { PlatformRoles::Auto } else { PlatformRoles::Off }))
 }
 
-/// `GATEWAY_HOST`, `GATEWAY_PORT`.
+/// `GATEWAY_HOST`, `GATEWAY_PORT`, `MAX_CLIENT_CONNECTIONS`.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// A name or an address.
     pub host: String,
     /// 0 lets the system choose.
     pub port: u16,
+    /// `MAX_CLIENT_CONNECTIONS`: connections of clients at once.
+    pub max_client_connections: usize,
 }
 
 /// Which PostgreSQL.
@@ -173,6 +199,13 @@ pub struct PoolConfig {
     pub wait_timeout: Duration,
 }
 
+impl PoolConfig {
+    /// How many connections deployments have at once: they leave a quarter to calls.
+    pub fn session_limit(&self) -> usize {
+        (self.max_total_connections - self.max_total_connections / 4).max(1)
+    }
+}
+
 /// Who may speak to the gateway.
 #[derive(Clone, Debug)]
 pub struct AccessConfig {
@@ -182,6 +215,17 @@ pub struct AccessConfig {
     pub trusted_proxies: Vec<IpNetwork>,
     /// `ADMIN_TOKEN`.
     pub admin_token: Option<Secret>,
+    /// `ADMIN_SCOPE`.
+    pub admin_scope: AdminScope,
+}
+
+/// What `ADMIN_TOKEN` guards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminScope {
+    /// `/admin/*`.
+    Admin,
+    /// Also everything that creates, deploys or lists across platforms.
+    Deploy,
 }
 
 /// Limits of requests and deployments.
@@ -191,10 +235,20 @@ pub struct LimitsConfig {
     pub call_timeout: Duration,
     /// `LOCK_TIMEOUT_SECS`: how long a deployment's statement waits for a lock.
     pub lock_timeout: Duration,
+    /// `DEPLOYMENT_TIMEOUT_SECS`: how long a deployment may work on one database.
+    pub deployment_timeout: Duration,
+    /// `MAX_DEPLOYMENTS_PER_PLATFORM`: how many of a platform's deployments run at once.
+    pub max_deployments_per_platform: usize,
     /// `MAX_UPLOAD_BYTES`: the size of an uploaded archive.
     pub max_upload_bytes: usize,
     /// `MAX_UNPACKED_BYTES`: the size of what is in it.
     pub max_unpacked_bytes: usize,
+    /// `MAX_SQL_BYTES`: the size of the SQL files in it.
+    pub max_sql_bytes: usize,
+    /// `MAX_STATEMENTS`: how many statements these have.
+    pub max_statements: usize,
+    /// `UPLOAD_MEMORY_BYTES`: what all uploads and their deployments take of memory together.
+    pub upload_memory_bytes: usize,
 }
 
 /// Where the log goes.

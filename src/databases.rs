@@ -12,15 +12,22 @@
 //! | `resolve`      | from the ids of a call to a database                                      |
 //! | `budget`       | who may have a connection now                                             |
 //! | `database`     | a database as calls see it                                                |
+//! | `deploying`    | which databases this gateway deploys to now                               |
 //! | `pools`        | one pool per database, all within the budget                              |
 //! | `connection`   | a connection that requests share                                          |
+//! | `creation`     | making a database that nobody enters too early                            |
 //! | `session`      | a connection of its own for a deployment; statements about databases      |
+//! | `shares`       | what deployments of all platforms share, so that none takes it all        |
+//! | `unfinished`   | databases that are being made, and what a kill leaves of them             |
+//! | `orphans`      | backends inside a deployment whose gateway is gone                        |
 //! | `locks`        | one deployment per database at a time                                     |
 //! | `run_as`       | as whom a session in a platform's database is opened                      |
 //! | `role_admission` | making such a role, or judging one that is there                        |
 //! | `role_upkeep`  | keeping it as it was made                                                 |
 //! | `hand_over`    | giving a database to its platform's role                                  |
 //! | `server`       | opening connections                                                       |
+//! | `settings`     | what every session starts with                                            |
+//! | `own_path`     | the path of the gateway's own statements beside uploaded code's            |
 //! | `backend`      | the server process behind a connection, until it is gone                  |
 //! | `terminator`   | ending one that does not end by itself                                    |
 //! | `socket`       | a socket that is closed when the server has closed it                     |
@@ -34,12 +41,16 @@ mod backend;
 mod budget;
 mod call_link;
 mod connection;
+mod creation;
 mod database;
+mod deploying;
 mod error;
 mod hand_over;
 mod lent;
 mod locks;
 pub mod name;
+mod orphans;
+mod own_path;
 mod owner;
 mod pipe;
 mod pools;
@@ -51,34 +62,38 @@ mod role_upkeep;
 mod run_as;
 mod server;
 mod session;
+mod settings;
+mod shares;
 mod socket;
 mod terminator;
+mod unfinished;
 pub mod wire;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use tokio::sync::Semaphore;
 
 pub use self::connection::{CallConnection, ControlConnection};
 pub use self::database::Database;
+pub use self::deploying::Deploying;
 pub(crate) use self::error::describe;
 pub use self::error::{DatabaseError, LOCK_LOST};
 pub use self::locks::DeploymentLock;
+pub use self::own_path::{Under, ask, own_path, printed_path, set_path, set_printed_path, under};
 pub use self::owner::{DatabaseInfo, Ownership};
 pub use self::quote::{quote_ident, quote_literal};
 pub(crate) use self::resolve::ids_to_send;
 pub use self::run_as::{Role, RunAs, Upkeep};
 pub use self::session::{InsideSession, Session};
+pub use self::settings::{OWN_PATH, PINNED};
 
 use self::locks::Locks;
 use self::name::DatabaseName;
-use self::pools::{CONTROL_CONNECTIONS, Pools, sweep_regularly};
+use self::pools::{Pools, sweep_regularly};
 use self::records::Records;
 use self::resolve::Routes;
 use self::role_upkeep::Restored;
 use self::server::Server;
+use self::shares::{Account, Shares};
 use crate::config::PoolConfig;
 
 /// How long `/health` waits for PostgreSQL.
@@ -97,24 +112,11 @@ pub struct Databases {
     records: Arc<Records>,
     routes: Arc<Routes>,
     locks: Arc<Locks>,
-    /// Statements that take long leave one of the gateway's own connections to those that do not.
-    administering: Arc<Semaphore>,
+    /// What deployments of all platforms share, and who pays for what is taken of it here.
+    shares: Arc<Shares>,
+    account: Account,
     restored: Arc<Restored>,
     call_timeout: Duration,
-}
-
-/// A deployment that runs, until it is dropped.
-#[must_use]
-pub struct Deploying {
-    databases: Databases,
-    database: DatabaseName,
-}
-
-impl Drop for Deploying {
-    fn drop(&mut self) {
-        self.databases.deployed(&self.database);
-        self.databases.pools.deploying.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 /// What `/health` tells.
@@ -138,6 +140,7 @@ impl Databases {
         call_timeout: Duration,
         lock_timeout: Duration,
     ) -> Result<Self, DatabaseError> {
+        let sessions = pool.session_limit();
         let pools = Pools::new(Server::new(postgres, call_timeout, lock_timeout)?, pool);
         tokio::spawn(sweep_regularly(Arc::downgrade(&pools), pool.idle_timeout, pool.max_lifetime));
         Ok(Self {
@@ -145,7 +148,8 @@ impl Databases {
             records: Arc::default(),
             routes: Arc::default(),
             locks: Arc::default(),
-            administering: Arc::new(Semaphore::new(CONTROL_CONNECTIONS - 2)),
+            shares: Arc::new(Shares::new(sessions)),
+            account: Account::own(sessions, pool.wait_timeout),
             restored: Arc::default(),
             call_timeout,
         })
@@ -169,21 +173,14 @@ impl Databases {
         CallConnection::new(self.pools.pooled(database).await?)
     }
 
+    /// The name of the gateway's own role, as the configuration has it.
+    pub fn gateway_user(&self) -> &str {
+        self.pools.server.user()
+    }
+
     /// The time limit of a call.
     pub fn call_timeout(&self) -> Duration {
         self.call_timeout
-    }
-
-    /// To be told of each deployment, for as long as it may change something: then what was prepared for the database, and
-    /// what is known of its catalog, is void. Also after a failure: not all of a migration may run in one transaction.
-    pub fn deploying(&self, database: &DatabaseName) -> Deploying {
-        self.pools.deploying.fetch_add(1, Ordering::AcqRel);
-        Deploying { databases: self.clone(), database: database.clone() }
-    }
-
-    /// Whether a deployment runs: something may be about to change.
-    pub fn is_deploying(&self) -> bool {
-        self.pools.deploying.load(Ordering::Acquire) > 0
     }
 
     /// What was prepared for the database, and what is known of its catalog, is void.
@@ -210,7 +207,6 @@ impl Databases {
 
     /// Ends: nobody gets a connection any more. Returns when all are closed, those in use after their work.
     pub async fn close(&self) {
-        self.administering.close();
         self.locks.close().await;
         self.pools.close(CLOSE_TIMEOUT).await;
     }

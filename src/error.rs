@@ -11,6 +11,7 @@ mod disk;
 mod names;
 mod orchestrator;
 mod platforms;
+mod uploads;
 
 use serde_json::{Map, Value};
 
@@ -53,8 +54,20 @@ pub enum ErrorCode {
     PayloadTooLarge,
     /// 415: the wrong `Content-Type`.
     UnsupportedMediaType,
+    /// 408: head or body came too slowly.
+    RequestTimeout,
+    /// 414: the path is too long.
+    UriTooLong,
+    /// 431: too many or too long headers.
+    HeadersTooLarge,
+    /// 503 with `Retry-After`: more client connections than `MAX_CLIENT_CONNECTIONS`.
+    TooManyConnections,
     /// 503 with `Retry-After`: no connection came free in time.
     PoolExhausted,
+    /// 503 with `Retry-After`: the memory for uploads did not come free in time.
+    UploadsBusy,
+    /// 503 with `Retry-After`: the platform's deployments have all their turns, and it was not this one's in time.
+    DeploymentsBusy,
     /// 503: PostgreSQL cannot be reached.
     ConnectionFailed,
     /// 507: no room left on PostgreSQL's disk or on that of `DATA_DIR`.
@@ -88,9 +101,16 @@ impl ErrorCode {
             Self::MethodNotAllowed => 405,
             Self::MigrationFailed | Self::FunctionDeployFailed | Self::ExtensionInstallFailed => 409,
             Self::PayloadTooLarge => 413,
+            Self::RequestTimeout => 408,
+            Self::UriTooLong => 414,
             Self::UnsupportedMediaType => 415,
+            Self::HeadersTooLarge => 431,
             Self::InternalError => 500,
-            Self::PoolExhausted | Self::ConnectionFailed => 503,
+            Self::PoolExhausted
+            | Self::UploadsBusy
+            | Self::DeploymentsBusy
+            | Self::ConnectionFailed
+            | Self::TooManyConnections => 503,
             Self::QueryTimeout => 504,
             Self::DiskFull => 507,
             Self::QueryFailed(status) => status,
@@ -100,6 +120,12 @@ impl ErrorCode {
     /// Whether this is an "already there", whose status `CONFLICT_STATUS` decides.
     pub fn is_already_there(self) -> bool {
         matches!(self, Self::DatabaseAlreadyExists | Self::AlreadyRegistered)
+    }
+
+    /// Whether the connection closes behind the answer: nothing further is wanted from that client, or nobody knows where
+    /// its next request would begin.
+    pub fn ends_connection(self) -> bool {
+        matches!(self, Self::Forbidden | Self::RequestTimeout)
     }
 
     /// The word in the `error` field.
@@ -122,7 +148,13 @@ impl ErrorCode {
             Self::ExtensionInstallFailed => "extension_install_failed",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::RequestTimeout => "request_timeout",
+            Self::UriTooLong => "uri_too_long",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::TooManyConnections => "too_many_connections",
             Self::PoolExhausted => "pool_exhausted",
+            Self::UploadsBusy => "uploads_busy",
+            Self::DeploymentsBusy => "deployments_busy",
             Self::ConnectionFailed => "connection_failed",
             Self::QueryTimeout => "query_timeout",
             Self::DiskFull => "disk_full",
@@ -158,9 +190,8 @@ impl ApiError {
 
     /// 500 `internal_error`: the cause goes to the log, not to the client.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
-        let mut error = Self::new(ErrorCode::InternalError, "the gateway failed; its log says why");
-        error.log_cause = Some(cause.to_string());
-        error
+        let error = Self::new(ErrorCode::InternalError, "the gateway failed; its log says why");
+        error.logging(cause)
     }
 
     /// The same error under another code.
@@ -189,16 +220,70 @@ impl ApiError {
     /// Adds what only the log may know.
     #[must_use]
     pub fn logging(mut self, cause: impl std::fmt::Display) -> Self {
-        self.log_cause = Some(cause.to_string());
+        let mut cause = cause.to_string();
+        cut(&mut cause);
+        self.log_cause = Some(cause);
         self
     }
 
-    /// The JSON body.
+    /// The JSON body. Texts that are too long for one, such as what a function raises, are cut.
     pub fn body(&self) -> Value {
         let mut body = Map::new();
         body.insert("error".to_owned(), self.code.code().into());
         body.insert("message".to_owned(), self.message.clone().into());
         body.extend(self.details.clone());
+        body.values_mut().for_each(cut_texts);
         Value::Object(body)
+    }
+}
+
+/// What PostgreSQL says is as long as whoever raises it likes.
+const MAX_TEXT_BYTES: usize = 64 * 1024;
+
+fn cut_texts(value: &mut Value) {
+    match value {
+        Value::String(text) => cut(text),
+        Value::Array(values) => values.iter_mut().for_each(cut_texts),
+        Value::Object(fields) => fields.values_mut().for_each(cut_texts),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Cuts a text to [`MAX_TEXT_BYTES`], and says so at its end.
+fn cut(text: &mut String) {
+    if text.len() <= MAX_TEXT_BYTES {
+        return;
+    }
+    let told = format!("… (cut: {} bytes in all)", text.len());
+    let mut end = MAX_TEXT_BYTES - told.len();
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text.push_str(&told);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{ApiError, ErrorCode, MAX_TEXT_BYTES};
+
+    #[test]
+    fn long_texts_are_cut_between_characters_wherever_they_are() {
+        let long = "ä".repeat(100_000);
+        let error = ApiError::new(ErrorCode::QueryFailed(400), &long)
+            .with("cause", long.as_str())
+            .with("hint", "short")
+            .with("databases_failed", json!([{ "database": "a", "cause": long }]))
+            .logging(&long);
+        let body = error.body();
+        for text in [&body["message"], &body["cause"], &body["databases_failed"][0]["cause"]] {
+            let text = text.as_str().unwrap();
+            assert!(text.len() <= MAX_TEXT_BYTES && text.len() > MAX_TEXT_BYTES - 4, "{}", text.len());
+            assert!(text.starts_with("ää") && text.ends_with("ä… (cut: 200000 bytes in all)"));
+        }
+        assert_eq!(body["hint"], "short");
+        assert!(error.log_cause.unwrap().len() <= MAX_TEXT_BYTES);
     }
 }

@@ -22,6 +22,7 @@
 //! | [`platforms`]    | registry, blueprints and databases together: v2 of the API           |
 //! | [`databases`]    | names, owners, pools, the connection budget                          |
 //! | [`call`]         | function + parameters → rows as JSON                                 |
+//! | [`uploads`]      | the memory that uploads share, and who reads them                    |
 //! | [`embedded`]     | the private PostgreSQL of the default set-up                         |
 //! | [`logging`]      | log lines, and when they are written                                 |
 //! | [`scheduling`]   | how the system shares its processors between all of these            |
@@ -43,3 +44,4 @@ pub mod registry;
 pub mod router;
 pub mod scheduling;
 pub mod server;
+pub mod uploads;

@@ -19,7 +19,7 @@ use stonescriptdb_gateway::embedded::{self, EmbeddedError, EmbeddedOptions, Supe
 use stonescriptdb_gateway::logging::{self, LogError};
 use stonescriptdb_gateway::router;
 use stonescriptdb_gateway::scheduling;
-use stonescriptdb_gateway::server::{self, StopSignals};
+use stonescriptdb_gateway::server::{self, ServerLimits, StopSignals};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
@@ -125,12 +125,13 @@ fn run(arguments: &Arguments) -> Result<(), Fatal> {
         warn!(%error, "calls take more of the processors than they need to: SCHED_BATCH could not be set");
     }
     raise_file_limit();
+    let max_connections = client_connections(&config);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     // A system that does not allow it is no worse for that.
     runtime.enable_all().on_thread_start(|| drop(scheduling::go_first()));
     let runtime = runtime.build();
     let runtime = runtime.map_err(Fatal::system("starting threads"))?;
-    let result = runtime.block_on(run_until_stopped(config));
+    let result = runtime.block_on(run_until_stopped(config, max_connections));
     // What still runs there now has been given up.
     runtime.shutdown_background();
     result
@@ -148,7 +149,26 @@ fn raise_file_limit() {
     }
 }
 
-async fn run_until_stopped(config: Config) -> Result<(), Fatal> {
+/// Files that the gateway has open beside connections: the registry's, logs, PostgreSQL's own.
+const OTHER_FILES: u64 = 100;
+
+/// `MAX_CLIENT_CONNECTIONS`, as far as the system lets the gateway open files: who cannot be accepted cannot even ask for
+/// `/health`.
+fn client_connections(config: &Config) -> usize {
+    let wanted = config.server.max_client_connections;
+    let Ok((files, _)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
+    let servers = 3 * config.pool.max_total_connections as u64;
+    let room = usize::try_from(files.saturating_sub(servers + OTHER_FILES)).unwrap_or(usize::MAX).max(1);
+    if room < wanted {
+        warn!(
+            files,
+            "the limit of open files leaves room for {room} client connections, not {wanted}; raise it (LimitNOFILE=)"
+        );
+    }
+    wanted.min(room)
+}
+
+async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(), Fatal> {
     let signals = StopSignals::listen().map_err(Fatal::system("listening for signals"))?;
     // Before PostgreSQL, which takes a while to start: a taken port is the likeliest mistake.
     let listener = bind(&config).await?;
@@ -165,10 +185,20 @@ async fn run_until_stopped(config: Config) -> Result<(), Fatal> {
         Databases::start(postgres.connection().clone(), &config.pool, limits.call_timeout, limits.lock_timeout)?;
     let gateway = Arc::new(Gateway::new(config, databases.clone()));
     prepare_roles(&gateway, &postgres).await;
+    tokio::spawn(gateway.platforms.clone().sweep_regularly());
+    let orchestrator = gateway.orchestrator.clone();
+    // Whoever waits for a turn to deploy would only be cut off later.
+    let stop = async {
+        signals.requested().await;
+        orchestrator.close();
+    };
     let app = router::app(gateway);
     info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
+    let serving = ServerLimits { max_connections, ..ServerLimits::default() };
     let served = tokio::select! {
-        served = server::serve(listener, app, signals.requested()) => served.map_err(Fatal::system("serving")),
+        served = server::serve_within(serving, listener, app, stop) => {
+            served.map_err(Fatal::system("serving"))
+        }
         () = signals.insisted() => Err(Fatal::Insisted),
     };
     let closed = match &served {

@@ -7,6 +7,7 @@
 mod attempts;
 mod blueprint;
 mod catalog;
+mod clock;
 mod dependants;
 mod deployment;
 mod diff;
@@ -14,6 +15,7 @@ mod error;
 mod extensions;
 pub mod fleet;
 mod functions;
+mod limits;
 mod migrations;
 mod missing;
 mod new_values;
@@ -26,7 +28,9 @@ mod runner;
 mod seeders;
 mod shape;
 mod standing;
+mod sweep;
 mod tracking;
+mod turns;
 mod twins;
 mod verify;
 
@@ -40,20 +44,27 @@ pub use self::attempts::Blocker;
 pub use self::dependants::Left;
 pub use self::diff::{Change, ChangeType, Compatibility, SchemaValidation};
 pub use self::error::{DeployError, StatementError};
+pub use self::limits::DeployLimits;
 pub use self::report::{Registered, Report, SeedReport, SkippedStatement, Verification};
+pub use self::sweep::Swept;
+pub use self::turns::Turn;
 
 use self::blueprint::{Blueprint, Blueprints};
+use self::clock::Clock;
 use self::fleet::{Event, Migrated, Wish};
 use self::prepared::{Place, Prepared};
 use self::runner::Mode;
+use self::turns::Turns;
 use crate::bundle::Bundle;
+use crate::config::AllowedExtensions;
 use crate::databases::name::{Address, DatabaseName, Id, Which};
 use crate::databases::{Databases, DeploymentLock, Ownership, RunAs, ids_to_send};
 
+/// How long it is looked, before a turn is taken, whether there is anything to do.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The databases made from a stored schema, or one of them.
 pub struct SchemaDatabases {
-    /// Whose.
-    pub platform: Id,
     /// The stored schema's name.
     pub schema: Id,
     /// Only this one.
@@ -65,13 +76,39 @@ pub struct SchemaDatabases {
 pub struct Orchestrator {
     databases: Databases,
     blueprints: Arc<Blueprints>,
-    lock_timeout: Duration,
+    turns: Arc<Turns>,
+    allowed: Arc<AllowedExtensions>,
+    limits: DeployLimits,
 }
 
 impl Orchestrator {
-    /// `lock_timeout`: how long a deployment's statement waits for a lock.
-    pub fn new(databases: Databases, lock_timeout: Duration) -> Self {
-        Self { databases, blueprints: Arc::new(Blueprints::default()), lock_timeout }
+    /// Deploys within `limits`; `allowed`: which extensions a platform's role may have that only a superuser can install.
+    pub fn new(databases: Databases, limits: DeployLimits, allowed: AllowedExtensions) -> Self {
+        // A deployment may have two sessions at once: whoever has its turn never waits for another turn's end.
+        let at_once = limits.at_once.min(databases.session_share() / 2).max(1);
+        let turns = Arc::new(Turns::new(at_once, limits.patience()));
+        let allowed = Arc::new(allowed);
+        Self { databases, blueprints: Arc::new(Blueprints::new(allowed.clone())), turns, allowed, limits }
+    }
+
+    /// Waits for the platform's next turn to deploy. Not from inside of a deployment, which has one.
+    pub async fn turn(&self, platform: &Id) -> Result<Turn, DeployError> {
+        self.turns.take(platform).await
+    }
+
+    /// The gateway is about to stop: whoever waits for its turn is told so. Those who have it go on.
+    pub fn close(&self) {
+        self.turns.close();
+    }
+
+    /// The same, on the account of a platform that has its turn.
+    fn on_behalf_of(&self, platform: &Id) -> Self {
+        Self { databases: self.databases.on_behalf_of(platform, self.limits.patience()), ..self.clone() }
+    }
+
+    /// The time of a deployment to the database.
+    fn clock(&self, database: &DatabaseName) -> Clock {
+        Clock::new(database, self.limits.deployment_timeout)
     }
 
     /// Creates the database if it is missing, else brings it up to date; its code runs as `run_as`. `force`: also where values
@@ -83,38 +120,66 @@ impl Orchestrator {
         bundle: Bundle,
         force: bool,
     ) -> Result<Registered, DeployError> {
-        let (this, run_as) = (self.clone(), run_as.clone());
-        run_to_the_end(async move {
-            let started = Instant::now();
-            let mut report = this.register_locked(&address, &run_as, &bundle, force).await?;
-            report.warnings.splice(0..0, bundle.warnings);
-            Ok(Registered {
-                status: "ready",
-                database: address.name().to_string(),
-                report,
-                execution_time_ms: millis_since(started),
-            })
+        let started = Instant::now();
+        let ready = |mut report: Report, warnings: Vec<String>| {
+            report.warnings.splice(0..0, warnings);
+            let (database, execution_time_ms) = (address.name().to_string(), millis_since(started));
+            Registered { status: "ready", database, report, execution_time_ms }
+        };
+        if let Some(report) = self.look(&address, run_as, &bundle.checksum).await? {
+            return Ok(ready(report, bundle.warnings));
+        }
+        let turn = self.turn(address.platform()).await?;
+        let (this, address, run_as) = (self.on_behalf_of(address.platform()), address.clone(), run_as.clone());
+        let (report, warnings) = run_to_the_end(async move {
+            let _turn = turn;
+            let report = this.register_locked(&address, &run_as, &bundle, force).await;
+            let report = report.map_err(|error| error.in_database(address.name()))?;
+            Ok((report, bundle.warnings))
         })
-        .await
+        .await?;
+        Ok(ready(report, warnings))
+    }
+
+    /// Whether there is nothing to do, which takes no turn and waits for nobody's deployment. A database that cannot be looked
+    /// at in a moment is looked at again in its turn.
+    async fn look(&self, address: &Address, run_as: &RunAs, checksum: &str) -> Result<Option<Report>, DeployError> {
+        if self.owned(address).await? != Found::Ours {
+            return Ok(None);
+        }
+        let databases = self.databases.on_behalf_of(address.platform(), self.limits.wait_timeout);
+        if !databases.to_hand_over(run_as, std::slice::from_ref(address.name())).await?.is_empty() {
+            return Ok(None);
+        }
+        let looking = async {
+            let session = databases.session(run_as, address.name()).await?;
+            let state = tracking::read_state(&session).await?;
+            session.close().await;
+            Ok::<_, DeployError>(state)
+        };
+        let looked = tokio::time::timeout(LOOK_TIMEOUT, looking).await;
+        let state = looked.ok().and_then(Result::ok).flatten().filter(|state| state.is_at(checksum));
+        Ok(state.map(|state| Report { functions_unchanged: state.functions, ..Report::default() }))
     }
 
     /// Brings existing databases of a platform to their bundle: the tenant's, or, where `tenant` is not given, the main
     /// database and every tenant's. Those made from stored schemas are not among them.
     pub async fn migrate(
         &self,
-        platform: Id,
+        turn: Turn,
         run_as: &RunAs,
         tenant: Option<Id>,
         bundle: Bundle,
         wish: Wish,
         events: UnboundedSender<Event>,
     ) -> Result<Migrated, DeployError> {
-        let (this, run_as) = (self.clone(), run_as.clone());
+        let (this, run_as) = (self.on_behalf_of(turn.platform()), run_as.clone());
         run_to_the_end(async move {
-            let names = this.databases_to_migrate(&platform, tenant).await?;
+            let platform = turn.platform();
+            let names = this.databases_to_migrate(platform, tenant).await?;
             this.hand_over(&run_as, &names).await?;
             let warnings = bundle.warnings.clone();
-            let mut migrated = fleet::migrate(&this, &platform, &run_as, names, bundle, wish, events).await?;
+            let mut migrated = fleet::migrate(&this, platform, &run_as, names, bundle, wish, events).await?;
             migrated.warnings.splice(0..0, warnings);
             Ok(migrated)
         })
@@ -139,10 +204,11 @@ impl Orchestrator {
 
     /// Has the bundle's blueprint made, which is how a bundle is known to deploy; its warnings.
     pub async fn validate(&self, platform: &Id, run_as: &RunAs, bundle: &Bundle) -> Result<Vec<String>, DeployError> {
-        let (this, platform, run_as, bundle) = (self.clone(), platform.clone(), run_as.clone(), bundle.clone());
+        let turn = self.turn(platform).await?;
+        let (this, run_as, bundle) = (self.on_behalf_of(platform), run_as.clone(), bundle.clone());
         run_to_the_end(async move {
             let warnings = bundle.warnings.clone();
-            let prepared = this.prepare(&platform, &run_as, bundle).await?;
+            let prepared = this.prepare(turn.platform(), &run_as, bundle).await?;
             Ok(warnings.into_iter().chain(prepared.blueprint.report.warnings.iter().cloned()).collect())
         })
         .await
@@ -160,12 +226,19 @@ impl Orchestrator {
     }
 
     /// Creates a database; one that is there is an error.
-    pub async fn create(&self, address: Address, run_as: &RunAs, bundle: Bundle) -> Result<Report, DeployError> {
-        let (this, run_as) = (self.clone(), run_as.clone());
+    pub async fn create(
+        &self,
+        turn: Turn,
+        address: Address,
+        run_as: &RunAs,
+        bundle: Bundle,
+    ) -> Result<Report, DeployError> {
+        let (this, run_as) = (self.on_behalf_of(turn.platform()), run_as.clone());
         run_to_the_end(async move {
-            let _lock = this.databases.lock(address.name()).await?;
-            match this.owned(&address).await? {
-                Found::Nothing => this.create_locked(&address, &run_as, &bundle).await,
+            let _turn = turn;
+            let lock = this.databases.lock(address.name()).await?;
+            match this.owned_locked(&address, &lock).await? {
+                Found::Nothing => this.create_locked(&address, &run_as, &bundle, &lock).await,
                 Found::Ours | Found::Unclaimed => {
                     Err(DeployError::AlreadyExists { database: address.name().to_string() })
                 }
@@ -177,33 +250,36 @@ impl Orchestrator {
     /// Brings the databases made from a stored schema to a bundle, or one of them; none yet is no error.
     pub async fn migrate_stored(
         &self,
+        turn: Turn,
         of: SchemaDatabases,
         run_as: &RunAs,
         bundle: Bundle,
         wish: Wish,
         events: UnboundedSender<Event>,
     ) -> Result<Migrated, DeployError> {
-        let (this, run_as) = (self.clone(), run_as.clone());
+        let (this, run_as) = (self.on_behalf_of(turn.platform()), run_as.clone());
         run_to_the_end(async move {
-            let SchemaDatabases { platform, schema, database } = of;
+            let platform = turn.platform();
+            let SchemaDatabases { schema, database } = of;
             let names = match database {
                 Some(database) => {
                     let address = Address::new(platform.clone(), Which::Stored { schema, database })?;
                     vec![this.existing(address).await?]
                 }
-                None => this.databases.of_schema(&platform, &schema).await?,
+                None => this.databases.of_schema(platform, &schema).await?,
             };
             this.hand_over(&run_as, &names).await?;
-            fleet::migrate(&this, &platform, &run_as, names, bundle, wish, events).await
+            fleet::migrate(&this, platform, &run_as, names, bundle, wish, events).await
         })
         .await
     }
 
     /// Gives the platform's role all databases of the platform, v1's and v2's, that are not its own yet.
     pub async fn hand_over_all(&self, platform: &Id, run_as: &RunAs) -> Result<(), DeployError> {
-        let (this, platform, run_as) = (self.clone(), platform.clone(), run_as.clone());
+        let turn = self.turn(platform).await?;
+        let (this, run_as) = (self.on_behalf_of(platform), run_as.clone());
         run_to_the_end(async move {
-            let names: Vec<_> = this.databases.list(&platform).await?.into_iter().map(|info| info.name).collect();
+            let names: Vec<_> = this.databases.list(turn.platform()).await?.into_iter().map(|info| info.name).collect();
             this.hand_over(&run_as, &names).await
         })
         .await
@@ -213,7 +289,8 @@ impl Orchestrator {
     async fn hand_over(&self, run_as: &RunAs, names: &[DatabaseName]) -> Result<(), DeployError> {
         for name in self.databases.to_hand_over(run_as, names).await? {
             let lock = self.databases.lock(&name).await?;
-            match self.databases.hand_over(run_as, &name, &lock).await.map_err(DeployError::from) {
+            let handing_over = async { Ok(self.databases.hand_over(run_as, &name, &lock).await?) };
+            match self.clock(&name).run(handing_over).await {
                 Err(error) if error.is_gone() => {}
                 result => result?,
             }
@@ -231,23 +308,27 @@ impl Orchestrator {
             // Another database of the platform, whatever its name reads like.
             Ownership::OtherSpelling { recorded } => ids_to_send(&recorded),
             Ownership::Unrecorded => "exists but was not registered; POST /register adopts it".to_owned(),
-            Ownership::Missing | Ownership::Recorded { exists_on_server: false } => match address.which() {
-                Which::Stored { .. } => "does not exist; POST /database/create makes it".to_owned(),
-                Which::Main | Which::Tenant(_) => "does not exist; POST /register makes it".to_owned(),
-            },
+            Ownership::Missing | Ownership::Unfinished | Ownership::Recorded { exists_on_server: false } => {
+                match address.which() {
+                    Which::Stored { .. } => "does not exist; POST /database/create makes it".to_owned(),
+                    Which::Main | Which::Tenant(_) => "does not exist; POST /register makes it".to_owned(),
+                }
+            }
         };
         Err(DeployError::NotFound { database: address.name().to_string(), reason })
     }
 
     /// Creates an empty database.
     pub async fn create_tenant(&self, address: Address, run_as: &RunAs) -> Result<(), DeployError> {
-        let (this, run_as) = (self.clone(), run_as.clone());
+        let turn = self.turn(address.platform()).await?;
+        let (this, run_as) = (self.on_behalf_of(address.platform()), run_as.clone());
         run_to_the_end(async move {
-            let _lock = this.databases.lock(address.name()).await?;
-            if this.owned(&address).await? != Found::Nothing {
+            let _turn = turn;
+            let lock = this.databases.lock(address.name()).await?;
+            if this.owned_locked(&address, &lock).await? != Found::Nothing {
                 return Err(DeployError::AlreadyExists { database: address.name().to_string() });
             }
-            this.create_claimed(&address, &run_as, None).await
+            this.create_claimed(&address, &run_as, None, &lock).await
         })
         .await
     }
@@ -260,8 +341,8 @@ impl Orchestrator {
         force: bool,
     ) -> Result<Report, DeployError> {
         let lock = self.databases.lock(address.name()).await?;
-        match self.owned(address).await? {
-            Found::Nothing => self.create_locked(address, run_as, bundle).await,
+        match self.owned_locked(address, &lock).await? {
+            Found::Nothing => self.create_locked(address, run_as, bundle, &lock).await,
             Found::Ours => self.update(address, run_as, bundle, force, &lock).await,
             Found::Unclaimed => {
                 self.databases.claim(address).await?;
@@ -270,11 +351,19 @@ impl Orchestrator {
         }
     }
 
+    /// The same for whoever has the deployment lock: a creation that never ended stands in nobody's way.
+    async fn owned_locked(&self, address: &Address, lock: &DeploymentLock) -> Result<Found, DeployError> {
+        if self.databases.find(address).await? == Ownership::Unfinished {
+            self.databases.settle_record(address.name(), lock).await?;
+        }
+        self.owned(address).await
+    }
+
     /// What there is under the address's name, where the platform may have it.
     async fn owned(&self, address: &Address) -> Result<Found, DeployError> {
         let database = || address.name().to_string();
         match self.databases.find(address).await? {
-            Ownership::Missing => Ok(Found::Nothing),
+            Ownership::Missing | Ownership::Unfinished => Ok(Found::Nothing),
             Ownership::Recorded { exists_on_server: false } => Ok(Found::Nothing),
             Ownership::Recorded { exists_on_server: true } => Ok(Found::Ours),
             Ownership::Unrecorded => Ok(Found::Unclaimed),
@@ -284,27 +373,28 @@ impl Orchestrator {
     }
 
     /// A new database is a copy of its bundle's blueprint.
-    async fn create_locked(&self, address: &Address, run_as: &RunAs, bundle: &Bundle) -> Result<Report, DeployError> {
-        let blueprint = self.blueprint(address, run_as, bundle).await?;
-        match self.create_claimed(address, run_as, Some(&blueprint)).await {
+    async fn create_locked(
+        &self,
+        address: &Address,
+        run_as: &RunAs,
+        bundle: &Bundle,
+        lock: &DeploymentLock,
+    ) -> Result<Report, DeployError> {
+        let blueprint = self.blueprint(address.platform(), run_as, bundle).await?;
+        match self.create_claimed(address, run_as, Some(&blueprint), lock).await {
             Err(DeployError::Database(error)) if error.is_missing_template() => {
                 // Somebody dropped it since; so it is built again.
                 self.blueprints.forget(&blueprint);
-                let blueprint = self.blueprint(address, run_as, bundle).await?;
-                self.create_claimed(address, run_as, Some(&blueprint)).await?;
+                let blueprint = self.blueprint(address.platform(), run_as, bundle).await?;
+                self.create_claimed(address, run_as, Some(&blueprint), lock).await?;
             }
             result => result?,
         }
         Ok(blueprint.report.clone())
     }
 
-    async fn blueprint(
-        &self,
-        address: &Address,
-        run_as: &RunAs,
-        bundle: &Bundle,
-    ) -> Result<Arc<Blueprint>, DeployError> {
-        self.blueprints.ensure(&self.databases, address.platform(), run_as, bundle, self.lock_timeout).await
+    async fn blueprint(&self, platform: &Id, run_as: &RunAs, bundle: &Bundle) -> Result<Arc<Blueprint>, DeployError> {
+        self.blueprints.ensure(&self.databases, platform, run_as, bundle, self.limits).await
     }
 
     /// Records the owner, then makes the database: what has no record is nobody's, so the record comes first.
@@ -313,23 +403,18 @@ impl Orchestrator {
         address: &Address,
         run_as: &RunAs,
         blueprint: Option<&Blueprint>,
+        lock: &DeploymentLock,
     ) -> Result<(), DeployError> {
-        self.databases.claim(address).await?;
         let template = blueprint.map(|blueprint| DatabaseName::recorded(blueprint.name.clone()));
-        let created = self.databases.create_database(address.name(), template.as_ref(), run_as.owner()).await;
-        if let Err(error) = created {
-            if let Err(second) = self.databases.release(address).await {
-                tracing::warn!(database = %address.name(), error = %second, "the record of a database that could not be made stays");
-            }
-            return Err(error.into());
-        }
-        Ok(())
+        let creating = self.databases.create_for(address, lock, template.as_ref(), run_as);
+        self.clock(address.name()).run(async { Ok(creating.await?) }).await
     }
 
     /// The bundle, known to deploy.
     async fn prepare(&self, platform: &Id, run_as: &RunAs, bundle: Bundle) -> Result<Prepared, DeployError> {
-        let blueprint = self.blueprints.ensure(&self.databases, platform, run_as, &bundle, self.lock_timeout).await?;
-        Ok(Prepared::new(bundle, blueprint, platform.clone(), run_as.clone(), self.lock_timeout))
+        let blueprint = self.blueprint(platform, run_as, &bundle).await?;
+        let (platform, run_as, allowed) = (platform.clone(), run_as.clone(), self.allowed.clone());
+        Ok(Prepared::new(bundle, blueprint, platform, run_as, allowed, self.limits.lock_timeout))
     }
 
     async fn update(
@@ -340,20 +425,25 @@ impl Orchestrator {
         force: bool,
         lock: &DeploymentLock,
     ) -> Result<Report, DeployError> {
-        self.databases.hand_over(run_as, address.name(), lock).await?;
-        let session = self.databases.session(run_as, address.name()).await?;
-        let state = tracking::read_state(&session).await?;
-        if let Some(state) = state.as_ref().filter(|state| state.is_at(&bundle.checksum)) {
-            session.close().await;
-            return Ok(Report { functions_unchanged: state.functions, ..Report::default() });
-        }
+        let clock = self.clock(address.name());
+        clock.run(async { Ok(self.databases.hand_over(run_as, address.name(), lock).await?) }).await?;
+        // Before there is a session: a deployment has no more of them at once than it needs.
         let prepared = self.prepare(address.platform(), run_as, bundle.clone()).await?;
-        let place = Place::new(&self.databases, &session, lock);
-        let deploying = self.databases.deploying(address.name());
-        let result = prepared.deploy(place, state.is_some(), Mode::Apply, force).await;
-        session.close().await;
-        drop(deploying);
-        result.map(|outcome| outcome.report)
+        let deploying = async {
+            let session = self.databases.session(run_as, address.name()).await?;
+            let state = tracking::read_state(&session).await?;
+            if let Some(state) = state.as_ref().filter(|state| state.is_at(&bundle.checksum)) {
+                session.close().await;
+                return Ok(Report { functions_unchanged: state.functions, ..Report::default() });
+            }
+            let place = Place::new(&self.databases, &session, lock, &clock);
+            let deploying = self.databases.deploying(address.name());
+            let result = prepared.deploy(place, state.is_some(), Mode::Apply, force).await;
+            session.close().await;
+            drop(deploying);
+            result.map(|outcome| outcome.report)
+        };
+        clock.run(deploying).await
     }
 }
 

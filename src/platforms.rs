@@ -3,6 +3,7 @@
 
 mod error;
 mod roles;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,10 +16,11 @@ use self::roles::Known;
 use crate::bundle::Bundle;
 use crate::config::PlatformRoles;
 use crate::databases::name::{Address, Id, Which};
-use crate::databases::{DatabaseInfo, Databases};
+use crate::databases::{DatabaseInfo, Databases, RunAs};
 use crate::orchestrator::fleet::{Event, Migrated, Wish};
-use crate::orchestrator::{Orchestrator, Report, SchemaDatabases};
+use crate::orchestrator::{Orchestrator, Report, SchemaDatabases, Turn};
 use crate::registry::{PlatformRecord, Registry, RegistryError, SchemaRecord};
+use crate::uploads::UploadMemory;
 
 /// Everything that v2 of the API does. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +28,7 @@ pub struct Platforms {
     registry: Registry,
     databases: Databases,
     orchestrator: Orchestrator,
+    uploads: UploadMemory,
     /// `PLATFORM_ROLES`.
     generates_roles: bool,
     /// As whom platforms' code runs, for calls.
@@ -65,9 +68,15 @@ pub struct Created {
 
 impl Platforms {
     /// What it works with.
-    pub fn new(registry: Registry, databases: Databases, orchestrator: Orchestrator, roles: PlatformRoles) -> Self {
+    pub fn new(
+        registry: Registry,
+        databases: Databases,
+        orchestrator: Orchestrator,
+        uploads: UploadMemory,
+        roles: PlatformRoles,
+    ) -> Self {
         let generates_roles = roles == PlatformRoles::Auto;
-        Self { registry, databases, orchestrator, generates_roles, known: Arc::default() }
+        Self { registry, databases, orchestrator, uploads, generates_roles, known: Arc::default() }
     }
 
     /// Registers a platform; with `credentials` (a role and its password), its databases belong to that from now on.
@@ -135,11 +144,11 @@ impl Platforms {
     pub async fn create_database(&self, address: Address) -> Result<Created, PlatformsError> {
         let started = Instant::now();
         let (platform, schema) = self.stored(&address).await?;
-        let bundle = self.bundle(&platform, &schema).await?;
         // A database of a schema that nobody migrates under that name would be left behind by its releases.
         self.check_spelling(&platform, &schema).await?;
-        let run_as = self.run_as(&platform).await?;
-        let report = self.orchestrator.create(address.clone(), &run_as, bundle).await?;
+        let (turn, run_as) = self.turn(&platform).await?;
+        let bundle = self.bundle(&platform, &schema).await?;
+        let report = self.orchestrator.create(turn, address.clone(), &run_as, bundle).await?;
         let execution_time_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Created { report, database: address.name().to_string(), execution_time_ms })
     }
@@ -147,22 +156,27 @@ impl Platforms {
     /// Brings a schema's databases, or one of them, to what is stored.
     pub async fn migrate(
         &self,
-        platform: Id,
-        schema: Id,
-        database: Option<Id>,
+        (turn, run_as): (Turn, RunAs),
+        of: SchemaDatabases,
         wish: Wish,
         events: UnboundedSender<Event>,
     ) -> Result<Migrated, PlatformsError> {
-        self.known(&platform).await?;
-        let bundle = self.bundle(&platform, &schema).await?;
-        let run_as = self.run_as(&platform).await?;
-        if database.is_none() && self.databases.of_schema(&platform, &schema).await?.is_empty() {
+        let (platform, schema) = (turn.platform(), &of.schema);
+        let bundle = self.bundle(platform, schema).await?;
+        if of.database.is_none() && self.databases.of_schema(platform, schema).await?.is_empty() {
             // No database yet is no error, but one under another spelling would be passed over in silence.
-            self.check_spelling(&platform, &schema).await.map_err(PlatformsError::unknown_spelling)?;
+            self.check_spelling(platform, schema).await.map_err(PlatformsError::unknown_spelling)?;
         }
-        let of = SchemaDatabases { platform, schema, database };
-        let migrated = self.orchestrator.migrate_stored(of, &run_as, bundle, wish, events);
+        let migrated = self.orchestrator.migrate_stored(turn, of, &run_as, bundle, wish, events);
         Ok(migrated.await?)
+    }
+
+    /// Waits for the next turn to deploy of a platform that is registered; and as whom its code runs.
+    pub async fn turn(&self, platform: &Id) -> Result<(Turn, RunAs), PlatformsError> {
+        self.known(platform).await?;
+        // First: it may hand databases over, which takes a turn of its own.
+        let run_as = self.run_as(platform).await?;
+        Ok((self.orchestrator.turn(platform).await?, run_as))
     }
 
     /// A schema is known by its name as it was written when it was stored, where one is.
@@ -197,7 +211,10 @@ impl Platforms {
     }
 
     async fn bundle(&self, platform: &Id, schema: &Id) -> Result<Bundle, PlatformsError> {
-        let stored = self.registry.bundle(platform, schema).await?;
-        stored.ok_or_else(|| PlatformsError::SchemaNotFound { schema: schema.given().to_owned() })
+        let missing = || PlatformsError::SchemaNotFound { schema: schema.given().to_owned() };
+        let measured = self.registry.measure(platform, schema).await?.ok_or_else(missing)?;
+        let memory = self.uploads.claim(platform, &measured).await?;
+        let bundle = self.registry.bundle(platform, schema).await?.ok_or_else(missing)?;
+        Ok(Bundle { memory: Some(memory), ..bundle })
     }
 }

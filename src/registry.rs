@@ -34,7 +34,9 @@ pub use self::platform::{Credentials, PlatformRecord};
 pub use self::schema::SchemaRecord;
 
 use crate::bundle::Bundle;
+use crate::bundle::cost::Measured;
 use crate::databases::name::Id;
+use crate::uploads;
 
 #[cfg(test)]
 mod tests;
@@ -82,6 +84,26 @@ impl Registry {
                 }
             }
             Ok(damaged)
+        })
+        .await
+    }
+
+    /// Removes what killed gateways left half written, also of platforms that were never whole; what could not be removed.
+    pub async fn sweep(&self) -> Result<Vec<RegistryError>, RegistryError> {
+        self.blocking(|root| {
+            let mut left = Vec::new();
+            for name in replace::folders(&root)? {
+                if name == RESERVED || !is_folder_name(&name) {
+                    continue;
+                }
+                let folder = root.join(&name);
+                let swept = match folder.join(platform::FILE).exists() {
+                    true => replace::sweep(&folder),
+                    false => replace::sweep_unborn(&folder, platform::FILE),
+                };
+                left.extend(swept.err());
+            }
+            Ok(left)
         })
         .await
     }
@@ -156,6 +178,13 @@ impl Registry {
         let folder = self.folder(platform)?.join(schema.normal());
         let record = SchemaRecord::of(schema, &bundle);
         self.blocking(move |_| schema::write(&folder, &record, &bundle).map(|()| record)).await
+    }
+
+    /// What the bundle of a stored schema takes of memory, without a look at whether it is sound.
+    pub async fn measure(&self, platform: &Id, schema: &Id) -> Result<Option<Measured>, RegistryError> {
+        let folder = self.folder(platform)?.join(schema.normal());
+        let measured = uploads::read(move || schema::measure(&folder)).await;
+        measured.unwrap_or_else(|| Err(RegistryError::Stopped { cause: "the reader stopped".to_owned() }))
     }
 
     /// The bundle of a stored schema, checked against its checksum.

@@ -8,10 +8,11 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
 use axum::http::Method;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
+use crate::access::Purpose::{self, Administer, Call, Deploy, Watch};
 use crate::api::state::Gateway;
 use crate::api::{admin, call, database, guard, health, leftover, migrate, observe, platform, register, unknown};
 use crate::server::Answer;
@@ -28,43 +29,54 @@ pub fn app(gateway: Arc<Gateway>) -> App {
     App::around(routes(&gateway), gateway)
 }
 
-fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
-    let v1 = Router::new()
-        .route("/register", post(register::register_database))
-        .route("/migrate", post(migrate::migrate_databases))
+/// A path: what it is for, and what its methods do.
+pub(crate) struct Route {
+    pub(crate) purpose: Purpose,
+    pub(crate) path: &'static str,
+    methods: MethodRouter<Arc<Gateway>>,
+}
+
+/// All paths. Each says what it is for, so that none can be there without its guard.
+pub(crate) fn table() -> Vec<Route> {
+    let route = |purpose, path, methods| Route { purpose, path, methods };
+    vec![
+        route(Watch, HEALTH, get(health::show_health)),
         // Found by `App::route` before any of these, and listed for its other methods.
-        .route(CALL, post(call::call_function));
+        route(Call, CALL, post(call::call_function)),
+        route(Deploy, "/register", post(register::register_database)),
+        route(Deploy, "/migrate", post(migrate::migrate_databases)),
+        route(Deploy, "/platform/register", post(platform::register_platform)),
+        route(Deploy, "/platform/{platform}/schema", post(platform::store_schema)),
+        route(Deploy, "/platform/{platform}/schemas", get(platform::list_schemas)),
+        route(Deploy, "/platform/{platform}/databases", get(platform::list_databases)),
+        route(Deploy, "/platforms", get(platform::list_platforms)),
+        route(Deploy, "/database/create", post(database::create_database)),
+        route(Deploy, "/v2/migrate", post(database::migrate_databases)),
+        route(Administer, "/admin/databases", get(admin::list_databases)),
+        route(Administer, "/admin/create-tenant", post(admin::create_tenant)),
+        route(Administer, "/admin/platforms", get(platform::list_platforms)),
+        route(Administer, "/admin/database/create", post(database::create_database_by_admin)),
+    ]
+}
 
-    let v2 = Router::new()
-        .route("/platform/register", post(platform::register_platform))
-        .route("/platform/{platform}/schema", post(platform::store_schema))
-        .route("/platform/{platform}/schemas", get(platform::list_schemas))
-        .route("/platform/{platform}/databases", get(platform::list_databases))
-        .route("/platforms", get(platform::list_platforms))
-        .route("/database/create", post(database::create_database))
-        .route("/v2/migrate", post(database::migrate_databases));
-
-    let admin = Router::new()
-        .route("/admin/databases", get(admin::list_databases))
-        .route("/admin/create-tenant", post(admin::create_tenant))
-        .route("/admin/platforms", get(platform::list_platforms))
-        .route("/admin/database/create", post(database::create_database_by_admin))
-        .layer(from_fn_with_state(Arc::clone(gateway), guard::admin_token));
-
-    let guarded = v1
-        .merge(v2)
-        .merge(admin)
+fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
+    let of = |purpose: Purpose| {
+        let routes = table().into_iter().filter(|route| route.purpose == purpose);
+        let router = routes.fold(Router::new(), |router, route| router.route(route.path, route.methods));
+        router.method_not_allowed_fallback(unknown::no_such_method)
+    };
+    // Around a wrong method, too.
+    let guarded = |purpose| of(purpose).layer(from_fn_with_state((Arc::clone(gateway), purpose), guard::token));
+    let allowed = of(Call)
+        .merge(guarded(Deploy))
+        .merge(guarded(Administer))
         .fallback(unknown::no_such_path)
-        .method_not_allowed_fallback(unknown::no_such_method)
         .layer(from_fn_with_state(Arc::clone(gateway), guard::allowlist));
-
-    let open =
-        Router::new().route("/health", get(health::show_health)).method_not_allowed_fallback(unknown::no_such_method);
-
-    open.merge(guarded)
+    of(Watch).merge(allowed)
 }
 
 const CALL: &str = "/call";
+const HEALTH: &str = "/health";
 
 impl App {
     /// These routes, with what goes around all of them.
@@ -102,6 +114,14 @@ impl App {
 impl Answer for App {
     async fn answer(&self, peer: SocketAddr, request: Request) -> Response {
         self.pass(peer, request).await
+    }
+
+    fn is_stranger(&self, peer: SocketAddr) -> bool {
+        self.gateway.access.is_stranger(peer.ip())
+    }
+
+    fn is_vital(&self, path: &str) -> bool {
+        path == HEALTH
     }
 }
 

@@ -4,35 +4,45 @@
 //! real socket. Built on hyper itself, because `axum::serve` sets no limit to the time a client takes for its headers
 //! and cannot be told to give up on a request after a stop.
 
+mod client_stream;
+mod connection;
+mod crowd;
+mod paced_body;
+mod refusal;
 mod signals;
+mod stopping;
 #[cfg(test)]
 mod tests;
 mod unhurried;
 
+pub use paced_body::{BodyError, BodyPace};
 pub use signals::StopSignals;
 
-use std::convert::Infallible;
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use tracing::{debug, info, warn};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::{info, warn};
 
+use self::client_stream::ConnectionState;
+use self::crowd::MAX_CROWD;
+use self::stopping::{Stop, Stopping};
 use self::unhurried::Unhurried;
 
 /// A request that was sent before a stop and is on its way in gets this long to be read, and then counts as in flight.
 const ARRIVING: Duration = Duration::from_millis(50);
+/// How long connections whose last answer is sent may take to close.
+const PARTING: Duration = Duration::from_secs(1);
+/// One of so many connections may be a stranger's.
+const STRANGERS: usize = 10;
 /// How many connections tokio lets the system hold for a listener.
 const BACKLOG: usize = 1024;
 
@@ -44,11 +54,20 @@ pub struct ServerLimits {
     pub next_headers: Duration,
     /// How long requests in flight may go on after a stop.
     pub drain: Duration,
+    /// How fast the bodies of requests have to come.
+    pub body: BodyPace,
+    /// Connections at once.
+    pub max_connections: usize,
 }
 
 impl Default for ServerLimits {
     fn default() -> Self {
-        Self { next_headers: Duration::from_secs(75), drain: Duration::from_secs(30) }
+        Self {
+            next_headers: Duration::from_secs(75),
+            drain: Duration::from_secs(30),
+            body: BodyPace::default(),
+            max_connections: 10_000,
+        }
     }
 }
 
@@ -56,6 +75,17 @@ impl Default for ServerLimits {
 pub trait Answer: Clone + Send + Sync + 'static {
     /// The answer to a request from that address. Dropped when the client hangs up.
     fn answer(&self, peer: SocketAddr, request: Request) -> impl Future<Output = Response> + Send;
+
+    /// Whether that address is nobody who will be served: all of them together get a tenth of the connections, so that they
+    /// cannot take everybody else's.
+    fn is_stranger(&self, _peer: SocketAddr) -> bool {
+        false
+    }
+
+    /// Whether a path is answered also when there are too many connections.
+    fn is_vital(&self, _path: &str) -> bool {
+        false
+    }
 }
 
 /// Serves `app` until `shutdown` is ready. Then no connection is accepted any more, idle ones are closed, requests in
@@ -71,28 +101,60 @@ pub async fn serve_within(
     app: impl Answer,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let mut connections = JoinSet::new();
-    let drain = GracefulShutdown::new();
+    let (stop, stopping) = Stop::new();
+    let mut connections = Connections {
+        limits,
+        app,
+        drain: GracefulShutdown::new(),
+        stopping,
+        tasks: JoinSet::new(),
+        open: HashMap::new(),
+        strangers: 0,
+        crowd: JoinSet::new(),
+        is_crowded: false,
+    };
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
             () = &mut shutdown => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    connections.spawn(Unhurried::new(serve_connection(limits, stream, peer, app.clone(), drain.watcher())));
-                }
+            accepted = listener.accept(), if connections.has_room() => match accepted {
+                Ok(accepted) => connections.take(accepted),
                 Err(error) => recover_from(error).await,
             },
-            // Only to forget the connections that have ended.
-            Some(_) = connections.join_next() => {}
+            // To forget the connections that have ended.
+            Some(ended) = connections.tasks.join_next_with_id() => connections.forget(&ended),
+            Some(_) = connections.crowd.join_next() => {}
         }
     }
-    for (stream, peer) in close_port(listener)? {
-        connections.spawn(Unhurried::new(serve_connection(limits, stream, peer, app.clone(), drain.watcher())));
+    stop.begin();
+    for accepted in close_port(listener)? {
+        connections.take(accepted);
     }
     sleep(ARRIVING).await;
-    finish(limits.drain, drain, connections).await;
+    connections.finish().await;
     Ok(())
+}
+
+/// One that is open.
+struct Open {
+    task: AbortHandle,
+    state: Arc<ConnectionState>,
+    is_strangers: bool,
+}
+
+/// The connections that are open.
+struct Connections<A> {
+    limits: ServerLimits,
+    app: A,
+    drain: GracefulShutdown,
+    stopping: Stopping,
+    tasks: JoinSet<()>,
+    open: HashMap<Id, Open>,
+    /// How many of them come from strangers.
+    strangers: usize,
+    /// Those above the limit.
+    crowd: JoinSet<()>,
+    is_crowded: bool,
 }
 
 /// Gives the connections that the system has made already: their clients may have sent a request. After this the port
@@ -110,33 +172,80 @@ fn close_port(listener: TcpListener) -> io::Result<Vec<(TcpStream, SocketAddr)>>
     Ok(waiting)
 }
 
-async fn finish(limit: Duration, drain: GracefulShutdown, mut connections: JoinSet<()>) {
-    let open = drain.count();
-    if open > 0 {
-        info!(connections = open, "letting the requests in flight end");
+impl<A: Answer> Connections<A> {
+    fn has_room(&self) -> bool {
+        self.open.len() < self.limits.max_connections || self.crowd.len() < MAX_CROWD
     }
-    if timeout(limit, drain.shutdown()).await.is_err() {
-        warn!(seconds = limit.as_secs(), "cutting off the requests that have not ended");
-    }
-    connections.shutdown().await;
-}
 
-async fn serve_connection(limits: ServerLimits, stream: TcpStream, peer: SocketAddr, app: impl Answer, drain: Watcher) {
-    // An answer is written as a whole: waiting for more to send would only delay it.
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%peer, %error, "TCP_NODELAY");
+    fn take(&mut self, (socket, peer): (TcpStream, SocketAddr)) {
+        let is_strangers = self.app.is_stranger(peer);
+        if is_strangers && self.strangers >= self.limits.max_connections.div_ceil(STRANGERS) {
+            // Not accepting them would keep the others waiting behind them.
+            if self.crowd.len() < MAX_CROWD {
+                self.crowd.spawn(crowd::serve(socket, peer, self.app.clone()));
+            }
+            return;
+        }
+        if self.open.len() >= self.limits.max_connections {
+            if !std::mem::replace(&mut self.is_crowded, true) {
+                let connections = self.open.len();
+                warn!(connections, "as many client connections as MAX_CLIENT_CONNECTIONS allows: more get 503");
+            }
+            self.crowd.spawn(crowd::serve(socket, peer, self.app.clone()));
+            return;
+        }
+        let state = Arc::new(ConnectionState::new(self.stopping.clone()));
+        let (app, drain) = (self.app.clone(), self.drain.watcher());
+        let serving = connection::serve(self.limits, (socket, peer), state.clone(), app, drain);
+        let task = self.tasks.spawn(Unhurried::new(serving));
+        self.strangers += usize::from(is_strangers);
+        self.open.insert(task.id(), Open { task, state, is_strangers });
     }
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let app = app.clone();
-        async move { Ok::<_, Infallible>(app.answer(peer, request.map(Body::new)).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.next_headers)
-        .serve_connection(TokioIo::new(stream), service);
-    // Clients that hang up or never say anything are no event.
-    if let Err(error) = drain.watch(connection).await {
-        debug!(%peer, %error, "connection ended");
+
+    fn forget(&mut self, ended: &Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        if let Some(Open { is_strangers: true, .. }) = self.open.remove(&id) {
+            self.strangers -= 1;
+        }
+        // Not each time that one goes and another one comes.
+        self.is_crowded &= self.open.len() >= self.limits.max_connections / 10 * 9;
+    }
+
+    /// Ends what is in flight, within the limit. A client whose request is not even there after a moment is not waited for.
+    async fn finish(mut self) {
+        let open = self.drain.count();
+        if open > 0 {
+            info!(connections = open, "letting the requests in flight end");
+        }
+        let end = Instant::now() + self.limits.drain;
+        let late = Instant::now() + self.limits.body.when_stopping;
+        let mut draining = std::pin::pin!(self.drain.shutdown());
+        let mut drained = tokio::select! {
+            () = &mut draining => true,
+            () = sleep_until(late.min(end)) => false,
+        };
+        if !drained {
+            self.open.retain(|_, Open { task, state, .. }| {
+                let is_idle = state.is_idle();
+                if is_idle {
+                    task.abort();
+                }
+                !is_idle
+            });
+            drained = tokio::time::timeout_at(end, draining).await.is_ok();
+        }
+        if !drained {
+            warn!(seconds = self.limits.drain.as_secs(), "cutting off the requests that have not ended");
+        }
+        if drained {
+            // They have had their answer, and wait for their clients to read it.
+            let _ = timeout(PARTING, async { while self.tasks.join_next().await.is_some() {} }).await;
+        }
+        self.tasks.shutdown().await;
+        self.crowd.shutdown().await;
     }
 }
 

@@ -102,3 +102,34 @@ fn every_file_says_what_it_is() {
         paths.into_iter().filter(|path| !fs::read_to_string(path).is_ok_and(|text| text.starts_with("//!"))).collect();
     assert!(silent.is_empty(), "{silent:#?}");
 }
+
+/// `docs/security.md` names what proves each of its lines as `file::function`.
+#[test]
+fn each_test_that_the_page_on_security_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/security.md")).expect("the page is there");
+    let named: Vec<(&str, &str)> =
+        page.split('`').skip(1).step_by(2).filter_map(|quoted| quoted.split_once(".rs::")).collect();
+    assert!(named.len() >= 5, "{named:?}");
+    let missing: Vec<_> = named
+        .into_iter()
+        .filter(|(file, function)| {
+            let text = fs::read_to_string(root.join(format!("{file}.rs"))).unwrap_or_default();
+            !text.contains(&format!("fn {function}("))
+        })
+        .collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn the_page_on_security_lists_every_setting_that_sessions_start_with() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/security.md")).expect("the page is there");
+    let missing: Vec<_> = stonescriptdb_gateway::databases::PINNED
+        .iter()
+        .filter(|(name, value)| {
+            !page.contains(&format!("`{name}`")) || !page.contains(if value.is_empty() { "none" } else { value })
+        })
+        .collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}

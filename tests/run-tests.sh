@@ -4,6 +4,7 @@
 #
 #   ./tests/run-tests.sh                              on the PostgreSQL that is installed
 #   PG_VERSIONS="15 16 18" ./tests/run-tests.sh       on each of these, fetching what is missing
+#   ISOLATION_VERSIONS=18 ./tests/run-tests.sh        besides, what keeps platforms apart on each of these
 #   GATEWAY_URL=http://host:9000 ./tests/run-tests.sh only the end-to-end part, against that gateway; needs no Rust
 #
 # The last line is "N passed, N failed" of the end-to-end checks; the exit status is 0 only if everything passed.
@@ -55,6 +56,11 @@ done
 if ((${#bin_dirs[@]} == 0)); then
     bin_dirs=("$(postgres_bin_dir)")
 fi
+isolation_dirs=()
+for version in ${ISOLATION_VERSIONS:-}; do
+    bin_dir=$(./scripts/fetch-postgres.sh "$version")
+    isolation_dirs+=("$bin_dir")
+done
 
 # --- what needs no server ---------------------------------------------------------------------------------------------
 
@@ -62,7 +68,7 @@ step "Formatting"
 cargo fmt --check || fail "cargo fmt puts it right"
 
 step "Shell scripts"
-shellcheck -x .ci/run scripts/*.sh scripts/bench/*.sh tests/*.sh deploy/*.sh
+shellcheck -x .ci/run scripts/*.sh scripts/bench/*.sh tests/*.sh tests/takeover/*.sh deploy/*.sh
 
 step "Clippy"
 cargo clippy --locked --all-targets -- -D warnings
@@ -126,6 +132,13 @@ for bin_dir in "${bin_dirs[@]}"; do
     env PG_BIN_DIR="$bin_dir" "${histories[@]}" cargo test --locked --no-fail-fast || fail "cargo test failed on $version"
     step "End to end on $version"
     end_to_end "$bin_dir"
+done
+
+# Rights, settings and roles are what differs most between versions: of the others, the tests of the walls alone.
+for bin_dir in "${isolation_dirs[@]}"; do
+    version=$("$bin_dir/postgres" --version)
+    step "Isolation on $version"
+    PG_BIN_DIR=$bin_dir cargo test --locked --no-fail-fast --test isolation || fail "cargo test --test isolation failed on $version"
 done
 
 step "Everything else passed; end to end on ${#bin_dirs[@]} PostgreSQL:"

@@ -3,25 +3,33 @@
 # function in prepared statements. All share the machine's cores, so a call can take no less than both together, and the
 # rate can be no higher than 1/(1/echo + 1/pgbench). To be sourced by scripts/bench.sh; bench_call is the way in.
 
-: "${root:?}" "${work:?}" "${pairs:?}" "${url:?}" "${known:?}" "${gateway:?}" "${pgbench:?}"
+: "${root:?}" "${work:?}" "${pairs:?}" "${url:?}" "${known:?}" "${gateway:?}" "${pgbench:?}" "${beside_binary-}"
 
 # How long each of the three is measured in a turn.
 call_seconds=3
 call_connections=(1 16 64)
+# What is called on 16 connections only: with app.user_id set for the call, as policies of rows want it; and a row written.
+call_others=(mine written)
 echo_pid=
+beside=
 
 bench_call() {
+    if [[ -n $beside_binary ]]; then
+        bench_call_beside
+        return
+    fi
     say "Building the echo" >&2
     call_yardstick=$(build_yardstick echo)
     make_callable
     start_echo
-    say "Calling: $((pairs + 1)) turns of $((${#call_connections[@]} * 6 * call_seconds)) seconds" >&2
-    local turn connections
+    say "Calling: $((pairs + 1)) turns of $(((${#call_connections[@]} * 6 + ${#call_others[@]} * 3) * call_seconds)) seconds" >&2
+    local turn connections rows
     for ((turn = 0; turn <= pairs; turn++)); do
         for connections in "${call_connections[@]}"; do
             measure_calls one "$connections"
             measure_calls hundred "$connections"
         done
+        for rows in "${call_others[@]}"; do measure_calls "$rows" 16; done
     done
     stop_echo
     judge_calls
@@ -29,7 +37,75 @@ bench_call() {
     judge_memory
 }
 
-# A table of a thousand rows and more, and a function that returns one of them, or a hundred.
+# Two gateways in turns, each on a PostgreSQL of its own, of which the other rests meanwhile.
+bench_call_beside() {
+    make_callable
+    start_beside
+    say "Calling: $((pairs + 1)) turns of $((8 * 2 * call_seconds)) seconds" >&2
+    local turn rows connections
+    for ((turn = 0; turn <= pairs; turn++)); do
+        for rows in one hundred; do
+            for connections in "${call_connections[@]}"; do measure_both "$rows" "$connections"; done
+        done
+        for rows in "${call_others[@]}"; do measure_both "$rows" 16; done
+    done
+    stop_beside
+    judge_both
+}
+
+# The other gateway, with the same functions.
+start_beside() {
+    local url started
+    local -x PGHOST=$work/beside/postgres PGPASSWORD
+    start_one "$beside_binary" "$work/beside" "$work/beside.log"
+    beside=$started
+    beside_url=$url
+    PGPASSWORD=$(<"$work/beside/.postgres-password")
+    make_callable
+}
+
+stop_beside() {
+    [[ -z $beside ]] || stop_one "$beside" "$work/beside"
+    beside=
+}
+
+# Usage: measure_both KIND CONNECTIONS
+measure_both() {
+    local rows=$1 connections=$2 threads=1
+    ((connections == 1)) || threads=2
+    run_wrk "$rows.$connections.beside" "$beside_url" /call
+    run_wrk "$rows.$connections.gateway" "$url" /call
+}
+
+# shellcheck disable=SC2016 # the expression is awk's
+judge_both() {
+    local rows connections pair
+    {
+        say "| calls | connections | \`$beside_binary\` | this gateway | its median | its 99th percentile |"
+        say "| --- | ---: | ---: | ---: | ---: | ---: |"
+    } >>"$work/call_figures"
+    for pair in one.1 one.16 one.64 hundred.1 hundred.16 hundred.64 "${call_others[@]/%/.16}"; do
+        rows=${pair%.*} connections=${pair#*.}
+        printf '| %s | %d | %.0f/s | %.0f/s | %.0f µs | %.0f µs |\n' "$(kind_of_call "$rows")" "$connections" \
+            "$(figure "$pair.beside.rate")" "$(figure "$pair.gateway.rate")" "$(figure "$pair.gateway.p50")" \
+            "$(figure "$pair.gateway.p99")" >>"$work/call_figures"
+        judge "$(kind_of_call "$rows"), $connections connections: this over the other" '$2 / $1' '1 within the spread' '–' \
+            "$pair.beside.rate" "$pair.gateway.rate"
+    done
+}
+
+# In words. Usage: kind_of_call one|hundred|mine|written
+kind_of_call() {
+    case $1 in
+        one) say "one row" ;;
+        hundred) say "a hundred rows" ;;
+        mine) say "one row, \`app.user_id\` set" ;;
+        written) say "one row written" ;;
+    esac
+}
+
+# A table of a thousand rows and more, and a function that returns one of them, or a hundred; one that says who asks, as
+# policies of rows want it, and one that writes.
 make_callable() {
     local folder=$work/calls/postgresql name upper
     mkdir -p "$folder"/{tables,functions}
@@ -44,6 +120,19 @@ RETURNS TABLE (id bigint, name text, amount numeric, created_at timestamptz) LAN
 \$\$;" >"$folder/functions/get_$name.pssql"
         printf '%s\n' '\set id random(1, 1000)' "SELECT * FROM get_$name(:id);" >"$work/$name.pgbench"
     done
+    printf '%s\n' "CREATE FUNCTION get_mine(p_id bigint)
+RETURNS SETOF item LANGUAGE plpgsql AS \$\$ BEGIN
+    PERFORM set_config('app.user_id', p_id::text, true);
+    RETURN QUERY SELECT * FROM item WHERE item.id = current_setting('app.user_id')::bigint;
+END \$\$;" >"$folder/functions/get_mine.pssql"
+    printf '%s\n' "CREATE TABLE visit (visit_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, item_id bigint NOT NULL);" \
+        >"$folder/tables/visit.pssql"
+    printf '%s\n' "CREATE FUNCTION get_written(p_id bigint) RETURNS SETOF visit LANGUAGE sql AS \$\$
+    INSERT INTO visit (item_id) VALUES (p_id) RETURNING *
+\$\$;" >"$folder/functions/get_written.pssql"
+    for name in "${call_others[@]}"; do
+        printf '%s\n' '\set id random(1, 1000)' "SELECT * FROM get_$name(:id);" >"$work/$name.pgbench"
+    done
     tar -czf "$work/calls.tar.gz" -C "$work/calls" postgresql
     register bench-calls '' "$work/calls.tar.gz"
     run_psql -d bench_calls_main -c "INSERT INTO item SELECT i, 'the name of item ' || i, i * 1.25,
@@ -56,13 +145,13 @@ start_echo() {
     local port name
     port=$(free_port)
     echo_url=http://127.0.0.1:$port
-    for name in one hundred; do
+    for name in one hundred "${call_others[@]}"; do
         call_once bench-calls '' "get_$name" '[500]' >"$work/$name.json"
     done
     [[ $(<"$work/one.json") == *'"name":"the name of item 500","amount":625.00,'* ]] ||
         fail "not the answer that was expected: $(<"$work/one.json")"
     [[ $(<"$work/hundred.json") == *'"row_count":100,'* ]] || fail "not a hundred rows: $(tail -c 200 "$work/hundred.json")"
-    "$call_yardstick" "$port" "$work/one.json" "$work/hundred.json" >"$work/echo.log" 2>&1 &
+    "$call_yardstick" "$port" "$work"/{one,hundred,mine,written}.json >"$work/echo.log" 2>&1 &
     echo_pid=$!
     local deadline=$((SECONDS + 10))
     until port_answers 127.0.0.1 "$port"; do
@@ -124,16 +213,12 @@ run_pgbench() {
 judge_calls() {
     local rows connections
     {
-        say "| rows | connections | echo | \`pgbench -M prepared\` | gateway | its median | its 99th percentile |"
-        say "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+        say "| calls | connections | echo | \`pgbench -M prepared\` | gateway | its median | its 99th percentile |"
+        say "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
         for rows in one hundred; do
-            for connections in "${call_connections[@]}"; do
-                printf '| %s | %d | %.0f/s | %.0f/s | %.0f/s | %.0f µs | %.0f µs |\n' "${rows/one/1}" "$connections" \
-                    "$(figure "$rows.$connections.echo.rate")" "$(figure "$rows.$connections.pgbench.rate")" \
-                    "$(figure "$rows.$connections.gateway.rate")" "$(figure "$rows.$connections.gateway.p50")" \
-                    "$(figure "$rows.$connections.gateway.p99")" | sed 's/^| hundred |/| 100 |/'
-            done
+            for connections in "${call_connections[@]}"; do print_figures "$rows" "$connections"; done
         done
+        for rows in "${call_others[@]}"; do print_figures "$rows" 16; done
     } >>"$work/call_figures"
     judge "one row, 16 connections: share of 1/(1/echo + 1/pgbench)" '$3 * (1 / $1 + 1 / $2)' '≥ 0.65' '0.85' \
         one.16.echo.rate one.16.pgbench.rate one.16.gateway.rate
@@ -143,6 +228,13 @@ judge_calls() {
         hundred.16.pgbench.rate hundred.16.gateway.rate
     judge "one row, 64 connections: 99th percentile over the median" '$2 / $1' '≤ 3' '2' \
         one.64.gateway.p50 one.64.gateway.p99
+}
+
+# Usage: print_figures KIND CONNECTIONS
+print_figures() {
+    printf '| %s | %d | %.0f/s | %.0f/s | %.0f/s | %.0f µs | %.0f µs |\n' "$(kind_of_call "$1")" "$2" \
+        "$(figure "$1.$2.echo.rate")" "$(figure "$1.$2.pgbench.rate")" "$(figure "$1.$2.gateway.rate")" \
+        "$(figure "$1.$2.gateway.p50")" "$(figure "$1.$2.gateway.p99")"
 }
 
 # The median of a series.

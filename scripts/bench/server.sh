@@ -2,25 +2,30 @@
 # The gateway under measurement, and psql beside it on the same PostgreSQL over the same socket. To be sourced by
 # scripts/bench.sh, which stops everything at its end.
 
-: "${work:?}"
+: "${work:?}" "${gateway_binary:?}"
 gateway=
 session_pid=
 
-# Starts the gateway on a PostgreSQL of its own in $work; fills $url, and what psql needs to get to the same server.
-start_gateway() {
-    local port log=$work/gateway.log data=$work/data
+# Starts a gateway on a PostgreSQL of its own; fills $url, and $started with its process. Usage: start_one BINARY DATA LOG
+start_one() {
+    local port data=$2 log=$3
     port=$(free_port)
     url=http://127.0.0.1:$port
     mkdir -m 755 "$data"
     # In a folder of its own, so that no .env is read.
-    (cd "$work" && exec env GATEWAY_PORT="$port" DATA_DIR="$data" PG_BIN_DIR="$(postgres_bin_dir)" \
-        "$(target_dir)/release/stonescriptdb-gateway") \
-        >"$log" 2>&1 &
-    gateway=$!
-    if ! wait_until_healthy "$url" "$gateway" 120; then
+    (cd "$work" && exec env GATEWAY_PORT="$port" DATA_DIR="$data" PG_BIN_DIR="$(postgres_bin_dir)" "$1") >"$log" 2>&1 &
+    started=$!
+    if ! wait_until_healthy "$url" "$started" 120; then
         tail -n 20 "$log" >&2
         fail "the gateway did not start on port $port; its last log lines are above"
     fi
+}
+
+# Starts the gateway in $work; fills $url, and what psql needs to get to the same server.
+start_gateway() {
+    local data=$work/data
+    start_one "$gateway_binary" "$data" "$work/gateway.log"
+    gateway=$started
     psql=$(postgres_bin_dir)/psql
     [[ -x $psql ]] || psql=psql
     pgbench=$(postgres_bin_dir)/pgbench
@@ -31,15 +36,18 @@ start_gateway() {
     unset PGOPTIONS PGSERVICE PGPASSFILE PSQLRC
 }
 
-# At once and without a checkpoint, which would write out gigabytes that are removed right after.
 stop_gateway() {
-    [[ -n $gateway ]] || return 0
-    local postmaster deadline=$((SECONDS + 30))
-    kill -KILL "$gateway" 2>/dev/null || true
-    wait "$gateway" 2>/dev/null || true
+    [[ -z $gateway ]] || stop_one "$gateway" "$work/data"
     gateway=
+}
+
+# At once and without a checkpoint, which would write out gigabytes that are removed right after. Usage: stop_one PID DATA
+stop_one() {
+    local postmaster deadline=$((SECONDS + 30))
+    kill -KILL "$1" 2>/dev/null || true
+    wait "$1" 2>/dev/null || true
     # The first line of its own file; without the gateway nobody starts another one.
-    read -r postmaster 2>/dev/null <"$work/data/postgres/postmaster.pid" || return 0
+    read -r postmaster 2>/dev/null <"$2/postgres/postmaster.pid" || return 0
     kill -QUIT "$postmaster" 2>/dev/null || true
     while kill -0 "$postmaster" 2>/dev/null && ((SECONDS < deadline)); do sleep 0.1; done
 }

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::error::{ApiError, ErrorCode};
 
-/// When to ask again after `pool_exhausted`. The request has waited `POOL_WAIT_TIMEOUT_SECS` already.
+/// When to ask again after a "busy". The request has waited long enough already.
 const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("1");
 
 /// Travels with an error's response to [`super::observe`], which knows `CONFLICT_STATUS` and writes the log.
@@ -20,7 +20,10 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self.body())).into_response();
-        if self.code == ErrorCode::PoolExhausted {
+        if self.code.ends_connection() {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if matches!(self.code, ErrorCode::PoolExhausted | ErrorCode::DeploymentsBusy | ErrorCode::UploadsBusy) {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECS);
         }
         if self.code == ErrorCode::Unauthorized {

@@ -1,5 +1,6 @@
 //! What `json` and `upload` share: the content type, and a body within its size.
 
+use std::error::Error;
 use std::future::poll_fn;
 use std::pin::Pin;
 
@@ -8,6 +9,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 
 use crate::error::{ApiError, ErrorCode};
+use crate::server::BodyError;
 
 /// The type of a body without its parameters, in lower case; `None` where the header is missing or empty.
 pub(super) fn content_type(headers: &HeaderMap) -> Option<String> {
@@ -43,7 +45,7 @@ pub(super) async fn read_whole(request: Request, limit_bytes: usize) -> Result<V
     let mut whole = Vec::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         // Trailers are nobody's business.
-        let Ok(chunk) = frame.map_err(|_| broken_off())?.into_data() else { continue };
+        let Ok(chunk) = frame.map_err(|error| incomplete(&error))?.into_data() else { continue };
         if chunk.len() > limit_bytes - whole.len() {
             return Err(too_large());
         }
@@ -52,7 +54,19 @@ pub(super) async fn read_whole(request: Request, limit_bytes: usize) -> Result<V
     Ok(whole)
 }
 
-/// The connection ended, or the body was malformed, before its end.
-pub(super) fn broken_off() -> ApiError {
-    ApiError::invalid_request("the body broke off before its end; send the request again")
+/// Why a body did not come to its end: it was too slow, the gateway stops, the connection ended, or it was malformed.
+pub(super) fn incomplete(error: &(dyn Error + 'static)) -> ApiError {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    match causes.into_iter().find_map(|cause| cause.downcast_ref::<BodyError>()) {
+        Some(BodyError::TooSlow) => ApiError::new(
+            ErrorCode::RequestTimeout,
+            "the body came too slowly: it may take 20 s, a second more for each 1,024 bytes of it, and an hour at most",
+        ),
+        Some(BodyError::Stopping) => {
+            ApiError::new(ErrorCode::ConnectionFailed, "the gateway is stopping; send the request again")
+        }
+        Some(BodyError::Broken(_)) | None => {
+            ApiError::invalid_request("the body broke off before its end; send the request again")
+        }
+    }
 }

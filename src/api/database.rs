@@ -16,8 +16,8 @@ use super::notes::Notes;
 use super::state::Gateway;
 use crate::databases::name::{Address, Id, Which};
 use crate::error::ApiError;
-use crate::orchestrator::SeedReport;
 use crate::orchestrator::fleet::{Migrated, Wish};
+use crate::orchestrator::{SchemaDatabases, SeedReport};
 
 /// The answer of [`create_database`].
 #[derive(Debug, Serialize)]
@@ -121,9 +121,12 @@ pub(crate) async fn migrate_databases(
     let wish = Wish { force: fields.flag("force")?, dry_run: fields.flag("dry_run")? };
     let (events, heard) = unbounded_channel();
     let span = notes.span();
+    // Not in the task that a stream has: a client that hangs up while it waits gives up its place.
+    let turn = gateway.platforms.turn(&platform).instrument(span.clone()).await?;
     let migration = async move {
         let (platform_given, schema_given) = (platform.given().to_owned(), schema.given().to_owned());
-        let migrated = gateway.platforms.migrate(platform, schema, database, wish, events).await?;
+        let of = SchemaDatabases { schema, database };
+        let migrated = gateway.platforms.migrate(turn, of, wish, events).await?;
         Ok::<_, ApiError>(StoredMigrated { platform: platform_given, schema_name: schema_given, migrated })
     };
     migrate::answer(streams, migration.instrument(span), heard).await

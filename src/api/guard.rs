@@ -1,4 +1,4 @@
-//! The access rules as layers: the allowlist before everything but `/health`, the admin token before `/admin/*`.
+//! The access rules as layers: the allowlist before everything but `/health`, the admin token before what wants it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::notes::Notes;
 use super::state::Gateway;
+use crate::access::Purpose;
 use crate::error::ApiError;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -43,10 +44,14 @@ pub(crate) async fn allowlist(
     }
 }
 
-/// Asks for `ADMIN_TOKEN`, where there is one.
-pub(crate) async fn admin_token(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+/// Asks for `ADMIN_TOKEN`, where it guards routes of this purpose.
+pub(crate) async fn token(
+    State((gateway, purpose)): State<(Arc<Gateway>, Purpose)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-    match gateway.access.check_admin(authorization) {
+    match gateway.access.check_token(purpose, authorization) {
         Ok(()) => next.run(request).await,
         Err(error) => ApiError::from(error).into_response(),
     }

@@ -36,8 +36,10 @@ where
     let body = SharedBody(Arc::new(Mutex::new(Progress { body: body.into_data_stream(), is_touched: false })));
     let mut leftover = body.clone();
     let response = next(Request::from_parts(head, Body::from_stream(body))).await;
+    // Who is to be gone is not listened to; closing the connection lets it read the answer.
+    let is_last = response.headers().get(header::CONNECTION).is_some_and(|value| value == "close");
     // Who asked first whether to send, and was not told to, sends nothing; reading would tell it to.
-    if leftover.is_touched() || !waits_for_continue {
+    if !is_last && (leftover.is_touched() || !waits_for_continue) {
         let _ = tokio::time::timeout(MAX_DROPPING, leftover.drop_rest()).await;
     }
     response

@@ -40,7 +40,7 @@ pub(crate) async fn migrate_databases(
         Which::Main | Which::Stored { .. } => None,
     };
     let wish = Wish { force: upload.flag("force")?, dry_run: upload.flag("dry_run")? };
-    let bundle = upload.into_bundle(FIELDS, &gateway).await?;
+    let bundle = upload.into_bundle(FIELDS, &platform, &gateway).await?;
     let span = notes.span();
     let run_as = match gateway.platforms.run_as_where_databases_are(&platform).instrument(span.clone()).await? {
         Some(run_as) => run_as,
@@ -50,8 +50,10 @@ pub(crate) async fn migrate_databases(
             gateway.platforms.run_as(&platform).instrument(span.clone()).await?
         }
     };
+    // Not in the task that a stream has: a client that hangs up while it waits gives up its place.
+    let turn = gateway.orchestrator.turn(&platform).instrument(span.clone()).await?;
     let (events, heard) = unbounded_channel();
-    let migration = async move { gateway.orchestrator.migrate(platform, &run_as, tenant, bundle, wish, events).await };
+    let migration = async move { gateway.orchestrator.migrate(turn, &run_as, tenant, bundle, wish, events).await };
     answer(streams, migration.instrument(span), heard).await
 }
 

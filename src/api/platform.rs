@@ -84,7 +84,7 @@ pub(crate) async fn store_schema(
     let platform = of_path(path, &notes)?;
     let upload = Upload::read(request, FIELDS, &gateway).await?;
     let schema = Id::parse("schema_name", upload.required_as(&["schema_name", "name"])?)?;
-    let bundle = upload.into_bundle(FIELDS, &gateway).await?;
+    let bundle = upload.into_bundle(FIELDS, &platform, &gateway).await?;
     let storing = gateway.platforms.store_schema(&platform, &schema, bundle);
     let stored = storing.instrument(notes.span()).await?;
     let SchemaRecord { name, has_tables, has_functions, has_migrations, has_seeders, checksum } = stored.record;

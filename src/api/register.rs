@@ -27,7 +27,7 @@ pub(crate) async fn register_database(
     let address = Address::new(platform, upload.which()?)?;
     notes.note_address(&address);
     let force = upload.flag("force")?;
-    let bundle = upload.into_bundle(FIELDS, &gateway).await?;
+    let bundle = upload.into_bundle(FIELDS, address.platform(), &gateway).await?;
     let run_as = gateway.platforms.run_as(address.platform()).instrument(notes.span()).await?;
     let deployment = gateway.orchestrator.register(address, &run_as, bundle, force);
     Ok(Json(deployment.instrument(notes.span()).await?))

@@ -1,14 +1,17 @@
 //! What every handler gets.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::access::AccessRules;
 use crate::bundle::archive::ArchiveLimits;
+use crate::bundle::cost::Limits;
 use crate::config::Config;
 use crate::databases::Databases;
-use crate::orchestrator::Orchestrator;
+use crate::orchestrator::{DeployLimits, Orchestrator};
 use crate::platforms::Platforms;
 use crate::registry::Registry;
+use crate::uploads::{self, UploadMemory};
 
 /// The running gateway. Made once by `main`, shared by all requests.
 pub struct Gateway {
@@ -20,6 +23,8 @@ pub struct Gateway {
     pub orchestrator: Orchestrator,
     /// Platforms with stored schemas.
     pub platforms: Platforms,
+    /// The memory that uploads share.
+    pub uploads: UploadMemory,
     /// When it started.
     pub started: Instant,
     /// Who may speak to it.
@@ -30,11 +35,13 @@ impl Gateway {
     /// Starts the clock of `/health`.
     pub fn new(config: Config, databases: Databases) -> Self {
         let access = AccessRules::new(&config.access);
-        let orchestrator = Orchestrator::new(databases.clone(), config.limits.lock_timeout);
+        let allowed = config.allowed_extensions.clone();
+        let orchestrator = Orchestrator::new(databases.clone(), deploy_limits(&config), allowed);
         let registry = Registry::new(&config.data_dir);
         let roles = config.platform_roles;
-        let platforms = Platforms::new(registry, databases.clone(), orchestrator.clone(), roles);
-        Self { config, databases, orchestrator, platforms, started: Instant::now(), access }
+        let uploads = UploadMemory::new(config.limits.upload_memory_bytes, uploads::WAIT);
+        let platforms = Platforms::new(registry, databases.clone(), orchestrator.clone(), uploads.clone(), roles);
+        Self { config, databases, orchestrator, platforms, uploads, started: Instant::now(), access }
     }
 
     /// What an uploaded archive may cost.
@@ -42,6 +49,20 @@ impl Gateway {
         ArchiveLimits {
             max_unpacked_bytes: self.config.limits.max_unpacked_bytes,
             max_entries: ArchiveLimits::DEFAULT_MAX_ENTRIES,
+            sql: Limits {
+                max_bytes: self.config.limits.max_sql_bytes,
+                max_statements: self.config.limits.max_statements,
+            },
+            abandoned: Arc::default(),
         }
+    }
+}
+
+fn deploy_limits(config: &Config) -> DeployLimits {
+    DeployLimits {
+        lock_timeout: config.limits.lock_timeout,
+        deployment_timeout: config.limits.deployment_timeout,
+        at_once: config.limits.max_deployments_per_platform,
+        wait_timeout: config.pool.wait_timeout,
     }
 }

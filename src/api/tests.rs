@@ -20,11 +20,12 @@ use tokio::time::timeout;
 
 use super::state::Gateway;
 use crate::config::{
-    AccessConfig, Config, LimitsConfig, LogConfig, PlatformRoles, PoolConfig, PostgresSource, ServerConfig,
+    AccessConfig, AdminScope, AllowedExtensions, Config, LimitsConfig, LogConfig, PlatformRoles, PoolConfig,
+    PostgresSource, ServerConfig,
 };
 use crate::databases::Databases;
 use crate::router::{self, App};
-use crate::server;
+use crate::server::{self, ServerLimits};
 
 /// No test waits longer for anything.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -34,7 +35,7 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 fn config() -> Config {
     let networks = |list: &[&str]| list.iter().map(|network| network.parse().unwrap()).collect();
     Config {
-        server: ServerConfig { host: "127.0.0.1".to_owned(), port: 0 },
+        server: ServerConfig { host: "127.0.0.1".to_owned(), port: 0, max_client_connections: 1000 },
         postgres: PostgresSource::Embedded,
         pool: PoolConfig {
             max_connections_per_pool: 1,
@@ -47,17 +48,24 @@ fn config() -> Config {
             allowed_networks: networks(&["127.0.0.1/32", "::1/128"]),
             trusted_proxies: vec![],
             admin_token: None,
+            admin_scope: AdminScope::Admin,
         },
         limits: LimitsConfig {
             call_timeout: Duration::from_secs(1),
             lock_timeout: Duration::from_secs(1),
+            deployment_timeout: Duration::from_secs(3600),
+            max_deployments_per_platform: 4,
             max_upload_bytes: 100_000,
             max_unpacked_bytes: 1_000_000,
+            max_sql_bytes: 500_000,
+            max_statements: 1_000,
+            upload_memory_bytes: 64 << 20,
         },
         data_dir: PathBuf::from("./data"),
         pg_bin_dir: None,
         log: LogConfig { dir: None, filter: "info".to_owned() },
         platform_roles: PlatformRoles::Off,
+        allowed_extensions: AllowedExtensions::default(),
         conflict_status: 400,
     }
 }
@@ -94,9 +102,14 @@ impl Server {
     }
 
     async fn serve(app: App) -> Self {
+        Self::serve_within(ServerLimits::default(), app).await
+    }
+
+    async fn serve_within(limits: ServerLimits, app: App) -> Self {
         let listener = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { server::serve(listener, app, std::future::pending()).await.unwrap() });
+        let serving = server::serve_within(limits, listener, app, std::future::pending());
+        tokio::spawn(async move { serving.await.unwrap() });
         Self { address }
     }
 

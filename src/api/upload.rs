@@ -1,21 +1,24 @@
-//! `multipart/form-data` → the fields of an upload, in any order, in memory. Nothing reaches the disk from here.
+//! `multipart/form-data` → the fields of an upload, in any order, in memory that is asked for first ([`crate::uploads`]).
+//! Nothing reaches the disk from here.
 //!
 //! The clients are `curl -F` and bodies that PHP programs put together by hand: parts without a type or a file name,
 //! HTTP/1.0, short boundaries. Unknown fields are ignored; the same one twice is refused.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::body::Bytes;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::http::StatusCode;
 
 use super::state::Gateway;
 use super::{body, flags};
-use crate::bundle::{Bundle, archive};
+use crate::bundle::Bundle;
+use crate::bundle::archive::{self, Packed};
 use crate::databases::name::{Id, Which};
 use crate::error::{ApiError, ErrorCode};
+use crate::uploads::{self, Receiving};
 
 /// No name or flag is longer.
 const MAX_TEXT_BYTES: usize = 4 * 1024;
@@ -36,7 +39,23 @@ pub(super) struct Expected {
 #[derive(Debug, Default)]
 pub(super) struct Upload {
     texts: BTreeMap<&'static str, String>,
-    archive: Option<Bytes>,
+    archive: Option<Received>,
+}
+
+/// An archive, and the right to the memory that it takes.
+#[derive(Debug)]
+struct Received {
+    packed: Packed,
+    memory: Receiving,
+}
+
+/// Tells the thread that reads an archive when nobody waits for it any more.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Upload {
@@ -47,27 +66,33 @@ impl Upload {
         check_content_type(&request)?;
         body::check_announced(request.headers(), body_limit_bytes, || over_limit("the upload", limit_bytes))?;
         DefaultBodyLimit::max(body_limit_bytes).apply(&mut request);
+        // Before a byte is read: connections that wait hold none.
+        let mut memory = Some(gateway.uploads.receive().await?);
         let mut multipart = Multipart::from_request(request, &()).await.map_err(|_| {
             ApiError::invalid_request("the Content-Type names no usable boundary; send multipart/form-data; boundary=…")
         })?;
         let mut upload = Self::default();
         while let Some(field) = multipart.next_field().await.map_err(|error| refuse_body(&error, limit_bytes))? {
-            upload.take(field, expected, limit_bytes).await?;
+            upload.take(field, expected, limit_bytes, &mut memory).await?;
         }
         Ok(upload)
     }
 
     /// Keeps a field that is expected; others are read over.
-    async fn take(&mut self, field: Field<'_>, expected: Expected, limit_bytes: usize) -> Result<(), ApiError> {
+    async fn take(
+        &mut self,
+        field: Field<'_>,
+        expected: Expected,
+        limit_bytes: usize,
+        memory: &mut Option<Receiving>,
+    ) -> Result<(), ApiError> {
         let Some(name) = field.name().map(str::to_owned) else {
             return Err(ApiError::invalid_request("a part of the body has no name in its Content-Disposition"));
         };
         if expected.archives.contains(&name.as_str()) {
-            if self.archive.is_some() {
-                return Err(twice(&name));
-            }
-            let too_large = || over_limit(&format!("the field {name}"), limit_bytes);
-            self.archive = Some(read_field(field, limit_bytes, too_large).await?);
+            // One archive, one memory.
+            let Some(memory) = memory.take() else { return Err(twice(&name)) };
+            self.archive = Some(read_archive(field, &name, limit_bytes, memory).await?);
         } else if let Some(known) = expected.texts.iter().find(|known| **known == name) {
             if self.texts.contains_key(known) {
                 return Err(twice(&name));
@@ -75,7 +100,7 @@ impl Upload {
             let too_long =
                 || ApiError::invalid_request(format!("the field {name} is over the limit of {MAX_TEXT_BYTES} bytes"));
             let bytes = read_field(field, MAX_TEXT_BYTES, too_long).await?;
-            let text = String::from_utf8(bytes.into())
+            let text = String::from_utf8(bytes)
                 .map_err(|_| ApiError::invalid_request(format!("the field {name} is not UTF-8")))?;
             self.texts.insert(known, text);
         }
@@ -112,12 +137,29 @@ impl Upload {
         flags::parse(name, self.texts.get(name).map(String::as_str).unwrap_or_default())
     }
 
-    /// The archive, read as a bundle. Inflating is work for the processor, so it has a thread that may block.
-    pub(super) async fn into_bundle(self, expected: Expected, gateway: &Arc<Gateway>) -> Result<Bundle, ApiError> {
-        let archive = self.archive.ok_or_else(|| missing(expected.archives[0]))?;
+    /// The archive, read as a bundle of the platform: measured first, then unpacked, once there is memory for it and for
+    /// its deployment. When the client is gone by then, nothing of it is kept.
+    pub(super) async fn into_bundle(
+        self,
+        expected: Expected,
+        platform: &Id,
+        gateway: &Arc<Gateway>,
+    ) -> Result<Bundle, ApiError> {
+        let received = self.archive.ok_or_else(|| missing(expected.archives[0]))?;
         let limits = gateway.archive_limits();
-        let reading = tokio::task::spawn_blocking(move || archive::read(&archive, &limits));
-        Ok(reading.await.map_err(ApiError::internal)??)
+        let _waiting = Waiting(limits.abandoned.clone());
+        let stopped = || ApiError::internal("the reader of an archive stopped");
+        let measuring = move || (archive::measure(&received.packed, &limits), received, limits);
+        let (plan, received, limits) = uploads::read(measuring).await.ok_or_else(stopped)?;
+        let plan = plan?;
+        let memory = gateway.uploads.claim(platform, &plan.measured).await?;
+        let unpacking = move || {
+            let Received { packed, memory: receiving } = received;
+            let bundle = archive::unpack(&packed, &limits, plan);
+            drop((packed, receiving));
+            bundle.map(|bundle| Bundle { memory: Some(memory), ..bundle })
+        };
+        Ok(uploads::read(unpacking).await.ok_or_else(stopped)??)
     }
 }
 
@@ -136,7 +178,7 @@ async fn read_field(
     mut field: Field<'_>,
     limit_bytes: usize,
     too_large: impl Fn() -> ApiError,
-) -> Result<Bytes, ApiError> {
+) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(|error| refuse_body(&error, limit_bytes))? {
         if bytes.len() + chunk.len() > limit_bytes {
@@ -144,7 +186,25 @@ async fn read_field(
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes.into())
+    Ok(bytes)
+}
+
+/// The archive's bytes, each piece once there is memory for it.
+async fn read_archive(
+    mut field: Field<'_>,
+    name: &str,
+    limit_bytes: usize,
+    mut memory: Receiving,
+) -> Result<Received, ApiError> {
+    let mut packed = Packed::default();
+    while let Some(chunk) = field.chunk().await.map_err(|error| refuse_body(&error, limit_bytes))? {
+        if packed.len() + chunk.len() > limit_bytes {
+            return Err(over_limit(&format!("the field {name}"), limit_bytes));
+        }
+        memory.grow_to(packed.len() + chunk.len()).await?;
+        packed.push(&chunk);
+    }
+    Ok(Received { packed, memory })
 }
 
 /// A body that is over its limit, cut off, or no multipart.
@@ -155,7 +215,7 @@ fn refuse_body(error: &MultipartError, limit_bytes: usize) -> ApiError {
             ApiError::invalid_request(format!("the multipart body is malformed or cut off: {}", error.body_text()))
         }
         // What the connection said, in axum's words a fault of the server.
-        _ => body::broken_off(),
+        _ => body::incomplete(error),
     }
 }
 

@@ -1,9 +1,10 @@
 //! One file of `extensions/`: which extension, which version, in which schema (contract §3, "Extensions").
 
+use pg_query::NodeEnum;
 use pg_query::protobuf::Token;
-use pg_query::{NodeEnum, ParserOptions};
 
 use super::SourceFile;
+use super::sql::grammar;
 
 /// An extension that a bundle asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ fn comments(text: &str) -> Vec<&str> {
         return Vec::new();
     }
     // A file of notes need not be SQL; what cannot be scanned has no comments.
-    let tokens = pg_query::scan_tokens(text).unwrap_or_default();
+    let tokens = grammar::scan(text).unwrap_or_default();
     tokens
         .iter()
         .filter(|token| token.token == Token::SqlComment as i32)
@@ -66,8 +67,8 @@ fn comments(text: &str) -> Vec<&str> {
 }
 
 fn create_statement(text: &str, extension: &mut Extension) {
-    let Ok(parsed) = pg_query::parse(text, ParserOptions::DEFAULT) else { return };
-    for statement in parsed.protobuf.stmts {
+    let Ok(statements) = grammar::parse(text) else { return };
+    for statement in statements {
         let Some(NodeEnum::CreateExtensionStmt(create)) = statement.stmt.and_then(|node| node.node) else { continue };
         extension.name = create.extname;
         for option in create.options {
@@ -88,7 +89,7 @@ mod tests {
     use crate::bundle::Kind;
 
     fn check(path: &str, text: &str, expected: (&str, Option<&str>, Option<&str>)) {
-        let file = SourceFile { kind: Kind::Extensions, path: path.to_owned(), text: text.to_owned() };
+        let file = SourceFile { kind: Kind::Extensions, path: path.to_owned(), text: text.into() };
         let found = read(&file);
         assert_eq!((found.name.as_str(), found.version.as_deref(), found.schema.as_deref()), expected, "{path}");
     }

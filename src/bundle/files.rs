@@ -10,7 +10,7 @@ impl Bundle {
     pub fn from_files(mut files: Vec<SourceFile>, warnings: Vec<String>) -> Self {
         files.sort_by(|a, b| (a.kind, a.path.as_bytes()).cmp(&(b.kind, b.path.as_bytes())));
         let checksum = checksum_of(&files);
-        Self { files, checksum, warnings }
+        Self { files, checksum, warnings, memory: None }
     }
 }
 
@@ -19,7 +19,7 @@ impl Bundle {
 fn checksum_of(files: &[SourceFile]) -> String {
     let mut hash = Sha256::new();
     for file in files {
-        for part in [file.kind.folder(), &file.path, &file.text] {
+        for part in [file.kind.folder(), file.path.as_str(), file.text.as_str()] {
             hash.update(part.as_bytes());
             hash.update([0]);
         }

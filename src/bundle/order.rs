@@ -53,6 +53,16 @@ pub enum OrderError {
         /// In the order of the bundle.
         members: Vec<Member>,
     },
+    /// Each of many statements needs each of many others.
+    #[error(
+        "sorting the bundle: too many statements make the same names that too many others need; the first one over the limit is in {path}, line {line}"
+    )]
+    Entangled {
+        /// The file.
+        path: String,
+        /// From 1.
+        line: usize,
+    },
     /// The system has no thread to read with.
     #[error("reading the bundle: {0}")]
     NoThread(String),
@@ -135,7 +145,10 @@ fn sort_migrations(script: &mut Script) {
         std::mem::take(&mut script.statements).into_iter().partition(|statement| statement.kind == Kind::Migrations);
     let mut by_path: HashMap<String, Vec<Statement>> = HashMap::new();
     for statement in migrations {
-        by_path.entry(statement.path.clone()).or_default().push(statement);
+        match by_path.get_mut(statement.path.as_str()) {
+            Some(statements) => statements.push(statement),
+            None => drop(by_path.insert(statement.path.to_string(), vec![statement])),
+        }
     }
     let made_in = |statements: Option<&Vec<Statement>>| -> Vec<(String, String)> {
         let makes = statements.into_iter().flatten().flat_map(|statement| &statement.makes);
@@ -174,25 +187,30 @@ fn sort_migrations(script: &mut Script) {
 
 fn sort(mut statements: Vec<Statement>, target: Target) -> Result<Vec<Statement>, OrderError> {
     for what in cut::Part::IN_ORDER {
-        let graph = Graph::of(&statements, target);
+        let graph = graph_of(&statements, target)?;
         let circles = graph.circles();
         if circles.is_empty() {
             break;
         }
         statements = cut::apart(statements, &graph, &circles, what);
     }
-    let graph = Graph::of(&statements, target);
+    let graph = graph_of(&statements, target)?;
     if let Some(circle) = graph.circles().first() {
         let member = |index: &usize| {
             let statement = &statements[*index];
             let object = statement.object().map_or("a statement", |object| &object.name).to_owned();
-            Member { object, path: statement.path.clone(), line: statement.line }
+            Member { object, path: statement.path.to_string(), line: statement.line }
         };
         return Err(OrderError::Circle { members: circle.iter().map(member).collect() });
     }
     let order = graph.order();
     let mut slots: Vec<Option<Statement>> = statements.into_iter().map(Some).collect();
     Ok(order.into_iter().filter_map(|index| slots[index].take()).collect())
+}
+
+fn graph_of(statements: &[Statement], target: Target) -> Result<Graph, OrderError> {
+    Graph::of(statements, target)
+        .map_err(|at| OrderError::Entangled { path: statements[at].path.to_string(), line: statements[at].line })
 }
 
 #[cfg(test)]

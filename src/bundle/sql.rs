@@ -2,15 +2,21 @@
 //! makes and which it needs. Knows no database; [`super::order`] sorts what comes from here.
 
 pub(crate) mod facts;
+pub mod grammar;
+mod head;
+mod pieces;
 pub mod tokens;
 mod transaction;
 mod walk;
 
 pub use self::walk::name_parts;
 
-use pg_query::{NodeEnum, ParserOptions};
+use std::sync::Arc;
 
-use super::{Kind, SourceFile};
+use pg_query::NodeEnum;
+
+use self::pieces::Pieces;
+use super::{Kind, SourceFile, Text};
 
 /// The name of an object, and the space of names that it lives in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,7 +59,7 @@ pub enum Class {
 }
 
 /// What a reference may stand for: a type's name, for one, may be that of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wanted {
     /// See [`Class::Relation`].
     Relation,
@@ -99,7 +105,7 @@ impl Wanted {
 }
 
 /// One mention of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reference {
     /// What it may stand for.
     pub wanted: Wanted,
@@ -115,17 +121,20 @@ pub struct Statement {
     /// The folder it stands in.
     pub kind: Kind,
     /// The file, e.g. `tables/users.pssql`.
-    pub path: String,
+    pub path: Text,
     /// Where it starts in the file, bytes.
     pub start: usize,
     /// The line in which it starts, from 1.
     pub line: usize,
     /// Its text, without the semicolon: as written, or what [`super::order`] made of it where a circle had to be cut.
-    pub text: String,
+    pub text: Text,
     /// Whether `text` stands in the file as it is, so that PostgreSQL's error positions count in the file.
     pub verbatim: bool,
-    /// Its parse tree.
-    pub tree: Box<NodeEnum>,
+    /// What it is and what it is about, out of its parse tree. The rest, queries and columns for one, is not kept:
+    /// [`Self::parse`] reads it again.
+    pub tree: Arc<NodeEnum>,
+    /// How many rows an `INSERT … VALUES` has.
+    pub rows: u64,
     /// What it makes.
     pub makes: Vec<Object>,
     /// What has to be there before it.
@@ -148,6 +157,21 @@ impl Statement {
             return self.line;
         }
         self.line + self.text.chars().take(position.saturating_sub(1)).filter(|c| *c == '\n').count()
+    }
+
+    /// Its whole parse tree. Where there is much to read: on a deep stack, and on a thread that may take its time.
+    pub fn parse(&self) -> Option<NodeEnum> {
+        grammar::parse(&self.text).ok()?.pop()?.stmt?.node
+    }
+
+    /// What it becomes with another tree, and the text that belongs to that. `None` where the grammar's writer refuses.
+    pub fn rewritten(&self, tree: NodeEnum) -> Option<Self> {
+        let (tree, text) = grammar::deparse(tree)?;
+        let (makes, needs, prefers) = facts::of(self.kind, &tree);
+        let checksum = tokens::checksum(&text, None);
+        let (kind, path, start, line) = (self.kind, self.path.clone(), self.start, self.line);
+        let (rows, tree, text) = (facts::rows(&tree), head::of(tree), text.into());
+        Some(Self { kind, path, start, line, text, verbatim: false, tree, rows, makes, needs, prefers, checksum })
     }
 
     /// The text of a function's body in `sql` or `plpgsql`, without its quotes.
@@ -244,8 +268,7 @@ pub fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Resul
 
 /// The parse trees of SQL that the gateway wrote itself; none where the grammar refuses it, which PostgreSQL then tells.
 pub fn trees(text: &str) -> Vec<NodeEnum> {
-    let read = || pg_query::parse(text, ParserOptions::DEFAULT).map(|parsed| parsed.protobuf.stmts).unwrap_or_default();
-    let statements = on_deep_stack(read).unwrap_or_default();
+    let statements = on_deep_stack(|| grammar::parse(text).unwrap_or_default()).unwrap_or_default();
     statements.into_iter().filter_map(|raw| raw.stmt?.node).collect()
 }
 
@@ -264,55 +287,76 @@ pub fn beginning_without_values(text: &str) -> String {
     }
 }
 
-/// Reads one file of any kind but `extensions/`, on a deep stack.
+/// Reads one file of any kind but `extensions/`, on a deep stack: one statement after the other.
 pub fn read(file: &SourceFile) -> Result<FileFacts, SqlError> {
-    let parsed = pg_query::parse(&file.text, ParserOptions::DEFAULT).map_err(|error| syntax_error(file, &error))?;
+    let path = Text::from(file.path.clone());
     let mut lines = LineCounter::new(&file.text);
     let mut facts = FileFacts::default();
-    let count = parsed.protobuf.stmts.len();
-    for (index, raw) in parsed.protobuf.stmts.into_iter().enumerate() {
-        let Some(tree) = raw.stmt.and_then(|node| node.node) else { continue };
-        let start = usize::try_from(raw.stmt_location).unwrap_or(0);
-        let length = usize::try_from(raw.stmt_len).unwrap_or(0);
-        let end = if length == 0 { file.text.len() } else { start + length };
-        let line = lines.line_at(start);
-        match facts::treatment(file.kind, &tree, index == 0, index + 1 == count) {
-            facts::Treatment::Deploy => {}
-            facts::Treatment::PassOver(None) => continue,
-            facts::Treatment::PassOver(Some(why)) => {
-                facts.warnings.push(format!("{}, line {line}: {why}", file.path));
-                continue;
-            }
-            facts::Treatment::Refuse => {
-                return Err(SqlError::TransactionControl { path: file.path.clone(), line });
-            }
-            facts::Treatment::RefuseCopy => {
-                return Err(SqlError::CopyStream { path: file.path.clone(), line });
-            }
-            facts::Treatment::RefuseOwn => {
-                return Err(SqlError::GatewayTable { path: file.path.clone(), line });
-            }
-            facts::Treatment::RefuseServerWide => {
-                return Err(SqlError::ServerWide { path: file.path.clone(), line });
-            }
+    let mut count = 0;
+    let mut pieces = Pieces::new(&file.text).peekable();
+    while let Some(piece) = pieces.next() {
+        let text = &file.text[piece.clone()];
+        let parsed = grammar::parse(text).map_err(|error| syntax_error(file, piece.start, text, &error))?;
+        let mut statements = parsed.into_iter().peekable();
+        while let Some(raw) = statements.next() {
+            let is_last = statements.peek().is_none() && pieces.peek().is_none();
+            let Some(tree) = raw.stmt.and_then(|node| node.node) else { continue };
+            let start = piece.start + usize::try_from(raw.stmt_location).unwrap_or(0);
+            let length = usize::try_from(raw.stmt_len).unwrap_or(0);
+            let end = if length == 0 { piece.end } else { start + length };
+            let place = Place { path: &path, start, end: start + file.text[start..end].trim_end().len() };
+            take(file, &mut facts, place, tree, lines.line_at(start), (count == 0, is_last))?;
+            count += 1;
         }
-        let text = file.text[start..end].trim_end().to_owned();
-        facts.statements.push(statement(file, tree, start, line, text));
     }
     check_outer_pair(file, &facts, count)?;
     Ok(facts)
 }
 
-fn statement(file: &SourceFile, tree: NodeEnum, start: usize, line: usize, text: String) -> Statement {
+/// Where a statement stands.
+struct Place<'a> {
+    path: &'a Text,
+    start: usize,
+    end: usize,
+}
+
+/// Deploys, passes over or refuses.
+fn take(
+    file: &SourceFile,
+    facts: &mut FileFacts,
+    place: Place<'_>,
+    tree: NodeEnum,
+    line: usize,
+    (is_first, is_last): (bool, bool),
+) -> Result<(), SqlError> {
+    let path = || file.path.clone();
+    match facts::treatment(file.kind, &tree, is_first, is_last) {
+        facts::Treatment::Deploy => facts.statements.push(statement(file, place, tree, line)),
+        facts::Treatment::PassOver(None) => {}
+        facts::Treatment::PassOver(Some(why)) => {
+            facts.warnings.push(format!("{}, line {line}: {why}", file.path));
+        }
+        facts::Treatment::Refuse => return Err(SqlError::TransactionControl { path: path(), line }),
+        facts::Treatment::RefuseCopy => return Err(SqlError::CopyStream { path: path(), line }),
+        facts::Treatment::RefuseOwn => return Err(SqlError::GatewayTable { path: path(), line }),
+        facts::Treatment::RefuseServerWide => return Err(SqlError::ServerWide { path: path(), line }),
+    }
+    Ok(())
+}
+
+fn statement(file: &SourceFile, place: Place<'_>, tree: NodeEnum, line: usize) -> Statement {
     let (makes, needs, prefers) = facts::of(file.kind, &tree);
+    let Place { path, start, end } = place;
+    let text = file.text.part(start..end).unwrap_or_default();
     let checksum = match file.kind {
         Kind::Migrations | Kind::Seeders => String::new(),
         Kind::Extensions | Kind::Types | Kind::Tables | Kind::Views | Kind::Functions => {
             tokens::checksum(&text, facts::body(&tree).as_deref())
         }
     };
-    let (kind, path) = (file.kind, file.path.clone());
-    Statement { kind, path, start, line, text, verbatim: true, tree: Box::new(tree), makes, needs, prefers, checksum }
+    let rows = facts::rows(&tree);
+    let (kind, path, tree) = (file.kind, path.clone(), head::of(tree));
+    Statement { kind, path, start, line, text, verbatim: true, tree, rows, makes, needs, prefers, checksum }
 }
 
 /// A `BEGIN` that opens a migration needs the `COMMIT` that ends it, and the other way round.
@@ -324,31 +368,19 @@ fn check_outer_pair(file: &SourceFile, facts: &FileFacts, count: usize) -> Resul
     Ok(())
 }
 
-fn syntax_error(file: &SourceFile, error: &pg_query::Error) -> SqlError {
+/// `piece` begins at `start`.
+fn syntax_error(file: &SourceFile, start: usize, piece: &str, error: &pg_query::Error) -> SqlError {
     let message = match error {
         pg_query::Error::Parse(message) => message.clone(),
         other => other.to_string(),
     };
-    let at = tokens::error_offset(&file.text, &message);
+    let at = start + tokens::error_offset(piece, &message);
     let line = LineCounter::new(&file.text).line_at(at);
     let path = file.path.clone();
-    if file.text[at..].starts_with('\\') {
-        return SqlError::PsqlCommand { path, line };
+    match file.text[at..].starts_with('\\') {
+        true => SqlError::PsqlCommand { path, line },
+        false => SqlError::Syntax { path, line, message },
     }
-    if let Some(line) = copy_before(&file.text[..at]) {
-        return SqlError::CopyStream { path, line };
-    }
-    SqlError::Syntax { path, line, message }
-}
-
-/// Rows that follow `COPY … FROM STDIN;` are no SQL: where what cannot be read comes right after one, its line.
-fn copy_before(text: &str) -> Option<usize> {
-    let end = text.rfind(';')?;
-    let parsed = pg_query::parse(&text[..end], ParserOptions::DEFAULT).ok()?;
-    let last = parsed.protobuf.stmts.into_iter().next_back()?;
-    let start = usize::try_from(last.stmt_location).ok()?;
-    let is_copy = facts::is_copy_stream(&last.stmt?.node?);
-    is_copy.then(|| LineCounter::new(text).line_at(start))
 }
 
 /// Lines of rising offsets, each byte of the text counted once.

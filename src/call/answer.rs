@@ -41,13 +41,20 @@ pub(super) struct Body {
     buffer: Vec<u8>,
     row_count: u64,
     started: Instant,
+    /// All that was verified so far is in ASCII.
+    ascii: bool,
 }
+
+/// Texts came in another encoding than UTF-8: the function has changed `client_encoding`, which holds for its own rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its texts came in another encoding than UTF-8")]
+pub(super) struct StrangeEncoding;
 
 impl Body {
     pub(super) fn new(started: Instant) -> Self {
         let mut buffer = Vec::with_capacity(1024);
         buffer.extend_from_slice(b"{\"rows\":[");
-        Self { buffer, row_count: 0, started }
+        Self { buffer, row_count: 0, started, ascii: true }
     }
 
     /// Where the next row goes.
@@ -64,6 +71,18 @@ impl Body {
         self.buffer.len()
     }
 
+    /// Whether what was not taken yet is UTF-8. `reported`: the server has said that something is not; then only what reads the
+    /// same in all encodings is believed. To be asked between rows.
+    pub(super) fn verify(&mut self, reported: bool) -> Result<(), StrangeEncoding> {
+        let ascii = self.buffer.is_ascii();
+        self.ascii &= ascii;
+        if (ascii || std::str::from_utf8(&self.buffer).is_ok()) && (self.ascii || !reported) {
+            Ok(())
+        } else {
+            Err(StrangeEncoding)
+        }
+    }
+
     /// What is there so far.
     pub(super) fn take(&mut self) -> Bytes {
         let capacity = self.buffer.capacity();
@@ -76,5 +95,38 @@ impl Body {
         let end = format!("],\"row_count\":{},\"execution_time_ms\":{milliseconds}}}", self.row_count);
         self.buffer.extend_from_slice(end.as_bytes());
         Bytes::from(self.buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::{Body, StrangeEncoding};
+
+    #[test]
+    fn what_is_not_utf_8_is_no_answer() {
+        for (text, reported, expected) in [
+            (&b"plain"[..], false, Ok(())),
+            (b"plain", true, Ok(())),
+            ("\u{e9}".as_bytes(), false, Ok(())),
+            ("\u{e9}".as_bytes(), true, Err(StrangeEncoding)),
+            (b"\xe9", false, Err(StrangeEncoding)),
+            (b"cut \xc3", false, Err(StrangeEncoding)),
+        ] {
+            let mut body = Body::new(Instant::now());
+            body.next_row().extend_from_slice(text);
+            assert_eq!(body.verify(reported), expected, "{text:?} {reported}");
+        }
+    }
+
+    #[test]
+    fn what_was_taken_counts_until_the_end() {
+        let mut body = Body::new(Instant::now());
+        body.next_row().extend_from_slice("\u{e9}".as_bytes());
+        assert_eq!(body.verify(false), Ok(()));
+        body.take();
+        body.next_row().extend_from_slice(b"plain");
+        assert_eq!(body.verify(true), Err(StrangeEncoding));
     }
 }

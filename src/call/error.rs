@@ -92,6 +92,15 @@ pub enum CallError {
         /// For the log.
         cause: String,
     },
+    /// Texts came in another encoding than UTF-8.
+    #[error(
+        "{function} has changed client_encoding, so its rows cannot be read, though it has run; the gateway needs UTF8: leave \
+         the setting alone"
+    )]
+    Encoding {
+        /// As it was asked for.
+        function: String,
+    },
     /// The server sent what cannot be: a bug.
     #[error("{function}: {cause}")]
     Protocol {
@@ -119,6 +128,7 @@ impl CallError {
             | Self::Value { .. }
             | Self::Timeout { .. }
             | Self::Lost { .. }
+            | Self::Encoding { .. }
             | Self::Protocol { .. } => self.to_string(),
         }
     }

@@ -56,10 +56,7 @@ impl Circumstances<'_> {
                     format!("{function}: there are too many parameters, or one is too large, to be sent at once");
                 CallError::Request(reason).into()
             }
-            WireError::Protocol(cause) => {
-                Failure { error: CallError::Protocol { function, cause }, again: false, broken: true }
-            }
-            WireError::Lost(error) => {
+            WireError::Protocol(_) | WireError::Lost(_) => {
                 // Bound but not answered: the server may have had it and run it.
                 let may_have_run = self.phase != Phase::Prepare;
                 let error = CallError::Lost { function, may_have_run, cause: error.to_string() };

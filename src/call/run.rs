@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::answer::{Answer, AnswerBody, Body};
+use super::answer::{Answer, AnswerBody, Body, StrangeEncoding};
 use super::choose::{Chosen, Refusal, choose};
 use super::error::CallError;
 use super::failure::{Circumstances, Failure, Phase};
@@ -17,8 +17,8 @@ use super::running::{Interrupted, Reached, Running};
 use super::shape::{Shape, bind};
 use super::signature::{Kind, Overload, Signatures, read};
 use super::stream::stream;
-use super::tidy;
-use crate::databases::wire::{Commit, StartError, Statement, WireError};
+use super::tidy::{self, Leaves};
+use crate::databases::wire::{Care, Commit, StartError, Statement, WireError};
 use crate::databases::{Database, DatabaseError, Databases, RunAs};
 use serde_json::value::RawValue;
 
@@ -75,8 +75,7 @@ impl Call<'_> {
         let database = self.databases.resolve(&self.request.address, self.run_as).await.map_err(CallError::from)?;
         if connection.is_none() {
             let connected = self.databases.for_call(&database).await.map_err(|error| Failure {
-                // Looked up anew, a database that is not the role's any more is handed over again.
-                again: matches!(error, DatabaseError::Gone { .. }) || error.is_closed_to_role(),
+                again: matches!(error, DatabaseError::Gone { .. }),
                 broken: false,
                 error: error.into(),
             })?;
@@ -112,8 +111,8 @@ impl Call<'_> {
                 .explain(error)
         };
         let signatures = self.signatures(database);
-        if let Some(then) = running.connection().uncleaned()
-            && (self.databases.is_deploying() || signatures.tidy.current() != Some(then))
+        if let Some(then) = running.connection().trusted()
+            && (self.databases.is_deploying(database.name()) || signatures.tidy.current() != Some(then))
         {
             running.connection().distrust();
         }
@@ -143,8 +142,8 @@ impl Call<'_> {
             .await
             .map_err(|error| with_what_exists(explain(Phase::Prepare, error), overloads))?;
         let prepared = Prepared { chosen, shape, statement, plan };
-        let commit = self.commit(&prepared, database, &signatures);
-        match running.start(&prepared.statement, &values, commit).await {
+        let care = self.care(running, &prepared, database, &signatures);
+        match running.start(&prepared.statement, &values, care).await {
             Ok(()) => {}
             Err(StartError::Wire(error)) => return Err(explain(Phase::Bind, error)),
             Err(StartError::Value(index, error)) => {
@@ -166,16 +165,22 @@ impl Call<'_> {
         database.derived()
     }
 
-    /// When the transaction ends, and whether anything is cleaned. While this gateway deploys, what is known of a function
-    /// may be about to change.
-    fn commit(&self, prepared: &Prepared<'_, '_>, database: &Arc<Database>, signatures: &Arc<Signatures>) -> Commit {
+    /// What is done behind the call. While this gateway deploys there, what is known of a function may be about to change.
+    fn care(
+        &self,
+        running: &mut Running,
+        prepared: &Prepared<'_, '_>,
+        database: &Arc<Database>,
+        signatures: &Arc<Signatures>,
+    ) -> Care {
+        if self.databases.is_deploying(database.name()) {
+            return Care::UNKNOWN;
+        }
         let look = || tidy::look(self.databases, database, signatures);
-        match prepared.shape.commit() {
-            Commit::Last if self.databases.is_deploying() => Commit::Last,
-            Commit::Last => {
-                signatures.tidy.knows(prepared.chosen.overload.oid, look).map_or(Commit::Last, Commit::Alone)
-            }
-            commit => commit,
+        let keeps = running.connection().keeps();
+        match signatures.tidy.knows(prepared.chosen.overload.oid, keeps, look) {
+            Some((leaves, number)) => care_behind(prepared.shape.may_write(), leaves, number),
+            None => Care::UNKNOWN,
         }
     }
 
@@ -218,7 +223,8 @@ impl Call<'_> {
         let answer = |body| Answer { database: database.name().clone(), body };
         let interrupted = |interrupted| match interrupted {
             Interrupted::Wire(error) => explain(Phase::Run, error),
-            Interrupted::Row(error) => self.protocol(&error).into(),
+            Interrupted::Row(error) => self.unwritten(&error),
+            Interrupted::Encoding(StrangeEncoding) => self.unreadable(),
         };
         let mut body = Body::new(self.started);
         if shape.kind == Kind::Procedure && plan.needs_server() {
@@ -259,14 +265,32 @@ impl Call<'_> {
             let made = running.make_json(&types, &values).await.map_err(|error| explain(Phase::Run, error))?;
             let values = row.iter().map(|value| Ok(value.as_deref()));
             let mut made = made.iter().map(Option::as_deref);
-            plan.write_values(values, &mut made, body.next_row()).map_err(|error| self.protocol(&error))?;
+            plan.write_values(values, &mut made, body.next_row()).map_err(|error| self.unwritten(&error))?;
         }
-        Ok(())
+        let reported = running.connection().was_strange();
+        body.verify(reported).map_err(|StrangeEncoding| self.unreadable())
     }
 
-    fn protocol(&self, error: &RowError) -> CallError {
-        CallError::Protocol { function: self.function(), cause: error.to_string() }
+    /// A row is not what was announced: nobody knows what else is on the connection.
+    fn unwritten(&self, error: &RowError) -> Failure {
+        let error = CallError::Protocol { function: self.function(), cause: error.to_string() };
+        Failure { error, again: false, broken: true }
     }
+
+    fn unreadable(&self) -> Failure {
+        Failure { error: CallError::Encoding { function: self.function() }, again: false, broken: true }
+    }
+}
+
+/// What is done behind a function that is known to leave this, by the state of knowledge with this number.
+fn care_behind(may_write: bool, leaves: Leaves, number: u64) -> Care {
+    let commit = match leaves {
+        Leaves::Anything => Commit::Never,
+        Leaves::Nothing if !may_write => Commit::Alone,
+        Leaves::Settings if !may_write => Commit::Last,
+        Leaves::Nothing | Leaves::Settings | Leaves::Objects | Leaves::Statements => Commit::First,
+    };
+    Care { commit, statements: leaves >= Leaves::Statements, known: Some(number) }
 }
 
 /// PostgreSQL found no function for what was chosen: the sentence says what there is.

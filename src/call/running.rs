@@ -4,12 +4,12 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::answer::Body;
+use super::answer::{Body, StrangeEncoding};
 use super::rows::{Plan, RowError};
 use super::text::TextError;
 use super::value::Value;
 use crate::databases::CallConnection;
-use crate::databases::wire::{Commit, StartError, Statement, WireError};
+use crate::databases::wire::{Care, StartError, Statement, WireError};
 
 /// A connection that goes back to its pool when nothing runs on it, and is closed when something does.
 pub(super) struct Running(Option<CallConnection>);
@@ -31,6 +31,8 @@ pub(super) enum Interrupted {
     Wire(WireError),
     /// A row that cannot be written.
     Row(RowError),
+    /// Rows that cannot be read.
+    Encoding(StrangeEncoding),
 }
 
 /// Up to where rows were written.
@@ -75,12 +77,12 @@ impl Running {
         &mut self,
         statement: &Statement,
         values: &[Value<'_, '_>],
-        commit: Commit,
+        care: Care,
     ) -> Result<(), StartError<TextError>> {
-        self.connection().start(statement, values, |value, out| value.put(out), commit).await
+        self.connection().start(statement, values, |value, out| value.put(out), care).await
     }
 
-    /// Writes rows until the body is larger than `size` bytes, or until the end.
+    /// Writes rows until the body is larger than `size` bytes, or until the end. What is written is UTF-8.
     pub(super) fn poll_rows(
         &mut self,
         cx: &mut Context<'_>,
@@ -89,15 +91,20 @@ impl Running {
         size: usize,
     ) -> Poll<Result<Reached, Interrupted>> {
         let connection = self.connection();
+        let mut reached = Reached::Size;
         while body.len() <= size {
             match ready!(connection.poll_row(cx)) {
                 Some(Ok(())) => {}
                 Some(Err(error)) => return Poll::Ready(Err(Interrupted::Wire(error))),
-                None => return Poll::Ready(Ok(Reached::End)),
+                None => {
+                    reached = Reached::End;
+                    break;
+                }
             }
             plan.write_row(connection.row(), body.next_row()).map_err(Interrupted::Row)?;
         }
-        Poll::Ready(Ok(Reached::Size))
+        body.verify(connection.was_strange()).map_err(Interrupted::Encoding)?;
+        Poll::Ready(Ok(reached))
     }
 
     /// Writes rows until the body is larger than `size` bytes, or until the end.

@@ -1,6 +1,7 @@
 //! One way to call a function: the SQL text, and once it was prepared the plan for its rows. No I/O.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::choose::{Chosen, Given};
@@ -10,7 +11,6 @@ use super::signature::{Kind, Mode};
 use super::types::{AnyOf, Guess, ParamType, Structure};
 use super::value::Value;
 use crate::databases::quote_ident;
-use crate::databases::wire::Commit;
 
 /// Tells the ways to call one function apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,7 +26,8 @@ pub(super) struct ShapeKey {
 #[derive(Debug)]
 pub(super) struct Shape {
     pub(super) kind: Kind,
-    commit: RwLock<Commit>,
+    /// It is not declared to write nothing, or does not keep to it.
+    may_write: AtomicBool,
     /// `"schema"."name"($1::…)`
     expression: String,
     alias: String,
@@ -99,7 +100,7 @@ impl Shape {
         let overload = chosen.overload;
         Self {
             kind: overload.kind,
-            commit: RwLock::new(overload.commit),
+            may_write: AtomicBool::new(overload.may_write),
             expression: format!("{}({})", overload.sql, arguments(chosen, key)),
             alias: overload.alias.clone(),
             plan: RwLock::default(),
@@ -133,14 +134,14 @@ impl Shape {
         sql + &format!(" FROM {} AS {}", self.expression, self.alias)
     }
 
-    /// When its transaction ends.
-    pub(super) fn commit(&self) -> Commit {
-        *self.commit.read().unwrap_or_else(PoisonError::into_inner)
+    /// Whether it may write.
+    pub(super) fn may_write(&self) -> bool {
+        self.may_write.load(Ordering::Relaxed)
     }
 
     /// The function does what it is declared not to do, or is no longer the one that was looked up.
     pub(super) fn distrust(&self) {
-        *self.commit.write().unwrap_or_else(PoisonError::into_inner) = Commit::First;
+        self.may_write.store(true, Ordering::Relaxed);
     }
 
     /// What was found out when it was prepared.

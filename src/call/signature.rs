@@ -4,7 +4,7 @@
 //! the gateway brings, no aggregates, no trigger functions.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use serde::Deserialize;
 
@@ -13,8 +13,8 @@ use super::shape::{Shape, ShapeKey};
 use super::tidy::Tidy;
 use super::types::{ParamType, TypeRow, build_types};
 use crate::databases::CallConnection;
-use crate::databases::quote_ident;
-use crate::databases::wire::{Commit, WireError};
+use crate::databases::wire::WireError;
+use crate::databases::{Under, quote_ident, under};
 
 /// Functions whose name begins like this are the gateway's own.
 const OWN_PREFIX: &str = "_stonescriptdb_gateway";
@@ -45,8 +45,8 @@ pub(super) struct Overload {
     /// Its name without the schema, quoted: the alias of its result.
     pub(super) alias: String,
     pub(super) kind: Kind,
-    /// When its transaction ends.
-    pub(super) commit: Commit,
+    /// It is not declared to write nothing.
+    pub(super) may_write: bool,
     pub(super) arguments: Vec<Argument>,
     /// What PostgreSQL says that it takes, for errors.
     pub(super) display: String,
@@ -139,10 +139,13 @@ pub(super) async fn read(connection: &mut CallConnection, name: &FunctionName) -
     if name.name.starts_with(OWN_PREFIX) {
         return Ok(Arc::default());
     }
-    let row = connection.query_row(READ, &[Some(&name.name), name.schema.as_deref()]).await?;
+    // Which schemas are looked through is the path of calls.
+    static QUESTION: LazyLock<String> = LazyLock::new(|| under(Under::Database, READ));
+    let row = connection.query_row(&QUESTION, &[Some(&name.name), name.schema.as_deref()]).await?;
     let json = row.first().and_then(Option::as_deref).unwrap_or_default();
-    // What PostgreSQL made of our own query; an empty answer would only hide a mistake in it.
-    let found: Found = serde_json::from_slice(json).expect("the query returns what Found describes");
+    // What PostgreSQL made of our own query, if it is PostgreSQL; an empty answer would only hide a mistake in it.
+    let found: Found = serde_json::from_slice(json)
+        .map_err(|error| WireError::Protocol(format!("what describes functions cannot be read: {error}")))?;
     let types = build_types(found.types.unwrap_or_default());
     let mut overloads: Vec<Overload> = Vec::new();
     for function in found.functions.unwrap_or_default() {
@@ -183,8 +186,7 @@ fn build_overload(row: FunctionRow, types: &HashMap<u32, Arc<ParamType>>) -> Ove
         sql: format!("{}.{alias}", quote_ident(&row.schema)),
         alias,
         kind,
-        // What is declared to write nothing needs no transaction of its own.
-        commit: if row.is_volatile || row.is_procedure { Commit::First } else { Commit::Last },
+        may_write: row.is_volatile || row.is_procedure,
         arguments,
         display: format!("{}({})", row.name, row.arguments),
     }

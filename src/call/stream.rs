@@ -120,6 +120,7 @@ impl Rows {
             Ok(Reached::Size) => Chunk::More(self.body.take()),
             Ok(Reached::End) => Chunk::Last,
             Err(Interrupted::Row(error)) => Chunk::Failed(io::Error::other(error)),
+            Err(Interrupted::Encoding(error)) => Chunk::Failed(io::Error::other(error)),
             Err(Interrupted::Wire(error)) => {
                 let circumstances = Circumstances {
                     function: &self.function,

@@ -1,21 +1,24 @@
-//! Which functions leave their session as it was, so that nothing has to be cleaned behind them. Cleaning is a quarter of
-//! what PostgreSQL does for a small call.
+//! Which functions leave what in their session. Behind those that leave nothing, nothing has to be cleaned: cleaning is a quarter
+//! of what PostgreSQL does for a small call. Behind those that cannot come to PREPARE, the session's statements need not be asked
+//! for; behind those that may leave what nothing takes back, the session is closed.
 //!
 //! Looked up after every hundred calls that could do with it, once a second at most, because somebody may change a function
 //! by hand: then other calls can see what it sets until the next look, or until no look counts any more. From then on
-//! everything is taken back before the next call of each session behind which nothing was cleaned. Of what this gateway
-//! deploys itself it knows without looking.
+//! everything is taken back before the next call of each session behind which something was left out. Of what this gateway
+//! deploys itself it knows without looking. Where nothing is known, everything is cleaned and asked for.
 
 mod catalog;
+mod reach;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use foldhash::HashSet;
+use foldhash::HashMap;
 use tokio::time::timeout;
 
 use self::catalog::Catalog;
+pub(super) use self::reach::Leaves;
 use super::running::Running;
 use super::signature::Signatures;
 use crate::databases::{Database, Databases};
@@ -32,8 +35,11 @@ const AFTER_FAILURE: Duration = Duration::from_secs(60);
 const COUNTS: Duration = Duration::from_millis(2500);
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A look at views takes locks on what they read: it waits for nobody, and whom it keeps waiting it does not keep long.
-const WAIT_FOR_NOBODY: &str = "SELECT pg_catalog.set_config('lock_timeout', '100ms', false)";
+/// A look at views takes locks on what they read: it waits for nobody, and whom it keeps waiting it does not keep long. What it
+/// asks means what PostgreSQL means by it, whatever operators a platform has in its search path.
+const PREPARE_TO_LOOK: &str = "SELECT pg_catalog.set_config('lock_timeout', '100ms', false), \
+                                      pg_catalog.set_config('jit', 'off', false), \
+                                      pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)";
 
 /// What is known of one database.
 #[derive(Debug, Default)]
@@ -46,7 +52,7 @@ pub(super) struct Tidy {
 #[derive(Debug, Default)]
 struct State {
     /// `pg_proc.oid`
-    functions: HashSet<u32>,
+    functions: HashMap<u32, Leaves>,
     /// What tells that nothing has changed since.
     mark: Option<String>,
     looked: Option<Instant>,
@@ -58,18 +64,19 @@ struct State {
 }
 
 impl Tidy {
-    /// If the function is known to leave its session as it was: the state of that knowledge. Calls that ask count, and some
-    /// of them have to look: then `look` is called.
-    pub(super) fn knows(&self, oid: u32, look: impl FnOnce()) -> Option<u64> {
+    /// What the function is known to leave, and the state of that knowledge. Calls that ask count, and some of them have to
+    /// look: then `look` is called. `hurry`: as long as nothing is known, each call costs a session.
+    pub(super) fn knows(&self, oid: u32, hurry: bool, look: impl FnOnce()) -> Option<(Leaves, u64)> {
         let now = Instant::now();
         let (known, due) = {
             let state = self.read();
-            (state.current(now).filter(|_| state.functions.contains(&oid)), state.is_due(now))
+            let known = state.current(now).and_then(|number| Some((*state.functions.get(&oid)?, number)));
+            (known, state.is_due(now))
         };
         // Counted roughly: two at once may count as one.
         let calls = self.calls.load(Ordering::Relaxed).saturating_add(1);
         self.calls.store(calls, Ordering::Relaxed);
-        if due && calls >= CALLS && self.begin(now) {
+        if due && (hurry || calls >= CALLS) && self.begin(now) {
             look();
         }
         known
@@ -150,20 +157,20 @@ struct Looked {
     at: Instant,
     mark: String,
     /// `None`: as before.
-    changed: Option<HashSet<u32>>,
+    changed: Option<HashMap<u32, Leaves>>,
 }
 
 async fn ask(databases: &Databases, database: &Arc<Database>, mark: Option<&str>) -> Result<Looked, String> {
     let connection = databases.for_call(database).await.map_err(|error| error.to_string())?;
     let mut running = Running::new(connection);
     let connection = running.connection();
-    if connection.uncleaned().is_some() {
+    if connection.trusted().is_some() {
         connection.distrust();
     }
-    connection.query_row(WAIT_FOR_NOBODY, &[]).await.map_err(|error| error.to_string())?;
+    connection.query_row(PREPARE_TO_LOOK, &[]).await.map_err(|error| error.to_string())?;
     let at = Instant::now();
     let asked = connection.query_row(READ, &[mark]).await;
-    // Takes the time limit back.
+    // Takes the settings back.
     connection.distrust();
     drop(running);
     let mut columns = asked.map_err(|error| error.to_string())?.into_iter();
@@ -171,7 +178,7 @@ async fn ask(databases: &Databases, database: &Arc<Database>, mark: Option<&str>
     let mark = String::from_utf8(mark).map_err(|error| error.to_string())?;
     let Some(json) = json else { return Ok(Looked { at, mark, changed: None }) };
     // Reading some hundred functions takes some milliseconds.
-    let reading = tokio::task::spawn_blocking(move || serde_json::from_slice(&json).map(Catalog::tidy));
+    let reading = tokio::task::spawn_blocking(move || serde_json::from_slice(&json).map(Catalog::leaves));
     let functions = reading.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     Ok(Looked { at, mark, changed: Some(functions) })
 }

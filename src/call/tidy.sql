@@ -1,10 +1,45 @@
--- What decides which functions leave their session as it was: see tidy/catalog.rs. One row: a text that is another one
+-- What decides which functions leave what in their session: see tidy/catalog.rs. One row: a text that is another one
 -- after every change to any of it, and unless that is $1, the texts themselves as JSON. Only what was made after initdb
 -- counts (oid 16384 and above), and of what PostgreSQL brings the names of what is volatile. Temporary objects do not: they
 -- are of a session that is cleaned. Joins instead of subqueries for each row, which would be planned at a price at which
 -- PostgreSQL compiles them (JIT), though they are hardly ever run.
-WITH temporary AS MATERIALIZED (
+WITH RECURSIVE temporary AS MATERIALIZED (
     SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_'
+), active AS (
+    -- Relations for which something is run that is not named, or that are elsewhere.
+    SELECT tgrelid AS relation, tgfoid AS function, NULL::text AS text, false AS foreign
+    FROM pg_catalog.pg_trigger WHERE oid >= 16384 AND tgfoid >= 16384
+    UNION ALL
+    SELECT a.adrelid, d.refobjid, NULL, false
+    FROM pg_catalog.pg_depend AS d
+    JOIN pg_catalog.pg_attrdef AS a ON a.oid = d.objid
+    WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+      AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid >= 16384
+    UNION ALL
+    -- PostgreSQL's own that run text are in nobody's pg_depend.
+    SELECT a.adrelid, NULL, found.text, false
+    FROM pg_catalog.pg_attrdef AS a
+    CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_expr(a.adbin, a.adrelid) AS text) AS found
+    WHERE a.oid >= 16384 AND found.text ~ '_to_xml|ts_stat|ts_rewrite'
+    UNION ALL
+    SELECT k.conrelid, NULL, found.text, false
+    FROM pg_catalog.pg_constraint AS k
+    CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_constraintdef(k.oid) AS text) AS found
+    WHERE k.oid >= 16384 AND k.contype = 'c' AND k.conrelid <> 0 AND found.text ~ '_to_xml|ts_stat|ts_rewrite'
+    UNION ALL
+    SELECT ev_class, NULL, pg_catalog.pg_get_ruledef(oid), false
+    FROM pg_catalog.pg_rewrite WHERE oid >= 16384 AND ev_type <> '1'
+    UNION ALL
+    SELECT oid, NULL, NULL, true FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind = 'f'
+), leads AS (
+    -- Who writes to the one may make PostgreSQL write to the other: keys that cascade, partitions.
+    SELECT confrelid AS one, conrelid AS other FROM pg_catalog.pg_constraint WHERE contype = 'f'
+    UNION ALL
+    SELECT inhparent, inhrelid FROM pg_catalog.pg_inherits
+), reached AS (
+    SELECT relation AS named, relation FROM active
+    UNION
+    SELECT leads.one, reached.relation FROM reached JOIN leads ON leads.other = reached.named
 )
 SELECT mark.text,
        CASE WHEN mark.text IS DISTINCT FROM $1::text THEN pg_catalog.json_build_object(
@@ -15,9 +50,7 @@ SELECT mark.text,
                            WHERE oid >= 16384
                              AND pg_catalog.concat(prosrc, proconfig::text) ~* 'standard_conforming_strings'
                        )
-                       AND pg_catalog.getdatabaseencoding() = 'UTF8'
-                       -- Reading one opens a connection that stays.
-                       AND NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind = 'f'),
+                       AND pg_catalog.getdatabaseencoding() = 'UTF8',
            'forbidden', (
                SELECT pg_catalog.json_agg(DISTINCT p.proname)
                FROM pg_catalog.pg_proc AS p
@@ -71,6 +104,29 @@ SELECT mark.text,
                FROM pg_catalog.pg_class AS c
                WHERE c.oid >= 16384 AND c.relkind = 'v' AND c.relpersistence <> 't'
            ),
+           'tables', (
+               SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+                   'name', of.name, 'functions', of.functions, 'text', of.text, 'foreign', of.foreign))
+               FROM (
+                   SELECT c.relname AS name,
+                          pg_catalog.json_agg(DISTINCT active.function::int8)
+                              FILTER (WHERE active.function IS NOT NULL) AS functions,
+                          pg_catalog.string_agg(active.text, ' ') AS text,
+                          pg_catalog.bool_or(active.foreign) AS foreign
+                   FROM reached
+                   JOIN active ON active.relation = reached.relation
+                   JOIN pg_catalog.pg_class AS c ON c.oid = reached.named
+                   WHERE c.relpersistence <> 't'
+                   GROUP BY c.oid, c.relname
+                   UNION ALL
+                   -- Event triggers, for the words that statements begin with which they may be for.
+                   SELECT beginning.word, pg_catalog.json_agg(e.evtfoid::int8), NULL, false
+                   FROM pg_catalog.pg_event_trigger AS e
+                   CROSS JOIN pg_catalog.unnest('{create,alter,drop,comment,grant,revoke,refresh,import,security,reindex}'::text[])
+                       AS beginning (word)
+                   GROUP BY beginning.word
+               ) AS of
+           ),
            -- What is run without being named: policies, checks of domains, and the functions behind operators, casts, types
            -- and the expressions of tables.
            'unnamed', (
@@ -78,8 +134,13 @@ SELECT mark.text,
                FROM (
                    SELECT pg_catalog.pg_get_expr(polqual, polrelid) AS text FROM pg_catalog.pg_policy WHERE oid >= 16384
                    UNION ALL
+                   SELECT pg_catalog.pg_get_expr(polwithcheck, polrelid) FROM pg_catalog.pg_policy WHERE oid >= 16384
+                   UNION ALL
                    SELECT pg_catalog.pg_get_constraintdef(oid) FROM pg_catalog.pg_constraint
                    WHERE oid >= 16384 AND contypid <> 0
+                   UNION ALL
+                   -- The defaults of domains.
+                   SELECT typdefault FROM pg_catalog.pg_type WHERE oid >= 16384 AND typtype = 'd'
                ) AS unnamed
                WHERE unnamed.text IS NOT NULL
            ),
@@ -106,25 +167,40 @@ FROM (
     SELECT pg_catalog.concat_ws('/', pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.count(*),
                pg_catalog.sum(pg_catalog.hashtextextended(catalog || ' ' || id || ' ' || written_by, 0))) AS text
     FROM (
-        SELECT 'function' AS catalog, oid AS id, xmin AS written_by FROM pg_catalog.pg_proc
+        SELECT 'function' AS catalog, oid AS id, xmin::text AS written_by FROM pg_catalog.pg_proc
         WHERE oid >= 16384 AND pronamespace NOT IN (SELECT oid FROM temporary)
-        UNION ALL SELECT 'aggregate', aggfnoid, xmin FROM pg_catalog.pg_aggregate WHERE aggfnoid >= 16384
+        UNION ALL SELECT 'aggregate', aggfnoid, xmin::text FROM pg_catalog.pg_aggregate WHERE aggfnoid >= 16384
         UNION ALL
-        SELECT 'view', r.oid, r.xmin FROM pg_catalog.pg_rewrite AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.ev_class
+        SELECT 'view', r.oid, r.xmin::text FROM pg_catalog.pg_rewrite AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.ev_class
         WHERE r.oid >= 16384 AND c.relpersistence <> 't'
         UNION ALL
-        SELECT 'relation', oid, xmin FROM pg_catalog.pg_class
+        SELECT 'relation', oid, xmin::text FROM pg_catalog.pg_class
         WHERE oid >= 16384 AND relkind IN ('v', 'f') AND relpersistence <> 't'
-        UNION ALL SELECT 'policy', oid, xmin FROM pg_catalog.pg_policy WHERE oid >= 16384
-        UNION ALL SELECT 'check', oid, xmin FROM pg_catalog.pg_constraint WHERE oid >= 16384 AND contypid <> 0
-        UNION ALL SELECT 'operator', oid, xmin FROM pg_catalog.pg_operator WHERE oid >= 16384
-        UNION ALL SELECT 'cast', oid, xmin FROM pg_catalog.pg_cast WHERE oid >= 16384
-        UNION ALL SELECT 'support', oid, xmin FROM pg_catalog.pg_amproc WHERE oid >= 16384
-        UNION ALL SELECT 'range', rngtypid, xmin FROM pg_catalog.pg_range WHERE rngtypid >= 16384
         UNION ALL
-        SELECT 'expression', objid, xmin FROM pg_catalog.pg_depend
+        -- What leads to triggers and rules is a name.
+        SELECT 'table', oid, relname::text FROM pg_catalog.pg_class
+        WHERE oid >= 16384 AND (relhastriggers OR relhasrules) AND relkind IN ('r', 'p') AND relpersistence <> 't'
+        UNION ALL SELECT 'policy', oid, xmin::text FROM pg_catalog.pg_policy WHERE oid >= 16384
+        UNION ALL SELECT 'check', oid, xmin::text FROM pg_catalog.pg_constraint WHERE oid >= 16384 AND contypid <> 0
+        UNION ALL
+        SELECT 'key', k.oid, k.xmin::text FROM pg_catalog.pg_constraint AS k JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
+        WHERE k.oid >= 16384 AND k.contype = 'f' AND c.relpersistence <> 't'
+        UNION ALL
+        SELECT 'child', c.oid, i.xmin::text FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
+        WHERE c.oid >= 16384 AND c.relpersistence <> 't'
+        UNION ALL SELECT 'extension', oid, xmin::text FROM pg_catalog.pg_extension
+        UNION ALL SELECT 'language', oid, xmin::text FROM pg_catalog.pg_language
+        UNION ALL SELECT 'domain', oid, xmin::text FROM pg_catalog.pg_type WHERE oid >= 16384 AND typtype = 'd'
+        UNION ALL SELECT 'operator', oid, xmin::text FROM pg_catalog.pg_operator WHERE oid >= 16384
+        UNION ALL SELECT 'cast', oid, xmin::text FROM pg_catalog.pg_cast WHERE oid >= 16384
+        UNION ALL SELECT 'support', oid, xmin::text FROM pg_catalog.pg_amproc WHERE oid >= 16384
+        UNION ALL SELECT 'range', rngtypid, xmin::text FROM pg_catalog.pg_range WHERE rngtypid >= 16384
+        UNION ALL
+        SELECT 'expression', objid, xmin::text FROM pg_catalog.pg_depend
         WHERE refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND refobjid >= 16384
           AND classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_constraint'::pg_catalog.regclass,
-                          'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)
+                          'pg_catalog.pg_statistic_ext'::pg_catalog.regclass, 'pg_catalog.pg_trigger'::pg_catalog.regclass,
+                          'pg_catalog.pg_attrdef'::pg_catalog.regclass,
+                          'pg_catalog.pg_event_trigger'::pg_catalog.regclass)
     ) AS rows
 ) AS mark

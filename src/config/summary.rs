@@ -4,13 +4,14 @@ use std::fmt;
 
 use tokio_postgres::config::Host;
 
-use super::{Config, PlatformRoles, PostgresSource};
+use super::{AdminScope, Config, PlatformRoles, PostgresSource};
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = |name: &str, value: &dyn fmt::Display| writeln!(f, "  {name:<21}{value}");
         let (server, pool, limits) = (&self.server, &self.pool, &self.limits);
         line("listen", &format_args!("{} port {}", server.host, server.port))?;
+        line("client connections", &server.max_client_connections)?;
         line("postgresql", &PostgresLine(self))?;
         let total = pool.max_total_connections;
         line("connections", &format_args!("{} to one database, {total} in all", pool.max_connections_per_pool))?;
@@ -25,7 +26,12 @@ impl fmt::Display for Config {
         )?;
         line("allowed networks", &list(&self.access.allowed_networks))?;
         line("trusted proxies", &list(&self.access.trusted_proxies))?;
-        line("admin token", &if self.access.admin_token.is_some() { "set" } else { "not set" })?;
+        let guarded = match (&self.access.admin_token, self.access.admin_scope) {
+            (None, _) => "not set",
+            (Some(_), AdminScope::Admin) => "set, guards /admin/*",
+            (Some(_), AdminScope::Deploy) => "set, guards everything but /call and /health",
+        };
+        line("admin token", &guarded)?;
         line("data", &self.data_dir.display())?;
         match &self.log.dir {
             Some(dir) => line("log", &format_args!("{} to stdout and {}", self.log.filter, dir.display()))?,
@@ -36,10 +42,16 @@ impl fmt::Display for Config {
             PlatformRoles::Off => "off",
         };
         line("platform roles", &roles)?;
+        line("allowed extensions", &self.allowed_extensions)?;
         let (call, lock) = (limits.call_timeout.as_secs(), limits.lock_timeout.as_secs());
         line("time limits", &format_args!("{call} s for a call, {lock} s for a lock"))?;
+        let (at_once, each) = (limits.max_deployments_per_platform, limits.deployment_timeout.as_secs());
+        line("deployments", &format_args!("{at_once} of a platform at once, {each} s for a database"))?;
         let (upload, unpacked) = (limits.max_upload_bytes, limits.max_unpacked_bytes);
         line("archives", &format_args!("{upload} bytes, {unpacked} bytes unpacked"))?;
+        let (sql, statements) = (limits.max_sql_bytes, limits.max_statements);
+        line("SQL of an archive", &format_args!("{sql} bytes, {statements} statements"))?;
+        line("memory for uploads", &format_args!("{} bytes", limits.upload_memory_bytes))?;
         line("conflict status", &self.conflict_status)
     }
 }

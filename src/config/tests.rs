@@ -32,6 +32,7 @@ fn nothing_set_gives_the_contracts_defaults() {
     assert!(matches!(config.postgres, PostgresSource::Embedded));
     insta::assert_snapshot!(config, @"
       listen               127.0.0.1 port 9000
+      client connections   10000
       postgresql           embedded, in ./data/postgres
       connections          10 to one database, 200 in all
       idle, lifetime, wait 1800 s, 3600 s, 5 s
@@ -41,8 +42,12 @@ fn nothing_set_gives_the_contracts_defaults() {
       data                 ./data
       log                  info to stdout
       platform roles       auto
+      allowed extensions   address_standardizer, address_standardizer_data_us, bloom, dict_xsyn, moddatetime, pgrouting, postgis, postgis_raster, postgis_sfcgal, postgis_tiger_geocoder, postgis_topology, vector
       time limits          30 s for a call, 10 s for a lock
+      deployments          4 of a platform at once, 3600 s for a database
       archives             67108864 bytes, 268435456 bytes unpacked
+      SQL of an archive    67108864 bytes, 200000 statements
+      memory for uploads   536870912 bytes
       conflict status      400
     ");
 }
@@ -57,6 +62,7 @@ fn every_variable_is_taken_over() {
         ("DB_PASSWORD", SECRET),
         ("GATEWAY_HOST", "[::1]"),
         ("GATEWAY_PORT", " 8080 "),
+        ("MAX_CLIENT_CONNECTIONS", "500"),
         ("MAX_CONNECTIONS_PER_POOL", "20"),
         ("MAX_TOTAL_CONNECTIONS", "50"),
         ("POOL_IDLE_TIMEOUT_SECS", "60"),
@@ -65,30 +71,42 @@ fn every_variable_is_taken_over() {
         ("ALLOWED_NETWORKS", "192.168.1.100/24, 10.1.2.3 ,fe80::1:2/64"),
         ("TRUSTED_PROXIES", "10.0.0.0/255.0.0.0"),
         ("ADMIN_TOKEN", SECRET),
+        ("ADMIN_SCOPE", "deploy"),
         ("DATA_DIR", "/var/lib/gateway"),
         ("LOG_DIR", "/var/log/gateway"),
         ("RUST_LOG", "info,stonescriptdb_gateway=debug"),
         ("PLATFORM_ROLES", "Auto"),
+        ("ALLOWED_EXTENSIONS", "postgis,dblink"),
         ("CALL_TIMEOUT_SECS", "7"),
         ("LOCK_TIMEOUT_SECS", "8"),
+        ("DEPLOYMENT_TIMEOUT_SECS", "90"),
+        ("MAX_DEPLOYMENTS_PER_PLATFORM", "2"),
         ("MAX_UPLOAD_BYTES", "1000"),
         ("MAX_UNPACKED_BYTES", "2000"),
+        ("MAX_SQL_BYTES", "3000"),
+        ("MAX_STATEMENTS", "40"),
+        ("UPLOAD_MEMORY_BYTES", "5000000"),
         ("CONFLICT_STATUS", "409"),
         ("PG_BIN_DIR", "/opt/pg/bin"),
     ]);
     insta::assert_snapshot!(config, @"
       listen               ::1 port 8080
+      client connections   500
       postgresql           db.example port 5433, database admin, as gateway with a password
       connections          20 to one database, 50 in all
       idle, lifetime, wait 60 s, 120 s, 2 s
       allowed networks     192.168.1.0/24, 10.1.2.3/32, fe80::/64
       trusted proxies      10.0.0.0/8
-      admin token          set
+      admin token          set, guards everything but /call and /health
       data                 /var/lib/gateway
       log                  info,stonescriptdb_gateway=debug to stdout and /var/log/gateway
       platform roles       auto
+      allowed extensions   dblink, postgis
       time limits          7 s for a call, 8 s for a lock
+      deployments          2 of a platform at once, 90 s for a database
       archives             1000 bytes, 2000 bytes unpacked
+      SQL of an archive    3000 bytes, 40 statements
+      memory for uploads   5000000 bytes
       conflict status      409
     ");
     assert_eq!(config.pg_bin_dir, Some(PathBuf::from("/opt/pg/bin")));
@@ -220,6 +238,10 @@ fn a_bad_value_is_named_with_what_is_allowed() {
             &[("GATEWAY_HOST", "127.0.0.300")],
             r#"GATEWAY_HOST="127.0.0.300": expected a host name or an IP address, without a port (that is GATEWAY_PORT)"#,
         ),
+        (
+            &[("MAX_CLIENT_CONNECTIONS", "0")],
+            r#"MAX_CLIENT_CONNECTIONS="0": expected a whole number from 1 to 1000000"#,
+        ),
         (&[("MAX_TOTAL_CONNECTIONS", "3")], r#"MAX_TOTAL_CONNECTIONS="3": expected a whole number from 4 to 100000"#),
         (
             &[("MAX_CONNECTIONS_PER_POOL", "0")],
@@ -248,6 +270,22 @@ fn a_bad_value_is_named_with_what_is_allowed() {
         ),
         (&[("MAX_UPLOAD_BYTES", "64M")], r#"MAX_UPLOAD_BYTES="64M": expected a whole number from 1 to 1099511627776"#),
         (&[("MAX_UNPACKED_BYTES", "0")], r#"MAX_UNPACKED_BYTES="0": expected a whole number from 1 to 1099511627776"#),
+        (&[("MAX_SQL_BYTES", "-1")], r#"MAX_SQL_BYTES="-1": expected a whole number from 1 to 1099511627776"#),
+        (&[("MAX_STATEMENTS", "many")], r#"MAX_STATEMENTS="many": expected a whole number from 1 to 1000000000"#),
+        (
+            &[("UPLOAD_MEMORY_BYTES", "1000")],
+            r#"UPLOAD_MEMORY_BYTES="1000": expected a whole number from 1048576 to 1099511627776"#,
+        ),
+        (&[("ADMIN_SCOPE", "all"), ("ADMIN_TOKEN", "x")], r#"ADMIN_SCOPE="all": expected admin or deploy"#),
+        (&[("ADMIN_SCOPE", "deploy")], r#"ADMIN_SCOPE="deploy": expected ADMIN_TOKEN to be set beside it, or admin"#),
+        (
+            &[("ADMIN_SCOPE", "deploy"), ("ADMIN_TOKEN", "")],
+            r#"ADMIN_SCOPE="deploy": expected ADMIN_TOKEN to be set beside it, or admin"#,
+        ),
+        (
+            &[("ALLOWED_EXTENSIONS", "+dblink,vector")],
+            r#"ALLOWED_EXTENSIONS="+dblink,vector": expected names of extensions separated by commas, or the same with a + before each to add them to the default, or *"#,
+        ),
         (&[("CONFLICT_STATUS", "418")], r#"CONFLICT_STATUS="418": expected 400 or 409"#),
         (&[("PLATFORM_ROLES", "on")], r#"PLATFORM_ROLES="on": expected auto or off"#),
         (

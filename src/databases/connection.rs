@@ -1,7 +1,7 @@
 //! A connection that many requests share, one after the other: how it is opened, judged, lent and given back.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::name::DatabaseName;
 use super::pools::Pools;
 use super::run_as::RunAs;
 use super::server::{InUse, Purpose};
+use super::shares::Admission;
 use super::wire::Wire;
 
 /// How long a connection may take to become clean before another one is opened instead.
@@ -50,6 +51,8 @@ pub(super) struct Manager {
     /// The database's identity; a name that was dropped and made again has another one.
     pub(super) oid: Option<u32>,
     pub(super) generation: Arc<Generation>,
+    /// Whether the database turned out to have what may keep something in a session, see [`Wire::keeps`].
+    pub(super) keeps: Arc<AtomicBool>,
 }
 
 impl managed::Manager for Manager {
@@ -65,9 +68,9 @@ impl managed::Manager for Manager {
             return Err(RecycleError::message("a deployment came after it"));
         }
         if let Kind::Calls(link) = &mut connection.link
-            && !link.is_settled()
+            && !link.is_fit()
         {
-            match tokio::time::timeout(CLEAN_UP_TIMEOUT, link.settle()).await {
+            match tokio::time::timeout(CLEAN_UP_TIMEOUT, link.make_fit()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(RecycleError::message("it could not be cleaned")),
                 Err(_) => return Err(RecycleError::message("cleaning it took too long")),
@@ -89,6 +92,7 @@ impl Manager {
         let link = match self.purpose {
             Purpose::Calls => {
                 let mut link = pools.server.open_for_calls(&self.database, permit, &self.run_as).await?;
+                link.share(self.keeps.clone());
                 self.identify(&mut link).await?;
                 Kind::Calls(Box::new(link))
             }
@@ -122,6 +126,14 @@ impl Manager {
 impl Connection {
     fn is_current(&self, generation: &Generation) -> bool {
         self.generation == generation.load(Ordering::Acquire)
+    }
+
+    /// Whether nobody is to have it again, though the server has not closed it.
+    fn is_useless(&self) -> bool {
+        match &self.link {
+            Kind::Control(_) => false,
+            Kind::Calls(link) => link.is_useless(),
+        }
     }
 
     /// Whether the server is known to have closed it.
@@ -168,7 +180,7 @@ impl Pooled {
         match connection.link {
             Kind::Calls(link) => link.end(ticket),
             // Not sent: it has ended already.
-            Kind::Control(link) => drop(link.in_use.send(ticket)),
+            Kind::Control(link) => drop(link.in_use.send(ticket.map(Admission::from))),
         }
     }
 }
@@ -177,7 +189,7 @@ impl Drop for Pooled {
     fn drop(&mut self) {
         let Some(object) = self.object.take() else { return };
         let fresh = object.is_current(&self.database.generation) && Object::metrics(&object).age() < self.max_lifetime;
-        if !fresh {
+        if !fresh || object.is_useless() {
             drop(Object::take(object));
         }
     }

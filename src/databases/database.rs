@@ -65,7 +65,9 @@ impl Database {
         let generation = Arc::new(Generation::default());
         let purpose = if oid.is_some() { Purpose::Calls } else { Purpose::Control };
         let (database, opened_as) = (name.clone(), run_as.clone());
-        let manager = Manager { pools, database, run_as: opened_as, purpose, oid, generation: generation.clone() };
+        let (keeps, generation_of_pool) = (Arc::default(), generation.clone());
+        let manager =
+            Manager { pools, database, run_as: opened_as, purpose, oid, generation: generation_of_pool, keeps };
         // The most recently used connection is taken first, so that the others get old enough to be closed.
         let pool = Pool::builder(manager).max_size(limit).queue_mode(QueueMode::Lifo).build();
         Arc::new(Self {
@@ -124,6 +126,7 @@ impl Database {
     pub(super) fn renew(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
         *self.derived.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.pool.manager().keeps.store(false, Ordering::Relaxed);
         drop(self.pool.retain(|_, _| false));
     }
 

@@ -1,14 +1,24 @@
 -- One ALTER … OWNER TO for each object of a database that one of the roles $1 owns and that shall be the role $2's.
 -- Left alone: what an extension made; what follows its table or type (indexes, toast, row types, arrays, sequences of
 -- serial and identity columns); event triggers, which only a superuser may own, and the functions that they call: as
--- somebody else's, those could be replaced and then run by a superuser's next statement.
+-- somebody else's, those could be replaced and then run by a superuser's next statement; and schemas that hold extensions
+-- and nothing else, in which an extension's script, run as a superuser, must find nothing of the role's: these may be used.
 WITH former AS (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ANY ($1)),
      ours AS (SELECT oid, nspname FROM pg_catalog.pg_namespace
               WHERE nspname NOT IN ('pg_catalog', 'information_schema') AND nspname !~ '^pg_'),
      members AS (SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype = 'e'),
+     -- What stands in a schema by itself depends on it.
+     of_extensions AS (
+         SELECT n.oid FROM pg_catalog.pg_namespace AS n
+         WHERE n.nspname <> 'public' AND n.oid IN (SELECT extnamespace FROM pg_catalog.pg_extension)
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+                           WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
+                             AND d.classid NOT IN ('pg_extension'::regclass, 'pg_default_acl'::regclass)
+                             AND (d.classid, d.objid) NOT IN (SELECT classid, objid FROM members))),
      found (place, kind, class, oid, name) AS (
          SELECT 1, 'SCHEMA', 'pg_namespace'::regclass, n.oid, pg_catalog.format('%I', n.nspname)
          FROM pg_catalog.pg_namespace AS n JOIN ours USING (oid) WHERE n.nspowner IN (SELECT oid FROM former)
+           AND n.oid NOT IN (SELECT oid FROM of_extensions)
          UNION ALL
          SELECT 2, CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
                                   WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END,
@@ -72,6 +82,11 @@ WITH former AS (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ANY ($1)),
          SELECT 8, 'LARGE OBJECT', 'pg_largeobject'::regclass, l.oid, l.oid::text
          FROM pg_catalog.pg_largeobject_metadata AS l WHERE l.lomowner IN (SELECT oid FROM former)
      )
-SELECT pg_catalog.format('ALTER %s %s OWNER TO %I', kind, name, $2::text)
-FROM found WHERE (class, oid) NOT IN (SELECT classid, objid FROM members)
+SELECT statement FROM (
+    SELECT place, name, pg_catalog.format('ALTER %s %s OWNER TO %I', kind, name, $2::text) AS statement
+    FROM found WHERE (class, oid) NOT IN (SELECT classid, objid FROM members)
+    UNION ALL
+    SELECT 0, n.nspname, pg_catalog.format('GRANT USAGE ON SCHEMA %I TO PUBLIC', n.nspname)
+    FROM pg_catalog.pg_namespace AS n JOIN of_extensions USING (oid) WHERE n.nspowner IN (SELECT oid FROM former)
+) AS statements
 ORDER BY place, name

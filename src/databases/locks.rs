@@ -46,12 +46,18 @@ struct Holder {
 
 /// The right to deploy to one database; given back when dropped.
 pub struct DeploymentLock {
+    database: DatabaseName,
     // In the order in which they are given back: the other gateways first, so that the next one here finds it free.
     advisory: Advisory,
     _local: OwnedMutexGuard<()>,
 }
 
 impl DeploymentLock {
+    /// Which database may be deployed to: the one that was asked for, whatever a session in it says of itself.
+    pub fn database(&self) -> &DatabaseName {
+        &self.database
+    }
+
     /// False when the connection that holds the lock has broken: another gateway may have it now.
     pub fn is_held(&self) -> bool {
         !self.advisory.holder.link.client.is_closed()
@@ -97,7 +103,14 @@ impl Databases {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LAST_RETRY);
         }
-        Ok(DeploymentLock { advisory, _local: local })
+        Ok(DeploymentLock { database: database.clone(), advisory, _local: local })
+    }
+
+    /// The same, where nobody works on it at this moment.
+    pub async fn try_lock(&self, database: &DatabaseName) -> Result<Option<DeploymentLock>, DatabaseError> {
+        let Ok(local) = self.locks.local(database).try_lock_owned() else { return Ok(None) };
+        let advisory = Advisory { holder: self.lock_holder().await?, key: key_of(database) };
+        Ok(advisory.try_lock().await?.then(|| DeploymentLock { database: database.clone(), advisory, _local: local }))
     }
 
     async fn lock_holder(&self) -> Result<Arc<Holder>, DatabaseError> {

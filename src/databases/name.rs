@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
+
 /// PostgreSQL's limit of a name, in bytes (`NAMEDATALEN - 1`).
 const MAX_DATABASE_NAME_BYTES: usize = 63;
 
@@ -182,6 +184,13 @@ impl DatabaseName {
     /// A blueprint's name; `digest` is hexadecimal.
     pub fn blueprint(digest: &str) -> Self {
         Self(format!("stonescriptdb-blueprint-{}", &digest[..digest.len().min(32)]))
+    }
+
+    /// What the database of this name is called while it is being made.
+    pub fn unfinished(&self) -> Self {
+        let digest = Sha256::digest(self.0.as_bytes());
+        let digest: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("stonescriptdb-new-{digest}"))
     }
 
     /// The copy of one blueprint on which the way to another one is rehearsed.

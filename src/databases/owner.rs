@@ -26,6 +26,9 @@ pub enum Ownership {
         /// The ids on record, for a sentence.
         recorded: String,
     },
+    /// Somebody is making it for the first time, or was when the gateway was killed: whoever has the deployment lock knows
+    /// which, and settles it ([`Databases::settle_record`]).
+    Unfinished,
     /// It exists, made by hand: the first to register adopts it.
     Unrecorded,
 }
@@ -106,13 +109,20 @@ fn columns(which: &Which) -> [Option<&str>; 3] {
     }
 }
 
+/// Without what is still being made.
+const COUNT_BY_PLATFORM: &str = "
+    SELECT r.platform, pg_catalog.count(*) FROM public.databases AS r
+    LEFT JOIN pg_catalog.pg_database AS d ON d.datname = r.name
+    WHERE r.creating IS NULL OR d.oid IS NOT NULL GROUP BY r.platform";
+
 impl Databases {
     /// Who has the name that `address` makes.
     pub async fn find(&self, address: &Address) -> Result<Ownership, DatabaseError> {
         let control = self.control().await?;
         let row = control
             .query_one(
-                "SELECT r.platform, r.tenant_id, r.schema_name, r.database_id, d.oid IS NOT NULL AS on_server
+                "SELECT r.platform, r.tenant_id, r.schema_name, r.database_id, r.creating IS NOT NULL AS creating,
+                        d.oid IS NOT NULL AS on_server
                  FROM (SELECT $1::text AS name) AS wanted
                  LEFT JOIN public.databases AS r USING (name)
                  LEFT JOIN pg_catalog.pg_database AS d ON d.datname = wanted.name",
@@ -124,6 +134,9 @@ impl Databases {
         let Some(platform) = row.get::<_, Option<String>>("platform") else {
             return Ok(if exists_on_server { Ownership::Unrecorded } else { Ownership::Missing });
         };
+        if row.get("creating") && !exists_on_server {
+            return Ok(Ownership::Unfinished);
+        }
         if platform != address.platform().normal() {
             return Ok(Ownership::OtherPlatform);
         }
@@ -134,14 +147,25 @@ impl Databases {
         Ok(Ownership::Recorded { exists_on_server })
     }
 
-    /// Records the platform as the owner. Recorded already under the same ids is no error.
+    /// Records the platform as the owner of a database that is there. Recorded already under the same ids is no error.
     pub async fn claim(&self, address: &Address) -> Result<(), DatabaseError> {
+        self.record(address, false).await
+    }
+
+    /// The same for a database that is about to be made: until it is whole, the record is marked ([`super::unfinished`]).
+    pub(super) async fn claim_new(&self, address: &Address) -> Result<(), DatabaseError> {
+        self.record(address, true).await
+    }
+
+    async fn record(&self, address: &Address, creating: bool) -> Result<(), DatabaseError> {
         let [tenant_id, schema_name, database_id] = columns(address.which());
         let control = self.control().await?;
         let inserted = control
             .execute(
-                "INSERT INTO public.databases (name, platform, platform_given, tenant_id, schema_name, database_id)
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING",
+                "INSERT INTO public.databases
+                     (name, platform, platform_given, tenant_id, schema_name, database_id, creating)
+                 VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN pg_catalog.now() END)
+                 ON CONFLICT (name) DO NOTHING",
                 &[
                     &address.name().as_str(),
                     &address.platform().normal(),
@@ -149,6 +173,7 @@ impl Databases {
                     &tenant_id,
                     &schema_name,
                     &database_id,
+                    &creating,
                 ],
             )
             .await
@@ -160,26 +185,11 @@ impl Databases {
         }
         let database = address.name().clone();
         match self.find(address).await? {
-            Ownership::OtherPlatform => Err(DatabaseError::OtherPlatform { database }),
+            Ownership::OtherPlatform | Ownership::Unfinished => Err(DatabaseError::OtherPlatform { database }),
             Ownership::OtherSpelling { recorded } => Err(DatabaseError::OtherSpelling { database, recorded }),
             // The last two: released between the two statements. Whoever holds the deployment lock does not see that.
             Ownership::Recorded { .. } | Ownership::Missing | Ownership::Unrecorded => Ok(()),
         }
-    }
-
-    /// Forgets the owner of a database that was dropped or never made.
-    pub async fn release(&self, address: &Address) -> Result<(), DatabaseError> {
-        let control = self.control().await?;
-        control
-            .execute(
-                "DELETE FROM public.databases WHERE name = $1 AND platform = $2",
-                &[&address.name().as_str(), &address.platform().normal()],
-            )
-            .await
-            .map_err(DatabaseError::step("forgetting the database's owner"))?;
-        self.pools.forget(address.name());
-        self.routes.forget(address.platform());
-        Ok(())
     }
 
     /// The names of the platform's main database and of its tenants', by name: those on record that the server has.
@@ -214,13 +224,15 @@ impl Databases {
     /// How many databases are on record for each platform, by its normal name.
     pub async fn count_by_platform(&self) -> Result<HashMap<String, usize>, DatabaseError> {
         let control = self.control().await?;
-        let rows = control.query("SELECT platform, count(*) FROM public.databases GROUP BY 1", &[]).await;
+        let rows = control.query(COUNT_BY_PLATFORM, &[]).await;
         let rows = rows.map_err(DatabaseError::step("counting databases"))?;
         Ok(rows.iter().map(|row| (row.get(0), usize::try_from(row.get::<_, i64>(1)).unwrap_or(0))).collect())
     }
 
     /// Every database on record for the platform, by name. Blueprints are not among them.
     pub async fn list(&self, platform: &Id) -> Result<Vec<DatabaseInfo>, DatabaseError> {
+        // Sizes are asked of the file system, database by database: on the account of whoever has so many.
+        let _turn = self.on_behalf_of(platform, self.pools.config.wait_timeout).admit_statement().await?;
         let control = self.control().await?;
         let rows = control
             .query(
@@ -234,7 +246,7 @@ impl Databases {
                         pg_catalog.to_char(r.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS created_at
                  FROM public.databases AS r
                  LEFT JOIN pg_catalog.pg_database AS d ON d.datname = r.name
-                 WHERE r.platform = $1
+                 WHERE r.platform = $1 AND (r.creating IS NULL OR d.oid IS NOT NULL)
                  ORDER BY r.name",
                 &[&platform.normal()],
             )

@@ -5,7 +5,7 @@
 //! and connections are equal in number, so whoever holds a ticket and finds every connection taken also finds an idle
 //! one of another database to close, or one that is closing already.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use super::budget::{Budget, LaneId, Ticket};
 use super::connection::Pooled;
 use super::database::{Database, Parts};
+use super::deploying::Deployments;
 use super::error::DatabaseError;
 use super::name::{DatabaseName, Which};
 use super::run_as::RunAs;
@@ -46,7 +47,7 @@ pub(super) struct Pools {
     started: Instant,
     closed: AtomicBool,
     /// Deployments that run.
-    pub(super) deploying: AtomicUsize,
+    pub(super) deployments: Deployments,
 }
 
 impl Pools {
@@ -62,7 +63,7 @@ impl Pools {
             next_lane: AtomicU64::new(LaneId::FIRST_DATABASE),
             started: Instant::now(),
             closed: AtomicBool::new(false),
-            deploying: AtomicUsize::new(0),
+            deployments: Deployments::default(),
         })
     }
 
@@ -151,7 +152,7 @@ impl Pools {
             Ok(object) => object,
             Err(PoolError::Backend(error)) => {
                 // The gateway's own database is made again.
-                let elsewhere = matches!(error, DatabaseError::Gone { .. }) || error.is_closed_to_role();
+                let elsewhere = matches!(error, DatabaseError::Gone { .. } | DatabaseError::NotTheRoles { .. });
                 if elsewhere && database.oid.is_some() {
                     self.forget_this(database);
                 }

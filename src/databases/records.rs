@@ -25,7 +25,8 @@ const OLDEST_VERSION: u32 = 140_000;
 /// Serialises the making of the tables between gateways; any number that nobody else uses in that database.
 const TABLES_LOCK: i64 = 0x5354_4f4e_4553_4442;
 
-/// Ids are kept as they were given; `platform` and `name` are normalised.
+/// Ids are kept as they were given; `platform` and `name` are normalised. `creating`: since when the database is being made
+/// for the first time, see [`super::unfinished`].
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS public.databases (
         name text PRIMARY KEY,
@@ -36,6 +37,7 @@ const TABLES: &str = "
         database_id text,
         created_at timestamptz NOT NULL DEFAULT now()
     );
+    ALTER TABLE public.databases ADD COLUMN IF NOT EXISTS creating timestamptz;
     CREATE INDEX IF NOT EXISTS databases_platform ON public.databases (platform);
     CREATE TABLE IF NOT EXISTS public.blueprints (
         name text PRIMARY KEY,

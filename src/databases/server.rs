@@ -20,12 +20,13 @@ use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Config, Connection, NoTls, SimpleQueryMessage};
 
 use super::backend::{Backend, BackendHandle, Ending};
-use super::budget::Ticket;
 use super::call_link::CallLink;
-use super::error::DatabaseError;
+use super::error::{DatabaseError, describe};
 use super::lent::{Lender, Lent};
 use super::name::DatabaseName;
 use super::run_as::RunAs;
+use super::settings;
+use super::shares::Admission;
 use super::socket::{Endpoint, Socket};
 use super::terminator::Terminator;
 
@@ -37,11 +38,6 @@ pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a server may take to close a connection that it did not let in.
 const PARTING: Duration = Duration::from_secs(2);
-
-/// The settings that every session starts with, and that `RESET ALL` returns to. What the gateway reads must not depend
-/// on how the server is configured; parameter values stay out of the server's log and out of error texts.
-const SETTINGS: &str = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1 \
-                        -c bytea_output=hex -c xmlbinary=base64 -c log_parameter_max_length_on_error=0";
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +74,7 @@ pub(super) struct Link {
 /// Tells the task that drives a connection that nobody uses it any more: by being dropped, that what was sent may end; with
 /// a message, that what runs is to be interrupted. The ticket is given back when the backend is gone, so that one database
 /// has no more of them than its pool may hold, whatever they do when they are told to end.
-pub(super) type InUse = oneshot::Sender<Option<Ticket>>;
+pub(super) type InUse = oneshot::Sender<Option<Admission>>;
 
 impl Server {
     pub(super) fn new(config: Config, call_timeout: Duration, lock_timeout: Duration) -> Result<Self, DatabaseError> {
@@ -96,6 +92,11 @@ impl Server {
     /// The databases to connect to when it does not matter which.
     pub(super) fn maintenance_databases(&self) -> Vec<DatabaseName> {
         maintenance_names(&self.config).map(|name| DatabaseName::recorded(name.to_owned())).collect()
+    }
+
+    /// The gateway's own role.
+    pub(super) fn user(&self) -> &str {
+        self.config.get_user().unwrap_or_default()
     }
 
     /// Opens a connection.
@@ -134,38 +135,27 @@ impl Server {
         purpose: Purpose,
         run_as: &RunAs,
     ) -> impl Future<Output = Result<Connected, DatabaseError>> + Send + use<> {
-        let mut config = self.session_config(database, purpose);
+        let mut config = self.session_config(database, purpose, run_as);
         if let RunAs::Platform(role) = run_as {
             config.user(role.user()).password(role.password());
         }
         let user = run_as.owner().map(str::to_owned);
         let database = database.clone();
-        async move { connect(&config).await.map_err(|error| error.of(&database, user)) }
+        let bare = self.config.clone();
+        async move { connect(&config, &bare).await.map_err(|error| error.of(&database, user)) }
     }
 
-    fn session_config(&self, database: &DatabaseName, purpose: Purpose) -> Config {
-        let lock_timeout = self.lock_timeout.as_millis();
-        let (application, limits) = match purpose {
-            Purpose::Calls => {
-                ("stonescriptdb-gateway", format!("-c statement_timeout={}", self.call_timeout.as_millis().max(1)))
-            }
-            Purpose::Control => {
-                ("stonescriptdb-gateway control", format!("-c statement_timeout=0 -c lock_timeout={lock_timeout}"))
-            }
-            Purpose::Inside => (
-                "stonescriptdb-gateway control",
-                format!("-c statement_timeout=0 -c lock_timeout={lock_timeout} -c search_path=pg_catalog -c role=none"),
-            ),
-            Purpose::Deployment => (
-                "stonescriptdb-gateway deployment",
-                format!(
-                    "-c statement_timeout=0 -c lock_timeout={lock_timeout} -c idle_in_transaction_session_timeout=0"
-                ),
-            ),
+    fn session_config(&self, database: &DatabaseName, purpose: Purpose, run_as: &RunAs) -> Config {
+        let application = match purpose {
+            Purpose::Calls => "stonescriptdb-gateway",
+            Purpose::Control | Purpose::Inside => "stonescriptdb-gateway control",
+            Purpose::Deployment => "stonescriptdb-gateway deployment",
         };
         let given = self.config.get_options().unwrap_or_default();
+        let (call_timeout, lock_timeout) = (self.call_timeout.as_millis(), self.lock_timeout.as_millis());
+        let pinned = settings::options(purpose, run_as, call_timeout, lock_timeout);
         let mut config = self.config.clone();
-        config.dbname(database.as_str()).application_name(application).options(format!("{given} {SETTINGS} {limits}"));
+        config.dbname(database.as_str()).application_name(application).options(format!("{given}{pinned}"));
         config
     }
 }
@@ -186,9 +176,7 @@ fn own_databases(config: &Config) -> Vec<String> {
 fn supervising(config: &Config) -> Config {
     let given = config.get_options().unwrap_or_default();
     let mut config = config.clone();
-    config
-        .application_name("stonescriptdb-supervisor")
-        .options(format!("{given} {SETTINGS} -c search_path=pg_catalog -c role=none -c statement_timeout=5000"));
+    config.application_name("stonescriptdb-supervisor").options(format!("{given}{}", settings::supervising()));
     config
 }
 
@@ -203,7 +191,7 @@ impl Link {
 
     /// Has what this connection runs cancelled, and the backend ended if it does not listen. What is returned is ready when
     /// the backend is gone, and need not be waited for; until then nobody gets `ticket`.
-    pub(super) fn interrupt(self, ticket: Option<Ticket>) -> JoinHandle<()> {
+    pub(super) fn interrupt(self, ticket: Option<Admission>) -> JoinHandle<()> {
         // Not sent: the connection has ended, and with it the task.
         let _ = self.in_use.send(ticket);
         self.closed
@@ -224,7 +212,7 @@ async fn close(mut connection: Connection<Lent, NoTlsStream>, lender: Lender) ->
 /// Drives a connection, and keeps its permit until its backend is gone.
 async fn drive(
     closing: impl Future<Output = io::Result<()>>,
-    unused: oneshot::Receiver<Option<Ticket>>,
+    unused: oneshot::Receiver<Option<Admission>>,
     handle: BackendHandle,
     permit: OwnedSemaphorePermit,
 ) {
@@ -277,7 +265,9 @@ async fn in_a_task<T: Send + 'static>(
 }
 
 /// The first host that takes the connection and is what `target_session_attrs` asks for.
-async fn connect(config: &Config) -> Result<Connected, ConnectError> {
+///
+/// `bare` is how the gateway itself logs in, without the settings of its sessions.
+async fn connect(config: &Config, bare: &Config) -> Result<Connected, ConnectError> {
     let limit = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
     let mut last = ConnectError::Io { endpoint: "no host".to_owned(), error: io::ErrorKind::NotFound.into() };
     let count = config.get_hosts().len().max(config.get_hostaddrs().len());
@@ -294,6 +284,10 @@ async fn connect(config: &Config) -> Result<Connected, ConnectError> {
             }
         };
         for endpoint in endpoints {
+            if let Err(error) = check_attributes(bare, &endpoint, limit).await {
+                last = error;
+                continue;
+            }
             match connect_to(config, endpoint, limit).await {
                 Ok(connected) => return Ok(connected),
                 Err(error) => last = error,
@@ -319,6 +313,36 @@ async fn endpoints_of(config: &Config, index: usize) -> Result<Vec<Endpoint>, Co
     }
 }
 
+/// Makes sure that the server is what `target_session_attrs` asks for. Asked on a connection of its own, as the gateway:
+/// the sessions of platforms start with settings that would hide it.
+async fn check_attributes(bare: &Config, endpoint: &Endpoint, limit: Duration) -> Result<(), ConnectError> {
+    let wanted = bare.get_target_session_attrs();
+    if wanted == TargetSessionAttrs::Any {
+        return Ok(());
+    }
+    let named = |error| ConnectError::Io { endpoint: name_of(endpoint), error };
+    let socket = Socket::connect(endpoint, bare, limit).await.map_err(named)?;
+    let lender = Lender::default();
+    let lent = lender.lend(socket);
+    let asking = async {
+        let (client, mut connection) = bare.connect_raw(lent, NoTls).await?;
+        ask(is_read_only(&client), &mut connection).await
+    };
+    let asked = timeout(limit, asking).await;
+    // One after the other, so that there are no more of them than permits.
+    if let Some(mut socket) = lender.take() {
+        let _ = timeout(PARTING, socket.shutdown()).await;
+    }
+    let refused = |reason| Err(named(io::Error::new(io::ErrorKind::PermissionDenied, reason)));
+    match asked {
+        Err(_) => Err(named(io::Error::new(io::ErrorKind::TimedOut, "the server does not answer"))),
+        Ok(Err(error)) => Err(named(io::Error::other(describe(&error)))),
+        Ok(Ok(true)) if wanted != TargetSessionAttrs::ReadOnly => refused("the server is read-only"),
+        Ok(Ok(false)) if wanted == TargetSessionAttrs::ReadOnly => refused("the server is not read-only"),
+        Ok(Ok(_)) => Ok(()),
+    }
+}
+
 async fn connect_to(config: &Config, endpoint: Endpoint, limit: Duration) -> Result<Connected, ConnectError> {
     let named = |error| ConnectError::Io { endpoint: name_of(&endpoint), error };
     let socket = Socket::connect(&endpoint, config, limit).await.map_err(named)?;
@@ -326,15 +350,6 @@ async fn connect_to(config: &Config, endpoint: Endpoint, limit: Duration) -> Res
     let lent = lender.lend(socket);
     let handshake = async {
         let (client, mut connection) = config.connect_raw(lent, NoTls).await.map_err(ConnectError::Postgres)?;
-        let wanted = config.get_target_session_attrs();
-        if wanted != TargetSessionAttrs::Any {
-            let asked = ask(is_read_only(&client), &mut connection).await;
-            let read_only = asked.map_err(ConnectError::Postgres)?;
-            if read_only != (wanted == TargetSessionAttrs::ReadOnly) {
-                let reason = if read_only { "the server is read-only" } else { "the server is not read-only" };
-                return Err(named(io::Error::new(io::ErrorKind::PermissionDenied, reason)));
-            }
-        }
         let backend = ask(Backend::of(&client), &mut connection).await.map_err(ConnectError::Postgres)?;
         Ok((client, connection, backend))
     };

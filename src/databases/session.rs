@@ -7,12 +7,17 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::Databases;
-use super::budget::{LaneId, Ticket};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
+use super::own_path::own_path;
 use super::quote::quote_ident;
 use super::run_as::RunAs;
 use super::server::{Link, Purpose};
+use super::shares::Admission;
+
+/// A backend anywhere on the server that PostgreSQL cannot interrupt holds up every `DROP DATABASE`, and who drops something
+/// mostly does so to clean up: that can wait for the next sweep.
+const DROP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long [`Session::end`] waits.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
@@ -25,7 +30,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Session {
     link: Option<Link>,
     // Given back after the link.
-    ticket: Option<Ticket>,
+    admission: Option<Admission>,
 }
 
 /// The gateway's own session in a platform's database, in which no uploaded code may run: only for handing over and for
@@ -59,7 +64,7 @@ impl Session {
     /// should be; place and permit are given back when it really is.
     pub async fn end(mut self) {
         if let Some(link) = self.link.take() {
-            let _ = tokio::time::timeout(END_TIMEOUT, link.interrupt(self.ticket.take())).await;
+            let _ = tokio::time::timeout(END_TIMEOUT, link.interrupt(self.admission.take())).await;
         }
     }
 
@@ -86,15 +91,14 @@ impl Drop for Session {
     fn drop(&mut self) {
         let Some(link) = self.link.take() else { return };
         // Its task goes on until the backend is gone.
-        drop(link.interrupt(self.ticket.take()));
+        drop(link.interrupt(self.admission.take()));
     }
 }
 
 impl Databases {
     /// How many sessions there can be at once: deployments leave a quarter of the budget to calls.
     pub fn session_limit(&self) -> usize {
-        let total = self.pools.config.max_total_connections;
-        (total - total / 4).max(1)
+        self.pools.config.session_limit()
     }
 
     /// A connection of its own to a database, for everything that runs uploaded code.
@@ -108,7 +112,7 @@ impl Databases {
         database: &DatabaseName,
         purpose: Purpose,
     ) -> Result<Session, DatabaseError> {
-        let ticket = self.pools.ticket(LaneId::SESSIONS, self.session_limit(), database).await?;
+        let admission = self.admit_session(database).await?;
         let opened = self.open_link(run_as, database, purpose).await;
         let link = match (opened, run_as) {
             (Err(error), RunAs::Platform(role)) if error.is_login_failure() => {
@@ -117,7 +121,12 @@ impl Databases {
             }
             (opened, _) => opened?,
         };
-        Ok(Session { link: Some(link), ticket: Some(ticket) })
+        if purpose == Purpose::Deployment {
+            // Not among what it starts with: that is uploaded code's, to which a `RESET` of its own returns.
+            let own = link.client.batch_execute(&own_path()).await;
+            own.map_err(DatabaseError::step("preparing the session"))?;
+        }
+        Ok(Session { link: Some(link), admission: Some(admission) })
     }
 
     async fn open_link(
@@ -130,64 +139,29 @@ impl Databases {
         self.pools.server.open(database, purpose, permit, run_as).await
     }
 
-    /// Makes a database: a copy of `template`, which nobody may be connected to, or an empty one in UTF-8. One with an
-    /// `owner` is closed to everybody else.
-    pub async fn create_database(
-        &self,
-        name: &DatabaseName,
-        template: Option<&DatabaseName>,
-        owner: Option<&str>,
-    ) -> Result<(), DatabaseError> {
-        let mut sql = format!("CREATE DATABASE {}", quote_ident(name.as_str()));
-        match template {
-            Some(template) => sql.push_str(&format!(" TEMPLATE {}", quote_ident(template.as_str()))),
-            None => sql.push_str(" TEMPLATE template0 ENCODING 'UTF8'"),
-        }
-        if let Some(owner) = owner {
-            sql.push_str(&format!(" OWNER {}", quote_ident(owner)));
-        }
-        let made = self.administer(&sql).await?;
-        self.pools.forget(name);
-        let Err(error) = made else {
-            if owner.is_none() {
-                return Ok(());
-            }
-            let closed = self.close_to_others(name).await;
-            if closed.is_err() {
-                // Not to be left open; the first error is the one that matters.
-                let _ = self.drop_database(name).await;
-            }
-            return closed;
-        };
-        match (error.code(), template) {
-            (Some(code), _) if *code == SqlState::DUPLICATE_DATABASE => {
-                Err(DatabaseError::Exists { database: name.clone() })
-            }
-            // Two at once: the index on the names has the last word.
-            (Some(code), _) if *code == SqlState::UNIQUE_VIOLATION => {
-                Err(DatabaseError::Exists { database: name.clone() })
-            }
-            (Some(code), Some(template))
-                if [SqlState::INVALID_CATALOG_NAME, SqlState::UNDEFINED_DATABASE].contains(code) =>
-            {
-                Err(DatabaseError::MissingTemplate { template: template.clone() })
-            }
-            _ => Err(DatabaseError::step("creating the database")(error)),
-        }
-    }
-
     /// Drops a database, also one in use; one that does not exist is no error.
     pub async fn drop_database(&self, name: &DatabaseName) -> Result<(), DatabaseError> {
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_ident(name.as_str()));
-        let dropped = self.administer(&sql).await?;
+        let mut dropped = self.administer_drop(name, &sql).await?;
+        if dropped.as_ref().is_err_and(|error| error.code() == Some(&SqlState::WRONG_OBJECT_TYPE)) {
+            // Its owner, whose code was deployed there, has declared it a template, which PostgreSQL does not drop.
+            let plain = format!("ALTER DATABASE {} WITH IS_TEMPLATE false", quote_ident(name.as_str()));
+            self.administer(&plain).await?.map_err(DatabaseError::step("dropping the database"))?;
+            dropped = self.administer_drop(name, &sql).await?;
+        }
         self.pools.forget(name);
         dropped.map_err(DatabaseError::step("dropping the database"))
     }
 
-    /// Opens a database to connections, or closes it to new ones.
-    pub async fn set_allow_connections(&self, name: &DatabaseName, allow: bool) -> Result<(), DatabaseError> {
-        let sql = format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {allow}", quote_ident(name.as_str()));
-        self.administer(&sql).await?.map_err(DatabaseError::step("closing the database to connections"))
+    async fn administer_drop(
+        &self,
+        name: &DatabaseName,
+        sql: &str,
+    ) -> Result<Result<(), tokio_postgres::Error>, DatabaseError> {
+        tokio::time::timeout(DROP_TIMEOUT, self.administer(sql)).await.unwrap_or_else(|_| {
+            let cause = format!("dropping {name} took longer than {} s", DROP_TIMEOUT.as_secs());
+            Err(DatabaseError::Unreachable { cause })
+        })
     }
 
     /// Whether the server has a database of that name.
@@ -202,7 +176,7 @@ impl Databases {
 
     /// Runs a statement about a database. These take long, so one connection is always left for the short ones.
     pub(super) async fn administer(&self, sql: &str) -> Result<Result<(), tokio_postgres::Error>, DatabaseError> {
-        let _turn = self.administering.acquire().await.map_err(|_| DatabaseError::Closed)?;
+        let _turn = self.admit_statement().await?;
         let control = self.control().await?;
         // Cancelled half-way it must not go back to the pool with the statement running.
         let guard = Unfinished(Some(control));

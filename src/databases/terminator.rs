@@ -205,13 +205,17 @@ async fn connect_alone(
             ErrorKind::ConnectionRefused | ErrorKind::NotFound => TerminateError::Down,
             _ => TerminateError::Away(error.to_string()),
         })?;
-        config.connect_raw(socket, NoTls).await.map_err(of_asking)
+        config.connect_raw(socket, NoTls).await.map_err(|error| match error.code() {
+            // It starts up, after a crash perhaps, or goes down: what was there before is gone.
+            Some(code) if *code == SqlState::CANNOT_CONNECT_NOW => TerminateError::Down,
+            _ => of_asking(error),
+        })
     };
     let connected = timeout(CONNECT_TIMEOUT, connecting).await;
     connected.unwrap_or_else(|_| Err(TerminateError::Away("no answer".to_owned())))
 }
 
-/// A role that is no superuser ends only the backends of roles that it is a member of. Before PostgreSQL 16 a platform's
+/// A role that is no superuser ends only the backends of roles that it is a member of. Before PostgreSQL 15 a platform's
 /// code can throw the gateway out of its role; whoever may make roles may come back.
 async fn signal(client: &Client, backend: &Backend) -> Result<Outcome, TerminateError> {
     if let Some(outcome) = signal_once(client, backend).await? {

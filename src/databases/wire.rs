@@ -5,27 +5,39 @@
 //! that make half of a call's price: several statements before one Sync, so that the session is cleaned in the message
 //! and in the transaction of the call; and no task between a request and its socket, which would be woken for each
 //! answer and wake the request in turn.
+//!
+//! Whoever speaks a protocol may lose his place in it. So what is answered is compared with what was asked, message by message
+//! ([`script`]), and what cleans a session has to answer with a mark that was made for it ([`cleaning`]). Anything else ends the
+//! connection.
 
+mod asking;
+mod calling;
+mod care;
 mod cleaning;
 mod error;
+pub mod extensions;
 mod line;
+mod reports;
 mod row;
+mod script;
 
-use std::error::Error;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
 use foldhash::HashMap;
-use postgres_protocol::IsNull;
-use postgres_protocol::message::frontend::{self, BindError};
+use postgres_protocol::message::frontend;
 
+pub use self::calling::StartError;
+pub use self::care::{Care, Commit};
 pub use self::error::{ServerError, WireError};
 pub use self::line::Column;
 pub use self::row::{CutOff, Row};
 
+use self::cleaning::{Cleaning, Extent, Mark};
 use self::line::{Event, Line};
+use self::script::{Script, Step};
 use super::socket::Socket;
 
 /// The formats of parameters and of results (PostgreSQL manual, "Formats and Format Codes").
@@ -37,12 +49,23 @@ const BINARY: i16 = 1;
 pub struct Wire {
     line: Line,
     state: State,
+    /// What has still to be answered.
+    script: Script,
+    cleaning: Cleaning,
+    /// The mark that the cleaning under way answers with.
+    mark: Option<Mark>,
     /// What the session told of itself when it was new.
-    new: Vec<u8>,
+    new: Option<Vec<u8>>,
     /// It tells something else now, or listens, or may have been left something: everything has to be taken back.
     spoiled: bool,
-    /// Behind the last calls nothing was cleaned: why not, see [`Commit::Alone`].
-    uncleaned: Option<u64>,
+    /// Everything is being taken back.
+    renewing: bool,
+    /// Nobody is to have it after the call that has it now: it was left what nothing takes back.
+    spent: bool,
+    /// Its database has extensions or languages that may keep something: all sessions know it from the first.
+    keeps: Arc<AtomicBool>,
+    /// Since everything was taken back or asked for, something was left out: see [`Care::known`].
+    trusted: Option<u64>,
     /// The first error of the messages that are being answered.
     failed: Option<Box<ServerError>>,
     statements: HashMap<String, Arc<Statement>>,
@@ -58,31 +81,13 @@ enum State {
     Idle,
     /// A question's, up to ReadyForQuery.
     Asked,
-    /// A call's: `Started` until its parameters are taken, `Running` until its rows have ended, `Ending` until
-    /// ReadyForQuery. What cleans comes before that, or after that: see [`Commit`].
+    /// A call's, up to the first ReadyForQuery: `Started` until its parameters are taken.
     Started(Commit),
     Running(Commit),
-    Ending,
-    /// Of the messages that clean the session, up to ReadyForQuery.
+    /// Of what cleans the session, up to the last ReadyForQuery.
     Cleaning,
-    /// Of what takes everything back, up to ReadyForQuery.
-    Renewing,
     /// The connection is of no use.
     Broken,
-}
-
-/// When the transaction of a call ends: what cleans the session comes after that, before that, or not at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Commit {
-    /// Before the session is cleaned: for what may write. Deferred constraints and triggers, which run when it ends, see
-    /// the settings of the call, and what they set is taken back too.
-    First,
-    /// After: one transaction and one answer less, for what is declared to write nothing. If it did write, the session
-    /// tells, and everything is taken back after the transaction.
-    Last,
-    /// With nothing behind it, for what is known to leave the session as it was. The number tells one state of that knowledge
-    /// from another; the caller's business.
-    Alone(u64),
 }
 
 /// A prepared statement.
@@ -93,71 +98,43 @@ pub struct Statement {
     pub columns: Vec<Column>,
 }
 
-/// Why a statement was not started.
-#[derive(Debug)]
-pub enum StartError<E> {
-    /// The value of a parameter, counted from 0, cannot be written. Nothing was sent.
-    Value(usize, E),
-    /// The connection, or what the server made of the parameters.
-    Wire(WireError),
-}
-
 impl Wire {
     /// Takes over a connection that is open and quiet. Nothing but [`Wire::set_up`] is to be asked of it first.
     pub(super) fn new(socket: Socket) -> Self {
         Self {
             line: Line::new(socket),
             state: State::Asked,
-            new: Vec::new(),
+            script: Script::default(),
+            cleaning: Cleaning::new(format!("{:016x}_", rand::random::<u64>())),
+            mark: None,
+            new: None,
             spoiled: false,
-            uncleaned: None,
+            renewing: false,
+            spent: false,
+            keeps: Arc::default(),
+            trusted: None,
             failed: None,
             statements: HashMap::default(),
             unwanted: Vec::new(),
-            named: 0,
+            named: cleaning::FIRST_NUMBER,
         }
     }
 
     /// Prepares what cleans the session, and remembers what the session tells of itself while it is new.
     pub(super) async fn set_up(&mut self) -> Result<(), WireError> {
-        cleaning::prepare(&mut self.line.outbox);
-        cleaning::behind_anything(&mut self.line.outbox);
+        let mut steps = Vec::new();
+        self.cleaning.prepare(&mut self.line.outbox, &mut steps);
+        steps.extend_from_slice(self.clean(Extent::Anything));
         frontend::sync(&mut self.line.outbox);
-        while let Some(event) = self.answer().await? {
-            if let Event::Row = event {
-                self.new = self.line.row().0.to_vec();
-            }
-        }
-        Ok(())
+        steps.push(Step::Ready);
+        self.script.begin(&steps);
+        self.state = State::Cleaning;
+        poll_fn(|cx| self.poll_clean(cx)).await
     }
 
-    /// Whether the server has closed it, or has said something that nobody asked for, which is mostly why it will.
+    /// Whether it is of no use, or the server has closed it.
     pub(super) fn is_closed(&self) -> bool {
-        match self.state {
-            State::Broken => true,
-            State::Idle => self.line.has_word(),
-            _ => self.line.is_shut(),
-        }
-    }
-
-    /// The number that [`Commit::Alone`] had, where nothing was cleaned behind the last call.
-    pub fn uncleaned(&self) -> Option<u64> {
-        self.uncleaned
-    }
-
-    /// Somebody may have left something after all: everything is taken back before anything else is done.
-    pub fn distrust(&mut self) {
-        self.spoiled = true;
-    }
-
-    /// Right behind a call: whether it did what it was declared not to do.
-    pub fn is_spoiled(&self) -> bool {
-        self.spoiled
-    }
-
-    /// Whether the server may still be at work for a call.
-    pub fn is_busy(&self) -> bool {
-        matches!(self.state, State::Asked | State::Started(_) | State::Running(_) | State::Ending)
+        self.is_useless() || self.line.is_shut()
     }
 
     /// Whether it is of no use any more: it was lost, or nobody knows what the server is at.
@@ -165,23 +142,80 @@ impl Wire {
         self.state == State::Broken
     }
 
-    /// Whether the session is as it was when it was new, as far as is known.
-    pub(super) fn is_settled(&self) -> bool {
-        self.state == State::Idle && !self.spoiled && !self.line.notified
+    /// Whether nobody is to have it again.
+    pub(super) fn is_useless(&self) -> bool {
+        self.spent || self.is_broken()
+    }
+
+    /// Behind the last calls something was left out, on the strength of this: see [`Care::known`].
+    pub fn trusted(&self) -> Option<u64> {
+        self.trusted
+    }
+
+    /// Somebody may have left something after all: everything is taken back before anything else is done.
+    pub fn distrust(&mut self) {
+        self.spoiled = true;
+    }
+
+    /// Whether its database has what may keep something that nothing takes back: then the session is closed behind everything of
+    /// which nobody knows whether it comes to that.
+    pub fn keeps(&self) -> bool {
+        self.keeps.load(Ordering::Relaxed)
+    }
+
+    /// What all sessions of the database know of that.
+    pub(super) fn share(&mut self, keeps: Arc<AtomicBool>) {
+        self.keeps = keeps;
+    }
+
+    /// Right behind a call: whether it did what it was declared not to do.
+    pub fn is_spoiled(&self) -> bool {
+        self.spoiled && !self.spent
+    }
+
+    /// Whether the server has said, since the call began, that texts come in another encoding than UTF-8.
+    pub fn was_strange(&self) -> bool {
+        self.line.reports.was_strange()
+    }
+
+    /// Whether the server may still be at work for a call.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.state, State::Asked | State::Started(_) | State::Running(_))
+    }
+
+    /// Whether the session is as it was when it was new, as far as is known, and nothing came since the last answer.
+    pub(super) fn is_fit(&self) -> bool {
+        self.is_settled() && !self.line.has_word()
+    }
+
+    /// Makes it so. An error: it is of no use.
+    pub(super) async fn make_fit(&mut self) -> Result<(), WireError> {
+        self.settle().await?;
+        // Nobody has read from it since.
+        if self.line.has_word() {
+            self.hear().await?;
+            self.settle().await?;
+        }
+        Ok(())
+    }
+
+    fn is_settled(&self) -> bool {
+        self.state == State::Idle
+            && !self.spoiled
+            && !self.line.notified
+            && self.line.reports.are_usual()
+            && !self.line.has_more()
     }
 
     /// Waits until the session is as it was when it was new, as far as is known. An error: it is not, and the connection is
     /// of no use.
-    pub(super) async fn settle(&mut self) -> Result<(), WireError> {
+    async fn settle(&mut self) -> Result<(), WireError> {
         while !self.is_settled() {
             match self.state {
-                State::Idle => {
-                    (self.spoiled, self.uncleaned, self.line.notified) = (false, None, false);
-                    frontend::query(cleaning::EVERYTHING, &mut self.line.outbox).map_err(WireError::Unsendable)?;
-                    self.state = State::Renewing;
-                }
-                State::Cleaning | State::Renewing => poll_fn(|cx| self.poll_clean(cx)).await?,
-                State::Asked | State::Started(_) | State::Running(_) | State::Ending | State::Broken => {
+                State::Idle if self.line.has_more() => self.hear().await?,
+                State::Idle => self.renew(),
+                State::Cleaning => poll_fn(|cx| self.poll_clean(cx)).await?,
+                State::Asked | State::Started(_) | State::Running(_) | State::Broken => {
                     return Err(WireError::Protocol("it was given back while it was in use".to_owned()));
                 }
             }
@@ -189,307 +223,164 @@ impl Wire {
         Ok(())
     }
 
-    /// Prepares a statement, unless this connection has it.
-    pub async fn prepare(&mut self, sql: &str) -> Result<Arc<Statement>, WireError> {
-        if let Some(statement) = self.statements.get(sql) {
-            return Ok(statement.clone());
-        }
-        self.settle().await?;
-        let name = format!("s{}", self.named);
-        self.named += 1;
-        self.queue(|out| {
-            frontend::parse(&name, sql, [], out)?;
-            frontend::describe(b'S', &name, out)?;
-            frontend::sync(out);
-            Ok(())
-        })?;
-        let mut columns = Vec::new();
-        while let Some(event) = self.answer().await? {
-            if let Event::Described(described) = event {
-                columns = described;
-            }
-        }
-        let statement = Arc::new(Statement { name, columns });
-        self.statements.insert(sql.to_owned(), statement.clone());
-        Ok(statement)
-    }
-
-    /// The next [`Wire::prepare`] prepares it anew.
-    pub fn forget(&mut self, sql: &str) {
-        if let Some(statement) = self.statements.remove(sql) {
-            self.unwanted.push(statement.name.clone());
+    /// Takes note of what came while nothing was asked: notices, reports and notifications may, nothing else.
+    async fn hear(&mut self) -> Result<(), WireError> {
+        let heard = poll_fn(|cx| match self.line.poll_event(cx) {
+            // All of it was such, and nothing is left.
+            Poll::Pending if !self.line.has_more() => Poll::Ready(Ok(None)),
+            // The beginning of something: whatever it is, it is too late.
+            Poll::Pending => Poll::Ready(Err(WireError::Protocol("half a message that nobody asked for".to_owned()))),
+            Poll::Ready(event) => Poll::Ready(event.map(Some)),
+        });
+        let heard = heard.await;
+        match heard {
+            Ok(None) => Ok(()),
+            Ok(Some(Event::Failed(error))) => Err(self.broken(WireError::Server(error))),
+            Ok(Some(event)) => Err(self.unexpected(&event)),
+            Err(error) => Err(self.broken(error)),
         }
     }
 
-    /// The only row of a statement that is run once. `types` are those of the values (`pg_type.oid`; 0: PostgreSQL
-    /// infers it), which are in `format`; the columns come in binary.
-    async fn ask(
-        &mut self,
-        sql: &str,
-        types: &[u32],
-        format: i16,
-        values: &[Option<&[u8]>],
-    ) -> Result<Vec<Option<Vec<u8>>>, WireError> {
-        self.settle().await?;
-        self.queue(|out| {
-            frontend::parse("", sql, types.iter().copied(), out)?;
-            let write = |value: &Option<&[u8]>, out: &mut BytesMut| {
-                Ok(match value {
-                    Some(value) => {
-                        out.extend_from_slice(value);
-                        IsNull::No
-                    }
-                    None => IsNull::Yes,
-                })
-            };
-            match frontend::bind("", "", [format], values, write, [BINARY], out) {
-                Ok(()) => {}
-                Err(BindError::Serialization(error)) => return Err(error),
-                Err(BindError::Conversion(error)) => return Err(std::io::Error::other(error)),
-            }
-            frontend::execute("", 0, out)?;
-            frontend::sync(out);
-            Ok(())
-        })?;
-        let mut found = None;
-        while let Some(event) = self.answer().await? {
-            if let Event::Row = event {
-                let columns = self.line.row().columns().map(|column| column.map(|bytes| bytes.map(<[u8]>::to_vec)));
-                let columns = columns.collect::<Result<Vec<_>, _>>();
-                found = Some(columns.map_err(|error| WireError::Protocol(error.to_string()))?);
-            }
-        }
-        found.ok_or_else(|| WireError::Protocol("no row came".to_owned()))
+    /// Sends what takes back everything.
+    fn renew(&mut self) {
+        let mark = *self.mark.insert(Mark::new());
+        let mut steps = Vec::new();
+        self.cleaning.everything(mark, &mut self.line.outbox, &mut steps);
+        self.script.begin(&steps);
+        (self.spoiled, self.renewing, self.trusted) = (false, true, None);
+        self.state = State::Cleaning;
     }
 
-    /// The only row of a query with parameters given as text.
-    pub async fn query_row(&mut self, sql: &str, params: &[Option<&str>]) -> Result<Vec<Option<Vec<u8>>>, WireError> {
-        let values: Vec<_> = params.iter().map(|param| param.map(str::as_bytes)).collect();
-        self.ask(sql, &[], TEXT, &values).await
-    }
-
-    /// The only row of a query over values as another statement returned them, of the types with these oids. It may run
-    /// what platforms have written (casts), so that everything is taken back afterwards.
-    pub async fn query_row_over(
-        &mut self,
-        sql: &str,
-        types: &[u32],
-        values: &[Option<&[u8]>],
-    ) -> Result<Vec<Option<Vec<u8>>>, WireError> {
-        let row = self.ask(sql, types, BINARY, values).await;
-        self.spoiled = true;
-        row
-    }
-
-    /// Sends a statement, and right behind it what cleans the session, if need be. Returns when the server has taken the
-    /// parameters, which `write` appends as text; false: it is NULL.
-    pub async fn start<V, E: Error + Send + Sync + 'static>(
-        &mut self,
-        statement: &Statement,
-        values: impl IntoIterator<Item = V>,
-        mut write: impl FnMut(V, &mut BytesMut) -> Result<bool, E>,
-        commit: Commit,
-    ) -> Result<(), StartError<E>> {
-        self.settle().await.map_err(StartError::Wire)?;
-        let out = &mut self.line.outbox;
-        let (mut number, mut refused) = (0, None);
-        let serialize = |value: V, out: &mut BytesMut| match write(value, out) {
-            Ok(present) => {
-                number += 1;
-                Ok(if present { IsNull::No } else { IsNull::Yes })
-            }
-            Err(error) => {
-                refused = Some(error);
-                Err(Box::from("a value"))
-            }
-        };
-        match frontend::bind("", &statement.name, [TEXT], values, serialize, [BINARY], out) {
-            Ok(()) => {}
-            Err(error) => {
-                // Nothing of it was sent.
-                out.clear();
-                self.line.shrink();
-                return Err(match (refused, error) {
-                    (Some(error), _) => StartError::Value(number, error),
-                    (None, BindError::Serialization(error)) => StartError::Wire(WireError::Unsendable(error)),
-                    (None, BindError::Conversion(error)) => {
-                        StartError::Wire(WireError::Unsendable(std::io::Error::other(error)))
-                    }
-                });
-            }
-        }
-        frontend::execute("", 0, out).expect("a portal without a name");
-        self.uncleaned = match commit {
-            Commit::First => None,
-            Commit::Last => self.uncleaned,
-            // What was known when the first of them ran.
-            Commit::Alone(known) => self.uncleaned.or(Some(known)),
-        };
-        match commit {
-            Commit::First => {
-                frontend::sync(out);
-                cleaning::behind_anything(out);
-            }
-            Commit::Last => cleaning::behind_a_reader(out),
-            Commit::Alone(_) => {}
-        }
-        frontend::sync(out);
-        self.state = State::Started(commit);
-        poll_fn(|cx| self.poll_started(cx)).await.map_err(StartError::Wire)
-    }
-
-    fn poll_started(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WireError>> {
-        loop {
-            let event = ready!(self.poll_event(cx))?;
-            match (event, self.state) {
-                (Event::Bound, State::Started(commit)) if self.failed.is_none() => {
-                    self.state = State::Running(commit);
-                    return Poll::Ready(Ok(()));
-                }
-                (Event::Ready, State::Started(commit)) => return Poll::Ready(self.end(commit, cx)),
-                (Event::Failed(_), _) => {}
-                (event, _) => return Poll::Ready(Err(self.unexpected(&event))),
-            }
-        }
-    }
-
-    /// The next row, which [`Wire::row`] then has. `None`: the call is done, committed.
-    pub fn poll_row(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), WireError>>> {
-        loop {
-            let event = match ready!(self.poll_event(cx)) {
-                Ok(event) => event,
-                Err(error) => return Poll::Ready(Some(Err(error))),
-            };
-            match (event, self.state) {
-                (Event::Row, State::Running(_)) => return Poll::Ready(Some(Ok(()))),
-                (Event::Done, State::Running(Commit::Last)) => self.state = State::Ending,
-                (Event::Row, State::Ending) => self.judge(),
-                (Event::Bound | Event::Done, State::Ending) => {}
-                (Event::Done, State::Running(Commit::First | Commit::Alone(_))) => {}
-                (Event::Ready, State::Running(commit)) => return Poll::Ready(self.end(commit, cx).err().map(Err)),
-                (Event::Ready, State::Ending) => return Poll::Ready(self.end(Commit::Last, cx).err().map(Err)),
-                (Event::Failed(_), _) => {}
-                (event, _) => return Poll::Ready(Some(Err(self.unexpected(&event)))),
-            }
-        }
-    }
-
-    /// The row that [`Wire::poll_row`] told of.
-    pub fn row(&self) -> Row<'_> {
-        self.line.row()
-    }
-
-    /// The call has been answered.
-    fn end(&mut self, commit: Commit, cx: &mut Context<'_>) -> Result<(), WireError> {
-        self.line.shrink();
-        let failed = self.failed.take();
-        // What the call did to its session made the cleaning fail, and that the call.
-        self.spoiled |= failed.is_some() && self.state == State::Ending;
-        match (commit, &failed) {
-            (Commit::First, _) => self.state = State::Cleaning,
-            (Commit::Last, None) | (Commit::Alone(_), _) => self.state = State::Idle,
-            // What would have cleaned was skipped together with the rest. Advisory locks outlive the transaction.
-            (Commit::Last, Some(_)) => {
-                cleaning::behind_anything(&mut self.line.outbox);
-                frontend::sync(&mut self.line.outbox);
-                self.state = State::Cleaning;
-                self.uncleaned = None;
-                // What cannot be sent now is sent when it is settled; so is an error told.
-                let _ = self.line.poll_send(cx);
-            }
-        }
-        failed.map_or(Ok(()), |error| Err(WireError::Server(error)))
+    /// Queues what cleans; what it is answered with comes behind what is awaited already.
+    fn clean(&mut self, extent: Extent) -> &'static [Step] {
+        let mark = *self.mark.insert(Mark::new());
+        self.cleaning.queue(extent, mark, &mut self.line.outbox)
     }
 
     fn poll_clean(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WireError>> {
         loop {
-            match ready!(self.poll_event(cx))? {
-                Event::Row if self.state == State::Cleaning => self.judge(),
-                Event::Ready => {
-                    self.line.shrink();
-                    if let Some(error) = self.failed.take() {
-                        // Nobody is to have this session again.
-                        self.state = State::Broken;
-                        let cause = format!("the session could not be cleaned: {} ({})", error.message, error.code);
-                        return Poll::Ready(Err(WireError::Lost(std::io::Error::other(cause))));
-                    }
-                    self.state = State::Idle;
-                    return Poll::Ready(Ok(()));
+            if ready!(self.poll_step(cx))?.0 == Step::Ready {
+                if let Some(error) = self.failed.take() {
+                    let cause = format!("the session could not be cleaned: {} ({})", error.message, error.code);
+                    return Poll::Ready(Err(self.broken(WireError::Lost(std::io::Error::other(cause)))));
                 }
-                // What gives the locks back in a statement of its own answers with a row.
-                Event::Row | Event::Described(_) if self.state == State::Renewing => {}
-                Event::Bound | Event::Done | Event::Failed(_) => {}
-                event => return Poll::Ready(Err(self.unexpected(&event))),
+                if self.script.is_over() {
+                    return Poll::Ready(self.end_cleaning());
+                }
             }
         }
     }
 
-    /// Compares what the session tells of itself with what it told when it was new.
-    fn judge(&mut self) {
-        self.spoiled |= self.line.row().0 != self.new;
-    }
-
-    /// The next event of what was asked. `None`: all was answered.
-    async fn answer(&mut self) -> Result<Option<Event>, WireError> {
-        let event = poll_fn(|cx| self.poll_event(cx)).await?;
-        if !matches!(event, Event::Ready) {
-            return Ok(Some(event));
-        }
-        self.state = State::Idle;
+    /// Everything was answered, without an error.
+    fn end_cleaning(&mut self) -> Result<(), WireError> {
         self.line.shrink();
-        self.failed.take().map_or(Ok(None), |error| Err(WireError::Server(error)))
+        self.state = State::Idle;
+        if std::mem::take(&mut self.renewing) {
+            self.line.notified = false;
+            if self.spoiled || !self.line.reports.are_usual() {
+                let cause = "the session is another one, though everything was taken back";
+                return Err(self.broken(WireError::Lost(std::io::Error::other(cause))));
+            }
+        }
+        Ok(())
     }
 
-    /// The next event. An error of the server's is kept until ReadyForQuery; one that ends the session, and a lost
-    /// connection, ends this one.
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, WireError>> {
-        let event = match ready!(self.line.poll_event(cx)) {
-            Ok(Event::Failed(error)) if error.fatal => Err(WireError::Server(error)),
-            Ok(Event::Failed(error)) => {
-                if self.failed.is_none() {
-                    self.failed = Some(error.clone());
+    /// The next message of what was asked. Steps that only concern the session are dealt with here; an error of the
+    /// server's is kept until the ReadyForQuery which it goes on at. One that ends the session, what does not belong there
+    /// and a lost connection end this one.
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Step, Event), WireError>> {
+        loop {
+            let event = match ready!(self.line.poll_event(cx)) {
+                Ok(Event::Failed(error)) if error.fatal => {
+                    return Poll::Ready(Err(self.broken(WireError::Server(error))));
                 }
-                Ok(Event::Failed(error))
+                Ok(event) => event,
+                Err(error) => return Poll::Ready(Err(self.broken(error))),
+            };
+            let Some(step) = self.script.accept(&event, self.line.body()) else {
+                return Poll::Ready(Err(self.unexpected(&event)));
+            };
+            match (step, event) {
+                (_, Event::Failed(error)) => {
+                    // The step is the ReadyForQuery that is still to come.
+                    self.failed.get_or_insert(error);
+                }
+                (Step::Look, _) => self.judge()?,
+                (Step::Check, _) => self.check()?,
+                (Step::Keeps, _) => self.learn_what_keeps()?,
+                (step, event) => return Poll::Ready(Ok((step, event))),
             }
-            other => other,
-        };
-        if event.is_err() {
-            self.state = State::Broken;
         }
-        Poll::Ready(event)
+    }
+
+    /// Compares what the session tells of itself with what it told when it was new, behind the mark.
+    fn judge(&mut self) -> Result<(), WireError> {
+        let mark = self.mark.take();
+        let (told, rest) = self.line.row().split_first();
+        if mark.is_none_or(|mark| told != Some(&mark.mark[..])) {
+            return Err(self.broken(WireError::Protocol("the answer to another question".to_owned())));
+        }
+        match &self.new {
+            Some(new) => self.spoiled |= rest != new.as_slice(),
+            None => self.new = Some(rest.to_vec()),
+        }
+        Ok(())
+    }
+
+    /// Whether the session has the statements that the gateway has prepared, and no others.
+    fn check(&mut self) -> Result<(), WireError> {
+        let expected = self.cleaning.prepared() + self.statements.len() + self.unwanted.len();
+        let expected = (expected as u64).to_be_bytes();
+        let columns: Vec<_> = self.line.row().columns().collect();
+        if columns == [Ok(Some(&expected[..])), Ok(Some(&[0; 8][..]))] {
+            return Ok(());
+        }
+        let cause = "the session's prepared statements were changed";
+        Err(self.broken(WireError::Lost(std::io::Error::other(cause))))
+    }
+
+    /// Where the database has what may keep something, the session of which nobody knows whether it came to that is closed.
+    fn learn_what_keeps(&mut self) -> Result<(), WireError> {
+        if self.line.row().columns().next() == Some(Ok(Some(&[0]))) {
+            return Ok(());
+        }
+        self.keeps.store(true, Ordering::Relaxed);
+        if self.renewing && !self.spent {
+            let cause = "the session may hold what nothing takes back";
+            return Err(self.broken(WireError::Lost(std::io::Error::other(cause))));
+        }
+        self.spent = true;
+        Ok(())
+    }
+
+    /// Everything that was asked, message by message.
+    async fn answer(&mut self, mut told: impl FnMut(&Self, Event) -> Result<(), WireError>) -> Result<(), WireError> {
+        loop {
+            let (step, event) = poll_fn(|cx| self.poll_step(cx)).await?;
+            if step == Step::Ready {
+                self.state = State::Idle;
+                self.line.shrink();
+                return self.failed.take().map_or(Ok(()), |error| Err(WireError::Server(error)));
+            }
+            if let Err(error) = told(self, event) {
+                return Err(self.broken(error));
+            }
+        }
     }
 
     fn unexpected(&mut self, event: &Event) -> WireError {
         let error = WireError::Protocol(format!("{event:?} while {:?}", self.state));
-        self.state = State::Broken;
-        error
+        self.broken(error)
     }
 
-    /// Queues what is asked, behind what closes statements that nobody wants any more.
-    fn queue(&mut self, write: impl FnOnce(&mut BytesMut) -> std::io::Result<()>) -> Result<(), WireError> {
-        let out = &mut self.line.outbox;
-        for name in &self.unwanted {
-            frontend::close(b'S', name, out).map_err(WireError::Unsendable)?;
-        }
-        if let Err(error) = write(out) {
-            out.clear();
-            return Err(WireError::Unsendable(error));
-        }
-        self.unwanted.clear();
-        self.state = State::Asked;
-        Ok(())
+    /// The connection is of no use any more.
+    fn broken(&mut self, error: WireError) -> WireError {
+        self.state = State::Broken;
+        error
     }
 
     /// The socket, to close it.
     pub(super) fn into_socket(self) -> Socket {
         self.line.into_socket()
     }
-}
-
-/// Runs a statement that takes nothing; its columns come in text.
-fn run_statement(name: &str, out: &mut BytesMut) {
-    let none = std::iter::empty::<()>();
-    let bound = frontend::bind("", name, [], none, |(), _| Ok(IsNull::Yes), [], out);
-    assert!(bound.is_ok(), "a constant name without NUL");
-    frontend::execute("", 0, out).expect("a portal without a name");
 }

@@ -24,6 +24,13 @@ const HINT: &str = "change them in the same bundle, or drop them in a migration 
 const FILL: &str = "give the column a DEFAULT, or write a migration: ADD COLUMN without NOT NULL where it is new, UPDATE \
                     the rows, then ALTER COLUMN … SET NOT NULL";
 
+/// What to do about an altered tracking table.
+const DROP_IT: &str = "put it back as it was, or drop it: the next deployment makes it again";
+
+/// The same where every migration would be run again.
+const PUT_BACK: &str = "put it back as it was, from a backup: without it every migration would be run again; where that is \
+                        meant, drop all tables whose names begin with _stonescriptdb_gateway_";
+
 impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
         if error.sqlstate() == Some(DISK_FULL) {
@@ -38,6 +45,7 @@ impl ApiError {
     /// The error as such, whatever brought it about.
     fn of_deployment(error: DeployError) -> Self {
         let message = error.to_string();
+        let cause = error.cause();
         match error {
             DeployError::OtherPlatform { database } => {
                 Self::new(ErrorCode::PlatformIsolationViolation, message).with("database", database)
@@ -52,6 +60,13 @@ impl ApiError {
                     .with("extension", name)
                     .with("version", version)
                     .with("file", path)
+            }
+            DeployError::ExtensionRefused { name, path, reason } => {
+                Self::new(ErrorCode::ExtensionInstallFailed, message)
+                    .with("extension", name)
+                    .with("file", path)
+                    .with("line", 1)
+                    .with("cause", reason)
             }
             DeployError::Statement(error) => statement_error(*error, message),
             DeployError::EditedMigration { file } | DeployError::EditedInterrupted { file, .. } => {
@@ -96,9 +111,28 @@ impl ApiError {
             DeployError::Locked { source, blocked_by, .. } => locked(*source, message)
                 .with("blocked_by", json!(blocked_by))
                 .with("hint", "end that session or let it finish, and send it again"),
+            DeployError::Busy { .. } => Self::new(ErrorCode::DeploymentsBusy, message),
+            DeployError::TimedOut { database, place, .. } => {
+                let (file, line) = place.unzip();
+                Self::new(ErrorCode::MigrationFailed, message)
+                    .with_some("database", database)
+                    .with_some("cause", cause)
+                    .with_some("file", file)
+                    .with_some("line", line)
+                    .with("hint", "make the deployment quicker, or raise DEPLOYMENT_TIMEOUT_SECS")
+            }
             DeployError::LockLost => Self::new(ErrorCode::ConnectionFailed, message),
             DeployError::CommitUnknown { source } => {
                 Self::new(ErrorCode::ConnectionFailed, message).logging(describe(&source))
+            }
+            DeployError::AlteredTracking { database, table, cause, sqlstate } => {
+                let hint = if table.ends_with("_migrations") { PUT_BACK } else { DROP_IT };
+                Self::new(ErrorCode::MigrationFailed, message)
+                    .with_some("database", database)
+                    .with("table", table)
+                    .with("cause", cause)
+                    .with_some("sqlstate", sqlstate)
+                    .with("hint", hint)
             }
             DeployError::Own { source, .. } if is_lost(source.code().map(|code| code.code())) => lost(message),
             DeployError::Own { .. } | DeployError::Interrupted { .. } | DeployError::Unreadable { .. } => {
@@ -166,6 +200,11 @@ fn order_error(error: OrderError, message: String) -> ApiError {
             .with("file", path)
             .with("line", line)
             .with("hint", "take lines that begin with a backslash out of the file"),
+        OrderError::Entangled { path, line } => failed
+            .with_code(code_of_file(&path))
+            .with("file", path)
+            .with("line", line)
+            .with("hint", "give different things different names, or split the bundle"),
         OrderError::Circle { members } => {
             let first = members.first().map(|member| (member.path.clone(), member.line));
             let names: Vec<_> = members

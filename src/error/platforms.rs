@@ -22,6 +22,7 @@ impl From<PlatformsError> for ApiError {
             }
             PlatformsError::OtherSpelling { .. } | PlatformsError::Credentials { .. } => Self::invalid_request(message),
             PlatformsError::Deploy(error) => error.into(),
+            PlatformsError::Uploads(error) => error.into(),
             PlatformsError::Registry(error) => error.into(),
             PlatformsError::Database(error) => error.into(),
         }

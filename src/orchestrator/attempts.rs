@@ -12,6 +12,7 @@ use tokio_postgres::Client;
 
 use super::deployment::{self, Goal, Outcome};
 use super::error::DeployError;
+use super::runner::INSIDE_KEY;
 use crate::bundle::sql;
 use crate::databases::{Databases, LOCK_LOST};
 
@@ -48,6 +49,10 @@ pub async fn deploy(databases: &Databases, client: &Client, goal: Goal<'_>) -> R
             Err(error) if lost_a_lock(&error) => {
                 tracing::info!(%error, "the deployment lost a lock and is tried again");
                 client.batch_execute("ROLLBACK").await.map_err(DeployError::own("rolling back"))?;
+                // Perhaps to a gateway that is gone; that it cannot be asked is told by the next attempt.
+                if let Err(error) = databases.end_orphan(INSIDE_KEY, goal.lock).await {
+                    tracing::warn!(%error, "a backend that is still inside a deployment could not be ended");
+                }
                 let pause = Duration::from_millis(rand::rng().random_range(PAUSE_MS));
                 tokio::time::sleep(pause).await;
             }

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -14,8 +13,11 @@ use tracing::Instrument;
 
 use super::attempts;
 use super::catalog::Catalog;
+use super::clock::Clock;
 use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
+use super::extensions::{self, Terms};
+use super::limits::DeployLimits;
 use super::prepared;
 use super::report::Report;
 use super::runner::Mode;
@@ -23,12 +25,13 @@ use super::tracking::Origin;
 use crate::bundle::Bundle;
 use crate::bundle::order::Target;
 use crate::bundle::sql::tokens::checksum_bytes;
+use crate::config::AllowedExtensions;
 use crate::databases::name::{DatabaseName, Id};
 use crate::databases::{Databases, DeploymentLock, RunAs};
 
 /// Part of a blueprint's name: raised when the gateway's own tables or what it leaves in a database change, so that
 /// blueprints made before are not used again.
-const LAYOUT: &str = "5";
+const LAYOUT: &str = "6";
 
 /// How many blueprints a platform keeps, the most recently used ones.
 const KEPT_PER_PLATFORM: i64 = 3;
@@ -45,12 +48,19 @@ pub struct Blueprint {
 }
 
 /// The blueprints that this gateway has used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Blueprints {
+    /// What the operator allows.
+    allowed: Arc<AllowedExtensions>,
     known: Mutex<HashMap<DatabaseName, Arc<Blueprint>>>,
 }
 
 impl Blueprints {
+    /// Knows none yet. `allowed`: which extensions a platform's role may have that only a superuser can install.
+    pub fn new(allowed: Arc<AllowedExtensions>) -> Self {
+        Self { allowed, known: Mutex::default() }
+    }
+
     /// The blueprint of a platform's bundle, built if there is none. A bundle that does not deploy is refused here.
     pub async fn ensure(
         &self,
@@ -58,7 +68,7 @@ impl Blueprints {
         platform: &Id,
         run_as: &RunAs,
         bundle: &Bundle,
-        lock_timeout: Duration,
+        limits: DeployLimits,
     ) -> Result<Arc<Blueprint>, DeployError> {
         let name = name_of(platform, &bundle.checksum, run_as);
         if let Some(known) = self.known(&name) {
@@ -70,7 +80,11 @@ impl Blueprints {
         }
         let blueprint = match read_recorded(databases, &name).await? {
             Some(recorded) => recorded,
-            None => build(databases, &name, platform, run_as, bundle, lock_timeout, &lock).await?,
+            None => {
+                let allowed = &self.allowed;
+                let terms = Terms { databases, platform, run_as, database: &name, allowed };
+                build(terms, bundle, limits, &lock).await?
+            }
         };
         let blueprint = Arc::new(blueprint);
         self.lock().insert(name, blueprint.clone());
@@ -140,40 +154,50 @@ async fn read_recorded(databases: &Databases, name: &DatabaseName) -> Result<Opt
     let row = control
         .query_opt(
             "UPDATE blueprints SET last_used_at = now() FROM pg_database
-             WHERE blueprints.name = $1 AND datname = blueprints.name RETURNING report::text",
+             WHERE blueprints.name = $1 AND datname = blueprints.name
+             RETURNING report::text, datallowconn OR pg_get_userbyid(datdba) <> current_user",
             &[&name.as_str()],
         )
         .await
         .map_err(DeployError::own("looking for the blueprint"))?;
+    drop(control);
+    // Made by an earlier version, which left it to the platform's role.
+    if row.as_ref().is_some_and(|row| row.get(1)) {
+        databases.seal_database(name).await?;
+    }
     // A record that this version cannot read is as good as none: the blueprint is built anew.
     Ok(row.and_then(|row| serde_json::from_str(row.get(0)).ok()))
 }
 
 async fn build(
-    databases: &Databases,
-    name: &DatabaseName,
-    platform: &Id,
-    run_as: &RunAs,
+    terms: Terms<'_>,
     bundle: &Bundle,
-    lock_timeout: Duration,
+    limits: DeployLimits,
     lock: &DeploymentLock,
 ) -> Result<Blueprint, DeployError> {
+    let Terms { databases, platform, run_as, database: name, .. } = terms;
     let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
-    databases.drop_database(name).await?;
-    databases.create_database(name, None, run_as.owner()).await?;
+    let clock = Clock::of_trial(limits.deployment_timeout);
     let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
     let goal = Goal {
-        databases,
+        terms,
+        installed: &[],
         script: &script,
         target: Target::NewDatabase,
         declared: None,
         force: false,
         mode: Mode::Apply,
         origin: &origin,
-        lock_timeout,
+        lock_timeout: limits.lock_timeout,
         lock,
+        clock: &clock,
     };
-    let built = fill(databases, run_as, name, goal).await;
+    let building = async {
+        databases.drop_database(name).await?;
+        databases.create_for_gateway(name).await?;
+        fill(goal).await
+    };
+    let built = clock.run(building).await;
     let recorded = match built {
         Ok(Outcome { report, catalog, .. }) => {
             let blueprint = Blueprint { name: name.to_string(), report, catalog: Arc::unwrap_or_clone(catalog) };
@@ -196,20 +220,19 @@ async fn build(
     }
 }
 
-async fn fill(
-    databases: &Databases,
-    run_as: &RunAs,
-    name: &DatabaseName,
-    goal: Goal<'_>,
-) -> Result<Outcome, DeployError> {
+async fn fill(goal: Goal<'_>) -> Result<Outcome, DeployError> {
+    let Terms { databases, run_as, database: name, .. } = goal.terms;
+    // While only the gateway can enter, and nothing else is there.
+    let installed = extensions::install_in_new(goal.terms, &goal.script.extensions).await?;
+    databases.give_database(name, run_as).await?;
     let session = databases.session(run_as, name).await?;
-    let result = attempts::deploy(databases, &session, goal).await;
+    let result = attempts::deploy(databases, &session, Goal { installed: &installed, ..goal }).await;
     let settled = if result.is_ok() { settle_sequences(&session).await } else { Ok(()) };
     // A template may have no connections but the copier's.
     session.close().await;
     let result = result?;
     settled?;
-    databases.set_allow_connections(name, false).await?;
+    databases.seal_database(name).await?;
     Ok(result)
 }
 

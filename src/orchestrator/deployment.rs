@@ -21,8 +21,10 @@ use serde_json::json;
 use tokio_postgres::Client;
 
 use super::catalog::{Catalog, Reader};
+use super::clock::Clock;
 use super::diff::{self, SchemaValidation};
 use super::error::DeployError;
+use super::extensions::{self, Terms};
 use super::migrations::{self, Migrations};
 use super::missing::Missing;
 use super::new_values::{self, NewValue};
@@ -31,17 +33,19 @@ use super::report::Report;
 use super::runner::{Failure, Mode, Runner};
 use super::standing::Standing;
 use super::tracking::{self, Change, NameOf, Origin, Record, Tracked};
-use super::{extensions, risk, seeders, shape};
+use super::{risk, seeders, shape};
 use crate::bundle::Kind;
 use crate::bundle::order::{Script, Target};
 use crate::bundle::sql::{Object, Statement};
-use crate::databases::{Databases, DeploymentLock, quote_ident};
+use crate::databases::{DeploymentLock, quote_ident};
 
 /// What to bring a database to.
 #[derive(Clone, Copy)]
 pub struct Goal<'a> {
-    /// For what the platform's role may not do.
-    pub databases: &'a Databases,
+    /// For what the platform's role may not do: extensions.
+    pub terms: Terms<'a>,
+    /// The extensions that the gateway has installed in a new database.
+    pub installed: &'a [Change],
     /// Read for `target`.
     pub script: &'a Script,
     /// Whether the database is empty.
@@ -58,6 +62,8 @@ pub struct Goal<'a> {
     pub lock_timeout: Duration,
     /// The right to deploy to this database.
     pub lock: &'a DeploymentLock,
+    /// What is told of how far it has come.
+    pub clock: &'a Clock,
 }
 
 /// What a deployment came to.
@@ -136,7 +142,7 @@ async fn attempt(
     outdated: bool,
 ) -> Result<Outcome, DeployError> {
     let client = reader.client();
-    let runner = Runner::begin(client, goal.mode, goal.lock_timeout, goal.lock).await?;
+    let runner = Runner::begin(client, goal.mode, goal.lock_timeout, goal.lock, goal.clock).await?;
     tracking::create_tables(client).await?;
     let tracked = tracking::read(client).await?;
     let mut recorded = Recorded::read(client, &before).await?;
@@ -236,7 +242,9 @@ impl<'a> Deployment<'a> {
     }
 
     async fn install_extensions(&mut self) -> Result<(), DeployError> {
-        let changes = extensions::install(&self.runner, self.goal.databases, &self.goal.script.extensions).await?;
+        let Goal { terms, installed, .. } = self.goal;
+        let mut changes = installed.to_vec();
+        changes.extend(extensions::install(&self.runner, terms, &self.goal.script.extensions).await?);
         if !changes.is_empty() {
             self.runner.changed();
         }
@@ -316,8 +324,7 @@ impl<'a> Deployment<'a> {
         Err(error)
     }
 
-    /// The catalog as it is now; read only where something may have changed it since the last time. Leaves the session's
-    /// search path as `public`.
+    /// The catalog as it is now; read only where something may have changed it since the last time.
     async fn look(&mut self) -> Result<Arc<Catalog>, DeployError> {
         let changes = self.runner.changes();
         if let Some((then, catalog)) = &self.seen
@@ -361,14 +368,8 @@ impl<'a> Deployment<'a> {
                 .map_err(DeployError::own("putting back what depends on a change"))?
                 .map_err(|left| DeployError::Dependants { left })?;
         }
-        let path = "SELECT current_setting('search_path')";
-        let failed = DeployError::own("looking at what a migration changed");
-        let path: String = self.runner.client.query_one(path, &[]).await.map_err(&failed)?.get(0);
         let found = self.look().await?;
-        self.check_allowed(diff::between(before, &found), Vec::new())?;
-        // The migration may have set it, and goes on.
-        let set = "SELECT set_config('search_path', $1, false)";
-        self.runner.client.execute(set, &[&path]).await.map(drop).map_err(&failed)
+        self.check_allowed(diff::between(before, &found), Vec::new())
     }
 
     async fn seed(&mut self) -> Result<(), DeployError> {
@@ -390,9 +391,11 @@ impl<'a> Deployment<'a> {
     }
 
     async fn finish(mut self, after: &Catalog) -> Result<(Report, Vec<String>), DeployError> {
-        let failed = DeployError::own("recording the migrations");
+        // The bundle's own statements may have altered the tables since they were read.
+        tracking::altered::check(self.runner.client).await?;
         let applied = self.migrations.applied();
-        tracking::write_migrations(self.runner.client, applied, self.goal.origin).await.map_err(failed)?;
+        let recorded = tracking::write_migrations(self.runner.client, applied, self.goal.origin).await;
+        recorded.map_err(|(table, error)| tracking::altered::failed("recording the migrations", table)(error))?;
         self.report.migrations_applied = applied.len();
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);
         self.report.warnings.extend(self.goal.script.warnings.iter().cloned());

@@ -13,7 +13,7 @@ use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::Statement;
 use crate::databases::DatabaseError;
-use crate::databases::name::NameError;
+use crate::databases::name::{DatabaseName, NameError};
 
 /// Why a deployment was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,16 @@ pub enum DeployError {
         available: String,
         /// The file that asks for it.
         path: String,
+    },
+    /// An extension that the gateway does not install.
+    #[error("{path}: the extension {name} was not installed: {reason}")]
+    ExtensionRefused {
+        /// The extension.
+        name: String,
+        /// The file that asks for it, or for the one that needs it.
+        path: String,
+        /// Why, and what to do.
+        reason: String,
     },
     /// PostgreSQL refused a statement of the bundle.
     #[error(transparent)]
@@ -162,6 +172,18 @@ pub enum DeployError {
         /// PostgreSQL's error.
         source: tokio_postgres::Error,
     },
+    /// One of the gateway's own tables in the platform's database is not as the gateway made it.
+    #[error("the gateway's own table {table}{} was altered: {cause}", in_database(.database))]
+    AlteredTracking {
+        /// Where, if that is not known otherwise.
+        database: Option<String>,
+        /// Its name, with its schema.
+        table: String,
+        /// What is wrong with it.
+        cause: String,
+        /// PostgreSQL's code, where it refused a statement.
+        sqlstate: Option<String>,
+    },
     /// The catalog came back in a shape that this version does not know.
     #[error("reading the catalog: {cause}")]
     Unreadable {
@@ -182,6 +204,35 @@ pub enum DeployError {
         /// Why, and what to do.
         reason: String,
     },
+    /// The platform's deployments have all their turns, and this one's did not come in time.
+    #[error(
+        "the platform {platform} has {at_once} deployments running (MAX_DEPLOYMENTS_PER_PLATFORM), and none of them ended \
+         within {waited_secs} s; try again later"
+    )]
+    Busy {
+        /// As it was given.
+        platform: String,
+        /// How many may run at once.
+        at_once: usize,
+        /// How long it was waited for.
+        waited_secs: u64,
+    },
+    /// It took longer than it may.
+    #[error(
+        "the deployment to {}{} took longer than {limit_secs} s (DEPLOYMENT_TIMEOUT_SECS) and was ended; {}",
+        .database.as_deref().unwrap_or("a database of the gateway's own, where it is tried before any other,"),
+        at_place(.place), if *.committing { UNKNOWN_END } else { ROLLED_BACK }
+    )]
+    TimedOut {
+        /// Which database; none: one of the gateway's own.
+        database: Option<String>,
+        /// The limit.
+        limit_secs: u64,
+        /// File and line of the statement that was begun last.
+        place: Option<(String, usize)>,
+        /// Whether it was just being committed.
+        committing: bool,
+    },
     /// A platform without a database.
     #[error("the platform {platform} has no database; POST /register makes one")]
     NoDatabase {
@@ -197,6 +248,19 @@ pub enum DeployError {
     /// No connection, or the gateway's records.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+}
+
+const ROLLED_BACK: &str = "it was rolled back";
+
+const UNKNOWN_END: &str = "it was being committed: the database is now either as it was or wholly at the bundle; send it \
+                           again to make sure";
+
+fn over_limit(limit_secs: u64) -> String {
+    format!("over the limit of DEPLOYMENT_TIMEOUT_SECS, {limit_secs} s")
+}
+
+fn at_place(place: &Option<(String, usize)>) -> String {
+    place.as_ref().map(|(path, line)| format!(", at {path}, line {line},")).unwrap_or_default()
 }
 
 fn in_the_way(left: &[Left]) -> String {
@@ -235,6 +299,10 @@ fn words(error: &tokio_postgres::Error) -> Option<String> {
     error.as_db_error().map(|told| told.message().to_owned())
 }
 
+fn in_database(database: &Option<String>) -> String {
+    database.as_ref().map(|database| format!(" in {database}")).unwrap_or_default()
+}
+
 fn in_version(version: &Option<String>) -> String {
     version.as_ref().map(|version| format!(" in version {version}")).unwrap_or_default()
 }
@@ -257,6 +325,7 @@ impl DeployError {
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
             Self::Statement(error) => error.sqlstate.as_deref(),
+            Self::AlteredTracking { sqlstate, .. } => sqlstate.as_deref(),
             Self::Generated { source, .. }
             | Self::Own { source, .. }
             | Self::Standing { source, .. }
@@ -274,12 +343,26 @@ impl DeployError {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Statement(error) => Some(error.cause.clone()),
+            Self::AlteredTracking { cause, .. } => Some(cause.clone()),
+            Self::ExtensionRefused { reason, .. } => Some(reason.clone()),
             Self::Generated { source, .. } | Self::NoValue { source, .. } => words(source),
             // What the gateway itself asks for is its own business, but not that there is no room.
             Self::Own { source, .. } if source.code() == Some(&SqlState::DISK_FULL) => words(source),
             Self::Database(DatabaseError::DiskFull { cause }) => Some(cause.clone()),
+            Self::TimedOut { limit_secs, .. } => Some(over_limit(*limit_secs)),
             Self::Fleet(failure) => failure.first.cause(),
             _ => None,
+        }
+    }
+
+    /// Says which database it is, where the error does not know.
+    #[must_use]
+    pub fn in_database(self, name: &DatabaseName) -> Self {
+        match self {
+            Self::AlteredTracking { database: None, table, cause, sqlstate } => {
+                Self::AlteredTracking { database: Some(name.to_string()), table, cause, sqlstate }
+            }
+            other => other,
         }
     }
 
@@ -319,7 +402,7 @@ impl StatementError {
         Self {
             step: format!("{} {}", verb(statement.kind), statement.path),
             kind: statement.kind,
-            path: statement.path.clone(),
+            path: statement.path.to_string(),
             line: statement.line,
             sqlstate: Some(sqlstate.to_owned()),
             cause,
@@ -336,7 +419,7 @@ impl StatementError {
         Self {
             step: format!("{} {}", verb(statement.kind), statement.path),
             kind: statement.kind,
-            path: statement.path.clone(),
+            path: statement.path.to_string(),
             line,
             sqlstate: error.code().map(|code| code.code().to_owned()),
             cause: database_error.map_or_else(|| error.to_string(), |error| error.message().to_owned()),

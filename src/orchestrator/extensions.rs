@@ -1,158 +1,173 @@
 //! Installs a bundle's extensions (contract §3, "Extensions").
+//!
+//! Trusted ones are installed by the session's role. Others are the gateway's to install, where the operator allows them:
+//! in a new database before anything else is there ([`install_in_new`]), in one that exists where nobody else can have put
+//! anything ([`install`]). An extension that is there stays as it is, wherever it is. Called by [`super::blueprint`] and
+//! [`super::deployment`].
+//!
+//! | file         | what it does                                        |
+//! | ------------ | --------------------------------------------------- |
+//! | `facts`      | what the server has, what the database has          |
+//! | `plan`       | what is missing, in which order, and who installs it |
+//! | `as_gateway` | installs as the gateway's role                      |
+//! | `workers`    | closes functions that start the server's processes  |
+
+mod as_gateway;
+mod facts;
+mod plan;
+mod workers;
 
 use serde_json::json;
-use tokio_postgres::error::SqlState;
 
+use self::plan::{Plan, Step};
 use super::error::{DeployError, StatementError};
 use super::runner::{Doubt, Mode, Runner};
 use super::tracking::{Change, NameOf};
 use crate::bundle::Kind;
 use crate::bundle::extension::Extension;
-use crate::databases::name::DatabaseName;
-use crate::databases::{Databases, quote_ident, quote_literal};
+use crate::config::AllowedExtensions;
+use crate::databases::name::{DatabaseName, Id};
+use crate::databases::{Databases, RunAs, own_path, quote_ident, quote_literal};
 
-/// Installs what is not there yet; one query tells what is.
+/// Where extensions go, and which may.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    /// For other connections.
+    pub databases: &'a Databases,
+    /// Whose database it is.
+    pub platform: &'a Id,
+    /// As whom uploaded code runs.
+    pub run_as: &'a RunAs,
+    /// Which one; never asked of the session, in which uploaded code runs.
+    pub database: &'a DatabaseName,
+    /// What the operator allows.
+    pub allowed: &'a AllowedExtensions,
+}
+
+/// In a new database, before it is its owner's: those that the gateway installs.
+pub async fn install_in_new(terms: Terms<'_>, extensions: &[Extension]) -> Result<Vec<Change>, DeployError> {
+    if extensions.is_empty() || terms.runs_as_gateway() {
+        return Ok(Vec::new());
+    }
+    let session = terms.databases.session_inside(terms.database).await?;
+    let installed = async {
+        let facts = facts::read(&session, terms.databases.gateway_user()).await?;
+        let plan = plan::plan(extensions, &facts, false)?;
+        terms.check_allowed(&plan).await?;
+        if !plan.by_gateway.is_empty() {
+            as_gateway::in_new(terms.databases, terms.database, &session, &plan).await?;
+        }
+        Ok(changes(&Plan { by_role: Vec::new(), ..plan }, extensions))
+    }
+    .await;
+    session.close().await;
+    installed
+}
+
+/// Installs what is not there yet.
 pub async fn install(
     runner: &Runner<'_>,
-    databases: &Databases,
+    terms: Terms<'_>,
     extensions: &[Extension],
 ) -> Result<Vec<Change>, DeployError> {
+    if !terms.runs_as_gateway() && runner.mode == Mode::Apply {
+        workers::close_standing(runner.client, terms).await?;
+    }
     if extensions.is_empty() {
         return Ok(Vec::new());
     }
-    let names: Vec<&str> = extensions.iter().map(|extension| extension.name.as_str()).collect();
-    let query = "SELECT wanted.name, installed.extname IS NOT NULL,
-                        coalesce(array_agg(available.version ORDER BY available.version)
-                                 FILTER (WHERE available.version IS NOT NULL), '{}')
-                 FROM unnest($1::text[]) AS wanted (name)
-                 LEFT JOIN pg_extension installed ON installed.extname = wanted.name
-                 LEFT JOIN pg_available_extension_versions available ON available.name = wanted.name
-                 GROUP BY 1, 2";
-    let rows =
-        runner.client.query(query, &[&names]).await.map_err(DeployError::own("asking which extensions there are"))?;
-    let mut changes = Vec::new();
-    for extension in extensions {
-        let Some(row) = rows.iter().find(|row| row.get::<_, &str>(0) == extension.name) else { continue };
-        let (installed, versions): (bool, Vec<String>) = (row.get(1), row.get(2));
-        let done = changes.iter().any(|change: &Change| change.name == extension.name);
-        if installed || done {
-            continue;
-        }
-        check_available(extension, &versions)?;
-        create(runner, databases, extension).await?;
-        changes.push(Change {
-            change_type: "CreateExtension",
-            name_of: NameOf::Text,
-            name: extension.name.clone(),
-            detail: json!({ "file": extension.path, "version": extension.version, "schema": extension.schema }),
-        });
+    let installed = facts::installed(runner.client).await?;
+    if extensions.iter().all(|extension| installed.contains(&extension.name)) {
+        return Ok(Vec::new());
     }
-    Ok(changes)
-}
-
-fn check_available(extension: &Extension, versions: &[String]) -> Result<(), DeployError> {
-    let there = match &extension.version {
-        Some(version) => versions.contains(version),
-        None => !versions.is_empty(),
-    };
-    if there {
-        return Ok(());
-    }
-    let available = match versions {
-        [] => "install its package on the database server".to_owned(),
-        versions => format!("the server has {}", versions.join(", ")),
-    };
-    Err(DeployError::ExtensionNotAvailable {
-        name: extension.name.clone(),
-        version: extension.version.clone(),
-        available,
-        path: extension.path.clone(),
-    })
-}
-
-/// Installs it as the session's role. Where that may not, because an extension that could leave the database (one that is
-/// not `trusted`) is a superuser's to install, the gateway's own role does it: see [`create_as_gateway`].
-async fn create(runner: &Runner<'_>, databases: &Databases, extension: &Extension) -> Result<(), DeployError> {
-    const SAVEPOINT: &str = "SAVEPOINT extension";
-    const RELEASE: &str = "RELEASE SAVEPOINT extension";
-    const ROLLBACK: &str = "ROLLBACK TO SAVEPOINT extension";
-    let sql = match &extension.schema {
-        Some(schema) => format!("CREATE SCHEMA IF NOT EXISTS {};{}", quote_ident(schema), statement(extension, None)),
-        None => statement(extension, None),
-    };
-    runner.own("preparing for an extension", SAVEPOINT).await?;
-    let refused = match runner.client.batch_execute(&sql).await {
-        Ok(()) => return runner.own("installing an extension", RELEASE).await,
-        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => error,
-        Err(error) => return Err(failed(extension, &error)),
-    };
-    // What it held is let go, so that nobody waits for this transaction.
-    runner.own("installing an extension", ROLLBACK).await?;
-    if runner.mode == Mode::Rehearse {
+    let facts = facts::read(runner.client, terms.databases.gateway_user()).await?;
+    let plan = plan::plan(extensions, &facts, terms.runs_as_gateway())?;
+    terms.check_allowed(&plan).await?;
+    plan::check_existing(&plan, &facts)?;
+    // First of all: what this transaction makes (an extension that another one needs, a schema of two) is nobody else's to
+    // see before it ends.
+    match (runner.mode, plan.by_gateway.is_empty()) {
+        (_, true) => {}
         // It cannot be taken back, so a rehearsal goes on without it, for as long as nothing needs it.
-        runner.doubt(Doubt::Schema);
-        return Ok(());
+        (Mode::Rehearse, false) => runner.doubt(Doubt::Schema),
+        (Mode::Apply, false) => as_gateway::in_existing(terms.databases, terms.database, &plan).await?,
     }
-    let row = runner.client.query_one("SELECT current_database()::text, session_user::text", &[]).await;
-    let row = row.map_err(DeployError::own("asking who installs the extension"))?;
-    let (database, owner) = (DatabaseName::recorded(row.get(0)), row.get(1));
-    match create_as_gateway(databases, &database, owner, extension).await? {
-        Ok(()) => Ok(()),
-        // The gateway may not either: what the platform was told says what is wanted.
-        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Err(failed(extension, &refused)),
-        Err(error) => Err(failed(extension, &error)),
+    for step in &plan.by_role {
+        create_as_role(runner, step).await?;
+    }
+    Ok(changes(&plan, extensions))
+}
+
+impl Terms<'_> {
+    fn runs_as_gateway(&self) -> bool {
+        *self.run_as == RunAs::Gateway
+    }
+
+    /// Trusted ones always are, and so is what the platform has anywhere already.
+    async fn check_allowed(&self, plan: &Plan) -> Result<(), DeployError> {
+        for step in plan.by_gateway.iter().filter(|step| step.told.needs_superuser) {
+            if !self.allowed.allows(&step.name) && !self.platform_has(&step.name).await? {
+                return Err(plan::refused(
+                    step,
+                    "the operator does not allow it: only a superuser may install it, and ALLOWED_EXTENSIONS does not name it"
+                        .to_owned(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one of the platform's databases has the extension: only a superuser can have installed it there.
+    async fn platform_has(&self, name: &str) -> Result<bool, DeployError> {
+        for info in self.databases.list(self.platform).await? {
+            // One that cannot be entered now tells nothing.
+            let Ok(session) = self.databases.session(self.run_as, &info.name).await else { continue };
+            let installed = facts::installed(&session).await;
+            session.close().await;
+            if installed.is_ok_and(|names| names.iter().any(|one| one == name)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
-/// Installs exactly this extension in a session of the gateway's own role, and commits: it is there before the rest of
-/// the deployment, which sees it at once, and stays if the deployment fails. Its script runs as the gateway's role, so it
-/// finds nothing by a bare name but what it makes itself and PostgreSQL's own: the path is `pg_catalog` alone, and the
-/// schema that it goes to is named. The extension belongs to the gateway's role; what the platform may do with it is what
-/// its script grants to everybody.
-async fn create_as_gateway(
-    databases: &Databases,
-    database: &DatabaseName,
-    owner: &str,
-    extension: &Extension,
-) -> Result<Result<(), tokio_postgres::Error>, DeployError> {
-    let session = databases.session_inside(database).await?;
-    let own = DeployError::own("asking where the extension goes");
-    // Some can be in one schema only, and refuse to hear of another.
-    let query = "SELECT bool_or(v.schema IS NOT NULL) FROM pg_catalog.pg_available_extension_versions AS v
-                 WHERE v.name = $1";
-    let fixed: Option<bool> = session.query_one(query, &[&extension.name]).await.map_err(own)?.get(0);
-    let default_schema = (fixed != Some(true)).then_some("public");
-    let mut sql = String::new();
-    if let Some(schema) = &extension.schema {
-        sql += &format!("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {};", quote_ident(schema), quote_ident(owner));
+/// Installs it as the session's role.
+async fn create_as_role(runner: &Runner<'_>, step: &Step) -> Result<(), DeployError> {
+    // Without a schema it goes to the first of the role's path.
+    let mut sql = "RESET search_path;".to_owned();
+    if let Some(schema) = &step.schema {
+        sql += &format!("CREATE SCHEMA IF NOT EXISTS {};", quote_ident(schema));
     }
-    sql += &statement(extension, default_schema);
-    let created = session.batch_execute(&sql).await;
-    session.close().await;
-    if created.is_ok() {
-        tracing::info!(database = %database, extension = extension.name, "installed by the gateway's own role");
-    }
-    Ok(created)
-}
-
-fn statement(extension: &Extension, default_schema: Option<&str>) -> String {
-    let mut sql = format!("CREATE EXTENSION IF NOT EXISTS {}", quote_ident(&extension.name));
-    if let Some(schema) = extension.schema.as_deref().or(default_schema) {
+    sql += &format!("CREATE EXTENSION IF NOT EXISTS {}", quote_ident(&step.name));
+    if let Some(schema) = &step.schema {
         sql += &format!(" SCHEMA {}", quote_ident(schema));
     }
-    if let Some(version) = &extension.version {
+    if let Some(version) = &step.version {
         sql += &format!(" VERSION {}", quote_literal(version));
     }
     // What it requires comes with it.
-    sql + " CASCADE"
+    sql += &format!(" CASCADE;{}", own_path());
+    runner.client.batch_execute(&sql).await.map_err(|error| failed(step, &error))
 }
 
-fn failed(extension: &Extension, error: &tokio_postgres::Error) -> DeployError {
+/// One for each that the bundle names.
+fn changes(plan: &Plan, extensions: &[Extension]) -> Vec<Change> {
+    let change = |step: &Step| Change {
+        change_type: "CreateExtension",
+        name_of: NameOf::Text,
+        name: step.name.clone(),
+        detail: json!({ "file": step.path, "version": step.version, "schema": step.schema }),
+    };
+    plan.by_gateway.iter().chain(&plan.by_role).filter(|step| step.is_wanted(extensions)).map(change).collect()
+}
+
+fn failed(step: &Step, error: &tokio_postgres::Error) -> DeployError {
     let database_error = error.as_db_error();
     DeployError::Statement(Box::new(StatementError {
-        step: format!("installing the extension {} of {}", extension.name, extension.path),
+        step: format!("installing the extension {} of {}", step.name, step.path),
         kind: Kind::Extensions,
-        path: extension.path.clone(),
+        path: step.path.clone(),
         line: 1,
         sqlstate: error.code().map(|code| code.code().to_owned()),
         cause: database_error.map_or_else(|| error.to_string(), |error| error.message().to_owned()),

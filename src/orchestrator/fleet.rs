@@ -6,11 +6,13 @@
 //! | ----------- | ------------------------------------------------------------------ |
 //! | `look`      | where each database stands; databases of one shape share a plan     |
 //! | `rehearsal` | what the deployment will do to a shape, without touching a tenant   |
+//! | `without_rows` | which failures on a copy without rows say nothing of the databases |
 //! | `report`    | the answer, and the lines of progress                               |
 
 mod look;
 mod rehearsal;
 mod report;
+mod without_rows;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,7 +61,8 @@ pub(super) async fn migrate(
     let started = Instant::now();
     let mut progress = Progress::new(events);
     progress.started(names.len());
-    let width = MAX_SIDE_BY_SIDE.min(orchestrator.databases.session_limit());
+    // One that installs an extension has two sessions.
+    let width = MAX_SIDE_BY_SIDE.min(orchestrator.databases.session_share() / 2);
     let checksum: Arc<str> = bundle.checksum.as_str().into();
     let preparing = orchestrator.prepare(platform, run_as, bundle);
     let looking = look::at_all(orchestrator, run_as, names, checksum, width);
@@ -203,17 +206,22 @@ async fn apply_one(
 ) -> Result<DatabaseReport, DeployError> {
     let started = Instant::now();
     let lock = orchestrator.databases.lock(database).await?;
-    let session = orchestrator.databases.session(&prepared.run_as, database).await?;
-    let at = tracking::read_bundle_checksum(&session).await?;
-    let target = &prepared.origin.bundle_checksum;
-    if at.as_ref() == Some(target) && tracking::read_state(&session).await?.is_some_and(|state| state.is_at(target)) {
+    let clock = orchestrator.clock(database);
+    let applying = async {
+        let session = orchestrator.databases.session(&prepared.run_as, database).await?;
+        let at = tracking::read_bundle_checksum(&session).await?;
+        let target = &prepared.origin.bundle_checksum;
+        if at.as_ref() == Some(target) && tracking::read_state(&session).await?.is_some_and(|state| state.is_at(target))
+        {
+            session.close().await;
+            return Ok(DatabaseReport::unchanged(database.to_string(), false));
+        }
+        let place = Place::new(&orchestrator.databases, &session, &lock, &clock);
+        let deploying = orchestrator.databases.deploying(database);
+        let result = prepared.deploy(place, at.is_some(), Mode::Apply, force).await;
         session.close().await;
-        return Ok(DatabaseReport::unchanged(database.to_string(), false));
-    }
-    let place = Place::new(&orchestrator.databases, &session, &lock);
-    let deploying = orchestrator.databases.deploying(database);
-    let result = prepared.deploy(place, at.is_some(), Mode::Apply, force).await;
-    session.close().await;
-    drop(deploying);
-    Ok(DatabaseReport::completed(database.to_string(), result?.report, millis_since(started)))
+        drop(deploying);
+        Ok(DatabaseReport::completed(database.to_string(), result?.report, millis_since(started)))
+    };
+    clock.run(applying).await
 }

@@ -8,14 +8,18 @@ use tokio_postgres::Client;
 
 use super::attempts;
 use super::blueprint::Blueprint;
+use super::clock::Clock;
 use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
+use super::extensions::Terms;
 use super::runner::Mode;
 use super::tracking::{self, Origin};
 use crate::bundle::Bundle;
 use crate::bundle::order::{self, OrderError, Script, Target};
+use crate::config::AllowedExtensions;
 use crate::databases::name::Id;
 use crate::databases::{Databases, DeploymentLock, RunAs};
+use crate::uploads;
 
 /// Where a deployment goes.
 #[derive(Clone, Copy)]
@@ -26,12 +30,14 @@ pub struct Place<'a> {
     pub client: &'a Client,
     /// The right to deploy there.
     pub lock: &'a DeploymentLock,
+    /// How long it may take; everything that is done with the connection runs inside of it.
+    pub clock: &'a Clock,
 }
 
 impl<'a> Place<'a> {
-    /// All three.
-    pub fn new(databases: &'a Databases, client: &'a Client, lock: &'a DeploymentLock) -> Self {
-        Self { databases, client, lock }
+    /// All four.
+    pub fn new(databases: &'a Databases, client: &'a Client, lock: &'a DeploymentLock, clock: &'a Clock) -> Self {
+        Self { databases, client, lock, clock }
     }
 }
 
@@ -46,6 +52,7 @@ pub struct Prepared {
     /// Who asked, and the bundle.
     pub origin: Origin,
     bundle: Bundle,
+    allowed: Arc<AllowedExtensions>,
     lock_timeout: Duration,
     /// Read when the first database needs it.
     for_existing: OnceCell<Script>,
@@ -53,8 +60,15 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// `lock_timeout`: how long a deployment's statement waits for a lock.
-    pub fn new(bundle: Bundle, blueprint: Arc<Blueprint>, platform: Id, run_as: RunAs, lock_timeout: Duration) -> Self {
+    /// `allowed`: what the operator allows; `lock_timeout`: how long a deployment's statement waits for a lock.
+    pub fn new(
+        bundle: Bundle,
+        blueprint: Arc<Blueprint>,
+        platform: Id,
+        run_as: RunAs,
+        allowed: Arc<AllowedExtensions>,
+        lock_timeout: Duration,
+    ) -> Self {
         let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
         Self {
             platform,
@@ -62,6 +76,7 @@ impl Prepared {
             blueprint,
             origin,
             bundle,
+            allowed,
             lock_timeout,
             for_existing: OnceCell::new(),
             for_new: OnceCell::new(),
@@ -81,8 +96,16 @@ impl Prepared {
         let script = self.script(target).await?;
         let declared = Some(&self.blueprint.catalog);
         let lock_timeout = self.lock_timeout;
-        let (databases, origin, lock) = (place.databases, &self.origin, place.lock);
-        let goal = Goal { databases, script, target, declared, force, mode, origin, lock_timeout, lock };
+        let (origin, lock, clock) = (&self.origin, place.lock, place.clock);
+        let terms = Terms {
+            databases: place.databases,
+            platform: &self.platform,
+            run_as: &self.run_as,
+            database: lock.database(),
+            allowed: &self.allowed,
+        };
+        let goal =
+            Goal { terms, installed: &[], script, target, declared, force, mode, origin, lock_timeout, lock, clock };
         attempts::deploy(place.databases, place.client, goal).await
     }
 
@@ -97,6 +120,6 @@ impl Prepared {
 
 /// Reads and sorts a bundle, on a thread that may take its time.
 pub async fn read(bundle: Bundle, target: Target) -> Result<Script, DeployError> {
-    let reading = tokio::task::spawn_blocking(move || order::read(&bundle, target)).await;
-    Ok(reading.map_err(|_| OrderError::NoThread("the reader stopped".to_owned()))??)
+    let reading = uploads::read(move || order::read(&bundle, target)).await;
+    Ok(reading.ok_or_else(|| OrderError::NoThread("the reader stopped".to_owned()))??)
 }

@@ -5,15 +5,15 @@ mod validation;
 
 use std::collections::{BTreeMap, HashMap};
 
-use pg_query::NodeEnum;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 pub use self::validation::SeederValidation;
 use super::error::DeployError;
 use super::report::SeedReport;
 use super::runner::{Failure, Runner};
 use crate::bundle::sql::{Class, Object, Statement};
-use crate::databases::quote_ident;
+use crate::databases::{Under, ask, quote_ident, under};
 
 /// Runs the seeders of the tables that `wanted` says, each where its table is empty, and validates the others.
 pub async fn run(
@@ -28,7 +28,7 @@ pub async fn run(
         match table_of(seed) {
             Some(table) if wanted(table) && tables.is_empty_now(runner, table).await? => statements.push(seed),
             Some(table) => {
-                tables.skip(table, rows_in(seed));
+                tables.skip(table, seed.rows);
                 expected.entry(quoted(table)).or_default().push(seed);
             }
             // What is no INSERT (`SELECT setval(…)`) belongs to the rows before it.
@@ -45,7 +45,7 @@ pub async fn run(
 }
 
 async fn validate(runner: &Runner<'_>, expected: &BTreeMap<String, Vec<&Statement>>) -> Result<(), DeployError> {
-    let mut validations = validation::validate(runner.client, expected).await?;
+    let mut validations = validation::validate(runner, expected).await?;
     validations.retain(|validation| !validation.missing.is_empty());
     if validations.is_empty() { Ok(()) } else { Err(DeployError::RowsMissing { validations }) }
 }
@@ -81,7 +81,7 @@ async fn insert_all(runner: &Runner<'_>, statements: &[&Statement], tables: &mut
 
 /// Has PostgreSQL check what was deferred, here, where the error can still name a seeder.
 async fn check_keys(runner: &Runner<'_>, statements: &[&Statement]) -> Result<(), DeployError> {
-    match runner.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await {
+    match runner.check_constraints().await {
         Ok(()) => Ok(()),
         Err(error) => Err(blame(runner, statements, error).await),
     }
@@ -131,15 +131,6 @@ pub fn table_of(seed: &Statement) -> Option<&Object> {
     seed.makes.iter().find(|made| made.class == Class::Rows)
 }
 
-/// How many rows an `INSERT … VALUES` has.
-fn rows_in(seed: &Statement) -> u64 {
-    let NodeEnum::InsertStmt(insert) = seed.tree.as_ref() else { return 0 };
-    match insert.select_stmt.as_ref().and_then(|select| select.node.as_ref()) {
-        Some(NodeEnum::SelectStmt(select)) => select.values_lists.len() as u64,
-        _ => 0,
-    }
-}
-
 /// The tables met so far, in order.
 #[derive(Default)]
 struct Tables {
@@ -155,9 +146,10 @@ impl Tables {
             return Ok(*empty);
         }
         // A table that is not there at all is the INSERT's error to report, with its file and line.
-        let query = "SELECT to_regclass($1)::text";
-        let printed = runner.client.query_one(query, &[&name]).await.map_err(DeployError::own("looking up a table"))?;
-        let printed: Option<String> = printed.get(0);
+        let query = under(Under::Database, "SELECT to_regclass($1)::text");
+        let printed = ask(runner.client, &query, &[(&name, Type::TEXT)]).await;
+        let printed = printed.map_err(DeployError::own("looking up a table"))?;
+        let printed: Option<String> = printed.first().and_then(|row| row.get(0));
         let empty = match &printed {
             Some(_) => {
                 let query = format!("SELECT NOT EXISTS (SELECT FROM {name})");
@@ -183,7 +175,7 @@ impl Tables {
         if let Some((at, _)) = at {
             self.reports[*at].inserted += rows;
             // `ON CONFLICT DO NOTHING` may leave some out.
-            self.reports[*at].skipped += rows_in(statement).saturating_sub(rows);
+            self.reports[*at].skipped += statement.rows.saturating_sub(rows);
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::databases::DatabaseError;
 use crate::orchestrator::DeployError;
 use crate::registry::RegistryError;
+use crate::uploads::UploadsError;
 
 /// Why a request about a platform was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,9 @@ pub enum PlatformsError {
     /// A deployment, or a bundle that does not deploy.
     #[error(transparent)]
     Deploy(#[from] DeployError),
+    /// No memory for a stored bundle.
+    #[error(transparent)]
+    Uploads(#[from] UploadsError),
     /// The folder on disk.
     #[error(transparent)]
     Registry(#[from] RegistryError),

@@ -5,9 +5,10 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, Flock, FlockArg, RenameFlags, renameat2};
 
 use super::error::RegistryError;
@@ -16,23 +17,55 @@ use super::error::RegistryError;
 const PRIVATE_FILE: u32 = 0o600;
 const PRIVATE_FOLDER: u32 = 0o700;
 
+/// The file that is locked, in each platform's folder.
 const LOCK: &str = ".lock";
+
+/// How often a lock is asked for that goes away, together with its folder, whenever it is there to be had.
+const ATTEMPTS: usize = 100;
 
 /// A platform's folder, locked against other processes; the system gives it back when the process ends.
 #[derive(Debug)]
-pub struct FolderLock(#[expect(dead_code, reason = "held")] Flock<File>);
+pub struct FolderLock(Flock<File>);
 
 impl FolderLock {
     /// Makes the folder if it is missing, and waits for its lock.
     pub(super) fn take(folder: &Path) -> Result<Self, RegistryError> {
-        make_folder(folder)?;
         let path = folder.join(LOCK);
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE).open(&path);
-        let file = file.map_err(RegistryError::io("opening", &path))?;
-        let locked = Flock::lock(file, FlockArg::LockExclusive);
-        locked.map(Self).map_err(|(_, errno)| RegistryError::io("locking", &path)(errno.into()))
+        for _ in 0..ATTEMPTS {
+            make_folder(folder)?;
+            let file = match open_lock(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                file => file.map_err(RegistryError::io("opening", &path))?,
+            };
+            let locked = Flock::lock(file, FlockArg::LockExclusive);
+            let lock = locked.map(Self).map_err(|(_, errno)| RegistryError::io("locking", &path)(errno.into()))?;
+            if lock.is_at(&path) {
+                return Ok(lock);
+            }
+        }
+        Err(RegistryError::io("locking", &path)(io::ErrorKind::NotFound.into()))
     }
+
+    /// The lock of a folder that is there, unless somebody has it at this moment.
+    pub(super) fn try_take(folder: &Path) -> Result<Option<Self>, RegistryError> {
+        let path = folder.join(LOCK);
+        let file = open_lock(&path).map_err(RegistryError::io("opening", &path))?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => Ok(Some(Self(file)).filter(|lock| lock.is_at(&path))),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, errno)) => Err(RegistryError::io("locking", &path)(errno.into())),
+        }
+    }
+
+    /// Whether the file still is the one of that name: a sweep may have removed it while it was waited for.
+    fn is_at(&self, path: &Path) -> bool {
+        let same = |one: &fs::Metadata, other: &fs::Metadata| (one.dev(), one.ino()) == (other.dev(), other.ino());
+        matches!((self.0.metadata(), fs::metadata(path)), (Ok(one), Ok(other)) if same(&one, &other))
+    }
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE).open(path)
 }
 
 /// Puts a file in place of the one at `path`.
@@ -88,7 +121,7 @@ fn put_in_place(new: &Path, path: &Path, old: &Path) -> io::Result<()> {
     }
     match renameat2(AT_FDCWD, new, AT_FDCWD, path, RenameFlags::RENAME_EXCHANGE) {
         Ok(()) => Ok(()),
-        Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS | nix::errno::Errno::ENOTSUP) => {
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::ENOTSUP) => {
             fs::rename(path, old)?;
             fs::rename(new, path).inspect_err(|_| {
                 let _ = fs::rename(old, path);
@@ -98,9 +131,10 @@ fn put_in_place(new: &Path, path: &Path, old: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes back what a killed process had moved aside, and removes what it had not finished.
+/// Takes back what a killed process had moved aside, and removes what it had not finished. Where somebody works in the
+/// folder, nothing is left behind yet.
 pub(super) fn sweep(folder: &Path) -> Result<(), RegistryError> {
-    let _lock = FolderLock::take(folder)?;
+    let Some(_lock) = FolderLock::try_take(folder)? else { return Ok(()) };
     let reading = RegistryError::io("reading", folder);
     for entry in fs::read_dir(folder).map_err(&reading)? {
         let path = entry.map_err(&reading)?.path();
@@ -115,6 +149,33 @@ pub(super) fn sweep(folder: &Path) -> Result<(), RegistryError> {
         }
     }
     Ok(())
+}
+
+/// Removes a folder in which a platform was about to be written, and nothing else is: its lock, and perhaps a file that
+/// was not finished.
+pub(super) fn sweep_unborn(folder: &Path, file: &str) -> Result<(), RegistryError> {
+    let unfinished = beside(Path::new(file), "new");
+    let is_ours = |entry: io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| entry.file_name() == LOCK || entry.file_name() == unfinished.as_os_str())
+    };
+    let only_ours = || fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_ours));
+    // An empty folder may be anybody's.
+    if !folder.join(LOCK).exists() || !only_ours() {
+        return Ok(());
+    }
+    let Some(_lock) = FolderLock::try_take(folder)? else { return Ok(()) };
+    if !only_ours() {
+        return Ok(());
+    }
+    remove_all(&folder.join(unfinished))?;
+    remove_all(&folder.join(LOCK))?;
+    match fs::remove_dir(folder) {
+        // Somebody is about to write there again.
+        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
+            Err(RegistryError::io("removing", folder)(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The names of the folders in a folder, sorted, without hidden ones; none where it does not exist.

@@ -1,13 +1,14 @@
 //! The folder of a stored schema: the bundle's files as they were uploaded, and `schema.json` beside them.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::RegistryError;
 use super::replace;
+use crate::bundle::cost::{Limits, Measured, Meter, OverLimit};
 use crate::bundle::{Bundle, Kind, SourceFile};
 use crate::databases::name::Id;
 
@@ -68,6 +69,38 @@ pub(super) fn read_record(folder: &Path) -> Result<Option<SchemaRecord>, Registr
     Ok(Some(record))
 }
 
+/// How much of a file is read at once.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// What the bundle takes of memory. What was stored once is within the limits of then.
+pub(super) fn measure(folder: &Path) -> Result<Option<Measured>, RegistryError> {
+    if read_record(folder)?.is_none() {
+        return Ok(None);
+    }
+    let mut meter = Meter::new(Limits { max_bytes: usize::MAX, max_statements: usize::MAX });
+    for kind in Kind::ALL {
+        let path = folder.join(kind.folder());
+        if path.exists() {
+            walk(kind.folder(), &path, &mut |below, path| measure_file(&mut meter, below, path))?;
+        }
+    }
+    Ok(Some(meter.finish()))
+}
+
+fn measure_file(meter: &mut Meter, below: &str, path: &Path) -> Result<(), RegistryError> {
+    let reading = RegistryError::io("reading", path);
+    let over = |error: OverLimit| RegistryError::Damaged { path: path.to_owned(), cause: error.to_string() };
+    let mut file = fs::File::open(path).map_err(&reading)?;
+    let mut buffer = vec![0; PIECE_BYTES];
+    meter.begin_file(below, 0).map_err(over)?;
+    loop {
+        match file.read(&mut buffer).map_err(&reading)? {
+            0 => return meter.end_file(below).map_err(over),
+            read => meter.feed(below, &buffer[..read]).map_err(over)?,
+        }
+    }
+}
+
 /// The bundle, as long as it is what was stored.
 pub(super) fn read_bundle(folder: &Path) -> Result<Option<Bundle>, RegistryError> {
     let Some(record) = read_record(folder)? else { return Ok(None) };
@@ -75,7 +108,11 @@ pub(super) fn read_bundle(folder: &Path) -> Result<Option<Bundle>, RegistryError
     for kind in Kind::ALL {
         let path = folder.join(kind.folder());
         if path.exists() {
-            read_files(kind, kind.folder(), &path, &mut files)?;
+            walk(kind.folder(), &path, &mut |below, path| {
+                let text = fs::read_to_string(path).map_err(RegistryError::io("reading", path))?;
+                files.push(SourceFile { kind, path: below.to_owned(), text: text.into() });
+                Ok(())
+            })?;
         }
     }
     let bundle = Bundle::from_files(files, Vec::new());
@@ -86,7 +123,12 @@ pub(super) fn read_bundle(folder: &Path) -> Result<Option<Bundle>, RegistryError
     Ok(Some(bundle))
 }
 
-fn read_files(kind: Kind, prefix: &str, folder: &Path, files: &mut Vec<SourceFile>) -> Result<(), RegistryError> {
+/// Every file below `folder`, by its path from the kind's folder on and on the disk.
+fn walk(
+    prefix: &str,
+    folder: &Path,
+    take: &mut impl FnMut(&str, &Path) -> Result<(), RegistryError>,
+) -> Result<(), RegistryError> {
     let reading = RegistryError::io("reading", folder);
     for entry in fs::read_dir(folder).map_err(&reading)? {
         let entry = entry.map_err(&reading)?;
@@ -96,10 +138,9 @@ fn read_files(kind: Kind, prefix: &str, folder: &Path, files: &mut Vec<SourceFil
         let below = format!("{prefix}/{name}");
         // Not followed: a link may lead anywhere.
         if entry.file_type().map_err(&reading)?.is_dir() {
-            read_files(kind, &below, &path, files)?;
+            walk(&below, &path, take)?;
         } else {
-            let text = fs::read_to_string(&path).map_err(RegistryError::io("reading", &path))?;
-            files.push(SourceFile { kind, path: below, text });
+            take(&below, &path)?;
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ fn id(name: &str) -> Id {
 }
 
 fn bundle(text: &str) -> Bundle {
-    let file = |path: &str, text: &str| SourceFile { kind: Kind::Tables, path: path.to_owned(), text: text.to_owned() };
+    let file = |path: &str, text: &str| SourceFile { kind: Kind::Tables, path: path.to_owned(), text: text.into() };
     Bundle::from_files(vec![file("tables/a.sql", text), file("tables/deep/b.sql", "SELECT 1;")], Vec::new())
 }
 
@@ -102,7 +102,8 @@ async fn a_version_that_cannot_be_written_leaves_the_one_before() {
     let (folder, registry, writer) = with_platform("app").await;
     registry.write_schema(&writer, &id("app"), &id("shop"), bundle("one")).await.unwrap();
     // A name that no file system takes stands for a disk that says no: root may write to a read-only folder.
-    let file = SourceFile { kind: Kind::Tables, path: format!("tables/{}.sql", "x".repeat(300)), text: String::new() };
+    let file =
+        SourceFile { kind: Kind::Tables, path: format!("tables/{}.sql", "x".repeat(300)), text: String::new().into() };
     let unwritable = Bundle::from_files(vec![file], Vec::new());
     assert!(registry.write_schema(&writer, &id("app"), &id("shop"), unwritable).await.is_err());
     let read = registry.bundle(&id("app"), &id("shop")).await.unwrap().unwrap();
@@ -133,6 +134,47 @@ async fn writers_of_one_platform_take_turns() {
     assert!(registry.writer(&id("other")).await.is_ok(), "another platform's is free");
     drop(writer);
     waiting.await.unwrap().unwrap();
+}
+
+/// What is in the folder, by name.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_platform_that_was_killed_before_it_was_whole_is_swept_and_nothing_of_anybody_else() {
+    let (folder, registry, writer) = with_platform("app").await;
+    for name in ["born", "logs", "empty", "unborn", "worked_on"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    drop(registry.writer(&id("unborn")).await.unwrap());
+    fs::write(folder.path().join("unborn/.platform.json.new"), "{").unwrap();
+    let working = registry.writer(&id("worked_on")).await.unwrap();
+    fs::write(folder.path().join("logs/today"), "a log").unwrap();
+    fs::write(folder.path().join("logs/.lock"), "somebody's").unwrap();
+    fs::write(folder.path().join("app/.platform.json.new"), "{").unwrap();
+    assert!(registry.sweep().await.unwrap().is_empty());
+    // The writer of `app` has its lock, so that its file may be one that is being written.
+    assert_eq!(names(&folder.path().join("app")), [".lock", ".platform.json.new", "platform.json"]);
+    assert_eq!(names(folder.path()), ["app", "born", "empty", "logs", "worked_on"]);
+    assert_eq!(names(&folder.path().join("logs")), [".lock", "today"]);
+    drop((writer, working));
+    assert!(registry.sweep().await.unwrap().is_empty());
+    assert_eq!(names(&folder.path().join("app")), [".lock", "platform.json"]);
+    assert_eq!(names(folder.path()), ["app", "born", "empty", "logs"]);
+    // A platform whose folder goes while somebody waits for its lock is written all the same.
+    let held = registry.writer(&id("unborn")).await.unwrap();
+    let other = Registry::new(folder.path());
+    let waiting = tokio::spawn(async move { other.writer(&id("unborn")).await });
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    fs::remove_dir_all(folder.path().join("unborn")).unwrap();
+    drop(held);
+    let writer = waiting.await.unwrap().unwrap();
+    registry.write_platform(&writer, record("unborn")).await.unwrap();
+    assert!(registry.platform(&id("unborn")).await.unwrap().is_some());
 }
 
 #[test]

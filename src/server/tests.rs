@@ -14,6 +14,10 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
+mod bodies;
+mod crowd;
+mod heads;
+
 const GENEROUS: Duration = Duration::from_secs(20);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n";
 
@@ -24,6 +28,10 @@ struct Running {
 }
 
 async fn run(app: Router, limits: ServerLimits) -> Running {
+    run_answer(app, limits).await
+}
+
+async fn run_answer(app: impl Answer, limits: ServerLimits) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -58,7 +66,11 @@ async fn read_answer(stream: &mut TcpStream) -> String {
 }
 
 fn limits(next_headers_ms: u64, drain_ms: u64) -> ServerLimits {
-    ServerLimits { next_headers: Duration::from_millis(next_headers_ms), drain: Duration::from_millis(drain_ms) }
+    ServerLimits {
+        next_headers: Duration::from_millis(next_headers_ms),
+        drain: Duration::from_millis(drain_ms),
+        ..ServerLimits::default()
+    }
 }
 
 #[tokio::test]

@@ -176,7 +176,7 @@ async fn unknown_databases_and_names_that_cannot_be_are_refused() {
     let missing = format!(r#"{{"platform":"{platform}","function":"f"}}"#);
     assert_eq!(status(&missing).await, (404, "database_not_found"));
     let by_hand = main_of(&platform);
-    databases.create_database(by_hand.name(), None, None).await.unwrap();
+    databases.create_database(by_hand.name(), None, &stonescriptdb_gateway::databases::RunAs::Gateway).await.unwrap();
     assert_eq!(status(&missing).await, (404, "database_not_found"));
     for name in ["a b", "../x", "x; DROP DATABASE y", "é"] {
         let request = format!(r#"{{"platform":"{name}","function":"f"}}"#);
@@ -255,4 +255,18 @@ async fn a_database_that_is_dropped_or_made_again_elsewhere_is_noticed() {
     elsewhere.drop_database(platform.address.name()).await.unwrap();
     make(&elsewhere, &platform.address, FAILING).await;
     assert_eq!(platform.rows("one", "").await, r#"[{"one":1}]"#);
+}
+
+#[tokio::test]
+async fn a_text_of_megabytes_is_cut() {
+    let raising = "CREATE FUNCTION shout() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION '%', repeat('ä', 3000000) USING DETAIL = repeat('d', 3000000), HINT = repeat('h', 3000000); END $$;";
+    let platform = Platform::with(raising).await;
+    let (status, body) = platform.error("shout", "").await;
+    assert_eq!(status, 400);
+    for field in ["message", "cause", "detail", "hint"] {
+        let text = body[field].as_str().unwrap();
+        assert!(text.len() <= 64 * 1024 && text.contains("… (cut: "), "{field}: {} bytes", text.len());
+    }
+    assert!(body.to_string().len() < 300_000);
 }

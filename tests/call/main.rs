@@ -4,8 +4,10 @@
 
 mod backends;
 mod deployments;
+mod desync;
 mod errors;
 mod failover;
+mod left_over;
 mod locks;
 mod owners;
 mod params;

@@ -26,7 +26,7 @@ async fn tenants(databases: &Databases, platform: &str, count: usize) -> Vec<Add
     let addresses: Vec<_> = (0..count).map(|number| tenant_of(platform, &format!("t{number}"))).collect();
     for address in &addresses {
         databases.claim(address).await.unwrap();
-        databases.create_database(address.name(), None, None).await.unwrap();
+        databases.create_database(address.name(), None, &RunAs::Gateway).await.unwrap();
     }
     addresses
 }
@@ -299,10 +299,11 @@ async fn sessions_have_their_own_settings_and_end_what_they_ran() {
     let session = databases.session(&RunAs::Gateway, address.name()).await.unwrap();
     session.close().await;
     let copy = tenant_of(address.platform().given(), "copy");
-    databases.create_database(copy.name(), Some(address.name()), None).await.unwrap();
-    let error = databases.create_database(copy.name(), Some(address.name()), None).await.unwrap_err();
+    databases.create_database(copy.name(), Some(address.name()), &RunAs::Gateway).await.unwrap();
+    let error = databases.create_database(copy.name(), Some(address.name()), &RunAs::Gateway).await.unwrap_err();
     assert!(matches!(error, DatabaseError::Exists { .. }), "{error}");
-    let error = databases.create_database(main_of(&platform()).name(), Some(main_of("gone").name()), None).await;
+    let error =
+        databases.create_database(main_of(&platform()).name(), Some(main_of("gone").name()), &RunAs::Gateway).await;
     assert!(error.unwrap_err().is_missing_template());
 }
 
@@ -375,4 +376,33 @@ async fn close_waits_for_the_connections_and_lets_nobody_in() {
     closing.await.unwrap();
     assert!(matches!(databases.find(&address).await, Err(DatabaseError::Closed)));
     assert_eq!(connections(&connect_to(&server, "postgres").await).await, 0);
+}
+
+#[tokio::test]
+async fn one_platforms_sessions_leave_the_others_theirs() {
+    let pool = PoolConfig { max_total_connections: 16, wait_timeout: Duration::from_millis(300), ..wide_pools() };
+    let databases = databases(&pool);
+    let (one, other) = (platform(), platform());
+    let (its, others) = (main_of(&one), main_of(&other));
+    for address in [&its, &others] {
+        make(&databases, address, "").await;
+    }
+    let greedy = databases.on_behalf_of(&id(&one), pool.wait_timeout);
+    // The same platform under another spelling has no share of its own.
+    let again = databases.on_behalf_of(&id(&one.to_uppercase()), pool.wait_timeout);
+    let mut held = Vec::new();
+    for _ in 0..databases.session_share() {
+        held.push(greedy.session(&RunAs::Gateway, its.name()).await.unwrap());
+    }
+    for databases in [&greedy, &again] {
+        let refused = databases.session(&RunAs::Gateway, its.name()).await.map(drop).unwrap_err();
+        assert!(matches!(refused, DatabaseError::PoolExhausted { waited_ms: 300, .. }), "{refused}");
+    }
+    let others_databases = databases.on_behalf_of(&id(&other), pool.wait_timeout);
+    let begun = std::time::Instant::now();
+    let session = others_databases.session(&RunAs::Gateway, others.name()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(250), "it did not wait for the others' sessions to end");
+    session.close().await;
+    held.pop().unwrap().close().await;
+    greedy.session(&RunAs::Gateway, its.name()).await.unwrap().close().await;
 }

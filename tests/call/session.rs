@@ -150,7 +150,7 @@ async fn a_session_that_cannot_be_cleaned_is_nobodys() {
              BEGIN
                  INSERT INTO written VALUES (1);
                  PERFORM set_config('app.user', 'somebody', false);
-                 DEALLOCATE _stonescriptdb_gateway_reset;
+                 DEALLOCATE ALL;
              END$$;
          CREATE FUNCTION count() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM written';",
     )

@@ -178,12 +178,17 @@ impl Place {
 
     /// The same, to another database.
     pub(crate) async fn connect_to(&self, database: &str) -> tokio_postgres::Client {
-        let password = fs::read_to_string(self.data_dir().join(".postgres-password")).unwrap();
-        let mut config = tokio_postgres::Config::new();
-        config.host_path(self.cluster()).user("stonescriptdb").password(password).dbname(database);
-        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        let (client, connection) = self.superuser().dbname(database).connect(tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
         client
+    }
+
+    /// How the superuser of this place's PostgreSQL connects.
+    pub(crate) fn superuser(&self) -> tokio_postgres::Config {
+        let password = fs::read_to_string(self.data_dir().join(".postgres-password")).unwrap();
+        let mut config = tokio_postgres::Config::new();
+        config.host_path(self.cluster()).user("stonescriptdb").password(password);
+        config
     }
 
     /// The owner of the cluster's files.

@@ -6,8 +6,10 @@
 #![expect(clippy::panic, reason = "a helper of a test fails like an assertion: with a message, at once")]
 
 mod disk;
+mod fairness;
 mod full;
 mod kills;
+mod left_behind;
 mod lost;
 mod proxy;
 mod registry;

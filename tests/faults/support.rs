@@ -55,7 +55,11 @@ impl Server {
 
     /// A gateway that finds PostgreSQL's socket in another folder.
     pub(crate) fn gateway_through(&self, socket: &Path) -> Gateway {
-        self.start_gateway(socket, &tempfile::tempdir_in(self.folder.path()).expect("a folder").keep(), &[])
+        self.start_gateway(socket, &self.new_folder(), &[])
+    }
+
+    pub(crate) fn new_folder(&self) -> PathBuf {
+        tempfile::tempdir_in(self.folder.path()).expect("a folder").keep()
     }
 
     /// A gateway with its platforms and schemas in this folder.
@@ -71,7 +75,7 @@ impl Server {
     fn start_gateway(&self, socket: &Path, data: &Path, settings: &[(&str, &str)]) -> Gateway {
         let connection = self.postgres.connection();
         let mut command = Command::new(env!("CARGO_BIN_EXE_stonescriptdb-gateway"));
-        for inherited in ["DATABASE_URL", "LOG_DIR", "ADMIN_TOKEN", "CONFLICT_STATUS"] {
+        for inherited in ["DATABASE_URL", "LOG_DIR", "ADMIN_TOKEN", "ADMIN_SCOPE", "CONFLICT_STATUS"] {
             command.env_remove(inherited);
         }
         let log = std::fs::File::create(self.folder.path().join("gateway.err")).expect("a log");
@@ -190,6 +194,12 @@ impl Gateway {
         // Fails only if it has ended by itself.
         self.child.kill().ok();
         self.child.wait().ok();
+    }
+
+    /// `SIGTERM`: it ends what is under way.
+    pub(crate) fn stop(&self) {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM).expect("it runs");
     }
 
     /// `POST /register` of the main database of the platform `x`: status and body, or nothing where no answer came.

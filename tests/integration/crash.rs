@@ -3,17 +3,19 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use stonescriptdb_gateway::bundle::Bundle;
 use stonescriptdb_gateway::bundle::archive::{self, ArchiveLimits};
-use stonescriptdb_gateway::config::PoolConfig;
+use stonescriptdb_gateway::bundle::cost::Limits;
+use stonescriptdb_gateway::config::{AllowedExtensions, PoolConfig};
 use stonescriptdb_gateway::databases::name::{Address, Id, Which};
 use stonescriptdb_gateway::databases::{Databases, RunAs};
 use stonescriptdb_gateway::embedded::{self, EmbeddedOptions};
-use stonescriptdb_gateway::orchestrator::Orchestrator;
+use stonescriptdb_gateway::orchestrator::{DeployLimits, Orchestrator};
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::support::{BundleBuilder, bundle};
@@ -21,7 +23,12 @@ use crate::support::{BundleBuilder, bundle};
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn read(bundle: &BundleBuilder) -> Bundle {
-    let limits = ArchiveLimits { max_unpacked_bytes: 1 << 20, max_entries: ArchiveLimits::DEFAULT_MAX_ENTRIES };
+    let limits = ArchiveLimits {
+        max_unpacked_bytes: 1 << 20,
+        max_entries: ArchiveLimits::DEFAULT_MAX_ENTRIES,
+        sql: Limits { max_bytes: 1 << 20, max_statements: 1000 },
+        abandoned: Arc::default(),
+    };
     archive::read(&bundle.tar_gz(), &limits).expect("a bundle")
 }
 
@@ -72,7 +79,8 @@ async fn no_value_of_a_sequence_is_given_twice_after_a_crash_of_the_server() {
         .file("seeders/rows.sql", "INSERT INTO rows (what) VALUES ('a'), ('b'), ('c');");
     let platform = Id::parse("platform", "crashing").expect("a name");
     let address = Address::new(platform, Which::Main).expect("a name");
-    let orchestrator = Orchestrator::new(databases.clone(), LIMIT);
+    let limits = DeployLimits { lock_timeout: LIMIT, ..DeployLimits::default() };
+    let orchestrator = Orchestrator::new(databases.clone(), limits, AllowedExtensions::default());
     orchestrator.register(address, &RunAs::Gateway, read(&bundle), false).await.expect("it deploys");
 
     let insert = "INSERT INTO rows (what) SELECT 'later' FROM generate_series(1, 5) RETURNING id";

@@ -40,6 +40,7 @@ async fn a_gateway_that_may_make_roles_and_databases_needs_no_superuser() {
         let settings = settings(user, password);
         let mut variables: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         variables.push(("PLATFORM_ROLES", roles));
+        variables.push(("ALLOWED_EXTENSIONS", "+dblink"));
         place.start(&variables)
     };
     // Off: as ever. Then on: what was made is handed over by a role that is no superuser.

@@ -4,10 +4,22 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
 
 mod attempts;
+mod backends;
+mod closed;
 mod credentials;
+mod extensions;
 mod external;
 mod handed_over;
+mod names;
+mod not_superuser;
+mod outside;
 #[path = "../embedded/place.rs"]
 #[expect(dead_code, reason = "shared with the tests of the program's start and stop")]
 mod place;
+mod run_as;
+mod settings;
+mod takeover;
+mod tracking;
+mod walls;
 mod web;
+mod workers;

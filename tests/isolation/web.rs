@@ -1,6 +1,6 @@
 //! A client of the gateway: bundles up, answers down.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -25,11 +25,16 @@ impl Web {
 
     /// `/register` and the like: text fields, and files as the archive `schema`.
     pub(crate) async fn upload(&self, path: &str, fields: &[(&str, &str)], files: &[(&str, &str)]) -> Answer {
+        self.upload_archive(path, fields, archive(files)).await
+    }
+
+    /// The same with an archive that is packed already.
+    pub(crate) async fn upload_archive(&self, path: &str, fields: &[(&str, &str)], archive: Vec<u8>) -> Answer {
         let mut form = reqwest::multipart::Form::new();
         for (name, value) in fields {
             form = form.text((*name).to_owned(), (*value).to_owned());
         }
-        let archive = reqwest::multipart::Part::bytes(archive(files)).file_name("schema.tar.gz");
+        let archive = reqwest::multipart::Part::bytes(archive).file_name("schema.tar.gz");
         answer(self.client.post(format!("{}{path}", self.url)).multipart(form.part("schema", archive))).await
     }
 
@@ -44,23 +49,19 @@ impl Web {
         self.post("/call", json!({ "platform": platform, "function": function, "params": params })).await
     }
 
+    /// A call of the database that the fields `platform` and `tenant_id` say.
+    pub(crate) async fn call_at(&self, address: &BTreeMap<String, String>, function: &str, params: Value) -> Answer {
+        let mut body = json!(address);
+        body["function"] = function.into();
+        body["params"] = params;
+        self.post("/call", body).await
+    }
+
     /// The only value of the only row.
     pub(crate) async fn value(&self, platform: &str, function: &str, params: Value) -> Value {
         let (status, body) = self.call(platform, function, params).await;
         assert_eq!(status, 200, "{function}: {body}");
         body["rows"][0].as_object().and_then(|row| row.values().next()).cloned().unwrap_or_else(|| panic!("{body}"))
-    }
-
-    /// Tries a call until it works: after a role was shut out, the gateway looks it up again for the next request.
-    pub(crate) async fn value_soon(&self, platform: &str, function: &str) -> Value {
-        let begin = Instant::now();
-        loop {
-            let (status, body) = self.call(platform, function, json!([])).await;
-            if status == 200 {
-                return body["rows"][0].as_object().and_then(|row| row.values().next()).cloned().unwrap();
-            }
-            assert!(status == 503 && begin.elapsed() < Duration::from_secs(20), "{status} {body}");
-        }
     }
 }
 
@@ -71,7 +72,8 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
     (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} {text}")))
 }
 
-fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+/// A bundle of these files.
+pub(crate) fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut tar = tar::Builder::new(gzip);
     for (path, text) in files {

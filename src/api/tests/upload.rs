@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::upload::{Expected, Upload};
-use crate::databases::name::Which;
+use crate::databases::name::{Id, Which};
 use crate::error::ApiError;
 
 const FORM: &str = "multipart/form-data; boundary=XyZ";
@@ -54,7 +54,7 @@ async fn echo(State(gateway): State<Arc<Gateway>>, request: Request) -> Result<J
         Which::Stored { .. } => panic!("an upload names no stored schema"),
     };
     let force = upload.flag("force")?;
-    let files = upload.into_bundle(fields, &gateway).await?.files.len();
+    let files = upload.into_bundle(fields, &Id::parse("platform", &platform)?, &gateway).await?.files.len();
     Ok(Json(json!({"platform": platform, "tenant": tenant, "force": force, "files": files})))
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::bundle::cost::OverLimit;
+
 /// How a bundle is made; part of the messages to somebody who sent something else.
 const HOW_TO: &str = "make the archive with: tar -czf bundle.tar.gz postgresql";
 
@@ -163,6 +165,22 @@ pub enum ArchiveError {
         /// How many are allowed.
         limit: usize,
     },
+    /// Long names, and many of them.
+    #[error(
+        "the names of the archive's entries have more than {limit} bytes together; {entry:?} is the first one over it"
+    )]
+    NamesTooLong {
+        /// The first one too many.
+        entry: String,
+        /// Bytes.
+        limit: usize,
+    },
+    /// More SQL than is allowed.
+    #[error(transparent)]
+    SqlOverLimit(#[from] OverLimit),
+    /// Nobody waits for it any more.
+    #[error("the client hung up; the archive was not read")]
+    Abandoned,
 }
 
 impl ArchiveError {
@@ -180,8 +198,14 @@ impl ArchiveError {
             | Self::NameWithNul { entry }
             | Self::NameTooLong { entry, .. }
             | Self::TooManyEntries { entry, .. }
+            | Self::NamesTooLong { entry, .. }
             | Self::Utf16 { file: entry } => (Some(entry), None),
+            Self::SqlOverLimit(over) => {
+                let (file, line) = over.place();
+                (Some(file), line)
+            }
             Self::Empty
+            | Self::Abandoned
             | Self::NotGzip { .. }
             | Self::GzipDamaged { .. }
             | Self::TrailingBytes { .. }

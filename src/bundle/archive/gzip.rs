@@ -1,50 +1,81 @@
-//! gzip → bytes, within a limit. Reads to the very end, so that the checksum at the end has been compared before a
-//! single entry is believed; a bomb is stopped at the limit.
+//! gzip → bytes, in small pieces and within a limit: a bomb is stopped at the limit, and nothing is kept of it.
 
 use std::io::Read;
 
 use flate2::bufread::GzDecoder;
 
 use super::error::{ArchiveError, LooksLike};
+use super::packed::Reader;
+use super::{ArchiveLimits, Packed};
 
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Where a tar header of today keeps its magic word.
 const USTAR_OFFSET: usize = 257;
 
-/// Inflates `upload`, which may be several gzip members one after another (as `pigz` and `cat a.gz b.gz` make them).
+/// What is looked at of an upload that is no gzip.
+const LOOKED_AT_BYTES: usize = 1024;
+
+/// Inflates an upload, which may be several gzip members one after another (as `pigz` and `cat a.gz b.gz` make them).
 /// Zero bytes after the last are padding; anything else is refused.
-pub(super) fn inflate(upload: &[u8], limit: usize) -> Result<Vec<u8>, ArchiveError> {
-    if upload.is_empty() {
-        return Err(ArchiveError::Empty);
-    }
-    if !upload.starts_with(&MAGIC) {
-        return Err(ArchiveError::NotGzip { looks_like: look_at(upload) });
-    }
-    let mut unpacked = Vec::new();
-    let mut rest = upload;
-    loop {
-        rest = inflate_member(rest, &mut unpacked, limit)?;
-        if rest.iter().all(|byte| *byte == 0) {
-            return Ok(unpacked);
+pub(super) struct Inflater<'a> {
+    /// `None` at the end of the last.
+    member: Option<GzDecoder<Reader<'a>>>,
+    limits: &'a ArchiveLimits,
+    unpacked_bytes: usize,
+}
+
+impl<'a> Inflater<'a> {
+    pub(super) fn new(packed: &'a Packed, limits: &'a ArchiveLimits) -> Result<Self, ArchiveError> {
+        let reader = packed.reader();
+        if reader.remaining() == 0 {
+            return Err(ArchiveError::Empty);
         }
-        if !rest.starts_with(&MAGIC) {
-            return Err(ArchiveError::TrailingBytes { bytes: rest.len() });
+        if !reader.starts_with(&MAGIC) {
+            return Err(ArchiveError::NotGzip { looks_like: look_at(&packed.first(LOOKED_AT_BYTES)) });
         }
+        Ok(Self { member: Some(GzDecoder::new(reader)), limits, unpacked_bytes: 0 })
+    }
+
+    /// Fills `buffer` from the front; 0 at the end, where the checksums of everything before have been compared.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ArchiveError> {
+        if self.limits.is_abandoned() {
+            return Err(ArchiveError::Abandoned);
+        }
+        while let Some(member) = &mut self.member {
+            let read = member.read(buffer);
+            let read = read.map_err(|error| ArchiveError::GzipDamaged { reason: error.to_string() })?;
+            self.unpacked_bytes += read;
+            if self.unpacked_bytes > self.limits.max_unpacked_bytes {
+                return Err(ArchiveError::UnpackedTooLarge { limit: self.limits.max_unpacked_bytes });
+            }
+            if read > 0 {
+                return Ok(read);
+            }
+            self.member = match self.member.take() {
+                Some(member) => next_member(member.into_inner())?,
+                None => None,
+            };
+        }
+        Ok(0)
+    }
+
+    /// Reads over what is left.
+    pub(super) fn drain(&mut self) -> Result<(), ArchiveError> {
+        let mut buffer = [0; 8192];
+        while self.read(&mut buffer)? > 0 {}
+        Ok(())
     }
 }
 
-/// Appends one member to `unpacked`; what follows it comes back.
-fn inflate_member<'a>(member: &'a [u8], unpacked: &mut Vec<u8>, limit: usize) -> Result<&'a [u8], ArchiveError> {
-    let mut decoder = GzDecoder::new(member);
-    // One byte more than there is room for: it tells "exactly full" from "too much".
-    let room = limit.saturating_sub(unpacked.len()) as u64 + 1;
-    let read = decoder.by_ref().take(room).read_to_end(unpacked);
-    read.map_err(|error| ArchiveError::GzipDamaged { reason: error.to_string() })?;
-    if unpacked.len() > limit {
-        return Err(ArchiveError::UnpackedTooLarge { limit });
+fn next_member(rest: Reader<'_>) -> Result<Option<GzDecoder<Reader<'_>>>, ArchiveError> {
+    if rest.clone().all_zero() {
+        return Ok(None);
     }
-    Ok(decoder.into_inner())
+    if !rest.starts_with(&MAGIC) {
+        return Err(ArchiveError::TrailingBytes { bytes: rest.remaining() });
+    }
+    Ok(Some(GzDecoder::new(rest)))
 }
 
 /// Guesses what was sent instead of gzip, so that the answer can say it.

@@ -12,51 +12,70 @@ const ENDINGS: [&str; 4] = [".sql", ".pssql", ".pgsql", ".psql"];
 /// How many ignored files and folders are named; an archive of a whole home folder has thousands.
 const NAMED_WARNINGS: usize = 20;
 
-/// A SQL file of the bundle.
-#[derive(Debug)]
-pub(super) struct Picked<'a> {
-    pub(super) kind: Kind,
-    /// From the kind's folder on.
-    pub(super) path: String,
-    pub(super) content: &'a [u8],
-}
-
 /// The bundle in an archive.
 #[derive(Debug)]
-pub(super) struct Layout<'a> {
-    pub(super) picked: Vec<Picked<'a>>,
+pub(super) struct Layout {
+    /// The folder that it lies in; `None` where that is the archive's root.
+    wrapper: Option<String>,
+    /// Whether it has any SQL file.
+    pub(super) is_empty: bool,
     pub(super) warnings: Vec<String>,
 }
 
 /// Finds the bundle: the archive's root where recognised folders lie there, else the one top folder that holds some.
-pub(super) fn find<'a>(entries: &[Entry<'a>]) -> Result<Layout<'a>, ArchiveError> {
-    let entries: Vec<&Entry<'a>> = entries.iter().filter(|entry| !is_litter(&entry.path)).collect();
-    let wrapper = find_wrapper(&entries)?;
-    let mut picked = Vec::new();
+pub(super) fn find(entries: &[Entry]) -> Result<Layout, ArchiveError> {
+    let entries: Vec<&Entry> = entries.iter().filter(|entry| !is_litter(&entry.path)).collect();
+    let mut layout = Layout { wrapper: find_wrapper(&entries)?, is_empty: true, warnings: Vec::new() };
     let mut ignored = Ignored::default();
     for entry in entries {
-        let inside = match &wrapper {
-            None => Some(entry.path.as_str()),
-            Some(wrapper) if entry.path == *wrapper => continue,
-            Some(wrapper) => entry.path.strip_prefix(wrapper.as_str()).and_then(|path| path.strip_prefix('/')),
-        };
-        let Some(path) = inside else {
+        if layout.wrapper.as_ref() == Some(&entry.path) {
+            continue;
+        }
+        let Some(path) = layout.inside(&entry.path) else {
             ignored.beside(entry);
             continue;
         };
         let top = path.split('/').next().unwrap_or_default();
-        match (Kind::of_folder(top), entry.content) {
-            (Some(kind), Some(content)) if path != top => match is_sql(path) {
-                true => picked.push(Picked { kind, path: path.to_owned(), content }),
+        match (Kind::of_folder(top), entry.is_file) {
+            (Some(_), true) if path != top => match is_sql(path) {
+                true => layout.is_empty = false,
                 false => ignored.other_ending(path),
             },
             // A recognised folder, or one within.
-            (Some(_), None) => {}
+            (Some(_), false) => {}
             // No such folder, or a file that bears the name of one.
-            (Some(_), Some(_)) | (None, _) => ignored.outside(path, top, entry.content.is_some()),
+            (Some(_), true) | (None, _) => ignored.outside(path, top, entry.is_file),
         }
     }
-    Ok(Layout { picked, warnings: ignored.warnings() })
+    layout.warnings = ignored.warnings();
+    Ok(layout)
+}
+
+impl Layout {
+    /// The kind of a SQL file of the bundle, and its path from the kind's folder on.
+    pub(super) fn pick<'a>(&self, path: &'a str) -> Option<(Kind, &'a str)> {
+        if is_litter(path) { None } else { sql_file(self.inside(path)?) }
+    }
+
+    fn inside<'a>(&self, path: &'a str) -> Option<&'a str> {
+        match &self.wrapper {
+            None => Some(path),
+            Some(wrapper) => path.strip_prefix(wrapper.as_str())?.strip_prefix('/'),
+        }
+    }
+}
+
+/// The same while nobody knows yet which folder the bundle is: of every file that may turn out to be one of its own.
+pub(super) fn candidate(path: &str) -> Option<(Kind, &str)> {
+    if is_litter(path) {
+        return None;
+    }
+    sql_file(path).or_else(|| sql_file(path.split_once('/')?.1))
+}
+
+fn sql_file(path: &str) -> Option<(Kind, &str)> {
+    let (top, _) = path.split_once('/')?;
+    Kind::of_folder(top).filter(|_| is_sql(path)).map(|kind| (kind, path))
 }
 
 /// What macOS leaves in archives: nobody put it there, nobody wants to read about it.
@@ -71,12 +90,12 @@ fn is_sql(path: &str) -> bool {
 }
 
 /// The folder around the recognised ones; `None` where they lie at the top.
-fn find_wrapper(entries: &[&Entry<'_>]) -> Result<Option<String>, ArchiveError> {
+fn find_wrapper(entries: &[&Entry]) -> Result<Option<String>, ArchiveError> {
     let is_kind = |folder: Option<&str>| folder.and_then(Kind::of_folder).is_some();
     if entries.iter().any(|entry| is_kind(entry.folders().next())) {
         return Ok(None);
     }
-    let holds_bundle = |entry: &&&Entry<'_>| is_kind(entry.folders().nth(1));
+    let holds_bundle = |entry: &&&Entry| is_kind(entry.folders().nth(1));
     let tops: BTreeSet<&str> = entries.iter().filter(holds_bundle).filter_map(|entry| entry.folders().next()).collect();
     let mut tops = tops.into_iter().map(str::to_owned);
     match (tops.next(), tops.next()) {
@@ -87,7 +106,7 @@ fn find_wrapper(entries: &[&Entry<'_>]) -> Result<Option<String>, ArchiveError> 
 }
 
 /// The first folder with a recognised name, below where it counts.
-fn find_deeper(entries: &[&Entry<'_>]) -> Option<String> {
+fn find_deeper(entries: &[&Entry]) -> Option<String> {
     entries.iter().find_map(|entry| {
         let folders: Vec<&str> = entry.folders().collect();
         let index = folders.iter().position(|folder| Kind::of_folder(folder).is_some())?;
@@ -103,9 +122,9 @@ struct Ignored {
 
 impl Ignored {
     /// Outside the wrapper folder.
-    fn beside(&mut self, entry: &Entry<'_>) {
+    fn beside(&mut self, entry: &Entry) {
         let top = entry.path.split('/').next().unwrap_or(&entry.path);
-        let is_file = entry.content.is_some();
+        let is_file = entry.is_file;
         let name = if is_file && entry.path == top { top.to_owned() } else { format!("{top}/") };
         self.add(name, "it lies beside the bundle's folder", is_file);
     }

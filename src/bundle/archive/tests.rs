@@ -1,6 +1,7 @@
 //! Archives made by the `tar` and `flate2` crates, and by hand where those refuse to write what somebody may send.
 
 use std::io::Write;
+use std::sync::LazyLock;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -11,7 +12,12 @@ use tar::{EntryType, Header};
 use super::*;
 use crate::bundle::Kind;
 
-const LIMITS: ArchiveLimits = ArchiveLimits { max_unpacked_bytes: 1 << 20, max_entries: 1000 };
+static LIMITS: LazyLock<ArchiveLimits> = LazyLock::new(|| ArchiveLimits {
+    max_unpacked_bytes: 1 << 20,
+    max_entries: 1000,
+    sql: Limits { max_bytes: 1 << 20, max_statements: 1000 },
+    abandoned: Arc::default(),
+});
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -219,7 +225,7 @@ mod texts {
 
     fn text_of(content: &[u8]) -> Result<String, ArchiveError> {
         let bundle = read_members(&[member(b"p/tables/a.sql", EntryType::Regular, content)])?;
-        Ok(bundle.files[0].text.clone())
+        Ok(bundle.files[0].text.to_string())
     }
 
     #[test]
@@ -526,7 +532,7 @@ mod damage {
 
     #[test]
     fn too_many_entries_are_refused() {
-        let limits = ArchiveLimits { max_entries: 2, ..LIMITS };
+        let limits = ArchiveLimits { max_entries: 2, ..LIMITS.clone() };
         let two = [folder("tables/"), file("tables/a.sql", "")];
         assert!(read(&archive(&two), &limits).is_ok());
         let three = [&two[..], &[file("tables/b.sql", "")]].concat();

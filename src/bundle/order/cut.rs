@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use pg_query::protobuf::{
     AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, ConstrType, Constraint, DropBehavior, ObjectType,
-    ParseResult, RangeVar, RawStmt,
+    RangeVar,
 };
-use pg_query::{DeparseOptions, Node, NodeEnum};
+use pg_query::{Node, NodeEnum};
 
 use super::graph::Graph;
 use crate::bundle::sql::{Statement, facts};
@@ -69,9 +69,8 @@ fn split(statement: Statement, circular: &HashSet<(Option<String>, String)>, wha
             && facts::needed(&node).into_iter().any(|need| circular.contains(&(need.schema, need.name)))
     };
     let mut commands = Vec::new();
-    let (tree, table) = match statement.tree.as_ref() {
-        NodeEnum::CreateStmt(create) => {
-            let mut create = create.clone();
+    let (tree, table) = match statement.parse() {
+        Some(NodeEnum::CreateStmt(mut create)) => {
             for element in create.table_elts.iter_mut().chain(&mut create.constraints) {
                 if let Some(NodeEnum::ColumnDef(column)) = &mut element.node {
                     take_from_column(column, &refers, &mut commands);
@@ -89,8 +88,7 @@ fn split(statement: Statement, circular: &HashSet<(Option<String>, String)>, wha
             let table = create.relation.clone();
             (NodeEnum::CreateStmt(create), table)
         }
-        NodeEnum::AlterTableStmt(alter) if alter.cmds.len() > 1 => {
-            let mut alter = alter.clone();
+        Some(NodeEnum::AlterTableStmt(mut alter)) if alter.cmds.len() > 1 => {
             alter.cmds.retain(|command| match facts::command_of(command).and_then(|command| command.def.as_deref()) {
                 Some(Node { node: Some(NodeEnum::Constraint(constraint)) }) if refers(constraint) => {
                     commands.push(command.clone());
@@ -196,12 +194,5 @@ fn rebuilt(original: &Statement, tree: NodeEnum, table: &RangeVar, commands: Vec
 
 /// `original` with another parse tree and the text that belongs to it.
 pub fn rewritten(original: &Statement, tree: NodeEnum) -> Option<Statement> {
-    let node = Node { node: Some(tree.clone()) };
-    let raw = RawStmt { stmt: Some(Box::new(node)), stmt_location: 0, stmt_len: 0 };
-    let parsed = ParseResult { version: 0, stmts: vec![raw] };
-    let text = pg_query::deparse(&parsed, DeparseOptions::default()).ok()?;
-    let (makes, needs, prefers) = facts::of(original.kind, &tree);
-    let checksum = crate::bundle::sql::tokens::checksum(&text, None);
-    let tree = Box::new(tree);
-    Some(Statement { text, verbatim: false, tree, makes, needs, prefers, checksum, ..original.clone() })
+    original.rewritten(tree)
 }

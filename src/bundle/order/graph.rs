@@ -1,4 +1,6 @@
 //! Who needs whom among statements: edges from names, circles, and the order. Pure; knows nothing of SQL's grammar.
+//!
+//! Where a thousand statements make one name and a thousand need it, there are a million edges: [`Effort`] ends that.
 
 use std::collections::HashMap;
 
@@ -39,6 +41,12 @@ impl<'a> Index<'a> {
 }
 
 impl Index<'_> {
+    /// How many statements make a name that `statement` makes.
+    fn namesakes(&self, statement: &Statement) -> usize {
+        let names = statement.makes.iter().map(|made| (made.class, made.schema.as_str(), made.name.as_str()));
+        names.filter_map(|name| self.qualified.get(&name)).map(Vec::len).sum()
+    }
+
     /// The migrations that make what `statement` declares, by a rename for one: in an existing database they go first,
     /// or the declaration would stand in their way.
     fn migrations_making(&self, statements: &[Statement], statement: &Statement) -> Vec<usize> {
@@ -53,6 +61,27 @@ impl Index<'_> {
     }
 }
 
+/// What the edges may cost, so much for each reference and something beside: a real bundle's names are made once or
+/// twice. [`crate::bundle::cost`] counts on it.
+struct Effort {
+    looks: usize,
+    edges: usize,
+}
+
+impl Effort {
+    fn of(statements: &[Statement]) -> Self {
+        let references: usize =
+            statements.iter().map(|statement| statement.needs.len() + statement.prefers.len() + 1).sum();
+        Self { looks: 1_000_000 + 64 * references, edges: 20_000 + 8 * references }
+    }
+
+    fn spend(&mut self, looks: usize, edges: usize) -> Option<()> {
+        self.looks = self.looks.checked_sub(looks)?;
+        self.edges = self.edges.checked_sub(edges)?;
+        Some(())
+    }
+}
+
 /// For each statement those that it needs.
 pub(super) struct Graph {
     needs: Vec<Vec<usize>>,
@@ -64,28 +93,35 @@ pub(super) struct Graph {
 
 impl Graph {
     /// `statements` by kind, path and line, which is the order where nothing is referred to.
-    pub(super) fn of(statements: &[Statement], target: Target) -> Self {
+    /// The error is the statement at which there were too many edges.
+    pub(super) fn of(statements: &[Statement], target: Target) -> Result<Self, usize> {
         let index = Index::of(statements);
+        let mut effort = Effort::of(statements);
         let mut graph = Self { needs: Vec::new(), prefers: Vec::new(), makers: Vec::new() };
         let mut previous_migration = None;
         for (at, statement) in statements.iter().enumerate() {
-            let makers: Vec<Vec<usize>> =
-                statement.needs.iter().map(|need| makers_for(statements, at, index.makers(need), target)).collect();
+            let mut makers_of = |reference| {
+                let all = index.makers(reference);
+                let makers = makers_for(statements, at, all, target);
+                effort.spend(all.len(), makers.len()).map(|()| makers).ok_or(at)
+            };
+            let makers = statement.needs.iter().map(&mut makers_of).collect::<Result<Vec<_>, _>>()?;
+            let preferred = statement.prefers.iter().map(&mut makers_of).collect::<Result<Vec<_>, _>>()?;
             let mut needs: Vec<usize> = makers.iter().flatten().copied().collect();
             if statement.kind == Kind::Migrations {
                 needs.extend(previous_migration.replace(at));
             } else if target == Target::ExistingDatabase {
+                effort.spend(index.namesakes(statement), 0).ok_or(at)?;
                 needs.extend(index.migrations_making(statements, statement));
             }
             needs.sort_unstable();
             needs.dedup();
-            let preferred =
-                statement.prefers.iter().flat_map(|one| makers_for(statements, at, index.makers(one), target));
+            let preferred = preferred.into_iter().flatten();
             graph.prefers.push(preferred.filter(|maker| statements[*maker].kind != Kind::Migrations).collect());
             graph.needs.push(needs);
             graph.makers.push(makers);
         }
-        graph
+        Ok(graph)
     }
 
     /// Who makes the `need`th reference of statement `at`.
@@ -145,12 +181,11 @@ enum State {
 /// Depth first: so the given order holds wherever needs allow it, and what is needed early comes just before the one
 /// that needs it. A preference is followed unless it leads back at once to one that waits for its needs.
 fn depth_first(needs: &[Vec<usize>], prefers: &[Vec<usize>]) -> Vec<usize> {
-    let mut order = Vec::with_capacity(needs.len());
-    let mut states = vec![State::New; needs.len()];
+    let mut search = Search::new(needs);
     let mut path: Vec<(usize, usize)> = Vec::new();
     for start in 0..needs.len() {
-        if states[start] == State::New {
-            states[start] = State::Entered;
+        if search.states[start] == State::New {
+            search.enter(start);
             path.push((start, 0));
         }
         while let Some((at, next)) = path.last_mut() {
@@ -159,24 +194,59 @@ fn depth_first(needs: &[Vec<usize>], prefers: &[Vec<usize>]) -> Vec<usize> {
             let needed = needs[at].get(step).copied();
             let preferred = || {
                 let one = prefers[at].get(step - needs[at].len()).copied()?;
-                let waits = needs[one].iter().any(|need| states[*need] == State::Entered);
-                Some(if waits { at } else { one })
+                Some(if search.waiting[one] > 0 { at } else { one })
             };
             match needed.or_else(preferred) {
-                Some(one) if states[one] == State::New => {
-                    states[one] = State::Entered;
+                Some(one) if search.states[one] == State::New => {
+                    search.enter(one);
                     path.push((one, 0));
                 }
                 Some(_) => {}
                 None => {
-                    order.push(at);
-                    states[at] = State::Done;
+                    search.leave(at);
                     path.pop();
                 }
             }
         }
     }
-    order
+    search.order
+}
+
+/// How far a search is.
+struct Search {
+    order: Vec<usize>,
+    states: Vec<State>,
+    /// How many of each one's needs are on the path.
+    waiting: Vec<usize>,
+    needed_by: Vec<Vec<usize>>,
+}
+
+impl Search {
+    fn new(needs: &[Vec<usize>]) -> Self {
+        let mut needed_by = vec![Vec::new(); needs.len()];
+        for (at, needs) in needs.iter().enumerate() {
+            for need in needs {
+                needed_by[*need].push(at);
+            }
+        }
+        let (states, waiting) = (vec![State::New; needs.len()], vec![0; needs.len()]);
+        Self { order: Vec::with_capacity(needs.len()), states, waiting, needed_by }
+    }
+
+    fn enter(&mut self, at: usize) {
+        self.states[at] = State::Entered;
+        for one in &self.needed_by[at] {
+            self.waiting[*one] += 1;
+        }
+    }
+
+    fn leave(&mut self, at: usize) {
+        self.states[at] = State::Done;
+        for one in &self.needed_by[at] {
+            self.waiting[*one] -= 1;
+        }
+        self.order.push(at);
+    }
 }
 
 struct Tarjan {

@@ -6,7 +6,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::graph::after_their_needs;
-use crate::bundle::sql::{Class, Object, Statement, facts};
+use crate::bundle::Text;
+use crate::bundle::sql::{Class, Object, Statement, Wanted, facts};
 
 /// `seeds` by path and line; `statements` declare the tables.
 pub(super) fn sort(seeds: Vec<Statement>, statements: &[Statement]) -> Vec<Statement> {
@@ -15,7 +16,8 @@ pub(super) fn sort(seeds: Vec<Statement>, statements: &[Statement]) -> Vec<State
     let mut group_of: HashMap<(String, String), usize> = HashMap::new();
     let mut needs: Vec<Vec<usize>> = Vec::new();
     let mut tables_of_groups: Vec<Option<(String, String)>> = Vec::new();
-    let mut groups_of_file: (String, Vec<usize>) = Default::default();
+    // Of the file at hand: what the next statement that is no INSERT stays behind.
+    let mut groups_of_file: (Text, Vec<usize>) = Default::default();
     for seed in seeds {
         if groups_of_file.0 != seed.path {
             groups_of_file = (seed.path.clone(), Vec::new());
@@ -25,7 +27,7 @@ pub(super) fn sort(seeds: Vec<Statement>, statements: &[Statement]) -> Vec<State
         let group = known.unwrap_or_else(|| {
             groups.push(Vec::new());
             // What is no INSERT (`SELECT setval(…)`) stays behind the rows before it in its file.
-            needs.push(if table.is_none() { groups_of_file.1.clone() } else { Vec::new() });
+            needs.push(if table.is_none() { std::mem::take(&mut groups_of_file.1) } else { Vec::new() });
             tables_of_groups.push(table.clone());
             groups.len() - 1
         });
@@ -55,10 +57,9 @@ fn foreign_keys(statements: &[Statement]) -> HashMap<Table, HashSet<Table>> {
     let mut found: HashMap<Table, HashSet<Table>> = HashMap::new();
     for statement in statements {
         let Some(table) = facts::altered_or_created(&statement.tree) else { continue };
-        for constraint in facts::foreign_keys(&statement.tree) {
-            if let Some(target) = &constraint.pktable {
-                found.entry(key(&facts::relation(table))).or_default().insert(key(&facts::relation(target)));
-            }
+        for target in statement.needs.iter().filter(|need| need.wanted == Wanted::Key) {
+            let schema = target.schema.clone().unwrap_or_else(|| "public".to_owned());
+            found.entry(key(&facts::relation(table))).or_default().insert((schema, target.name.clone()));
         }
     }
     found

@@ -8,11 +8,11 @@ fn bundle(files: &[(&str, &str)]) -> Bundle {
         .iter()
         .map(|(path, text)| {
             let kind = Kind::of_folder(path.split('/').next().unwrap()).unwrap();
-            SourceFile { kind, path: (*path).to_owned(), text: (*text).to_owned() }
+            SourceFile { kind, path: (*path).to_owned(), text: (*text).into() }
         })
         .collect();
     files.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
-    Bundle { files, checksum: String::new(), warnings: Vec::new() }
+    Bundle { files, checksum: String::new(), warnings: Vec::new(), memory: None }
 }
 
 /// The order, by the first words of each statement.

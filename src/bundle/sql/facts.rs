@@ -1,5 +1,7 @@
 //! One statement's facts: what it makes, what it needs, and how the bundle treats it. Pure; called by [`super::read`].
 
+use std::collections::HashSet;
+
 use pg_query::protobuf::{AlterTableStmt, AlterTableType, ConstrType, CreateStmt, DefineStmt, ObjectType, RangeVar};
 use pg_query::protobuf::{CommentStmt, Constraint, GrantStmt, RenameStmt};
 use pg_query::{Node, NodeEnum};
@@ -107,7 +109,27 @@ pub(in crate::bundle) fn of(kind: Kind, tree: &NodeEnum) -> (Vec<Object>, Vec<Re
     for schema in makes.iter().filter(|made| made.class != Class::Schema).map(|made| made.schema.clone()) {
         needs.push(Reference { wanted: Wanted::Schema, schema: None, name: schema });
     }
-    (makes, needs, prefers)
+    (makes, once(needs), once(prefers))
+}
+
+/// Each in its first place.
+fn once(references: Vec<Reference>) -> Vec<Reference> {
+    let mut met = HashSet::new();
+    let is_first: Vec<bool> = references.iter().map(|reference| met.insert(reference)).collect();
+    let different = met.len();
+    // A list of its own: what the walk found may have been a hundred times as long.
+    let mut kept = Vec::with_capacity(different);
+    kept.extend(references.into_iter().zip(is_first).filter(|(_, is_first)| *is_first).map(|(one, _)| one));
+    kept
+}
+
+/// How many rows an `INSERT … VALUES` has.
+pub(super) fn rows(tree: &NodeEnum) -> u64 {
+    let NodeEnum::InsertStmt(insert) = tree else { return 0 };
+    match insert.select_stmt.as_ref().and_then(|select| select.node.as_ref()) {
+        Some(NodeEnum::SelectStmt(select)) => select.values_lists.len() as u64,
+        _ => 0,
+    }
 }
 
 fn made(tree: &NodeEnum) -> Vec<Object> {

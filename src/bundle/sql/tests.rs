@@ -4,7 +4,7 @@ use super::*;
 
 fn statements(kind: Kind, text: &str) -> Vec<Statement> {
     let path = format!("{}/file.sql", kind.folder());
-    read(&SourceFile { kind, path, text: text.to_owned() }).unwrap().statements
+    read(&SourceFile { kind, path, text: text.into() }).unwrap().statements
 }
 
 fn needs(text: &str) -> Vec<String> {
@@ -103,7 +103,7 @@ fn statements_know_their_lines() {
 #[test]
 fn an_outer_pair_is_ignored_in_migrations_and_all_else_refused() {
     let read = |kind: Kind, text: &str| {
-        read(&SourceFile { kind, path: "m.sql".to_owned(), text: text.to_owned() })
+        read(&SourceFile { kind, path: "m.sql".to_owned(), text: text.into() })
             .map(|facts| facts.statements.len())
             .map_err(|error| match error {
                 SqlError::TransactionControl { line, .. } => line,
@@ -123,7 +123,7 @@ fn an_outer_pair_is_ignored_in_migrations_and_all_else_refused() {
 #[test]
 fn settings_outside_migrations_are_passed_over_with_a_warning() {
     let text = "SET search_path = x;\nSELECT pg_catalog.set_config('search_path', '', false);\nCREATE TABLE a();";
-    let file = SourceFile { kind: Kind::Tables, path: "tables/a.sql".to_owned(), text: text.to_owned() };
+    let file = SourceFile { kind: Kind::Tables, path: "tables/a.sql".to_owned(), text: text.into() };
     let facts = read(&file).unwrap();
     assert_eq!((facts.statements.len(), facts.warnings.len()), (1, 2));
     assert_eq!(statements(Kind::Migrations, text).len(), 3);
@@ -131,7 +131,7 @@ fn settings_outside_migrations_are_passed_over_with_a_warning() {
 
 #[test]
 fn a_syntax_error_names_its_line() {
-    let file = |text: &str| SourceFile { kind: Kind::Tables, path: "tables/a.sql".to_owned(), text: text.to_owned() };
+    let file = |text: &str| SourceFile { kind: Kind::Tables, path: "tables/a.sql".to_owned(), text: text.into() };
     let error = read(&file("CREATE TABLE a(\n  x int,\n  y itn NUL\n);")).unwrap_err();
     assert_eq!(error.to_string(), "reading tables/a.sql, line 3: syntax error at or near \"NUL\"");
     let error = read(&file("SELECT 1;\n\n\\connect other\n")).unwrap_err();
@@ -204,7 +204,8 @@ fn the_gateways_own_tables_are_not_a_bundles_to_change() {
         format!("LOCK {t}"),
         format!("EXPLAIN ANALYZE DELETE FROM {t}"),
     ] {
-        let file = SourceFile { kind: Kind::Migrations, path: "migrations/a.sql".to_owned(), text: sql.clone() };
+        let file =
+            SourceFile { kind: Kind::Migrations, path: "migrations/a.sql".to_owned(), text: sql.as_str().into() };
         assert!(matches!(read(&file), Err(SqlError::GatewayTable { line: 1, .. })), "{sql}: {:?}", read(&file));
     }
     for sql in [
@@ -226,7 +227,8 @@ fn the_gateways_own_tables_are_not_a_bundles_to_change() {
 fn nesting_is_bounded_by_an_error_not_by_a_crash() {
     let sql = |depth: usize| format!("SELECT {}1", "1||".repeat(depth));
     let (shallow, deep) = on_deep_stack(|| {
-        let file = SourceFile { kind: Kind::Migrations, path: "migrations/a.sql".to_owned(), text: sql(100_000) };
+        let file =
+            SourceFile { kind: Kind::Migrations, path: "migrations/a.sql".to_owned(), text: sql(100_000).into() };
         (statements(Kind::Migrations, &sql(600)).len(), read(&file))
     })
     .unwrap();

@@ -3,9 +3,10 @@
 
 use std::collections::HashSet;
 
-use pg_query::ParserOptions;
 use pg_query::protobuf::{KeywordKind, ScanToken, Token};
 use sha2::{Digest, Sha256};
+
+use super::grammar;
 
 /// SHA-256, hexadecimal, over the tokens of `sql`: white space, comments and the case of keywords and unquoted
 /// identifiers do not count, every byte of a string literal or a quoted identifier does (contract §4, "Functions").
@@ -65,7 +66,7 @@ fn scan(sql: &str) -> Option<Vec<ScanToken>> {
     if sql.trim().is_empty() {
         return Some(Vec::new());
     }
-    pg_query::scan_tokens(sql).ok()
+    grammar::scan(sql).ok()
 }
 
 fn range(token: &ScanToken) -> std::ops::Range<usize> {
@@ -118,24 +119,88 @@ pub(super) fn called_names(sql: &str) -> Vec<(Option<String>, String)> {
         .collect()
 }
 
-/// Every word of `sql`, keyword or identifier: what it can call or read is among them. `None` where that is not sure: the
-/// scanner does not read it, or a name is written with escapes.
-pub fn words(sql: &str) -> Option<HashSet<String>> {
-    let mut words = HashSet::new();
+/// What a text in SQL or PL/pgSQL consists of.
+#[derive(Debug, Default)]
+pub struct Words {
+    /// Every word of it, keyword or identifier: what it can call or read is among them.
+    pub names: HashSet<String>,
+    /// It runs statements that are not in the text, or makes something whose own text is run.
+    pub runs_text: bool,
+    /// It loads a library.
+    pub loads: bool,
+}
+
+/// The words of `sql`. `None` where they are not sure: the scanner does not read it, or a name is written with escapes.
+pub fn words(sql: &str) -> Option<Words> {
+    let mut words = Words::default();
+    // What the last words were, as far as it matters.
+    let mut before = Before::Nothing;
     for token in scan(sql)? {
-        match Token::try_from(token.token) {
+        let is_text = matches!(Token::try_from(token.token), Ok(Token::Sconst | Token::Usconst));
+        let is_word = match Token::try_from(token.token) {
             Ok(Token::Uident) => return None,
-            Ok(Token::Ident) => {}
-            _ if token.keyword_kind != KeywordKind::NoKeyword as i32 => {}
-            _ => continue,
+            Ok(Token::SqlComment | Token::CComment) => continue,
+            Ok(Token::Ident) => true,
+            _ => token.keyword_kind != KeywordKind::NoKeyword as i32,
+        };
+        let word = if is_word { cut(folded(&sql[range(&token)])) } else { String::new() };
+        match before {
+            Before::Do => words.runs_text |= is_text || word == "language",
+            Before::Load => words.loads |= is_text,
+            Before::Create => words.runs_text |= !MADE_WITHOUT_TEXT.contains(&word.as_str()),
+            Before::Nothing => {}
         }
-        let mut word = folded(&sql[range(&token)]);
-        while word.len() > LONGEST_NAME {
-            word.pop();
+        before = match (before, word.as_str()) {
+            (Before::Create, "or" | "replace" | "temp" | "temporary" | "local" | "global" | "unlogged") => before,
+            (_, "create" | "alter") => Before::Create,
+            (_, "do") => Before::Do,
+            (_, "load") => Before::Load,
+            _ => Before::Nothing,
+        };
+        if is_word {
+            // PL/pgSQL's statements from text all have the first one.
+            words.runs_text |= matches!(word.as_str(), "execute" | "prepare" | "deallocate");
+            words.names.insert(word);
         }
-        words.insert(word);
     }
     Some(words)
+}
+
+/// What stands before a word.
+#[derive(Clone, Copy)]
+enum Before {
+    Nothing,
+    Do,
+    Load,
+    Create,
+}
+
+/// Behind CREATE or ALTER: what else they make or change may have a text that is run, or changes what others run.
+const MADE_WITHOUT_TEXT: [&str; 17] = [
+    "or",
+    "replace",
+    "temp",
+    "temporary",
+    "local",
+    "global",
+    "unlogged",
+    "table",
+    "sequence",
+    "index",
+    "unique",
+    "view",
+    "recursive",
+    "materialized",
+    "schema",
+    "statistics",
+    "column",
+];
+
+fn cut(mut name: String) -> String {
+    while name.len() > LONGEST_NAME {
+        name.pop();
+    }
+    name
 }
 
 /// In bytes; PostgreSQL cuts off what is longer (manual, "Identifiers and Key Words").
@@ -160,7 +225,7 @@ pub(super) fn error_offset(sql: &str, message: &str) -> usize {
         .into_iter()
         .filter(|token| !matches!(Token::try_from(token.token), Ok(Token::SqlComment | Token::CComment)))
         .collect();
-    let fails = |token: &ScanToken| match pg_query::parse(&sql[..range(token).end], ParserOptions::DEFAULT) {
+    let fails = |token: &ScanToken| match grammar::parse(&sql[..range(token).end]) {
         Ok(_) => false,
         Err(pg_query::Error::Parse(message)) => !message.contains("at end of input"),
         Err(_) => true,

@@ -1,5 +1,7 @@
 //! Statements that PostgreSQL refuses inside a transaction, and what the same is inside one.
 
+use std::sync::Arc;
+
 use pg_query::protobuf::Token;
 use pg_query::{Node, NodeEnum};
 
@@ -36,14 +38,14 @@ pub(super) fn refuses(tree: &NodeEnum) -> bool {
 /// See [`Statement::without_concurrently`].
 pub(super) fn without_concurrently(statement: &Statement) -> Option<Statement> {
     let mut tree = statement.tree.clone();
-    match tree.as_mut() {
+    match Arc::make_mut(&mut tree) {
         NodeEnum::IndexStmt(create) if create.concurrent => create.concurrent = false,
         NodeEnum::DropStmt(drop) if drop.concurrent => drop.concurrent = false,
         _ => return None,
     }
     // No name can be this word without quotes, and before it stand only `CREATE UNIQUE INDEX` or `DROP INDEX`.
     let word = tokens::first(&statement.text, Token::Concurrently)?;
-    let mut text = statement.text.clone();
+    let mut text = String::from(&statement.text);
     text.replace_range(word.clone(), &" ".repeat(word.len()));
-    Some(Statement { tree, text, ..statement.clone() })
+    Some(Statement { tree, text: text.into(), ..statement.clone() })
 }

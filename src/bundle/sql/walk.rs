@@ -112,9 +112,9 @@ impl Walk {
     /// `'public."Order Item"'` in `nextval('…')` or `'…'::regclass`: a name inside a string, read by the same scanner.
     fn push_quoted(&mut self, wanted: Wanted, text: &str) {
         // Anything the scanner takes for a call with this name; what is no name refers to nothing.
-        let Ok(tree) = pg_query::parse(&format!("TABLE {text}"), pg_query::ParserOptions::DEFAULT) else { return };
+        let Ok(statements) = super::grammar::parse(&format!("TABLE {text}")) else { return };
         let mut inner = Walk::default();
-        let _ = tree.protobuf.serialize(&mut inner);
+        let _ = statements.serialize(&mut inner);
         if let Some(first) = inner.found.into_iter().next() {
             self.found.push(Reference { wanted, ..first });
         }

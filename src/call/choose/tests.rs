@@ -10,8 +10,16 @@ fn argument(name: &str, guess: Guess, mode: Mode, has_default: bool) -> Argument
 
 fn overload(display: &str, arguments: Vec<Argument>) -> Overload {
     let sql = display.to_owned();
-    let commit = crate::databases::wire::Commit::First;
-    Overload { oid: 1, alias: sql.clone(), sql, kind: Kind::Function, commit, arguments, display: display.to_owned() }
+    let may_write = true;
+    Overload {
+        oid: 1,
+        alias: sql.clone(),
+        sql,
+        kind: Kind::Function,
+        may_write,
+        arguments,
+        display: display.to_owned(),
+    }
 }
 
 fn given(name: &str, guess: Guess) -> Argument {

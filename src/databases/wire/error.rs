@@ -6,7 +6,7 @@ use std::io;
 use postgres_protocol::message::backend::ErrorResponseBody;
 
 /// An error that PostgreSQL sent (PostgreSQL manual, "Error and Notice Message Fields").
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ServerError {
     /// The session has ended with it (FATAL, PANIC); else only the statement has.
     pub fatal: bool,
@@ -33,15 +33,7 @@ impl fmt::Debug for ServerError {
 
 impl ServerError {
     pub(super) fn read(body: &ErrorResponseBody) -> io::Result<Self> {
-        let mut error = Self {
-            fatal: false,
-            code: String::new(),
-            message: String::new(),
-            detail: None,
-            hint: None,
-            context: None,
-            routine: None,
-        };
+        let mut error = Self::default();
         let mut fields = body.fields();
         while let Some(field) = fallible_iterator::FallibleIterator::next(&mut fields)? {
             let value = String::from_utf8_lossy(field.value_bytes()).into_owned();

@@ -1,5 +1,6 @@
 //! Messages over a socket: what is queued goes out while what comes in is read, so that neither side waits for the
-//! other with full buffers. No meaning.
+//! other with full buffers. What may come at any time (notices, reports of settings, notifications) is taken out; the rest has
+//! no meaning here.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -11,6 +12,7 @@ use postgres_protocol::message::backend::{Header, Message};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::error::{ServerError, WireError};
+use super::reports::Reports;
 use super::row::Row;
 use crate::databases::socket::Socket;
 
@@ -21,18 +23,25 @@ const KEPT: usize = 64 * 1024;
 /// The type and the length that each message begins with.
 const HEADER: usize = 5;
 
-/// A message that came in.
+/// No message is longer: PostgreSQL makes none of more than 1 GiB.
+const LONGEST: usize = (1 << 30) + HEADER;
+
+/// A message that came in. [`Line::body`] has the rest of it, until the next event.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// DataRow: [`Line::row`] has it, until the next event.
+    /// DataRow: [`Line::row`] has it.
     Row,
     /// BindComplete
     Bound,
-    /// CommandComplete, EmptyQueryResponse
+    /// CommandComplete
     Done,
-    /// ParseComplete, CloseComplete, ParameterDescription, NoData: nothing that anybody has to know.
-    Step,
-    /// RowDescription
+    /// ParseComplete
+    Parsed,
+    /// CloseComplete
+    Closed,
+    /// ParameterDescription
+    Parameters,
+    /// RowDescription; NoData has no columns.
     Described(Vec<Column>),
     /// ErrorResponse
     Failed(Box<ServerError>),
@@ -54,7 +63,7 @@ pub struct Column {
 pub(super) struct Line {
     socket: Socket,
     inbox: BytesMut,
-    /// The length of the row at the beginning of `inbox`, once it was told.
+    /// The length of the message at the beginning of `inbox`, once it was told.
     told: usize,
     /// Where messages are queued with the encoders of `postgres_protocol`.
     pub(super) outbox: BytesMut,
@@ -62,11 +71,14 @@ pub(super) struct Line {
     unsent: Option<io::Error>,
     /// A NOTIFY came: the session listens to something.
     pub(super) notified: bool,
+    /// What the server reports of the session's settings.
+    pub(super) reports: Reports,
 }
 
 impl Line {
     pub(super) fn new(socket: Socket) -> Self {
-        Self { socket, inbox: BytesMut::new(), told: 0, outbox: BytesMut::new(), unsent: None, notified: false }
+        let (inbox, outbox) = (BytesMut::new(), BytesMut::new());
+        Self { socket, inbox, told: 0, outbox, unsent: None, notified: false, reports: Reports::new() }
     }
 
     /// Whether the server has closed its side, whatever it sent before.
@@ -76,7 +88,22 @@ impl Line {
 
     /// Whether anything came that nobody asked for.
     pub(super) fn has_word(&self) -> bool {
-        !self.inbox.is_empty() || self.socket.has_word()
+        self.has_more() || self.socket.has_word()
+    }
+
+    /// Whether something lies here behind the last event.
+    pub(super) fn has_more(&self) -> bool {
+        self.inbox.len() > self.told
+    }
+
+    /// Whether what lies here behind the last event, if anything, can be what may come at any time, or that the server ends
+    /// the session; if `more` is on its way, then also the beginning of that.
+    pub(super) fn may_go_on(&self, more: bool) -> bool {
+        match self.inbox.get(self.told) {
+            None | Some(b'N' | b'S' | b'A' | b'E') => true,
+            Some(b'1' | b'2') => more,
+            Some(_) => false,
+        }
     }
 
     /// Sends as much as the socket takes. Done when nothing is queued any more.
@@ -93,47 +120,64 @@ impl Line {
 
     /// The next message. Pending, the task is woken when it has come or when more can be sent.
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, WireError>> {
-        self.inbox.advance(std::mem::take(&mut self.told));
         loop {
-            let (tag, length) = ready!(self.poll_message(cx)).map_err(WireError::Lost)?;
-            if tag == b'D' {
-                self.told = length;
-                return Poll::Ready(Ok(Event::Row));
-            }
+            self.inbox.advance(std::mem::take(&mut self.told));
+            let (tag, length) = ready!(self.poll_message(cx))?;
+            self.told = length;
             let event = match tag {
+                b'D' => Event::Row,
                 b'2' => Event::Bound,
-                b'C' | b'I' => Event::Done,
+                b'C' => Event::Done,
                 b'Z' => Event::Ready,
-                b'1' | b'3' | b't' | b'n' => Event::Step,
-                // Notices are dropped, they may hold values; a setting that is reported is one of the server's.
-                b'N' | b'S' | b'A' => {
-                    self.notified |= tag == b'A';
-                    self.inbox.advance(length);
+                b'1' => Event::Parsed,
+                b'3' => Event::Closed,
+                b't' => Event::Parameters,
+                b'n' => Event::Described(Vec::new()),
+                // Dropped: they may hold values.
+                b'N' => continue,
+                b'A' => {
+                    self.notified = true;
                     continue;
                 }
-                _ => return Poll::Ready(decode(&mut self.inbox.split_to(length))),
+                b'S' => match self.reports.read(self.inbox.get(HEADER..length).unwrap_or_default()) {
+                    true => continue,
+                    false => return Poll::Ready(Err(WireError::Protocol("a setting that cannot be read".to_owned()))),
+                },
+                _ => {
+                    self.told = 0;
+                    decode(&mut self.inbox.split_to(length))?
+                }
             };
-            self.inbox.advance(length);
             return Poll::Ready(Ok(event));
         }
     }
 
+    /// The message that the last event told of, without its type and length.
+    pub(super) fn body(&self) -> &[u8] {
+        self.inbox.get(HEADER..self.told).unwrap_or_default()
+    }
+
     /// The row that [`Event::Row`] told of.
     pub(super) fn row(&self) -> Row<'_> {
-        Row(self.inbox.get(HEADER..self.told).unwrap_or_default())
+        Row(self.body())
     }
 
     /// Waits until a whole message lies at the beginning of the buffer; its type, and its length with the header.
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(u8, usize)>> {
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<(u8, usize), WireError>> {
         loop {
             let mut missing = CHUNK;
-            if let Some(header) = Header::parse(&self.inbox)? {
+            let malformed = |error: io::Error| WireError::Protocol(error.to_string());
+            if let Some(header) = Header::parse(&self.inbox).map_err(malformed)? {
                 // Its own check: no less than the length itself.
                 let length = usize::try_from(header.len()).unwrap_or(HEADER - 1) + 1;
+                if length > LONGEST {
+                    return Poll::Ready(Err(WireError::Protocol(format!("a message of {length} bytes"))));
+                }
                 if self.inbox.len() >= length {
                     return Poll::Ready(Ok((header.tag(), length)));
                 }
-                missing = missing.max(length - self.inbox.len());
+                // As much again as has come: what the length promises is believed when it comes.
+                missing = missing.max((length - self.inbox.len()).min(self.inbox.len()));
             }
             if let Poll::Ready(Err(error)) = self.poll_send(cx) {
                 // Why it takes nothing any more, the server may have said before.
@@ -143,21 +187,22 @@ impl Line {
             self.inbox.reserve(missing);
             let read = pin!(self.socket.read_buf(&mut self.inbox));
             let read = match (ready!(read.poll(cx)), self.unsent.take()) {
-                (Ok(0) | Err(_), Some(error)) => return Poll::Ready(Err(error)),
+                (Ok(0) | Err(_), Some(error)) => return Poll::Ready(Err(WireError::Lost(error))),
                 (read, unsent) => {
                     self.unsent = unsent;
-                    read?
+                    read.map_err(WireError::Lost)?
                 }
             };
             if read == 0 {
                 let closed = io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection");
-                return Poll::Ready(Err(closed));
+                return Poll::Ready(Err(WireError::Lost(closed)));
             }
         }
     }
 
     /// Gives back what a large message took.
     pub(super) fn shrink(&mut self) {
+        self.inbox.advance(std::mem::take(&mut self.told));
         for buffer in [&mut self.inbox, &mut self.outbox] {
             if buffer.is_empty() && buffer.capacity() > KEPT {
                 *buffer = BytesMut::new();

@@ -26,6 +26,15 @@ impl<'a> Row<'a> {
     }
 }
 
+impl<'a> Row<'a> {
+    /// The first column, and the bytes of all others.
+    pub(super) fn split_first(self) -> (Option<&'a [u8]>, &'a [u8]) {
+        let mut columns = self.columns();
+        let first = columns.next().and_then(Result::ok).flatten();
+        (first, columns.bytes)
+    }
+}
+
 impl<'a> Columns<'a> {
     fn column(&mut self) -> Result<Option<&'a [u8]>, CutOff> {
         let (length, rest) = self.bytes.split_first_chunk().ok_or(CutOff)?;

@@ -12,6 +12,7 @@ use super::Deployment;
 use crate::bundle::Kind;
 use crate::bundle::order::Target;
 use crate::bundle::sql::Object;
+use crate::databases::{Under, ask, under};
 use crate::orchestrator::catalog::things::{self, Thing};
 use crate::orchestrator::catalog::{self, Catalog};
 use crate::orchestrator::diff::{self, Change, Compatibility, SchemaValidation};
@@ -81,7 +82,8 @@ impl Deployment<'_> {
             let client = self.runner.client;
             async move {
                 let query = format!("SELECT {lookup}(name)::text FROM unnest($1::text[]) AS name");
-                let rows = client.query_typed(&query, &[(&names, Type::TEXT_ARRAY)]).await;
+                // As the catalog prints them.
+                let rows = ask(client, &under(Under::Printed(""), &query), &[(&names, Type::TEXT_ARRAY)]).await;
                 let rows = rows.map_err(DeployError::own("looking up names"))?;
                 Ok::<HashSet<String>, DeployError>(rows.iter().filter_map(|row| row.get(0)).collect())
             }
@@ -129,7 +131,7 @@ impl Deployment<'_> {
                 let makes = |made: &Object| (&made.schema, &made.name) == (&name.0, &name.1);
                 let mut statements = self.goal.script.statements.iter();
                 let table = statements.find(|one| one.kind == Kind::Tables && one.object().is_some_and(makes));
-                let declared_at = table.map(|statement| (statement.path.clone(), statement.line));
+                let declared_at = table.map(|statement| (statement.path.to_string(), statement.line));
                 DeployError::NoValue { change: Box::new(planned.clone()), declared_at, source }
             }
             (error, _) => error,

@@ -67,7 +67,7 @@ impl<'a> Deployment<'a> {
                 param_types: function.param_types.clone(),
                 return_type: function.return_type.clone(),
                 checksum: statement.checksum.clone(),
-                source_file: statement.path.clone(),
+                source_file: statement.path.to_string(),
             });
         }
     }

@@ -151,12 +151,12 @@ impl<'a> Deployment<'a> {
                 self.changed(kind, name_of, &name, statement);
             }
         }
-        self.record.statements.push((statement.checksum.clone(), statement.path.clone()));
+        self.record.statements.push((statement.checksum.clone(), statement.path.to_string()));
         Ok(())
     }
 
     pub(super) fn changed(&mut self, change_type: &'static str, name_of: NameOf, name: &str, statement: &Statement) {
-        let detail = json!({ "file": statement.path, "line": statement.line });
+        let detail = json!({ "file": statement.path.as_str(), "line": statement.line });
         self.record.changes.push(Change { change_type, name_of, name: name.to_owned(), detail });
     }
 }

@@ -7,7 +7,6 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_postgres::Client;
 use tracing::Instrument;
 
-use crate::bundle::sql::tokens::checksum_bytes;
 use crate::databases::RunAs;
 use crate::databases::name::DatabaseName;
 use crate::orchestrator::diff::SchemaValidation;
@@ -101,13 +100,16 @@ async fn look(
     name: &DatabaseName,
     checksum: &str,
 ) -> Result<Seen, DeployError> {
-    let session = match orchestrator.databases.session(run_as, name).await.map_err(DeployError::from) {
-        Err(error) if error.is_gone() => return Ok(Seen::Gone),
-        session => session?,
+    let looking = async {
+        let session = orchestrator.databases.session(run_as, name).await?;
+        let seen = see(&session, checksum).await;
+        session.close().await;
+        seen.map_err(|error| error.in_database(name))
     };
-    let seen = see(&session, checksum).await;
-    session.close().await;
-    seen
+    match orchestrator.clock(name).run(looking).await {
+        Err(error) if error.is_gone() => Ok(Seen::Gone),
+        seen => seen,
+    }
 }
 
 async fn see(client: &Client, checksum: &str) -> Result<Seen, DeployError> {
@@ -128,7 +130,6 @@ async fn read_key(client: &Client, state: Option<State>) -> Result<Key, DeployEr
         None => shape::of(&catalog::read(client).await?),
     };
     let (history, interrupted) = tracking::read_history(client).await?;
-    let history = checksum_bytes(history.as_bytes());
     Ok(Key { bundle_checksum: Some(state.bundle_checksum), shape, history, interrupted })
 }
 
@@ -149,13 +150,16 @@ pub async fn count_rows_at_risk(
     let counts = group.databases.clone().into_iter().map(|name| {
         let (orchestrator, run_as, mut validation) = (orchestrator.clone(), run_as.clone(), uncounted.clone());
         async move {
-            let session = match orchestrator.databases.session(&run_as, &name).await.map_err(DeployError::from) {
-                Err(error) if error.is_gone() => return Ok(Vec::new()),
-                session => session?,
+            let counting = async {
+                let session = orchestrator.databases.session(&run_as, &name).await?;
+                let counted = risk::count(&session, &mut validation).await;
+                session.close().await;
+                counted
             };
-            let counted = risk::count(&session, &mut validation).await;
-            session.close().await;
-            counted?;
+            match orchestrator.clock(&name).run(counting).await {
+                Err(error) if error.is_gone() => return Ok(Vec::new()),
+                counted => counted?,
+            }
             Ok::<_, DeployError>(validation.dataloss_changes.iter().map(|change| change.rows_at_risk).collect())
         }
     });

@@ -4,10 +4,11 @@
 //! locks, and what PostgreSQL refuses in a transaction runs too. Otherwise, and where it fails there (perhaps only for
 //! want of rows), it is made in the first database of the group, in a transaction that is rolled back.
 
-use super::Group;
+use super::{Group, without_rows};
 use crate::databases::DatabaseError;
 use crate::databases::name::DatabaseName;
 use crate::orchestrator::blueprint::Blueprint;
+use crate::orchestrator::clock::Clock;
 use crate::orchestrator::deployment::Outcome;
 use crate::orchestrator::error::DeployError;
 use crate::orchestrator::prepared::{Place, Prepared};
@@ -23,9 +24,11 @@ pub async fn rehearse(
 ) -> Result<Outcome, DeployError> {
     if let Some(older) = older_blueprint(orchestrator, group, prepared).await? {
         match on_copy(orchestrator, &older, prepared, force).await {
-            result @ (Ok(_) | Err(DeployError::Blocked { .. })) => return result,
-            // Somebody dropped the blueprint since, or a statement needs rows: the last word has a database with rows.
-            Err(error) => tracing::debug!(%error, "the rehearsal on a copy says nothing about databases with rows"),
+            // The last word has a database with rows.
+            Err(error) if without_rows::says_nothing(&error) => {
+                tracing::info!(%error, "the rehearsal on a copy says nothing about databases with rows");
+            }
+            result => return result,
         }
     }
     let mut last = None;
@@ -60,18 +63,18 @@ async fn on_copy(
     let copy = DatabaseName::rehearsal(&older.name, &prepared.blueprint.name);
     // Two that rehearse the same come one after the other, and what a crash left gives way.
     let lock = databases.lock(&copy).await?;
-    databases.drop_database(&copy).await?;
-    databases
-        .create_database(&copy, Some(&DatabaseName::recorded(older.name.clone())), prepared.run_as.owner())
-        .await?;
-    let result = async {
+    let clock = Clock::of_trial(orchestrator.limits.deployment_timeout);
+    let rehearsing = async {
+        databases.drop_database(&copy).await?;
+        let older = DatabaseName::recorded(older.name.clone());
+        databases.create_database(&copy, Some(&older), &prepared.run_as).await?;
         let session = databases.session(&prepared.run_as, &copy).await?;
         // It is a copy of what an older bundle left.
-        let result = prepared.deploy(Place::new(databases, &session, &lock), true, Mode::Apply, force).await;
+        let result = prepared.deploy(Place::new(databases, &session, &lock, &clock), true, Mode::Apply, force).await;
         session.close().await;
         result
-    }
-    .await;
+    };
+    let result = clock.run(rehearsing).await;
     let dropped: Result<(), DatabaseError> = databases.drop_database(&copy).await;
     if let Err(error) = dropped {
         tracing::warn!(database = %copy, %error, "the copy on which a deployment was rehearsed could not be dropped");
@@ -86,10 +89,14 @@ async fn in_place(
     force: bool,
 ) -> Result<Outcome, DeployError> {
     let lock = orchestrator.databases.lock(database).await?;
-    let session = orchestrator.databases.session(&prepared.run_as, database).await?;
-    let at = tracking::read_bundle_checksum(&session).await?;
-    let place = Place::new(&orchestrator.databases, &session, &lock);
-    let result = prepared.deploy(place, at.is_some(), Mode::Rehearse, force).await;
-    session.close().await;
-    result
+    let clock = orchestrator.clock(database);
+    let rehearsing = async {
+        let session = orchestrator.databases.session(&prepared.run_as, database).await?;
+        let at = tracking::read_bundle_checksum(&session).await?;
+        let place = Place::new(&orchestrator.databases, &session, &lock, &clock);
+        let result = prepared.deploy(place, at.is_some(), Mode::Rehearse, force).await;
+        session.close().await;
+        result
+    };
+    clock.run(rehearsing).await
 }

@@ -10,6 +10,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
+use super::hostile;
 use stonescriptdb_gateway::embedded::{self, EmbeddedOptions, EmbeddedPostgres};
 use tokio::runtime::Runtime;
 use tokio_postgres::config::Host;
@@ -63,6 +64,7 @@ fn start() -> Result<TestGateway, String> {
     }));
     let server = server.map_err(|error| error.to_string())?;
     let postgres = server.connection().clone();
+    runtime.block_on(hostile::plant(&postgres)).map_err(|error| format!("planting: {error:?}"))?;
     let (url, lifeline) = start_gateway(&folder, &postgres)?;
     Ok(TestGateway {
         url,
@@ -99,7 +101,7 @@ fn spawn(folder: &Path, postgres: &tokio_postgres::Config, log_of_errors: File) 
     let script = r#""$GATEWAY" & exec >&-; cat >/dev/null; kill -TERM $!; wait $!; rm -rf "$FOLDER""#;
     let mut command = Command::new("sh");
     command.args(["-c", script]);
-    for inherited in ["DATABASE_URL", "LOG_DIR", "ADMIN_TOKEN", "CONFLICT_STATUS"] {
+    for inherited in ["DATABASE_URL", "LOG_DIR", "ADMIN_TOKEN", "ADMIN_SCOPE", "CONFLICT_STATUS"] {
         command.env_remove(inherited);
     }
     if let Some(Host::Unix(socket)) = postgres.get_hosts().first() {

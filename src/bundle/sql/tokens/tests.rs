@@ -5,7 +5,7 @@ use super::*;
 /// Of a statement as a bundle has it, so that what is a body is decided as it is in a deployment.
 fn checksum_of(text: &str) -> String {
     use crate::bundle::{Kind, SourceFile};
-    let file = SourceFile { kind: Kind::Functions, path: "functions/a.sql".to_owned(), text: text.to_owned() };
+    let file = SourceFile { kind: Kind::Functions, path: "functions/a.sql".to_owned(), text: text.into() };
     let mut facts = crate::bundle::sql::read(&file).unwrap_or_else(|error| panic!("{text:?}: {error}"));
     assert_eq!(facts.statements.len(), 1, "{text:?}");
     facts.statements.remove(0).checksum
@@ -151,7 +151,7 @@ fn calls_in_a_body_are_seen() {
 #[test]
 fn the_offending_token_is_found() {
     let check = |sql: &str, expected: &str| {
-        let Err(pg_query::Error::Parse(message)) = pg_query::parse(sql, ParserOptions::DEFAULT) else {
+        let Err(pg_query::Error::Parse(message)) = grammar::parse(sql) else {
             panic!("{sql:?} parses");
         };
         let at = error_offset(sql, &message);
