@@ -133,7 +133,8 @@ impl Orchestrator {
         let (this, address, run_as) = (self.on_behalf_of(address.platform()), address.clone(), run_as.clone());
         let (report, warnings) = run_to_the_end(async move {
             let _turn = turn;
-            let report = this.register_locked(&address, &run_as, &bundle, force).await?;
+            let report = this.register_locked(&address, &run_as, &bundle, force).await;
+            let report = report.map_err(|error| error.in_database(address.name()))?;
             Ok((report, bundle.warnings))
         })
         .await?;

@@ -11,6 +11,7 @@ use super::json;
 use super::notes::Notes;
 use super::state::Gateway;
 use crate::call::{self, Answer, AnswerBody, CallError, CallRequest};
+use crate::databases::DatabaseError;
 use crate::error::ApiError;
 
 /// Parsing less than this is quicker than handing it to another thread.
@@ -49,11 +50,10 @@ async fn run(gateway: &Gateway, request: &CallRequest) -> Result<Answer, ApiErro
         return Err(databases.why_not(request.address()).await.into());
     };
     match call::run(databases, request, &run_as).await {
-        Err(CallError::Database(error)) if error.is_closed_to_role() => {
-            match Box::pin(platforms.run_as_instead(request.platform(), &run_as)).await? {
-                Some(run_as) => Ok(Box::pin(call::run(databases, request, &run_as)).await?),
-                None => Err(error.into()),
-            }
+        // Nothing ran yet.
+        Err(CallError::Database(DatabaseError::NotTheRoles { database, .. })) => {
+            let run_as = Box::pin(platforms.run_as_after_handing_over(request.platform(), &database)).await?;
+            Ok(Box::pin(call::run(databases, request, &run_as)).await?)
         }
         result => Ok(result?),
     }

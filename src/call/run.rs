@@ -75,8 +75,7 @@ impl Call<'_> {
         let database = self.databases.resolve(&self.request.address, self.run_as).await.map_err(CallError::from)?;
         if connection.is_none() {
             let connected = self.databases.for_call(&database).await.map_err(|error| Failure {
-                // Looked up anew, a database that is not the role's any more is handed over again.
-                again: matches!(error, DatabaseError::Gone { .. }) || error.is_closed_to_role(),
+                again: matches!(error, DatabaseError::Gone { .. }),
                 broken: false,
                 error: error.into(),
             })?;

@@ -85,7 +85,10 @@ impl Databases {
         );
         self.administer(&seal).await?.map_err(DatabaseError::step("closing the database to connections"))?;
         let control = self.control().await?;
-        let put_out = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1";
+        // Only those that the gateway may end; a superuser's session is that one's business.
+        let put_out = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+                       WHERE datname = $1 AND backend_type = 'client backend'
+                         AND pg_catalog.pg_has_role(usesysid, 'USAGE')";
         control.execute(put_out, &[&name.as_str()]).await.map_err(DatabaseError::step("putting sessions out"))?;
         Ok(())
     }

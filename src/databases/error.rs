@@ -100,6 +100,14 @@ pub enum DatabaseError {
         /// The role.
         role: String,
     },
+    /// A database that belongs to another role than the one that its platform's code is to run as.
+    #[error("the database {database} is not the platform's role's, {role}")]
+    NotTheRoles {
+        /// Its name.
+        database: DatabaseName,
+        /// The role.
+        role: String,
+    },
     /// PostgreSQL did not let a platform's role in.
     #[error("PostgreSQL does not let the platform's role {role} in: {cause}")]
     RoleShutOut {
@@ -149,12 +157,7 @@ impl DatabaseError {
 
     /// Whether PostgreSQL did not let a platform's role in at all: it is missing, may not log in, or has another password.
     pub fn is_login_failure(&self) -> bool {
-        matches!(self, Self::RoleShutOut { sqlstate, .. } if sqlstate.starts_with("28"))
-    }
-
-    /// Whether PostgreSQL let a platform's role in, but not into this database: it is not the role's any more.
-    pub fn is_closed_to_role(&self) -> bool {
-        matches!(self, Self::RoleShutOut { sqlstate, .. } if !sqlstate.starts_with("28"))
+        matches!(self, Self::RoleShutOut { .. })
     }
 
     /// For `map_err`: what was being done when PostgreSQL refused.
@@ -192,6 +195,9 @@ impl DatabaseError {
             Some(code) if *code == SqlState::DISK_FULL => Self::disk_full(error),
             Some(_) if is_limit_of_role(error) && role.is_some() => Self::RoleFull { role: role.unwrap_or_default() },
             Some(code) if code.code().starts_with("53") => Self::ServerFull { sqlstate: code.code().to_owned(), cause },
+            Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE && role.is_some() => {
+                Self::NotTheRoles { database: database.clone(), role: role.unwrap_or_default() }
+            }
             Some(code) if is_about_the_role(code) && role.is_some() => {
                 Self::RoleShutOut { role: role.unwrap_or_default(), sqlstate: code.code().to_owned(), cause }
             }
@@ -207,10 +213,9 @@ fn is_limit_of_role(error: &tokio_postgres::Error) -> bool {
     })
 }
 
-/// A password that does not open the role, a role that may not log in or is gone, a database that is closed to it.
+/// A password that does not open the role, a role that may not log in or is gone.
 fn is_about_the_role(code: &SqlState) -> bool {
-    [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION, SqlState::INSUFFICIENT_PRIVILEGE]
-        .contains(code)
+    [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION].contains(code)
 }
 
 /// An error of tokio-postgres with its cause, which its own `Display` leaves out.

@@ -35,6 +35,7 @@ impl Databases {
                 "SELECT d.datname FROM pg_catalog.pg_database AS d
                  WHERE d.datname = ANY ($1)
                    AND (pg_catalog.pg_get_userbyid(d.datdba) <> $2
+                        OR NOT pg_catalog.has_database_privilege(d.datdba, d.oid, 'CONNECT')
                         OR EXISTS (SELECT FROM pg_catalog.aclexplode(
                                            coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) AS acl
                                    WHERE acl.grantee = 0))
@@ -58,6 +59,9 @@ impl Databases {
             return Ok(());
         }
         let former = self.owner_of(database).await?;
+        // The owner may have taken its own privileges away, which also shuts a gateway out that is only a member.
+        let enter = format!("GRANT ALL ON DATABASE {} TO {}", quote_ident(database.as_str()), quote_ident(&former));
+        self.administer(&enter).await?.map_err(DatabaseError::step("opening the database to its owner"))?;
         self.hand_over_all(database, role, former).await?;
         self.pools.forget(database);
         tracing::info!(database = %database, role = role.user(), "the database was handed over to its platform's role");

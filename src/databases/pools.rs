@@ -152,7 +152,7 @@ impl Pools {
             Ok(object) => object,
             Err(PoolError::Backend(error)) => {
                 // The gateway's own database is made again.
-                let elsewhere = matches!(error, DatabaseError::Gone { .. }) || error.is_closed_to_role();
+                let elsewhere = matches!(error, DatabaseError::Gone { .. } | DatabaseError::NotTheRoles { .. });
                 if elsewhere && database.oid.is_some() {
                     self.forget_this(database);
                 }

@@ -112,23 +112,16 @@ impl Databases {
             let reason = "is on record but no longer on the server; register it again".to_owned();
             return Err(DatabaseError::NotFound { database: candidate.name, reason });
         };
-        self.give_to_its_role(&candidate, run_as).await?;
+        // Whether it is handed over is decided by what the registry says now, not by what a call remembers.
+        if let Some(role) = run_as.owner().filter(|role| candidate.owner.as_deref() != Some(role)) {
+            return Err(DatabaseError::NotTheRoles { database: candidate.name, role: role.to_owned() });
+        }
         let is_detour = !candidate.which.is_written_like(address.which());
         let database = self.pools.entry(&candidate.name, platform, candidate.which, oid, run_as);
         if is_detour {
             self.routes.insert(address, &database);
         }
         Ok(database)
-    }
-
-    /// A database that was made before the platform had its role is handed over first: its code must not go on running as
-    /// another.
-    async fn give_to_its_role(&self, candidate: &Candidate, run_as: &RunAs) -> Result<(), DatabaseError> {
-        if run_as.owner().is_some_and(|owner| candidate.owner.as_deref() != Some(owner)) {
-            let lock = self.lock(&candidate.name).await?;
-            self.hand_over(run_as, &candidate.name, &lock).await?;
-        }
-        Ok(())
     }
 
     /// Why an address cannot be called, of a platform that has no database.

@@ -71,7 +71,8 @@ impl Databases {
                 link.close().await;
                 Ok(true)
             }
-            Err(DatabaseError::RoleShutOut { sqlstate, .. }) => Ok(sqlstate == SqlState::INSUFFICIENT_PRIVILEGE.code()),
+            Err(DatabaseError::NotTheRoles { .. }) => Ok(true),
+            Err(DatabaseError::RoleShutOut { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -14,7 +14,7 @@ impl From<DatabaseError> for ApiError {
             }
             DatabaseError::RoleUnusable { .. } => Self::new(ErrorCode::ConnectionFailed, message),
             DatabaseError::RoleFull { .. } => Self::new(ErrorCode::PoolExhausted, message),
-            DatabaseError::RoleShutOut { .. } => {
+            DatabaseError::RoleShutOut { .. } | DatabaseError::NotTheRoles { .. } => {
                 let told = "PostgreSQL does not let the platform's role in, which changes while it is used; try again";
                 Self::new(ErrorCode::ConnectionFailed, told).logging(message)
             }

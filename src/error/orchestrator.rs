@@ -24,6 +24,13 @@ const HINT: &str = "change them in the same bundle, or drop them in a migration 
 const FILL: &str = "give the column a DEFAULT, or write a migration: ADD COLUMN without NOT NULL where it is new, UPDATE \
                     the rows, then ALTER COLUMN … SET NOT NULL";
 
+/// What to do about an altered tracking table.
+const DROP_IT: &str = "put it back as it was, or drop it: the next deployment makes it again";
+
+/// The same where every migration would be run again.
+const PUT_BACK: &str = "put it back as it was, from a backup: without it every migration would be run again; where that is \
+                        meant, drop all tables whose names begin with _stonescriptdb_gateway_";
+
 impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
         if error.sqlstate() == Some(DISK_FULL) {
@@ -117,6 +124,15 @@ impl ApiError {
             DeployError::LockLost => Self::new(ErrorCode::ConnectionFailed, message),
             DeployError::CommitUnknown { source } => {
                 Self::new(ErrorCode::ConnectionFailed, message).logging(describe(&source))
+            }
+            DeployError::AlteredTracking { database, table, cause, sqlstate } => {
+                let hint = if table.ends_with("_migrations") { PUT_BACK } else { DROP_IT };
+                Self::new(ErrorCode::MigrationFailed, message)
+                    .with_some("database", database)
+                    .with("table", table)
+                    .with("cause", cause)
+                    .with_some("sqlstate", sqlstate)
+                    .with("hint", hint)
             }
             DeployError::Own { source, .. } if is_lost(source.code().map(|code| code.code())) => lost(message),
             DeployError::Own { .. } | DeployError::Interrupted { .. } | DeployError::Unreadable { .. } => {

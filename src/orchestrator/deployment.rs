@@ -398,9 +398,11 @@ impl<'a> Deployment<'a> {
     }
 
     async fn finish(mut self, after: &Catalog) -> Result<(Report, Vec<String>), DeployError> {
-        let failed = DeployError::own("recording the migrations");
+        // The bundle's own statements may have altered the tables since they were read.
+        tracking::altered::check(self.runner.client).await?;
         let applied = self.migrations.applied();
-        tracking::write_migrations(self.runner.client, applied, self.goal.origin).await.map_err(failed)?;
+        let recorded = tracking::write_migrations(self.runner.client, applied, self.goal.origin).await;
+        recorded.map_err(|(table, error)| tracking::altered::failed("recording the migrations", table)(error))?;
         self.report.migrations_applied = applied.len();
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);
         self.report.warnings.extend(self.goal.script.warnings.iter().cloned());

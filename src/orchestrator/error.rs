@@ -13,7 +13,7 @@ use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::Statement;
 use crate::databases::DatabaseError;
-use crate::databases::name::NameError;
+use crate::databases::name::{DatabaseName, NameError};
 
 /// Why a deployment was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +172,18 @@ pub enum DeployError {
         /// PostgreSQL's error.
         source: tokio_postgres::Error,
     },
+    /// One of the gateway's own tables in the platform's database is not as the gateway made it.
+    #[error("the gateway's own table {table}{} was altered: {cause}", in_database(.database))]
+    AlteredTracking {
+        /// Where, if that is not known otherwise.
+        database: Option<String>,
+        /// Its name, with its schema.
+        table: String,
+        /// What is wrong with it.
+        cause: String,
+        /// PostgreSQL's code, where it refused a statement.
+        sqlstate: Option<String>,
+    },
     /// The catalog came back in a shape that this version does not know.
     #[error("reading the catalog: {cause}")]
     Unreadable {
@@ -287,6 +299,10 @@ fn words(error: &tokio_postgres::Error) -> Option<String> {
     error.as_db_error().map(|told| told.message().to_owned())
 }
 
+fn in_database(database: &Option<String>) -> String {
+    database.as_ref().map(|database| format!(" in {database}")).unwrap_or_default()
+}
+
 fn in_version(version: &Option<String>) -> String {
     version.as_ref().map(|version| format!(" in version {version}")).unwrap_or_default()
 }
@@ -309,6 +325,7 @@ impl DeployError {
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
             Self::Statement(error) => error.sqlstate.as_deref(),
+            Self::AlteredTracking { sqlstate, .. } => sqlstate.as_deref(),
             Self::Generated { source, .. }
             | Self::Own { source, .. }
             | Self::Standing { source, .. }
@@ -326,6 +343,7 @@ impl DeployError {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Statement(error) => Some(error.cause.clone()),
+            Self::AlteredTracking { cause, .. } => Some(cause.clone()),
             Self::ExtensionRefused { reason, .. } => Some(reason.clone()),
             Self::Generated { source, .. } | Self::NoValue { source, .. } => words(source),
             // What the gateway itself asks for is its own business, but not that there is no room.
@@ -334,6 +352,17 @@ impl DeployError {
             Self::TimedOut { limit_secs, .. } => Some(over_limit(*limit_secs)),
             Self::Fleet(failure) => failure.first.cause(),
             _ => None,
+        }
+    }
+
+    /// Says which database it is, where the error does not know.
+    #[must_use]
+    pub fn in_database(self, name: &DatabaseName) -> Self {
+        match self {
+            Self::AlteredTracking { database: None, table, cause, sqlstate } => {
+                Self::AlteredTracking { database: Some(name.to_string()), table, cause, sqlstate }
+            }
+            other => other,
         }
     }
 

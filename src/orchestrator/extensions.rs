@@ -10,10 +10,12 @@
 //! | `facts`      | what the server has, what the database has          |
 //! | `plan`       | what is missing, in which order, and who installs it |
 //! | `as_gateway` | installs as the gateway's role                      |
+//! | `workers`    | closes functions that start the server's processes  |
 
 mod as_gateway;
 mod facts;
 mod plan;
+mod workers;
 
 use serde_json::json;
 
@@ -68,6 +70,9 @@ pub async fn install(
     terms: Terms<'_>,
     extensions: &[Extension],
 ) -> Result<Vec<Change>, DeployError> {
+    if !terms.runs_as_gateway() && runner.mode == Mode::Apply {
+        workers::close_standing(runner.client, terms).await?;
+    }
     if extensions.is_empty() {
         return Ok(Vec::new());
     }

@@ -6,11 +6,13 @@
 //! | ----------- | ------------------------------------------------------------------ |
 //! | `look`      | where each database stands; databases of one shape share a plan     |
 //! | `rehearsal` | what the deployment will do to a shape, without touching a tenant   |
+//! | `without_rows` | which failures on a copy without rows say nothing of the databases |
 //! | `report`    | the answer, and the lines of progress                               |
 
 mod look;
 mod rehearsal;
 mod report;
+mod without_rows;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 use super::dependants::{self, Fate, Left};
 use super::error::{DeployError, StatementError};
 use super::runner::{Failure, Refused, Runner};
-use super::tracking::TrackedFunction;
+use super::tracking::{TrackedFunction, altered};
 use crate::bundle::sql::Statement;
 use crate::databases::quote_ident;
 
@@ -308,7 +308,7 @@ pub async fn triggers_of_orphans(
                       WHERE change_type = 'CreateTrigger'
                         AND object_name IN (trigger_on || relation, trigger_on || in_schema || relation))"#;
     let rows = runner.client.query(query, &[&signatures]).await;
-    let rows = rows.map_err(DeployError::own("looking for triggers of functions that are gone"))?;
+    let rows = rows.map_err(altered::failed("looking for triggers of functions that are gone", "changelog"))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 use self::declared::{Decision, Declared, History, Live, Name};
 use super::error::DeployError;
@@ -14,7 +15,7 @@ use super::new_values;
 use super::objects::beginning;
 use super::report::SkippedStatement;
 use super::runner::{Doubt, Failure, Mode, Runner};
-use super::tracking::{self, Origin, Tracked};
+use super::tracking::{self, Origin, Tracked, altered};
 use super::twins;
 use crate::bundle::Kind;
 use crate::bundle::order::{Migration, Script, rewritten};
@@ -37,11 +38,17 @@ pub async fn read_pending<'a>(client: &Client, script: &'a Script) -> Result<Vec
     if script.migrations.is_empty() {
         return Ok(Vec::new());
     }
-    let query = "SELECT migration_file FROM public._stonescriptdb_gateway_migrations";
-    let applied: HashSet<String> = match client.query_typed(query, &[]).await {
-        Ok(rows) => rows.iter().map(|row| row.get(0)).collect(),
+    // No others: the platform's own code may have put anything there.
+    let query = "SELECT DISTINCT migration_file FROM public._stonescriptdb_gateway_migrations
+                 WHERE migration_file OPERATOR(pg_catalog.=) ANY ($1)";
+    let files: Vec<&str> = script.migrations.iter().map(|migration| migration.file.as_str()).collect();
+    let applied: HashSet<String> = match client.query_typed(query, &[(&files, Type::TEXT_ARRAY)]).await {
+        Ok(rows) => rows.iter().map(|row| altered::value(row, 0, "migrations")).collect::<Result<_, _>>()?,
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => HashSet::new(),
-        Err(error) => return Err(DeployError::own("reading which migrations were applied")(error)),
+        Err(error) => {
+            let step = "reading which migrations were applied";
+            return Err(altered::explain(client, step, "migrations", error).await);
+        }
     };
     let pending = script.migrations.iter().filter(|migration| !applied.contains(&migration.file));
     let paths: HashSet<&str> = pending.map(|migration| migration.path.as_str()).collect();
@@ -244,7 +251,7 @@ impl<'a> Migrations<'a> {
     async fn save_progress(&self, runner: &Runner<'_>, current: &Migration) -> Result<(), tokio_postgres::Error> {
         let finished: Vec<_> =
             self.pending_in_order.iter().take_while(|file| file.0 != current.file).cloned().collect();
-        tracking::write_migrations(runner.client, &finished, &self.origin).await?;
+        tracking::write_migrations(runner.client, &finished, &self.origin).await.map_err(|(_, error)| error)?;
         let done = i32::try_from(self.met_in_file - 1).unwrap_or(i32::MAX);
         let checksum = checksum_of(&self.by_path, &current.path, self.met_in_file - 1);
         let save = "INSERT INTO public._stonescriptdb_gateway_progress VALUES ($1, $2, $3)
@@ -311,13 +318,16 @@ async fn read_progress(
 ) -> Result<HashMap<String, usize>, DeployError> {
     let query = "SELECT migration_file, statements_done, statements_checksum
                  FROM public._stonescriptdb_gateway_progress";
-    let failed = DeployError::own("reading where an interrupted migration stopped");
+    const TABLE: &str = "progress";
+    let failed = altered::failed("reading where an interrupted migration stopped", TABLE);
     let rows = client.query_typed(query, &[]).await.map_err(failed)?;
     let mut progress = HashMap::new();
     for row in rows {
-        let (file, done): (String, usize) = (row.get(0), usize::try_from(row.get::<_, i32>(1)).unwrap_or(0));
+        let (file, done, checksum): (String, i32, String) =
+            (altered::value(&row, 0, TABLE)?, altered::value(&row, 1, TABLE)?, altered::value(&row, 2, TABLE)?);
+        let done = usize::try_from(done).unwrap_or(0);
         let migration = pending.values().find(|migration| migration.file == file);
-        if migration.is_some_and(|one| checksum_of(by_path, &one.path, done) != row.get::<_, String>(2)) {
+        if migration.is_some_and(|one| checksum_of(by_path, &one.path, done) != checksum) {
             return Err(DeployError::EditedInterrupted { file, done });
         }
         progress.insert(file, done);

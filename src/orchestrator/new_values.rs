@@ -132,7 +132,7 @@ pub async fn commit(client: &Client, values: &[NewValue], origin: &Origin) -> Re
             detail: json!({ "statement": value.sql, "value": value.value }),
         });
     }
-    tracking::write_changes(client, &changes, origin).await.map_err(DeployError::own(STEP))?;
+    tracking::write_changes(client, &changes, origin).await.map_err(tracking::altered::failed(STEP, "changelog"))?;
     client.batch_execute("COMMIT").await.map_err(DeployError::own(STEP))
 }
 

@@ -9,10 +9,14 @@ use tokio_postgres::Client;
 use super::catalog::Catalog;
 use super::catalog::things::{Kind, Thing};
 use super::error::DeployError;
+use super::tracking::altered::{failed, value};
 use crate::bundle::sql::tokens::checksum_bytes;
 
 /// By name: the checksum, and whether only migrations made it.
 type Rows = HashMap<String, (String, bool)>;
+
+/// Its name, after the prefix.
+const TABLE: &str = "declared";
 
 /// The record, held against the database as it was at the start of a deployment.
 #[derive(Debug, Default)]
@@ -30,9 +34,11 @@ impl Recorded {
     /// Reads it.
     pub async fn read(client: &Client, before: &Catalog) -> Result<Self, DeployError> {
         let query = "SELECT object, checksum, by_migration FROM public._stonescriptdb_gateway_declared";
-        let rows =
-            client.query_typed(query, &[]).await.map_err(DeployError::own("reading what was declared before"))?;
-        let rows = rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
+        let found = client.query_typed(query, &[]).await;
+        let mut rows = Rows::new();
+        for row in &found.map_err(failed("reading what was declared before", TABLE))? {
+            rows.insert(value(row, 0, TABLE)?, (value(row, 1, TABLE)?, value(row, 2, TABLE)?));
+        }
         Ok(Self::of(rows, before))
     }
 
@@ -158,5 +164,5 @@ pub async fn write(
         )
         .await
         .map(drop)
-        .map_err(DeployError::own("recording what is declared"))
+        .map_err(failed("recording what is declared", TABLE))
 }

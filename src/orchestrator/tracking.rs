@@ -1,12 +1,13 @@
 //! The gateway's own tables in every database (contract §5): what was deployed, with which checksums, and the changelog.
 
+pub mod altered;
 mod mark;
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Row};
 
 use super::error::DeployError;
 
@@ -132,9 +133,18 @@ CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_state (
     catalog_mark text);
 ";
 
-/// Makes the tables where they are missing.
+/// Nobody else writes to what is read as a whole until the transaction ends.
+const LOCK: &str = "
+LOCK TABLE public._stonescriptdb_gateway_migrations, public._stonescriptdb_gateway_functions,
+    public._stonescriptdb_gateway_statements, public._stonescriptdb_gateway_progress,
+    public._stonescriptdb_gateway_declared IN SHARE ROW EXCLUSIVE MODE;
+";
+
+/// Makes the tables where they are missing, in a transaction that has begun; refuses those that somebody altered.
 pub async fn create_tables(client: &Client) -> Result<(), DeployError> {
-    client.batch_execute(CREATE).await.map_err(DeployError::own("making the tracking tables"))
+    altered::check(client).await?;
+    let make = format!("{CREATE}{LOCK}");
+    client.batch_execute(&make).await.map_err(altered::failed("making the tracking tables", "migrations"))
 }
 
 /// Where a database stands.
@@ -159,58 +169,70 @@ impl State {
 
 /// The bundle of a database's last deployment; `None` where nothing was deployed.
 pub async fn read_bundle_checksum(client: &Client) -> Result<Option<String>, DeployError> {
-    let query = "SELECT bundle_checksum FROM public._stonescriptdb_gateway_state";
-    match client.query_typed_opt(query, &[]).await {
-        Ok(row) => Ok(row.map(|row| row.get(0))),
+    let query = "SELECT pg_catalog.left(bundle_checksum, 200) FROM public._stonescriptdb_gateway_state LIMIT 2";
+    match only_row(client, query).await? {
+        Some(row) => altered::value(&row, 0, STATE).map(Some),
+        None => Ok(None),
+    }
+}
+
+const STATE: &str = "state";
+
+/// What a query of the table `state` finds; nothing where there is no such table. The platform's own code may have put
+/// anything there, so no more than two short rows are asked for.
+async fn only_row(client: &Client, query: &str) -> Result<Option<Row>, DeployError> {
+    const STEP: &str = "reading which bundle the database is at";
+    match client.query_typed(query, &[]).await {
+        Ok(rows) if rows.len() > 1 => Err(altered::altered(STATE, "it has more than one row".to_owned(), None)),
+        Ok(rows) => Ok(rows.into_iter().next()),
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
-        Err(error) => Err(DeployError::own("reading which bundle the database is at")(error)),
+        Err(error) => Err(altered::explain(client, STEP, STATE, error).await),
     }
 }
 
 /// Where a database stands, in one query, or two where somebody has changed it or works with temporary tables; `None`
 /// where nothing was deployed.
 pub async fn read_state(client: &Client) -> Result<Option<State>, DeployError> {
-    let failed = DeployError::own("reading which bundle the database is at");
     let query = format!(
-        "SELECT bundle_checksum, (SELECT count(*) FROM public._stonescriptdb_gateway_functions),
-                catalog_shape, coalesce(catalog_mark = {}, false)
-         FROM public._stonescriptdb_gateway_state",
+        "SELECT pg_catalog.left(bundle_checksum, 200), (SELECT count(*) FROM public._stonescriptdb_gateway_functions),
+                pg_catalog.left(catalog_shape, 200), coalesce(catalog_mark = {}, false)
+         FROM public._stonescriptdb_gateway_state LIMIT 2",
         mark::quick()
     );
-    let row = match client.query_typed_opt(&query, &[]).await {
-        Ok(Some(row)) => row,
-        Ok(None) => return Ok(None),
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
+    let Some(row) = only_row(client, &query).await? else { return Ok(None) };
     let mut state = State {
-        bundle_checksum: row.get(0),
+        bundle_checksum: altered::value(&row, 0, STATE)?,
         functions: usize::try_from(row.get::<_, i64>(1)).unwrap_or(0),
-        shape: row.get(2),
-        untouched: row.get(3),
+        shape: altered::value(&row, 2, STATE)?,
+        untouched: altered::value(&row, 3, STATE)?,
     };
     if !state.untouched {
         let query = format!(
-            "SELECT coalesce(catalog_mark = {}, false) FROM public._stonescriptdb_gateway_state",
+            "SELECT coalesce(catalog_mark = {}, false) FROM public._stonescriptdb_gateway_state LIMIT 2",
             mark::exact()
         );
-        state.untouched = client.query_typed_one(&query, &[]).await.map_err(failed)?.get(0);
+        let row = only_row(client, &query).await?;
+        state.untouched = row.is_some_and(|row| row.get(0));
     }
     Ok(Some(state))
 }
 
-/// Which migrations were applied, as one text, and whether one outside the transaction was interrupted.
+/// Which migrations were applied, as a checksum, and whether one outside the transaction was interrupted.
 pub async fn read_history(client: &Client) -> Result<(String, bool), DeployError> {
-    let query = "SELECT coalesce((SELECT string_agg(migration_file || ' ' || checksum, E'\n' ORDER BY migration_file)
-                                  FROM public._stonescriptdb_gateway_migrations), '')
-                        || coalesce((SELECT string_agg(concat_ws(' ', migration_file, statements_done), E'\n'
-                                                       ORDER BY migration_file)
-                                     FROM public._stonescriptdb_gateway_progress), ''),
+    let query = "SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
+                            coalesce((SELECT string_agg(migration_file || ' ' || checksum, E'\n' ORDER BY migration_file)
+                                      FROM public._stonescriptdb_gateway_migrations), '')
+                            || coalesce((SELECT string_agg(concat_ws(' ', migration_file, statements_done), E'\n'
+                                                           ORDER BY migration_file)
+                                         FROM public._stonescriptdb_gateway_progress), ''), 'UTF8')), 'hex'),
                         EXISTS (SELECT FROM public._stonescriptdb_gateway_progress)";
-    let row =
-        client.query_typed_one(query, &[]).await.map_err(DeployError::own("reading which migrations were applied"))?;
-    Ok((row.get(0), row.get(1)))
+    match client.query_typed_one(query, &[]).await {
+        Ok(row) => Ok((row.get(0), row.get(1))),
+        Err(error) => Err(altered::explain(client, "reading which migrations were applied", MIGRATIONS, error).await),
+    }
 }
+
+const MIGRATIONS: &str = "migrations";
 
 /// Whether a database holds nothing of anybody's, so that a bundle finds it as it finds a new one.
 pub async fn is_empty(client: &Client) -> Result<bool, DeployError> {
@@ -231,7 +253,8 @@ pub async fn is_empty(client: &Client) -> Result<bool, DeployError> {
 
 /// Everything that is tracked; the tables exist.
 pub async fn read(client: &Client) -> Result<Tracked, DeployError> {
-    let failed = DeployError::own("reading the tracking tables");
+    const STEP: &str = "reading the tracking tables";
+    altered::check_size(client).await?;
     let query = |sql: &'static str| client.query_typed(sql, &[]);
     let migrations = query("SELECT migration_file, checksum FROM public._stonescriptdb_gateway_migrations");
     let statements = query("SELECT checksum FROM public._stonescriptdb_gateway_statements");
@@ -241,25 +264,39 @@ pub async fn read(client: &Client) -> Result<Tracked, DeployError> {
                 to_regprocedure(signature) IS NOT NULL
          FROM public._stonescriptdb_gateway_functions ORDER BY signature",
     );
-    let (migrations, statements, functions) = tokio::try_join!(migrations, statements, functions).map_err(&failed)?;
-    let (functions, lost): (Vec<_>, Vec<_>) = functions.iter().partition(|row| row.get(6));
-    Ok(Tracked {
-        migrations: migrations.iter().map(|row| (row.get(0), row.get(1))).collect(),
-        statements: statements.iter().map(|row| row.get(0)).collect(),
-        functions: functions.into_iter().map(tracked_function).collect(),
-        lost_functions: lost.into_iter().map(|row| row.get(1)).collect(),
-    })
+    let (migrations, statements, functions) = tokio::join!(migrations, statements, functions);
+    let migrations = migrations.map_err(altered::failed(STEP, MIGRATIONS))?;
+    let statements = statements.map_err(altered::failed(STEP, STATEMENTS))?;
+    let functions = functions.map_err(altered::failed(STEP, FUNCTIONS))?;
+    let mut tracked = Tracked::default();
+    for row in &migrations {
+        tracked.migrations.insert(altered::value(row, 0, MIGRATIONS)?, altered::value(row, 1, MIGRATIONS)?);
+    }
+    for row in &statements {
+        tracked.statements.insert(altered::value(row, 0, STATEMENTS)?);
+    }
+    for row in &functions {
+        let function = tracked_function(row)?;
+        match altered::value(row, 6, FUNCTIONS)? {
+            true => tracked.functions.push(function),
+            false => tracked.lost_functions.push(function.signature),
+        }
+    }
+    Ok(tracked)
 }
 
-fn tracked_function(row: &tokio_postgres::Row) -> TrackedFunction {
-    TrackedFunction {
-        name: row.get(0),
-        signature: row.get(1),
-        param_types: row.get(2),
-        return_type: row.get(3),
-        checksum: row.get(4),
-        source_file: row.get(5),
-    }
+const STATEMENTS: &str = "statements";
+const FUNCTIONS: &str = "functions";
+
+fn tracked_function(row: &Row) -> Result<TrackedFunction, DeployError> {
+    Ok(TrackedFunction {
+        name: altered::value(row, 0, FUNCTIONS)?,
+        signature: altered::value(row, 1, FUNCTIONS)?,
+        param_types: altered::value(row, 2, FUNCTIONS)?,
+        return_type: altered::value(row, 3, FUNCTIONS)?,
+        checksum: altered::value(row, 4, FUNCTIONS)?,
+        source_file: altered::value(row, 5, FUNCTIONS)?,
+    })
 }
 
 /// Where a change came from.
@@ -295,32 +332,37 @@ pub async fn write(
     origin: &Origin,
     shape: &str,
 ) -> Result<(), DeployError> {
-    write_rows(client, tracked, record, origin, shape).await.map_err(DeployError::own("writing the tracking tables"))
+    write_rows(client, tracked, record, origin, shape).await
 }
 
 /// Records applied migrations, file and checksum, in the table and the changelog; those recorded before are passed over.
+/// An error comes with the table that it is about.
 pub async fn write_migrations(
     client: &Client,
     migrations: &[(String, String)],
     origin: &Origin,
-) -> Result<(), tokio_postgres::Error> {
+) -> Result<(), (&'static str, tokio_postgres::Error)> {
     if migrations.is_empty() {
         return Ok(());
     }
     let (files, checksums): (Vec<_>, Vec<_>) = migrations.iter().cloned().unzip();
-    client
-        .execute(
-            "WITH applied AS (
-                 INSERT INTO public._stonescriptdb_gateway_migrations (migration_file, checksum)
-                 SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
-                 RETURNING migration_file, checksum)
-             INSERT INTO public._stonescriptdb_gateway_changelog
-                 (change_type, object_name, detail, platform, schema_checksum)
-             SELECT 'ApplyMigration', migration_file, jsonb_build_object('checksum', checksum), $3, $4 FROM applied",
-            &[&files, &checksums, &origin.platform, &origin.bundle_checksum],
+    let applied = client
+        .query(
+            "INSERT INTO public._stonescriptdb_gateway_migrations (migration_file, checksum)
+             SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
+             RETURNING migration_file::text, checksum::text",
+            &[&files, &checksums],
         )
         .await
-        .map(drop)
+        .map_err(|error| (MIGRATIONS, error))?;
+    let change = |row: &Row| Change {
+        change_type: "ApplyMigration",
+        name_of: NameOf::Text,
+        name: row.get(0),
+        detail: serde_json::json!({ "checksum": row.get::<_, &str>(1) }),
+    };
+    let changes: Vec<Change> = applied.iter().map(change).collect();
+    write_changes(client, &changes, origin).await.map_err(|error| ("changelog", error))
 }
 
 async fn write_rows(
@@ -329,13 +371,17 @@ async fn write_rows(
     record: &Record,
     origin: &Origin,
     shape: &str,
-) -> Result<(), tokio_postgres::Error> {
-    client.batch_execute("DELETE FROM public._stonescriptdb_gateway_progress").await?;
-    write_objects(client, "tables", "table_name", "to_regclass", &record.tables).await?;
-    write_objects(client, "types", "type_name", "to_regtype", &record.types).await?;
-    write_functions(client, tracked, &record.functions).await?;
-    write_statements(client, tracked, &record.statements).await?;
-    write_changes(client, &record.changes, origin).await?;
+) -> Result<(), DeployError> {
+    const STEP: &str = "writing the tracking tables";
+    let done = "DELETE FROM public._stonescriptdb_gateway_progress";
+    client.batch_execute(done).await.map_err(altered::failed(STEP, "progress"))?;
+    let tables = write_objects(client, "tables", "table_name", "to_regclass", &record.tables);
+    tables.await.map_err(altered::failed(STEP, "tables"))?;
+    let types = write_objects(client, "types", "type_name", "to_regtype", &record.types);
+    types.await.map_err(altered::failed(STEP, "types"))?;
+    write_functions(client, tracked, &record.functions).await.map_err(altered::failed(STEP, FUNCTIONS))?;
+    write_statements(client, tracked, &record.statements).await.map_err(altered::failed(STEP, STATEMENTS))?;
+    write_changes(client, &record.changes, origin).await.map_err(altered::failed(STEP, "changelog"))?;
     let state = format!(
         "INSERT INTO public._stonescriptdb_gateway_state (bundle_checksum, catalog_shape, catalog_mark)
          VALUES ($1, $2, {})
@@ -343,7 +389,8 @@ async fn write_rows(
          SET bundle_checksum = $1, catalog_shape = $2, catalog_mark = excluded.catalog_mark, deployed_at = clock_timestamp()",
         mark::exact()
     );
-    client.execute(&state, &[&origin.bundle_checksum, &shape]).await.map(drop)
+    let written = client.execute(&state, &[&origin.bundle_checksum, &shape]).await;
+    written.map(drop).map_err(altered::failed(STEP, STATE))
 }
 
 async fn write_objects(

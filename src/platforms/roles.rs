@@ -16,7 +16,7 @@ use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::{Platforms, PlatformsError};
-use crate::databases::name::Id;
+use crate::databases::name::{DatabaseName, Id};
 use crate::databases::{Role, RunAs, Upkeep};
 use crate::registry::{Credentials, RegistryError};
 
@@ -45,10 +45,6 @@ impl Known {
             known.clear();
         }
         known.insert(platform.normal().to_owned(), (run_as.clone(), Instant::now()));
-    }
-
-    fn forget(&self, platform: &Id) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(platform.normal());
     }
 }
 
@@ -80,11 +76,17 @@ impl Platforms {
         }
     }
 
-    /// After PostgreSQL did not let `refused` into a database of the platform's: another gateway may have given that to
-    /// another role. None where the registry says the same as before.
-    pub async fn run_as_instead(&self, platform: &Id, refused: &RunAs) -> Result<Option<RunAs>, PlatformsError> {
-        self.known.forget(platform);
-        Ok(self.run_as_of_unknown(platform).await?.filter(|run_as| run_as != refused))
+    /// Where a call found that a database is not its platform's role's: made before the platform had one, or given to another
+    /// by another gateway. What the registry says now counts; the database is handed over if it is not that role's.
+    pub async fn run_as_after_handing_over(
+        &self,
+        platform: &Id,
+        database: &DatabaseName,
+    ) -> Result<RunAs, PlatformsError> {
+        let run_as = self.run_as(platform).await?;
+        let lock = self.databases.lock(database).await?;
+        self.databases.hand_over(&run_as, database, &lock).await?;
+        Ok(run_as)
     }
 
     async fn run_as_of_unknown(&self, platform: &Id) -> Result<Option<RunAs>, PlatformsError> {

@@ -29,6 +29,7 @@ mod size;
 mod statements;
 mod support;
 mod table_functions;
+mod tracking;
 mod types;
 mod updates;
 mod v2;

@@ -19,7 +19,7 @@ const WHO: (&str, &str) =
 const TRIES: usize = 60;
 
 /// A connection as the platform's role.
-async fn connect(
+pub(crate) async fn connect(
     place: &Place,
     platform: &str,
     database: &str,

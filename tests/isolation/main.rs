@@ -10,11 +10,15 @@ mod credentials;
 mod extensions;
 mod external;
 mod handed_over;
+mod not_superuser;
 mod outside;
 #[path = "../embedded/place.rs"]
 #[expect(dead_code, reason = "shared with the tests of the program's start and stop")]
 mod place;
+mod run_as;
 mod settings;
 mod takeover;
+mod tracking;
 mod walls;
 mod web;
+mod workers;

@@ -7,6 +7,8 @@
 //!
 //! What is installed is committed before the deployment as a whole is, which sees it at once; it stays if that fails.
 
+use std::collections::HashSet;
+
 use tokio_postgres::Client;
 
 use super::plan::{self, Plan, Step};
@@ -28,7 +30,8 @@ pub async fn in_new(
     begin(client, databases, plan).await?;
     for step in &plan.by_gateway {
         if let (Some(schema), None) = (step.own_schema(), &step.told.fixed_schema) {
-            make_schema(client, step, schema, true).await?;
+            // Also of several extensions, or of one that has made it itself: nobody else has been here.
+            make_schema(client, step, schema, "IF NOT EXISTS", Shared::WithAll).await?;
         }
         let schema = step.own_schema().map_or("public", String::as_str);
         run(client, step, &create(step, schema)).await?;
@@ -61,11 +64,16 @@ async fn install_existing(
     let passage = format!("stonescriptdb-{:032x}", rand::random::<u128>());
     let moves = |step: &&&Step| step.own_schema().is_none() && step.told.fixed_schema.is_none();
     if let Some(first) = missing.iter().find(moves) {
-        make_schema(client, first, &passage, false).await?;
+        make_schema(client, first, &passage, "", Shared::WithNobody).await?;
     }
+    let mut standing: HashSet<&String> = facts.schemas.keys().collect();
     for step in &missing {
-        if let (Some(schema), None) = (step.own_schema(), &step.told.fixed_schema) {
-            make_schema(client, step, schema, true).await?;
+        // One that was not there when it was looked is made here, also where the extension would make it: whoever makes it
+        // in between makes this fail, and nothing of theirs is ever run.
+        if let Some(schema) = step.told.fixed_schema.as_ref().or(step.own_schema())
+            && standing.insert(schema)
+        {
+            make_schema(client, step, schema, "", Shared::WithAll).await?;
         }
         run(client, step, &create(step, step.own_schema().unwrap_or(&passage))).await?;
         open(client, step).await?;
@@ -106,11 +114,27 @@ fn not_allowed(step: &Step, user: &str) -> DeployError {
     }))
 }
 
-/// A schema of the gateway's: others may only use what is in it.
-async fn make_schema(client: &Client, step: &Step, schema: &str, is_open: bool) -> Result<(), DeployError> {
+/// Who may use what is in a schema.
+#[derive(PartialEq, Eq)]
+enum Shared {
+    /// Everybody.
+    WithAll,
+    /// Nobody else.
+    WithNobody,
+}
+
+/// A schema of the gateway's: others may at most use what is in it. Where others have been, one that is there is not taken
+/// for it: `unless` is empty.
+async fn make_schema(
+    client: &Client,
+    step: &Step,
+    schema: &str,
+    unless: &str,
+    shared: Shared,
+) -> Result<(), DeployError> {
     let schema = quote_ident(schema);
-    let mut sql = format!("CREATE SCHEMA IF NOT EXISTS {schema}; REVOKE ALL ON SCHEMA {schema} FROM PUBLIC;");
-    if is_open {
+    let mut sql = format!("CREATE SCHEMA {unless} {schema}; REVOKE ALL ON SCHEMA {schema} FROM PUBLIC;");
+    if shared == Shared::WithAll {
         sql += &format!("GRANT USAGE ON SCHEMA {schema} TO PUBLIC");
     }
     run(client, step, &sql).await
@@ -145,6 +169,7 @@ async fn run(client: &Client, step: &Step, sql: &str) -> Result<(), DeployError>
 }
 
 async fn commit(client: &Client, database: &DatabaseName, plan: &Plan) -> Result<(), DeployError> {
+    super::workers::close(client).await?;
     client.batch_execute("COMMIT").await.map_err(DeployError::own("installing extensions"))?;
     for step in &plan.by_gateway {
         tracing::info!(database = %database, extension = step.name, "installed by the gateway's own role");

@@ -7,7 +7,6 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_postgres::Client;
 use tracing::Instrument;
 
-use crate::bundle::sql::tokens::checksum_bytes;
 use crate::databases::RunAs;
 use crate::databases::name::DatabaseName;
 use crate::orchestrator::diff::SchemaValidation;
@@ -105,7 +104,7 @@ async fn look(
         let session = orchestrator.databases.session(run_as, name).await?;
         let seen = see(&session, checksum).await;
         session.close().await;
-        seen
+        seen.map_err(|error| error.in_database(name))
     };
     match orchestrator.clock(name).run(looking).await {
         Err(error) if error.is_gone() => Ok(Seen::Gone),
@@ -131,7 +130,6 @@ async fn read_key(client: &Client, state: Option<State>) -> Result<Key, DeployEr
         None => shape::of(&catalog::read(client).await?),
     };
     let (history, interrupted) = tracking::read_history(client).await?;
-    let history = checksum_bytes(history.as_bytes());
     Ok(Key { bundle_checksum: Some(state.bundle_checksum), shape, history, interrupted })
 }
 

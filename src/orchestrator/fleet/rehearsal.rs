@@ -4,7 +4,7 @@
 //! locks, and what PostgreSQL refuses in a transaction runs too. Otherwise, and where it fails there (perhaps only for
 //! want of rows), it is made in the first database of the group, in a transaction that is rolled back.
 
-use super::Group;
+use super::{Group, without_rows};
 use crate::databases::DatabaseError;
 use crate::databases::name::DatabaseName;
 use crate::orchestrator::blueprint::Blueprint;
@@ -24,9 +24,11 @@ pub async fn rehearse(
 ) -> Result<Outcome, DeployError> {
     if let Some(older) = older_blueprint(orchestrator, group, prepared).await? {
         match on_copy(orchestrator, &older, prepared, force).await {
-            result @ (Ok(_) | Err(DeployError::Blocked { .. } | DeployError::TimedOut { .. })) => return result,
-            // Somebody dropped the blueprint since, or a statement needs rows: the last word has a database with rows.
-            Err(error) => tracing::debug!(%error, "the rehearsal on a copy says nothing about databases with rows"),
+            // The last word has a database with rows.
+            Err(error) if without_rows::says_nothing(&error) => {
+                tracing::info!(%error, "the rehearsal on a copy says nothing about databases with rows");
+            }
+            result => return result,
         }
     }
     let mut last = None;

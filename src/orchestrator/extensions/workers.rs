@@ -1,0 +1,62 @@
+//! Functions of extensions that start or steer processes of the server's own: out of a platform's reach. Such a process
+//! belongs to nobody's session, enters databases as the superuser, and stays when the call is over, whatever the time limit
+//! and `MAX_TOTAL_CONNECTIONS` say.
+//!
+//! Extensions whose functions look into files, pages or other sessions keep these to superusers by themselves.
+
+use tokio_postgres::Client;
+
+use super::Terms;
+use crate::databases::quote_literal;
+use crate::orchestrator::error::DeployError;
+
+/// Each with its extension. PostgreSQL lets everybody run them.
+const FUNCTIONS: &[(&str, &str)] =
+    &[("pg_prewarm", "autoprewarm_start_worker"), ("pg_prewarm", "autoprewarm_dump_now")];
+
+const STEP: &str = "closing functions that start processes of the server's";
+
+/// Takes them from everybody but their owner, who installed the extension. In the gateway's own session.
+pub async fn close(client: &Client) -> Result<(), DeployError> {
+    for function in open(client).await? {
+        let revoke = format!("REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC");
+        client.batch_execute(&revoke).await.map_err(DeployError::own(STEP))?;
+    }
+    Ok(())
+}
+
+/// The same in a database where they were installed before the gateway looked at this, or by hand. `client`: any session
+/// there.
+pub async fn close_standing(client: &Client, terms: Terms<'_>) -> Result<(), DeployError> {
+    if open(client).await?.is_empty() {
+        return Ok(());
+    }
+    let session = terms.databases.session_inside(terms.database).await?;
+    let closed = close(&session).await;
+    session.close().await;
+    closed
+}
+
+/// Those that everybody may run, with names that need no path.
+async fn open(client: &Client) -> Result<Vec<String>, DeployError> {
+    let names: Vec<_> = FUNCTIONS
+        .iter()
+        .map(|(extension, function)| {
+            let (extension, function) = (quote_literal(extension), quote_literal(function));
+            format!("e.extname OPERATOR(pg_catalog.=) {extension} AND p.proname OPERATOR(pg_catalog.=) {function}")
+        })
+        .collect();
+    let query = format!(
+        "SELECT pg_catalog.format('%I.%I(%s)', n.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid))
+         FROM pg_catalog.pg_extension AS e
+         JOIN pg_catalog.pg_depend AS d ON d.refobjid OPERATOR(pg_catalog.=) e.oid
+              AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+              AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+         JOIN pg_catalog.pg_proc AS p ON p.oid OPERATOR(pg_catalog.=) d.objid
+         JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+         WHERE ({}) AND pg_catalog.has_function_privilege('public', p.oid, 'EXECUTE')",
+        names.join(" OR ")
+    );
+    let rows = client.query_typed(&query, &[]).await.map_err(DeployError::own(STEP))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

@@ -1,0 +1,58 @@
+//! Functions of extensions that start processes of the server's own, which no call's end would end.
+
+use serde_json::json;
+
+use crate::place::{Place, Who};
+use crate::web::Web;
+
+const PREWARM: (&str, &str) = ("extensions/pg_prewarm.sql", "");
+
+const RUN: (&str, &str) = (
+    "functions/run.sql",
+    "CREATE FUNCTION run(p_sql text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE p_sql; RETURN 'ran'; END $$;
+     CREATE FUNCTION warm() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN pg_prewarm('pg_class'); END $$;",
+);
+
+const MORE: (&str, &str) = ("functions/more.sql", "CREATE FUNCTION more() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+
+async fn is_closed(web: &Web, platform: &str) {
+    for function in ["autoprewarm_start_worker", "autoprewarm_dump_now"] {
+        let (status, body) = web.call(platform, "run", json!([format!("SELECT public.{function}()")])).await;
+        assert_eq!((status, &body["sqlstate"]), (403, &json!("42501")), "{platform} {function}: {body}");
+    }
+    for way_around in [
+        "GRANT EXECUTE ON FUNCTION public.autoprewarm_start_worker() TO CURRENT_USER",
+        "ALTER EXTENSION pg_prewarm UPDATE",
+        "DROP EXTENSION pg_prewarm",
+        "ALTER FUNCTION public.autoprewarm_start_worker() OWNER TO CURRENT_USER",
+        "CREATE OR REPLACE FUNCTION public.autoprewarm_start_worker() RETURNS void LANGUAGE sql AS ''",
+        "CREATE FUNCTION mine() RETURNS void LANGUAGE c AS '$libdir/pg_prewarm', 'autoprewarm_start_worker'",
+    ] {
+        // A grant of what one does not have is a warning.
+        web.call(platform, "run", json!([way_around])).await;
+        let (status, body) = web.call(platform, "run", json!(["SELECT public.autoprewarm_start_worker()"])).await;
+        assert_eq!((status, &body["sqlstate"]), (403, &json!("42501")), "{platform} {way_around}: {body}");
+    }
+    assert!(web.value(platform, "warm", json!([])).await.is_number(), "what it is for works");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worker_of_pg_prewarm_is_out_of_a_platforms_reach() {
+    let place = Place::new(Who::possible()[0]);
+    let gateway = place.start(&[("ALLOWED_EXTENSIONS", "+pg_prewarm")]);
+    gateway.wait_until_healthy();
+    let web = Web::new(gateway.address());
+    // In a new database; in one that is there; in one where it was installed before the gateway looked at this.
+    web.register("fresh", &[PREWARM, RUN]).await;
+    is_closed(&web, "fresh").await;
+    web.register("later", &[RUN]).await;
+    web.register("later", &[PREWARM, RUN]).await;
+    is_closed(&web, "later").await;
+    web.register("old", &[PREWARM, RUN]).await;
+    let old = place.connect_to("old_main").await;
+    old.batch_execute("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO PUBLIC").await.unwrap();
+    web.register("old", &[PREWARM, RUN, MORE]).await;
+    is_closed(&web, "old").await;
+    let workers = "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'autoprewarm%'";
+    assert_eq!(old.query_one(workers, &[]).await.unwrap().get::<_, i64>(0), 0);
+}
