@@ -1,3 +1,5 @@
+//! Who installs an extension, and where.
+
 use super::*;
 
 fn extension(name: &str, schema: Option<&str>) -> Extension {
