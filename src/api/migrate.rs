@@ -20,7 +20,8 @@ use crate::databases::name::{Id, Which};
 use crate::error::ApiError;
 use crate::orchestrator::fleet::{Event, Wish};
 
-const FIELDS: Expected = Expected { texts: &["platform", "tenant_id", "force", "dry_run"], archives: &["schema"] };
+const FIELDS: Expected =
+    Expected { texts: &["platform", "tenant_id", "force", "dry_run"], archives: &["schema"], refuses_unknown: true };
 
 /// One JSON object a line.
 const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");

@@ -19,7 +19,8 @@ use crate::error::ApiError;
 use crate::platforms::PlatformSummary;
 use crate::registry::SchemaRecord;
 
-const FIELDS: Expected = Expected { texts: &["schema_name", "name"], archives: &["schema", "file"] };
+const FIELDS: Expected =
+    Expected { texts: &["schema_name", "name"], archives: &["schema", "file"], refuses_unknown: false };
 
 /// The answer of [`register_platform`].
 #[derive(Debug, Serialize)]
