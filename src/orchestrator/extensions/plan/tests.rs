@@ -1,3 +1,5 @@
+//! What is asked for, and what becomes of it: pure cases.
+
 use super::*;
 
 fn extension(name: &str, schema: Option<&str>) -> Extension {
