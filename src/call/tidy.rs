@@ -35,9 +35,11 @@ const AFTER_FAILURE: Duration = Duration::from_secs(60);
 const COUNTS: Duration = Duration::from_millis(2500);
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A look at views takes locks on what they read: it waits for nobody, and whom it keeps waiting it does not keep long.
-const WAIT_FOR_NOBODY: &str =
-    "SELECT pg_catalog.set_config('lock_timeout', '100ms', false), pg_catalog.set_config('jit', 'off', false)";
+/// A look at views takes locks on what they read: it waits for nobody, and whom it keeps waiting it does not keep long. What it
+/// asks means what PostgreSQL means by it, whatever operators a platform has in its search path.
+const PREPARE_TO_LOOK: &str = "SELECT pg_catalog.set_config('lock_timeout', '100ms', false), \
+                                      pg_catalog.set_config('jit', 'off', false), \
+                                      pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)";
 
 /// What is known of one database.
 #[derive(Debug, Default)]
@@ -165,10 +167,10 @@ async fn ask(databases: &Databases, database: &Arc<Database>, mark: Option<&str>
     if connection.trusted().is_some() {
         connection.distrust();
     }
-    connection.query_row(WAIT_FOR_NOBODY, &[]).await.map_err(|error| error.to_string())?;
+    connection.query_row(PREPARE_TO_LOOK, &[]).await.map_err(|error| error.to_string())?;
     let at = Instant::now();
     let asked = connection.query_row(READ, &[mark]).await;
-    // Takes the time limit back.
+    // Takes the settings back.
     connection.distrust();
     drop(running);
     let mut columns = asked.map_err(|error| error.to_string())?.into_iter();

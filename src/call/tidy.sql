@@ -16,6 +16,17 @@ WITH RECURSIVE temporary AS MATERIALIZED (
     WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
       AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid >= 16384
     UNION ALL
+    -- PostgreSQL's own that run text are in nobody's pg_depend.
+    SELECT a.adrelid, NULL, found.text, false
+    FROM pg_catalog.pg_attrdef AS a
+    CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_expr(a.adbin, a.adrelid) AS text) AS found
+    WHERE a.oid >= 16384 AND found.text ~ '_to_xml|ts_stat|ts_rewrite'
+    UNION ALL
+    SELECT k.conrelid, NULL, found.text, false
+    FROM pg_catalog.pg_constraint AS k
+    CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_constraintdef(k.oid) AS text) AS found
+    WHERE k.oid >= 16384 AND k.contype = 'c' AND k.conrelid <> 0 AND found.text ~ '_to_xml|ts_stat|ts_rewrite'
+    UNION ALL
     SELECT ev_class, NULL, pg_catalog.pg_get_ruledef(oid), false
     FROM pg_catalog.pg_rewrite WHERE oid >= 16384 AND ev_type <> '1'
     UNION ALL
@@ -127,6 +138,9 @@ SELECT mark.text,
                    UNION ALL
                    SELECT pg_catalog.pg_get_constraintdef(oid) FROM pg_catalog.pg_constraint
                    WHERE oid >= 16384 AND contypid <> 0
+                   UNION ALL
+                   -- The defaults of domains.
+                   SELECT typdefault FROM pg_catalog.pg_type WHERE oid >= 16384 AND typtype = 'd'
                ) AS unnamed
                WHERE unnamed.text IS NOT NULL
            ),
@@ -176,6 +190,7 @@ FROM (
         WHERE c.oid >= 16384 AND c.relpersistence <> 't'
         UNION ALL SELECT 'extension', oid, xmin::text FROM pg_catalog.pg_extension
         UNION ALL SELECT 'language', oid, xmin::text FROM pg_catalog.pg_language
+        UNION ALL SELECT 'domain', oid, xmin::text FROM pg_catalog.pg_type WHERE oid >= 16384 AND typtype = 'd'
         UNION ALL SELECT 'operator', oid, xmin::text FROM pg_catalog.pg_operator WHERE oid >= 16384
         UNION ALL SELECT 'cast', oid, xmin::text FROM pg_catalog.pg_cast WHERE oid >= 16384
         UNION ALL SELECT 'support', oid, xmin::text FROM pg_catalog.pg_amproc WHERE oid >= 16384

@@ -231,8 +231,8 @@ impl Databases {
 
     /// Every database on record for the platform, by name. Blueprints are not among them.
     pub async fn list(&self, platform: &Id) -> Result<Vec<DatabaseInfo>, DatabaseError> {
-        // Sizes are asked of the file system, database by database.
-        let _turn = self.admit_statement().await?;
+        // Sizes are asked of the file system, database by database: on the account of whoever has so many.
+        let _turn = self.on_behalf_of(platform, self.pools.config.wait_timeout).admit_statement().await?;
         let control = self.control().await?;
         let rows = control
             .query(

@@ -21,7 +21,7 @@ use tokio_postgres::{Client, Config, Connection, NoTls, SimpleQueryMessage};
 
 use super::backend::{Backend, BackendHandle, Ending};
 use super::call_link::CallLink;
-use super::error::DatabaseError;
+use super::error::{DatabaseError, describe};
 use super::lent::{Lender, Lent};
 use super::name::DatabaseName;
 use super::run_as::RunAs;
@@ -141,7 +141,8 @@ impl Server {
         }
         let user = run_as.owner().map(str::to_owned);
         let database = database.clone();
-        async move { connect(&config).await.map_err(|error| error.of(&database, user)) }
+        let bare = self.config.clone();
+        async move { connect(&config, &bare).await.map_err(|error| error.of(&database, user)) }
     }
 
     fn session_config(&self, database: &DatabaseName, purpose: Purpose, run_as: &RunAs) -> Config {
@@ -264,7 +265,9 @@ async fn in_a_task<T: Send + 'static>(
 }
 
 /// The first host that takes the connection and is what `target_session_attrs` asks for.
-async fn connect(config: &Config) -> Result<Connected, ConnectError> {
+///
+/// `bare` is how the gateway itself logs in, without the settings of its sessions.
+async fn connect(config: &Config, bare: &Config) -> Result<Connected, ConnectError> {
     let limit = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
     let mut last = ConnectError::Io { endpoint: "no host".to_owned(), error: io::ErrorKind::NotFound.into() };
     let count = config.get_hosts().len().max(config.get_hostaddrs().len());
@@ -281,6 +284,10 @@ async fn connect(config: &Config) -> Result<Connected, ConnectError> {
             }
         };
         for endpoint in endpoints {
+            if let Err(error) = check_attributes(bare, &endpoint, limit).await {
+                last = error;
+                continue;
+            }
             match connect_to(config, endpoint, limit).await {
                 Ok(connected) => return Ok(connected),
                 Err(error) => last = error,
@@ -306,6 +313,36 @@ async fn endpoints_of(config: &Config, index: usize) -> Result<Vec<Endpoint>, Co
     }
 }
 
+/// Makes sure that the server is what `target_session_attrs` asks for. Asked on a connection of its own, as the gateway:
+/// the sessions of platforms start with settings that would hide it.
+async fn check_attributes(bare: &Config, endpoint: &Endpoint, limit: Duration) -> Result<(), ConnectError> {
+    let wanted = bare.get_target_session_attrs();
+    if wanted == TargetSessionAttrs::Any {
+        return Ok(());
+    }
+    let named = |error| ConnectError::Io { endpoint: name_of(endpoint), error };
+    let socket = Socket::connect(endpoint, bare, limit).await.map_err(named)?;
+    let lender = Lender::default();
+    let lent = lender.lend(socket);
+    let asking = async {
+        let (client, mut connection) = bare.connect_raw(lent, NoTls).await?;
+        ask(is_read_only(&client), &mut connection).await
+    };
+    let asked = timeout(limit, asking).await;
+    // One after the other, so that there are no more of them than permits.
+    if let Some(mut socket) = lender.take() {
+        let _ = timeout(PARTING, socket.shutdown()).await;
+    }
+    let refused = |reason| Err(named(io::Error::new(io::ErrorKind::PermissionDenied, reason)));
+    match asked {
+        Err(_) => Err(named(io::Error::new(io::ErrorKind::TimedOut, "the server does not answer"))),
+        Ok(Err(error)) => Err(named(io::Error::other(describe(&error)))),
+        Ok(Ok(true)) if wanted != TargetSessionAttrs::ReadOnly => refused("the server is read-only"),
+        Ok(Ok(false)) if wanted == TargetSessionAttrs::ReadOnly => refused("the server is not read-only"),
+        Ok(Ok(_)) => Ok(()),
+    }
+}
+
 async fn connect_to(config: &Config, endpoint: Endpoint, limit: Duration) -> Result<Connected, ConnectError> {
     let named = |error| ConnectError::Io { endpoint: name_of(&endpoint), error };
     let socket = Socket::connect(&endpoint, config, limit).await.map_err(named)?;
@@ -313,15 +350,6 @@ async fn connect_to(config: &Config, endpoint: Endpoint, limit: Duration) -> Res
     let lent = lender.lend(socket);
     let handshake = async {
         let (client, mut connection) = config.connect_raw(lent, NoTls).await.map_err(ConnectError::Postgres)?;
-        let wanted = config.get_target_session_attrs();
-        if wanted != TargetSessionAttrs::Any {
-            let asked = ask(is_read_only(&client), &mut connection).await;
-            let read_only = asked.map_err(ConnectError::Postgres)?;
-            if read_only != (wanted == TargetSessionAttrs::ReadOnly) {
-                let reason = if read_only { "the server is read-only" } else { "the server is not read-only" };
-                return Err(named(io::Error::new(io::ErrorKind::PermissionDenied, reason)));
-            }
-        }
         let backend = ask(Backend::of(&client), &mut connection).await.map_err(ConnectError::Postgres)?;
         Ok((client, connection, backend))
     };

@@ -317,7 +317,7 @@ impl Wire {
     fn judge(&mut self) -> Result<(), WireError> {
         let mark = self.mark.take();
         let (told, rest) = self.line.row().split_first();
-        if !mark.is_some_and(|mark| told == Some(&mark.mark[..])) {
+        if mark.is_none_or(|mark| told != Some(&mark.mark[..])) {
             return Err(self.broken(WireError::Protocol("the answer to another question".to_owned())));
         }
         match &self.new {

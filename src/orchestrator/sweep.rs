@@ -55,6 +55,7 @@ impl Orchestrator {
             }
         }
         swept.blueprints = self.sweep_records_of_blueprints().await?;
+        self.seal_blueprints().await?;
         Ok(swept)
     }
 
@@ -89,5 +90,24 @@ impl Orchestrator {
             forgotten += control.execute(&forget, &[&name.as_str()]).await.map_err(&failed)?;
         }
         Ok(usize::try_from(forgotten).unwrap_or(usize::MAX))
+    }
+
+    /// An earlier version left blueprints to their platforms' roles, which could open them again: they are taken back also
+    /// where nobody uses them any more.
+    async fn seal_blueprints(&self) -> Result<(), DeployError> {
+        const UNSEALED: &str = "SELECT b.name FROM public.blueprints AS b
+                                JOIN pg_catalog.pg_database AS d ON d.datname = b.name
+                                JOIN pg_catalog.pg_roles AS r ON r.oid = d.datdba
+                                WHERE d.datallowconn OR r.rolname <> current_user";
+        let failed = DeployError::own("looking for blueprints that are not the gateway's");
+        let rows = self.databases.control().await?.query(UNSEALED, &[]).await.map_err(failed)?;
+        for row in rows {
+            let name = DatabaseName::recorded(row.get(0));
+            let Some(_lock) = self.databases.try_lock(&name).await? else { continue };
+            if let Err(error) = self.databases.seal_database(&name).await {
+                tracing::warn!(database = %name, %error, "a blueprint could not be taken back");
+            }
+        }
+        Ok(())
     }
 }

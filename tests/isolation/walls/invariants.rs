@@ -15,7 +15,7 @@ const OF_THE_SERVER: &[(&str, &str)] = &[
     (
         "roles",
         "SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconnlimit,
-            rolvaliduntil FROM pg_roles WHERE rolname NOT LIKE 'stonescriptdb-b\\_%'",
+            nullif(rolvaliduntil, 'infinity') FROM pg_roles WHERE rolname NOT LIKE 'stonescriptdb-b\\_%'",
     ),
     (
         "the passwords of others",
@@ -23,7 +23,8 @@ const OF_THE_SERVER: &[(&str, &str)] = &[
     ),
     (
         "memberships",
-        "SELECT roleid::regrole, member::regrole, admin_option FROM pg_auth_members WHERE roleid::regrole::text NOT LIKE '%-b\\_%'",
+        "SELECT roleid::regrole, member::regrole, admin_option FROM pg_auth_members WHERE roleid::regrole::text NOT LIKE '%-b\\_%'
+            AND roleid::regrole::text <> '\"stonescriptdb-a\"'",
     ),
     (
         "databases",

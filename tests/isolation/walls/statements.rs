@@ -106,6 +106,12 @@ pub(super) const ROLES: &[Attempt] = &[
     ),
     denied("a schema for the gateway", "CREATE SCHEMA for_the_gateway AUTHORIZATION \"{gateway}\""),
     denied("words about the other", "COMMENT ON ROLE \"{other}\" IS 'mine'"),
+    harmless("the other is a member of me", "GRANT \"{me}\" TO \"{other}\""),
+    harmless("the other may give my role away", "GRANT \"{me}\" TO \"{other}\" WITH ADMIN OPTION"),
+    harmless("the gateway is no member of me", "REVOKE \"{me}\" FROM \"{gateway}\""),
+    harmless("the gateway has nothing of mine", "ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM \"{gateway}\""),
+    harmless("nobody may call my functions", "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"),
+    denied("no end of validity", "ALTER ROLE CURRENT_USER VALID UNTIL '2000-01-01'"),
     harmless("forget who one is", "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"),
     harmless("forget it by a setting", "SELECT set_config('role', 'none', false)"),
 ];
