@@ -27,6 +27,7 @@
 //! | `hand_over`    | giving a database to its platform's role                                  |
 //! | `server`       | opening connections                                                       |
 //! | `settings`     | what every session starts with                                            |
+//! | `own_path`     | the path of the gateway's own statements beside uploaded code's            |
 //! | `backend`      | the server process behind a connection, until it is gone                  |
 //! | `terminator`   | ending one that does not end by itself                                    |
 //! | `socket`       | a socket that is closed when the server has closed it                     |
@@ -49,6 +50,7 @@ mod lent;
 mod locks;
 pub mod name;
 mod orphans;
+mod own_path;
 mod owner;
 mod pipe;
 mod pools;
@@ -76,6 +78,7 @@ pub use self::deploying::Deploying;
 pub(crate) use self::error::describe;
 pub use self::error::{DatabaseError, LOCK_LOST};
 pub use self::locks::DeploymentLock;
+pub use self::own_path::{Under, ask, own_path, printed_path, set_path, set_printed_path, under};
 pub use self::owner::{DatabaseInfo, Ownership};
 pub use self::quote::{quote_ident, quote_literal};
 pub(crate) use self::resolve::ids_to_send;

@@ -4,7 +4,7 @@
 //! the gateway brings, no aggregates, no trigger functions.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use serde::Deserialize;
 
@@ -13,8 +13,8 @@ use super::shape::{Shape, ShapeKey};
 use super::tidy::Tidy;
 use super::types::{ParamType, TypeRow, build_types};
 use crate::databases::CallConnection;
-use crate::databases::quote_ident;
 use crate::databases::wire::WireError;
+use crate::databases::{Under, quote_ident, under};
 
 /// Functions whose name begins like this are the gateway's own.
 const OWN_PREFIX: &str = "_stonescriptdb_gateway";
@@ -139,7 +139,9 @@ pub(super) async fn read(connection: &mut CallConnection, name: &FunctionName) -
     if name.name.starts_with(OWN_PREFIX) {
         return Ok(Arc::default());
     }
-    let row = connection.query_row(READ, &[Some(&name.name), name.schema.as_deref()]).await?;
+    // Which schemas are looked through is the path of calls.
+    static QUESTION: LazyLock<String> = LazyLock::new(|| under(Under::Database, READ));
+    let row = connection.query_row(&QUESTION, &[Some(&name.name), name.schema.as_deref()]).await?;
     let json = row.first().and_then(Option::as_deref).unwrap_or_default();
     // What PostgreSQL made of our own query, if it is PostgreSQL; an empty answer would only hide a mistake in it.
     let found: Found = serde_json::from_slice(json)

@@ -9,6 +9,7 @@ use tokio_postgres::error::SqlState;
 use super::Databases;
 use super::error::DatabaseError;
 use super::name::DatabaseName;
+use super::own_path::own_path;
 use super::quote::quote_ident;
 use super::run_as::RunAs;
 use super::server::{Link, Purpose};
@@ -120,6 +121,11 @@ impl Databases {
             }
             (opened, _) => opened?,
         };
+        if purpose == Purpose::Deployment {
+            // Not among what it starts with: that is uploaded code's, to which a `RESET` of its own returns.
+            let own = link.client.batch_execute(&own_path()).await;
+            own.map_err(DatabaseError::step("preparing the session"))?;
+        }
         Ok(Session { link: Some(link), admission: Some(admission) })
     }
 

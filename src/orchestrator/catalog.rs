@@ -13,6 +13,7 @@ use tokio_postgres::{Client, Statement};
 
 use self::things::Thing;
 use super::error::DeployError;
+use crate::databases::{Under, own_path, under};
 
 /// A snapshot of a database's schema. Names are quoted, and qualified where they are not in `public`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,13 +269,15 @@ impl<'a> Reader<'a> {
         self.client
     }
 
-    /// Reads it. The session's search path is left as `public`, in which names are printed.
+    /// Reads it. Names are printed as [`crate::databases::printed_path`] says; the session has the gateway's own path before and afterwards.
     pub async fn read(&self) -> Result<Catalog, DeployError> {
         let failed = DeployError::own("reading the catalog");
         // Compiling the query would take longer than running it.
-        let path = self.client.batch_execute("SET search_path = public; SET jit = off");
-        let ((), prepared) = tokio::try_join!(path, self.prepared()).map_err(&failed)?;
-        let row = self.client.query_one(&prepared, &[]).await.map_err(&failed)?;
+        let jit = self.client.batch_execute("SET jit = off");
+        let ((), prepared) = tokio::try_join!(jit, self.prepared()).map_err(&failed)?;
+        let own = own_path();
+        let reading = self.client.query_one(&prepared, &[]);
+        let (row, ()) = tokio::try_join!(reading, self.client.batch_execute(&own)).map_err(&failed)?;
         serde_json::from_str(row.get(0)).map_err(|error| DeployError::Unreadable { cause: error.to_string() })
     }
 
@@ -288,7 +291,7 @@ impl<'a> Reader<'a> {
         if let Some(known) = known {
             return Ok(known);
         }
-        let prepared = self.client.prepare(include_str!("catalog/snapshot.sql")).await?;
+        let prepared = self.client.prepare(&under(Under::Printed(""), include_str!("catalog/snapshot.sql"))).await?;
         *self.lock() = Some(prepared.clone());
         Ok(prepared)
     }

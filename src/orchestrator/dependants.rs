@@ -15,10 +15,12 @@ mod walk;
 use std::sync::{Mutex, PoisonError};
 
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
 pub use self::roots::{Fate, Root, of as roots_of, of_text as roots_of_text, relation, routine};
 use self::taken::Taken;
+use crate::databases::{Under, ask, under};
 
 /// An object, as `pg_depend` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -126,13 +128,8 @@ impl Dependants {
 
     /// Takes off what stands in the way of what is to become of `roots`. The caller has a savepoint to return to.
     pub async fn make_way(&self, client: &Client, roots: &[Root], because: &str) -> Result<Way, NoWay> {
-        let path = plain_path(client).await?;
-        let way = take_off(client, roots, because).await;
-        // After an error of PostgreSQL's nothing can be sent before the caller's rollback, which restores the path too.
-        if !matches!(way, Err(NoWay::Postgres(_))) {
-            restore_path(client, &path).await?;
-        }
-        way
+        // Under the gateway's own path everything is printed with its schema, so that it is read back as it was.
+        take_off(client, roots, because).await
     }
 
     /// The next statement makes a function of this signature in the place of the only one of `roots`.
@@ -146,15 +143,15 @@ impl Dependants {
     }
 
     /// After the statement: what belonged to the old function is the new one's.
-    pub async fn meet_heir(&self, client: &Client, way: &mut Way) -> Result<(), Error> {
+    /// `path`: that of the statement.
+    pub async fn meet_heir(&self, client: &Client, path: &str, way: &mut Way) -> Result<(), Error> {
         let Some((address, signature)) = self.lock().heir.clone() else { return Ok(()) };
-        let path = plain_path_after(client, &signature).await?;
-        if let Some((oid, name)) = path.0
+        if let Some((oid, name)) = find_routine(client, path, &signature).await?
             && let Some(taken) = way.0.iter_mut().find(|taken| taken.address == address)
         {
             taken.becomes(oid, &name);
         }
-        restore_path(client, &path.1).await
+        Ok(())
     }
 
     /// The statement for which way was made has been run.
@@ -170,7 +167,6 @@ impl Dependants {
         if !self.are_waiting() {
             return Ok(());
         }
-        let path = plain_path(client).await?;
         let waiting = std::mem::take(&mut self.lock().waiting);
         let mut still = Vec::new();
         for mut taken in waiting {
@@ -188,7 +184,7 @@ impl Dependants {
             }
         }
         self.lock().waiting = still;
-        restore_path(client, &path).await
+        Ok(())
     }
 
     /// The end: what can be is made again. The rest is let go if an earlier bundle made it, for this one would have made
@@ -334,22 +330,11 @@ pub const HINT: &str = "change them in the same bundle, or drop them in a migrat
 /// Codes with which PostgreSQL says that other objects depend on what a statement changes.
 pub const DEPENDED_ON: &[SqlState] = &[SqlState::DEPENDENT_OBJECTS_STILL_EXIST, SqlState::FEATURE_NOT_SUPPORTED];
 
-/// With an empty path everything is printed with its schema, so that it is read back as it was, whatever path is set.
-async fn plain_path(client: &Client) -> Result<String, Error> {
-    let path = client.query_one("SELECT current_setting('search_path')", &[]).await?.get(0);
-    client.batch_execute("SELECT set_config('search_path', '', false)").await?;
-    Ok(path)
-}
-
-/// The routine of that signature as the path of now finds it, its name in full, and the path.
-async fn plain_path_after(client: &Client, signature: &str) -> Result<(Option<(u32, String)>, String), Error> {
-    let oid: Option<u32> = client.query_one("SELECT to_regprocedure($1::text)::oid", &[&signature]).await?.get(0);
-    let path = plain_path(client).await?;
-    let Some(oid) = oid else { return Ok((None, path)) };
+/// The routine of that signature as `path` finds it, and its name in full.
+async fn find_routine(client: &Client, path: &str, signature: &str) -> Result<Option<(u32, String)>, Error> {
+    let query = under(Under::Path(path), "SELECT to_regprocedure($1)::oid");
+    let rows = ask(client, &query, &[(&signature, Type::TEXT)]).await?;
+    let Some(oid) = rows.first().and_then(|row| row.get::<_, Option<u32>>(0)) else { return Ok(None) };
     let name = client.query_one("SELECT $1::oid::regprocedure::text", &[&oid]).await?.get(0);
-    Ok((Some((oid, name)), path))
-}
-
-async fn restore_path(client: &Client, path: &str) -> Result<(), Error> {
-    client.execute("SELECT set_config('search_path', $1, false)", &[&path]).await.map(drop)
+    Ok(Some((oid, name)))
 }

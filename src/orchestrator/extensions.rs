@@ -27,7 +27,7 @@ use crate::bundle::Kind;
 use crate::bundle::extension::Extension;
 use crate::config::AllowedExtensions;
 use crate::databases::name::{DatabaseName, Id};
-use crate::databases::{Databases, RunAs, quote_ident, quote_literal};
+use crate::databases::{Databases, RunAs, own_path, quote_ident, quote_literal};
 
 /// Where extensions go, and which may.
 #[derive(Clone, Copy)]
@@ -134,7 +134,8 @@ impl Terms<'_> {
 
 /// Installs it as the session's role.
 async fn create_as_role(runner: &Runner<'_>, step: &Step) -> Result<(), DeployError> {
-    let mut sql = String::new();
+    // Without a schema it goes to the first of the role's path.
+    let mut sql = "RESET search_path;".to_owned();
     if let Some(schema) = &step.schema {
         sql += &format!("CREATE SCHEMA IF NOT EXISTS {};", quote_ident(schema));
     }
@@ -146,7 +147,7 @@ async fn create_as_role(runner: &Runner<'_>, step: &Step) -> Result<(), DeployEr
         sql += &format!(" VERSION {}", quote_literal(version));
     }
     // What it requires comes with it.
-    sql += " CASCADE";
+    sql += &format!(" CASCADE;{}", own_path());
     runner.client.batch_execute(&sql).await.map_err(|error| failed(step, &error))
 }
 

@@ -6,14 +6,14 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{CreateFunctionStmt, FunctionParameterMode, TypeName};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::dependants::{self, Fate, Left};
 use super::error::{DeployError, StatementError};
 use super::runner::{Failure, Refused, Runner};
 use super::tracking::{TrackedFunction, altered};
 use crate::bundle::sql::Statement;
-use crate::databases::quote_ident;
+use crate::databases::{Under, ask, own_path, quote_ident, under};
 
 /// A function as `pg_proc` has it.
 #[derive(Clone, Debug)]
@@ -56,7 +56,9 @@ pub async fn create_or_replace(runner: &Runner<'_>, statement: &Statement) -> Re
         return Err(failure);
     };
     let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
-    let roots = dependants::routine(runner.client, &signature, Fate::Replaced).await.map_err(failed)?;
+    let roots = dependants::routine(runner.client, Under::Path(&runner.path()), &signature, Fate::Replaced)
+        .await
+        .map_err(failed)?;
     if roots.is_empty() {
         return Err(failure);
     }
@@ -90,13 +92,16 @@ pub async fn superseded<'t>(
     let query = "
         SELECT signature FROM unnest($1::text[]) AS signature
         JOIN pg_proc p ON p.oid = to_regprocedure(signature)
-        JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = $2
+        JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = $2::text
         WHERE NOT EXISTS (
             SELECT FROM unnest($3::text[]) AS written
             WHERE ARRAY(SELECT to_regtype(name)::oid FROM json_array_elements_text(written::json) WITH ORDINALITY AS t (name, place)
                         ORDER BY place)
                   IS NOT DISTINCT FROM ARRAY(SELECT type FROM unnest(p.proargtypes) WITH ORDINALITY AS t (type, place) ORDER BY place))";
-    let rows = client.query(query, &[&signatures, &name.0, &written]).await?;
+    let array = Type::TEXT_ARRAY;
+    let params: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&signatures, array.clone()), (&name.0, Type::TEXT), (&written, array)];
+    let rows = ask(client, &under(Under::Database, query), &params).await?;
     let gone: HashSet<String> = rows.iter().map(|row| row.get(0)).collect();
     Ok(of_name.into_iter().filter(|function| gone.contains(&function.signature)).collect())
 }
@@ -108,7 +113,8 @@ pub async fn create_in_place_of(
     old: &TrackedFunction,
 ) -> Result<(), Failure> {
     let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
-    let roots = dependants::routine(runner.client, &old.signature, Fate::Replaced).await.map_err(failed)?;
+    let roots =
+        dependants::routine(runner.client, Under::Database, &old.signature, Fate::Replaced).await.map_err(failed)?;
     match written_signature(statement) {
         Some(signature) if !roots.is_empty() => runner.run_as_heir(statement, &roots, &signature).await.map(drop),
         _ => create_or_replace(runner, statement).await.map(drop),
@@ -182,13 +188,15 @@ async fn read_catalog(
     let query = "SELECT p.oid, n.nspname::text, p.proname::text, p.oid::regprocedure::text,
                         ARRAY(SELECT format_type(type, NULL) FROM unnest(p.proargtypes) AS type),
                         coalesce(pg_get_function_result(p.oid), ''),
-                        CASE WHEN l.lanvalidator <> 0 THEN l.lanvalidator::regproc::text END
+                        CASE WHEN l.lanvalidator <> 0 THEN (SELECT format('%I.%I', s.nspname, v.proname) FROM pg_proc v
+                             JOIN pg_namespace s ON s.oid = v.pronamespace WHERE v.oid = l.lanvalidator) END
                  FROM pg_proc p
                  JOIN pg_namespace n ON n.oid = p.pronamespace
                  JOIN pg_language l ON l.oid = p.prolang
                  WHERE (n.nspname, p.proname) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND p.prokind <> 'a'";
     let types = Type::TEXT_ARRAY;
-    let rows = client.query_typed(query, &[(&schemas, types.clone()), (&names, types)]).await?;
+    let params: [(&(dyn ToSql + Sync), Type); 2] = [(&schemas, types.clone()), (&names, types)];
+    let rows = ask(client, &under(Under::Database, query), &params).await?;
     let function = |row: &tokio_postgres::Row| CatalogFunction {
         oid: row.get(0),
         name: (row.get(1), row.get(2)),
@@ -205,7 +213,7 @@ async fn resolve(client: &Client, signatures: Vec<String>) -> Result<HashMap<Str
         return Ok(HashMap::new());
     }
     let query = "SELECT signature, to_regprocedure(signature)::oid FROM unnest($1::text[]) AS signature";
-    let rows = client.query(query, &[&signatures]).await?;
+    let rows = ask(client, &under(Under::Database, query), &[(&signatures, Type::TEXT_ARRAY)]).await?;
     Ok(rows.iter().filter_map(|row| Some((row.get(0), row.get::<_, Option<u32>>(1)?))).collect())
 }
 
@@ -268,10 +276,11 @@ fn printed(written: &str) -> Option<String> {
 /// Has PostgreSQL check the bodies, now that everything they may mention is there. The first one that does not hold is
 /// the error.
 pub async fn validate(runner: &Runner<'_>, functions: &[(&Statement, CatalogFunction)]) -> Result<(), DeployError> {
-    runner.own("checking functions", "SET check_function_bodies = on").await?;
+    // Bodies are read under the path of uploaded code.
+    runner.own("checking functions", "SET check_function_bodies = on; RESET search_path").await?;
     let checks = functions.iter().map(|(statement, function)| async move {
         let Some(validator) = &function.validator else { return Ok(()) };
-        let sql = format!("SELECT {validator}({})", function.oid);
+        let sql = format!("SELECT {validator}('{}'::pg_catalog.oid)", function.oid);
         runner
             .client
             .batch_execute(&sql)
@@ -282,7 +291,7 @@ pub async fn validate(runner: &Runner<'_>, functions: &[(&Statement, CatalogFunc
     for result in futures_util::future::join_all(checks).await {
         result?;
     }
-    runner.own("checking functions", "SET check_function_bodies = off").await
+    runner.own("checking functions", &format!("SET check_function_bodies = off; {}", own_path())).await
 }
 
 /// The triggers that an earlier bundle made and that call a function which goes: each with the statement that drops it.
@@ -307,7 +316,8 @@ pub async fn triggers_of_orphans(
         WHERE EXISTS (SELECT FROM public._stonescriptdb_gateway_changelog
                       WHERE change_type = 'CreateTrigger'
                         AND object_name IN (trigger_on || relation, trigger_on || in_schema || relation))"#;
-    let rows = runner.client.query(query, &[&signatures]).await;
+    let query = under(Under::Database, query);
+    let rows = ask(runner.client, &query, &[(&signatures, Type::TEXT_ARRAY)]).await;
     let rows = rows.map_err(altered::failed("looking for triggers of functions that are gone", "changelog"))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
@@ -317,7 +327,7 @@ pub async fn triggers_of_orphans(
 pub async fn drop_orphans(runner: &Runner<'_>, orphans: &[&TrackedFunction]) -> Result<(), DeployError> {
     let mut roots = Vec::new();
     for orphan in orphans {
-        let found = dependants::routine(runner.client, &orphan.signature, Fate::Dropped).await;
+        let found = dependants::routine(runner.client, Under::Database, &orphan.signature, Fate::Dropped).await;
         roots.extend(found.map_err(DeployError::own("looking for functions that are gone"))?);
     }
     let signatures: Vec<&str> = orphans.iter().map(|orphan| orphan.signature.as_str()).collect();
@@ -325,7 +335,8 @@ pub async fn drop_orphans(runner: &Runner<'_>, orphans: &[&TrackedFunction]) -> 
     // and readable again.
     let sql = format!("DROP ROUTINE IF EXISTS {}", signatures.join(", "));
     let because = format!("{}, which the bundle no longer has", signatures.join(", "));
-    let dropped = runner.dropping(&sql, &roots, &because).await;
+    let in_its_path = format!("RESET search_path;{sql};{}", own_path());
+    let dropped = runner.dropping(&in_its_path, &sql, &roots, &because).await;
     dropped.map_err(|refused| match (refused, orphans) {
         (Refused::Standing(dependants), [orphan, ..]) => {
             DeployError::Statement(Box::new(standing_error(orphan, &because, &dependants)))

@@ -162,7 +162,7 @@ impl<'a> Migrations<'a> {
         }
         if !self.is_new {
             // Added just before this transaction, by this deployment or by one that was interrupted.
-            let there = new_values::is_there(runner.client, statement).await;
+            let there = new_values::is_there(runner, statement).await;
             if there.map_err(|error| Failure::new(statement, &error, 0))? {
                 return Ok(());
             }
@@ -230,17 +230,17 @@ impl<'a> Migrations<'a> {
             quote_literal(&checksum_of(&self.by_path, &migration.path, self.met_in_file)),
             quote_literal(&migration.file)
         );
-        if was_interrupted_here && concurrently::is_done(runner.client, statement).await.map_err(failed)? {
+        if was_interrupted_here && concurrently::is_done(runner, statement).await.map_err(failed)? {
             return runner.outside(statement, &set).await;
         }
         runner.commit_before(statement).await?;
         if was_interrupted_here {
-            concurrently::drop_invalid(runner.client, statement).await.map_err(failed)?;
+            concurrently::drop_invalid(runner, statement).await.map_err(failed)?;
         }
-        let result = runner.outside(statement, &statement.text).await;
+        let result = runner.alone(statement).await;
         if result.is_err() {
             // Half an index would stand in the way of the next attempt. A connection that is lost says so by itself.
-            let _ = concurrently::drop_invalid(runner.client, statement).await;
+            let _ = concurrently::drop_invalid(runner, statement).await;
         }
         result?;
         runner.begin_after(statement, &set).await

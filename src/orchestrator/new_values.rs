@@ -10,13 +10,15 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{AlterEnumStmt, ObjectType};
 use serde_json::json;
 use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::catalog::Catalog;
 use super::catalog::things::parts_of_name;
 use super::error::DeployError;
+use super::runner::Runner;
 use super::tracking::{self, Change, NameOf, Origin};
 use crate::bundle::sql::{Statement, facts};
-use crate::databases::quote_literal;
+use crate::databases::{Under, ask, own_path, quote_literal, set_printed_path, under};
 
 /// A value that an enum lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,11 +121,13 @@ fn renamed_values(pending: &[&Statement], name: &(String, String)) -> HashMap<St
 /// Adds the values and commits, each with its row in the changelog. What was there by then is passed over.
 pub async fn commit(client: &Client, values: &[NewValue], origin: &Origin) -> Result<(), DeployError> {
     const STEP: &str = "adding enum values";
-    client.batch_execute("RESET ALL; BEGIN").await.map_err(DeployError::own(STEP))?;
+    let begin = format!("RESET ALL; {}; BEGIN", own_path());
+    client.batch_execute(&begin).await.map_err(DeployError::own(STEP))?;
     tracking::create_tables(client).await?;
     let mut changes = Vec::new();
     for value in values {
-        let run = client.batch_execute(&value.sql).await;
+        // Written with the names that the catalog prints for `public`.
+        let run = client.batch_execute(&format!("{};{};{}", set_printed_path(""), value.sql, own_path())).await;
         run.map_err(|source| DeployError::Generated { statement: value.sql.clone(), source })?;
         changes.push(Change {
             change_type: "AddEnumValue",
@@ -137,15 +141,18 @@ pub async fn commit(client: &Client, values: &[NewValue], origin: &Origin) -> Re
 }
 
 /// Whether a migration's `ALTER TYPE … ADD VALUE` has nothing left to do.
-pub async fn is_there(client: &Client, statement: &Statement) -> Result<bool, tokio_postgres::Error> {
+pub async fn is_there(runner: &Runner<'_>, statement: &Statement) -> Result<bool, tokio_postgres::Error> {
     let NodeEnum::AlterEnumStmt(alter) = statement.tree.as_ref() else { return Ok(false) };
     if !adds(alter) {
         return Ok(false);
     }
     let name: Vec<String> =
         facts::words(&alter.type_name).iter().map(|part| crate::databases::quote_ident(part)).collect();
-    let query = "SELECT EXISTS (SELECT FROM pg_enum WHERE enumtypid = to_regtype($1::text) AND enumlabel = $2)";
-    Ok(client.query_one(query, &[&name.join("."), &alter.new_val]).await?.get(0))
+    let query = "SELECT EXISTS (SELECT FROM pg_enum WHERE enumtypid = to_regtype($1::text) AND enumlabel = $2::text)";
+    let name = name.join(".");
+    let params: [(&(dyn ToSql + Sync), Type); 2] = [(&name, Type::TEXT), (&alter.new_val, Type::TEXT)];
+    let rows = ask(runner.client, &under(Under::Path(&runner.path()), query), &params).await?;
+    Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 
 fn adds(alter: &AlterEnumStmt) -> bool {

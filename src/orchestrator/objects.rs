@@ -10,7 +10,7 @@ use super::runner::{Failure, Runner};
 use super::tracking::NameOf;
 use super::twins;
 use crate::bundle::sql::Statement;
-use crate::databases::quote_ident;
+use crate::databases::{Under, quote_ident};
 
 /// Runs the statement; `false` where what it makes was there already. `may_exist`: that is then no error.
 pub async fn create(runner: &Runner<'_>, statement: &Statement, may_exist: bool) -> Result<bool, Failure> {
@@ -28,7 +28,9 @@ pub async fn create(runner: &Runner<'_>, statement: &Statement, may_exist: bool)
     if let Some(view) = view_of(statement) {
         // Another kind of view, other columns: what is there is dropped, with its dependants put back after it.
         let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
-        let roots = dependants::relation(runner.client, view, Fate::Replaced).await.map_err(failed)?;
+        let roots = dependants::relation(runner.client, Under::Path(&runner.path()), view, Fate::Replaced)
+            .await
+            .map_err(failed)?;
         if roots.is_empty() {
             return Err(failure);
         }

@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 
 use super::diff::{AtRisk, Change, Rows, SchemaValidation};
 use super::error::DeployError;
+use crate::databases::{own_path, printed_path};
 
 /// Fills in `rows_at_risk` of every change that loses values: adds to what is there, so that the counts of several
 /// databases of one shape sum up.
@@ -31,8 +32,12 @@ async fn count_rows(client: &Client, at_risk: &AtRisk, change: &Change) -> Resul
     // With the names as the catalog was read: printed for this path.
     let query = format!("SELECT count(*) FROM {table} WHERE {condition}");
     let failed = DeployError::own("counting the rows that would be lost");
-    client.batch_execute("SET search_path = public").await.map_err(&failed)?;
-    match client.query_one(&query, &[]).await {
+    // What is PostgreSQL's own comes first.
+    let path = format!("SELECT set_config('search_path', 'pg_catalog, ' || {}, false)", printed_path(""));
+    client.batch_execute(&path).await.map_err(&failed)?;
+    let counted = client.query_one(&query, &[]).await;
+    client.batch_execute(&own_path()).await.map_err(&failed)?;
+    match counted {
         Ok(row) => Ok(row.get(0)),
         Err(error) if error.as_db_error().is_some() => {
             tracing::warn!(table = change.table, %error, "the rows at risk could not be counted");

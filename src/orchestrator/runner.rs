@@ -4,6 +4,7 @@
 
 mod aside;
 mod failure;
+mod paths;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -14,12 +15,13 @@ use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 pub use self::failure::{Failure, Refused};
+use self::paths::{Paths, first_value, last_value};
 use super::clock::Clock;
 use super::dependants::{self, DEPENDED_ON, Dependants};
 use super::error::DeployError;
 use crate::bundle::Kind;
 use crate::bundle::sql::Statement;
-use crate::databases::DeploymentLock;
+use crate::databases::{DeploymentLock, Under, own_path};
 
 const SAVEPOINT: &str = "SAVEPOINT statement;";
 /// On a line of its own: the statement may end with a comment.
@@ -36,6 +38,9 @@ pub const INSIDE_KEY: i64 = 5_994_471_120_861_290_857;
 const ALONE: &str = "SELECT pg_catalog.pg_advisory_xact_lock(5994471120861290857)";
 const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT statement";
 
+/// Behind a statement of uploaded code: the path that it leaves for the next one, and the gateway's own again.
+const SHOW: &str = ";SHOW search_path;";
+
 /// `SET CONSTRAINTS ALL IMMEDIATE` holds until the transaction ends; this takes it back for those that are declared
 /// `INITIALLY DEFERRED`. PostgreSQL takes a name for all constraints that bear it, so one that a constraint shares which
 /// cannot be deferred stays immediate.
@@ -49,6 +54,12 @@ const DEFER_AGAIN: &str = "DO $$
             EXECUTE 'SET CONSTRAINTS ' || names || ' DEFERRED';
         END IF;
     END $$";
+
+/// What uploaded code may have set goes.
+const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ALL;";
+
+/// Among what a migration has set.
+const PATH: &str = "search_path";
 
 /// Whether a deployment is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +95,7 @@ pub struct Runner<'a> {
     clock: &'a Clock,
     lock_timeout: Duration,
     settings: String,
+    paths: Paths,
     /// What was run of the bundle, or generated for it, in order.
     statements: Mutex<Vec<String>>,
     doubt: Mutex<Doubt>,
@@ -103,9 +115,12 @@ impl<'a> Runner<'a> {
         // Bodies are checked when everything is there (`functions::validate`), so functions need no order among
         // themselves. The other settings are those that a migration before this one may have changed.
         let settings = format!(
-            "RESET SESSION AUTHORIZATION; RESET ALL; SET lock_timeout = {}; SET check_function_bodies = off;",
+            "{}; SET lock_timeout = {}; SET check_function_bodies = off;",
+            own_path(),
             lock_timeout.as_millis()
         );
+        let begin = format!("BEGIN; {RESET} SHOW search_path; {settings} {ALONE}");
+        let answer = client.simple_query(&begin).await.map_err(DeployError::own("opening the transaction"))?;
         let runner = Self {
             client,
             mode,
@@ -113,12 +128,12 @@ impl<'a> Runner<'a> {
             lock,
             clock,
             lock_timeout,
-            settings,
+            settings: format!("{RESET} {settings}"),
+            paths: Paths::new(first_value(&answer).unwrap_or_default()),
             statements: Mutex::default(),
             doubt: Mutex::default(),
             changes: AtomicU64::new(0),
         };
-        runner.own("opening the transaction", &format!("BEGIN; {} {ALONE}", runner.settings)).await?;
         Ok(runner)
     }
 
@@ -128,7 +143,9 @@ impl<'a> Runner<'a> {
             Mode::Apply => {
                 self.check_lock().await?;
                 self.clock.begin_commit();
-                self.client.batch_execute("COMMIT").await.map_err(|source| match source.as_db_error() {
+                // Deferred triggers run now: uploaded code.
+                let commit = format!("RESET search_path;COMMIT;{}", own_path());
+                self.client.batch_execute(&commit).await.map_err(|source| match source.as_db_error() {
                     Some(told)
                         if !told.code().code().starts_with("57P")
                             && told.parsed_severity() == Some(Severity::Error) =>
@@ -203,7 +220,7 @@ impl<'a> Runner<'a> {
     pub async fn generated(&self, sql: &str) -> Result<(), DeployError> {
         let failed = |source| DeployError::Generated { statement: sql.to_owned(), source };
         self.client.batch_execute("SAVEPOINT generated").await.map_err(failed)?;
-        let error = match self.client.batch_execute(sql).await {
+        let error = match self.client.batch_execute(&self.paths.printed(sql)).await {
             Ok(()) => {
                 self.note(sql);
                 self.client.batch_execute("RELEASE SAVEPOINT generated").await.map_err(failed)?;
@@ -221,8 +238,9 @@ impl<'a> Runner<'a> {
             return Err(failed(error));
         }
         self.client.batch_execute("ROLLBACK TO SAVEPOINT generated").await.map_err(failed)?;
-        let roots = dependants::roots_of_text(self.client, sql).await.map_err(failed)?;
-        match self.dropping(sql, &roots, sql).await {
+        let path = self.paths.behind_printed();
+        let roots = dependants::roots_of_text(self.client, Under::Printed(&path), sql).await.map_err(failed)?;
+        match self.dropping(&self.paths.printed(sql), sql, &roots, sql).await {
             Ok(()) => Ok(()),
             Err(Refused::Postgres(second)) => Err(failed(second)),
             Err(Refused::Standing(names)) if names.is_empty() => Err(failed(error)),
@@ -234,7 +252,7 @@ impl<'a> Runner<'a> {
 
     /// Runs a generated statement that may fail because something depends on what it drops; whether it was run.
     pub async fn generated_unless_needed(&self, sql: &str) -> Result<bool, DeployError> {
-        match self.client.batch_execute(&format!("{SAVEPOINT}{sql}{RELEASE}")).await {
+        match self.client.batch_execute(&format!("{SAVEPOINT}{}{RELEASE}", self.paths.printed(sql))).await {
             Ok(()) => {
                 self.note(sql);
                 Ok(true)
@@ -254,6 +272,7 @@ impl<'a> Runner<'a> {
 
     /// Takes back what was set for the session.
     pub async fn reset_session(&self) -> Result<(), DeployError> {
+        self.paths.reset();
         self.own("resetting the session", &self.settings).await
     }
 
@@ -261,7 +280,7 @@ impl<'a> Runner<'a> {
     /// are checked, so that their pending checks do not stand in the way of an `ALTER TABLE` to come, and deferred
     /// again; the session is as it was.
     pub async fn end_migration(&self, last: &Statement) -> Result<(), DeployError> {
-        let check = self.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await;
+        let check = self.check_constraints().await;
         check.map_err(|error| Failure::new(last, &error, 0))?;
         self.own("ending a migration", DEFER_AGAIN).await?;
         // Two migrations may each have a temporary table of one name.
@@ -269,21 +288,44 @@ impl<'a> Runner<'a> {
         self.reset_session().await
     }
 
+    /// Has every deferred trigger and constraint run now: uploaded code.
+    pub async fn check_constraints(&self) -> Result<(), tokio_postgres::Error> {
+        let (enter, _) = self.paths.enter();
+        self.client.batch_execute(&format!("{enter}SET CONSTRAINTS ALL IMMEDIATE;{}", own_path())).await
+    }
+
+    /// The path of uploaded code as it is now.
+    pub fn path(&self) -> String {
+        self.paths.current()
+    }
+
+    /// The path that uploaded code begins with.
+    pub fn first_path(&self) -> &str {
+        self.paths.first()
+    }
+
     /// In the middle of a migration: the session without what the migration has set, which is answered. Settings of
     /// somebody's own (`my.note`) are not in `pg_settings`; they disturb no statement and stay.
     pub async fn set_session_aside(&self) -> Result<Vec<(String, String)>, DeployError> {
         let query = "SELECT name, setting, set_config(name, reset_val, false) FROM pg_catalog.pg_settings
-                     WHERE source = 'session' AND name NOT IN ('session_authorization', 'role', 'lock_timeout')
+                     WHERE source = 'session'
+                       AND name NOT IN ('session_authorization', 'role', 'lock_timeout', 'search_path')
                        AND name !~ '^transaction_'
                      UNION ALL SELECT 'role', current_setting('role'), ''";
         let failed = DeployError::own("reading what a migration has set");
         let rows = self.client.query(query, &[]).await.map_err(failed)?;
         self.own("setting aside what a migration has set", "RESET ROLE; SET check_function_bodies = off").await?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        let mut settings: Vec<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        settings.extend(self.paths.reset().map(|path| (PATH.to_owned(), path)));
+        Ok(settings)
     }
 
     /// The migration goes on.
     pub async fn resume_session(&self, settings: &[(String, String)]) -> Result<(), DeployError> {
+        let (path, settings): (Vec<_>, Vec<_>) = settings.iter().partition(|(name, _)| name == PATH);
+        if let Some((_, path)) = path.first() {
+            self.paths.set(path.clone());
+        }
         let (names, values): (Vec<&String>, Vec<&String>) = settings.iter().map(|(name, value)| (name, value)).unzip();
         // The role last: it may not be allowed to set the others.
         let query = "SELECT pg_catalog.set_config(name, value, false)
@@ -317,18 +359,20 @@ impl<'a> Runner<'a> {
         if !failure.is_one_of(DEPENDED_ON) {
             return Err(failure);
         }
-        let roots = dependants::roots_of(self.client, &statement.tree).await;
+        let roots = dependants::roots_of(self.client, Under::Path(&self.path()), &statement.tree).await;
         let roots = roots.map_err(|error| Failure::new(statement, &error, 0))?;
         if roots.is_empty() { Err(failure) } else { self.run_past(statement, sql, prefix, &roots, Some(failure)).await }
     }
 
     async fn send(&self, statement: &Statement, sql: &str, prefix: usize) -> Result<u64, Failure> {
         self.clock.begin_statement(&statement.path, statement.line);
-        let guarded = format!("{SAVEPOINT}{sql}{RELEASE}");
+        let (enter, own_rows) = self.paths.enter();
+        let guarded = format!("{SAVEPOINT}{enter}{sql}{RELEASE}{SHOW}{}", own_path());
         match self.client.simple_query(&guarded).await {
             Ok(messages) => {
                 self.note(sql);
-                Ok(rows_changed(&messages))
+                self.paths.set(last_value(&messages).unwrap_or_default());
+                Ok(rows_changed(&messages).saturating_sub(own_rows))
             }
             Err(error) => {
                 if error.as_db_error().is_some() {
@@ -347,7 +391,7 @@ impl<'a> Runner<'a> {
                     self.note(sql);
                     return Ok(0);
                 }
-                Err(Failure::new(statement, &error, SAVEPOINT.len() + prefix))
+                Err(Failure::new(statement, &error, SAVEPOINT.len() + enter.chars().count() + prefix))
             }
         }
     }
@@ -356,14 +400,23 @@ impl<'a> Runner<'a> {
     pub async fn commit_before(&self, statement: &Statement) -> Result<(), Failure> {
         // It waits for every older transaction, so the deployment's lock timeout does not fit it; nobody queues behind it.
         let limit = self.lock_timeout.saturating_mul(OUTSIDE_TIMES).as_millis().min(i32::MAX as u128);
-        self.outside(statement, "COMMIT").await?;
+        self.outside(statement, &format!("RESET search_path;COMMIT;{}", own_path())).await?;
         self.outside(statement, &format!("SET lock_timeout = {limit}")).await
     }
 
     /// After it: records that with `done`, and opens the next transaction.
     pub async fn begin_after(&self, statement: &Statement, done: &str) -> Result<(), Failure> {
         self.outside(statement, done).await?;
+        self.paths.reset();
         self.outside(statement, &format!("BEGIN; {} {ALONE}", self.settings)).await
+    }
+
+    /// Runs the statement itself outside of any transaction, under the path of uploaded code.
+    pub async fn alone(&self, statement: &Statement) -> Result<(), Failure> {
+        self.outside(statement, &self.paths.enter().0).await?;
+        let result = self.outside(statement, &statement.text).await;
+        let left = self.outside(statement, &own_path()).await;
+        result.and(left)
     }
 
     /// Runs `sql` for a statement, without a savepoint.

@@ -6,13 +6,14 @@ mod validation;
 use std::collections::{BTreeMap, HashMap};
 
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 pub use self::validation::SeederValidation;
 use super::error::DeployError;
 use super::report::SeedReport;
 use super::runner::{Failure, Runner};
 use crate::bundle::sql::{Class, Object, Statement};
-use crate::databases::quote_ident;
+use crate::databases::{Under, ask, quote_ident, under};
 
 /// Runs the seeders of the tables that `wanted` says, each where its table is empty, and validates the others.
 pub async fn run(
@@ -44,7 +45,7 @@ pub async fn run(
 }
 
 async fn validate(runner: &Runner<'_>, expected: &BTreeMap<String, Vec<&Statement>>) -> Result<(), DeployError> {
-    let mut validations = validation::validate(runner.client, expected).await?;
+    let mut validations = validation::validate(runner, expected).await?;
     validations.retain(|validation| !validation.missing.is_empty());
     if validations.is_empty() { Ok(()) } else { Err(DeployError::RowsMissing { validations }) }
 }
@@ -80,7 +81,7 @@ async fn insert_all(runner: &Runner<'_>, statements: &[&Statement], tables: &mut
 
 /// Has PostgreSQL check what was deferred, here, where the error can still name a seeder.
 async fn check_keys(runner: &Runner<'_>, statements: &[&Statement]) -> Result<(), DeployError> {
-    match runner.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await {
+    match runner.check_constraints().await {
         Ok(()) => Ok(()),
         Err(error) => Err(blame(runner, statements, error).await),
     }
@@ -145,9 +146,10 @@ impl Tables {
             return Ok(*empty);
         }
         // A table that is not there at all is the INSERT's error to report, with its file and line.
-        let query = "SELECT to_regclass($1)::text";
-        let printed = runner.client.query_one(query, &[&name]).await.map_err(DeployError::own("looking up a table"))?;
-        let printed: Option<String> = printed.get(0);
+        let query = under(Under::Database, "SELECT to_regclass($1)::text");
+        let printed = ask(runner.client, &query, &[(&name, Type::TEXT)]).await;
+        let printed = printed.map_err(DeployError::own("looking up a table"))?;
+        let printed: Option<String> = printed.first().and_then(|row| row.get(0));
         let empty = match &printed {
             Some(_) => {
                 let query = format!("SELECT NOT EXISTS (SELECT FROM {name})");

@@ -7,9 +7,11 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use super::error::DeployError;
+use crate::databases::{Under, ask, under};
 
 /// What a name in the changelog stands for, which decides how PostgreSQL prints it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,11 +261,13 @@ pub async fn read(client: &Client) -> Result<Tracked, DeployError> {
     let migrations = query("SELECT migration_file, checksum FROM public._stonescriptdb_gateway_migrations");
     let statements = query("SELECT checksum FROM public._stonescriptdb_gateway_statements");
     // A function that somebody dropped by hand is not there, whatever the table says.
-    let functions = query(
+    let functions = under(
+        Under::Database,
         "SELECT function_name, signature, param_types, return_type, body_checksum, source_file,
                 to_regprocedure(signature) IS NOT NULL
          FROM public._stonescriptdb_gateway_functions ORDER BY signature",
     );
+    let functions = ask(client, &functions, &[]);
     let (migrations, statements, functions) = tokio::join!(migrations, statements, functions);
     let migrations = migrations.map_err(altered::failed(STEP, MIGRATIONS))?;
     let statements = statements.map_err(altered::failed(STEP, STATEMENTS))?;
@@ -403,16 +407,23 @@ async fn write_objects(
     let names: Vec<&str> = objects.iter().map(|object| object.name.as_str()).collect();
     let checksums: Vec<&str> = objects.iter().map(|object| object.checksum.as_str()).collect();
     let table = format!("public._stonescriptdb_gateway_{table}");
+    let printed = under(
+        Under::Database,
+        &format!(
+            "SELECT DISTINCT ON (1) coalesce({printer}(name)::text, name) AS name, checksum
+             FROM unnest($1::text[], $2::text[]) AS declared (name, checksum)"
+        ),
+    );
     let declared = format!(
-        "WITH declared AS (
-             SELECT DISTINCT ON (1) coalesce({printer}(name)::text, name) AS name, checksum
-             FROM unnest($1::text[], $2::text[]) AS declared (name, checksum)),
+        "WITH declared AS MATERIALIZED ({printed}),
          gone AS (DELETE FROM {table} WHERE {column} NOT IN (SELECT name FROM declared))
          INSERT INTO {table} AS tracked ({column}, checksum) SELECT name, checksum FROM declared
          ON CONFLICT ({column}) DO UPDATE SET checksum = excluded.checksum, deployed_at = clock_timestamp()
          WHERE tracked.checksum <> excluded.checksum"
     );
-    client.execute(&declared, &[&names, &checksums]).await.map(drop)
+    let array = Type::TEXT_ARRAY;
+    let params: [(&(dyn ToSql + Sync), Type); 2] = [(&names, array.clone()), (&checksums, array)];
+    ask(client, &declared, &params).await.map(drop)
 }
 
 async fn write_functions(
@@ -493,19 +504,28 @@ pub async fn write_changes(client: &Client, changes: &[Change], origin: &Origin)
     let kinds: Vec<&str> = changes.iter().map(|change| change.name_of.word()).collect();
     let names: Vec<&str> = changes.iter().map(|change| change.name.as_str()).collect();
     let details: Vec<String> = changes.iter().map(|change| change.detail.to_string()).collect();
-    client
-        .execute(
-            "INSERT INTO public._stonescriptdb_gateway_changelog
-                 (change_type, object_name, detail, platform, schema_checksum)
-             SELECT change_type,
-                    coalesce(CASE name_of WHEN 'relation' THEN to_regclass(name)::text
-                                          WHEN 'type' THEN to_regtype(name)::text END, name),
-                    detail::jsonb, $5, $6
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
-                  WITH ORDINALITY AS change (change_type, name_of, name, detail, place)
-             ORDER BY place",
-            &[&types, &kinds, &names, &details, &origin.platform, &origin.bundle_checksum],
-        )
-        .await
-        .map(drop)
+    let printed = under(
+        Under::Database,
+        "SELECT change_type,
+                coalesce(CASE name_of WHEN 'relation' THEN to_regclass(name)::text
+                                      WHEN 'type' THEN to_regtype(name)::text END, name),
+                detail::jsonb, $5::text, $6::text
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+              WITH ORDINALITY AS change (change_type, name_of, name, detail, place)
+         ORDER BY place",
+    );
+    let insert = format!(
+        "INSERT INTO public._stonescriptdb_gateway_changelog
+             (change_type, object_name, detail, platform, schema_checksum) {printed}"
+    );
+    let (array, text) = (Type::TEXT_ARRAY, Type::TEXT);
+    let params: [(&(dyn ToSql + Sync), Type); 6] = [
+        (&types, array.clone()),
+        (&kinds, array.clone()),
+        (&names, array.clone()),
+        (&details, array),
+        (&origin.platform, text.clone()),
+        (&origin.bundle_checksum, text),
+    ];
+    ask(client, &insert, &params).await.map(drop)
 }

@@ -150,7 +150,12 @@ async fn a_sessions_end_is_its_backends() {
     let databases = start(&server, &wide_pools());
     let platform = Platform::on(databases.clone(), STAYING).await;
     let client = connect_to(&server, "postgres").await;
-    for sql in ["SELECT stay()", "SELECT stay_busy()", "CALL stay_committing()", "SELECT pg_sleep(100000)"] {
+    for sql in [
+        "SELECT public.stay()",
+        "SELECT public.stay_busy()",
+        "CALL public.stay_committing()",
+        "SELECT pg_sleep(100000)",
+    ] {
         let session = databases.session(&RunAs::Gateway, platform.address.name()).await.unwrap();
         let _ = tokio::time::timeout(Duration::from_millis(500), session.batch_execute(sql)).await;
         assert_eq!(staying(&client, &platform).await, 1, "{sql}");
@@ -175,7 +180,7 @@ async fn no_backend_stays_when_the_gateway_stops() {
     let platform = Platform::on(databases.clone(), STAYING).await;
     let client = connect_to(&server, "postgres").await;
     let session = databases.session(&RunAs::Gateway, platform.address.name()).await.unwrap();
-    let _ = tokio::time::timeout(Duration::from_millis(300), session.batch_execute("SELECT stay()")).await;
+    let _ = tokio::time::timeout(Duration::from_millis(300), session.batch_execute("SELECT public.stay()")).await;
     // A deployment is let end, and its session held, for as long as a stop waits.
     databases.close().await;
     leaves_nothing(&client, &platform).await;
@@ -183,7 +188,7 @@ async fn no_backend_stays_when_the_gateway_stops() {
 
     let databases = start(&server, &wide_pools());
     let session = databases.session(&RunAs::Gateway, platform.address.name()).await.unwrap();
-    let _ = tokio::time::timeout(Duration::from_millis(300), session.batch_execute("SELECT stay()")).await;
+    let _ = tokio::time::timeout(Duration::from_millis(300), session.batch_execute("SELECT public.stay()")).await;
     databases.abandon().await;
     leaves_nothing(&client, &platform).await;
 }

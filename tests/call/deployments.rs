@@ -101,7 +101,7 @@ async fn calls_beside_deployments_succeed_or_fail_as_documented() {
         let (old, new) = if number % 2 == 0 { ("int", "text") } else { ("text", "int") };
         session
             .batch_execute(&format!(
-                "BEGIN; ALTER TABLE item ALTER COLUMN v TYPE {new} USING v::{new}; DROP FUNCTION g({old});
+                "RESET search_path; BEGIN; ALTER TABLE item ALTER COLUMN v TYPE {new} USING v::{new}; DROP FUNCTION g({old});
                  CREATE FUNCTION g(p {new}) RETURNS {new} LANGUAGE plpgsql AS $$
                      DECLARE r item; BEGIN SELECT * INTO r FROM item; RETURN r.v; END$$;
                  COMMIT"

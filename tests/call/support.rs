@@ -69,6 +69,8 @@ pub(crate) async fn make(databases: &Databases, address: &Address, sql: &str) {
     databases.claim(address).await.unwrap();
     databases.create_database(address.name(), None, &RunAs::Gateway).await.unwrap();
     let session = databases.session(&RunAs::Gateway, address.name()).await.unwrap();
+    // As uploaded code: under the path of the database.
+    session.batch_execute("RESET search_path").await.unwrap();
     session.batch_execute(sql).await.unwrap();
     session.close().await;
 }

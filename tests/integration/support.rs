@@ -7,6 +7,7 @@ pub(crate) mod bundle;
 pub(crate) mod catalog;
 pub(crate) mod check;
 pub(crate) mod gateway;
+pub(crate) mod hostile;
 pub(crate) mod pg_dump;
 pub(crate) mod platform;
 pub(crate) mod random;

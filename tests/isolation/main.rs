@@ -10,6 +10,7 @@ mod credentials;
 mod extensions;
 mod external;
 mod handed_over;
+mod names;
 mod not_superuser;
 mod outside;
 #[path = "../embedded/place.rs"]

@@ -8,6 +8,7 @@ use postgres_protocol::message::frontend::{self, BindError};
 
 use super::script::{ONE_ROW, Step};
 use super::{BINARY, Event, State, Statement, TEXT, Wire, WireError};
+use crate::databases::own_path;
 
 impl Wire {
     /// Prepares a statement, unless this connection has it.
@@ -44,10 +45,12 @@ impl Wire {
         }
     }
 
-    /// The only row of a query with parameters given as text.
+    /// The only row of a question of the gateway's own, with parameters given as text. It is read under the gateway's own
+    /// path, which is the call's again afterwards: all of it is one flight and one transaction.
     pub async fn query_row(&mut self, sql: &str, params: &[Option<&str>]) -> Result<Vec<Option<Vec<u8>>>, WireError> {
         let values: Vec<_> = params.iter().map(|param| param.map(str::as_bytes)).collect();
-        self.ask(sql, &[], TEXT, &values).await
+        let around = [Some((own_path(), "SET")), Some(("RESET search_path".to_owned(), "RESET"))];
+        self.ask(sql, &[], TEXT, &values, around).await
     }
 
     /// The only row of a query over values as another statement returned them, of the types with these oids. It may run
@@ -58,22 +61,34 @@ impl Wire {
         types: &[u32],
         values: &[Option<&[u8]>],
     ) -> Result<Vec<Option<Vec<u8>>>, WireError> {
-        let row = self.ask(sql, types, BINARY, values).await;
+        let row = self.ask(sql, types, BINARY, values, [None, None]).await;
         self.spoiled = true;
         row
     }
 
     /// The only row of a statement that is run once. `types` are those of the values (`pg_type.oid`; 0: PostgreSQL
-    /// infers it), which are in `format`; the columns come in binary.
+    /// infers it), which are in `format`; the columns come in binary. `around`: what is run before and after it, and the tags
+    /// with which that answers.
     async fn ask(
         &mut self,
         sql: &str,
         types: &[u32],
         format: i16,
         values: &[Option<&[u8]>],
+        around: [Option<(String, &'static str)>; 2],
     ) -> Result<Vec<Option<Vec<u8>>>, WireError> {
         self.settle().await?;
-        self.queue(&[Step::Parsed, Step::Bound, Step::Row, Step::Done(ONE_ROW), Step::Ready], |out| {
+        let [before, after] = around;
+        let around = |one: &Option<(String, &'static str)>| match one {
+            Some((_, tag)) => vec![Step::Parsed, Step::Bound, Step::Done(tag)],
+            None => Vec::new(),
+        };
+        let mut steps = around(&before);
+        steps.extend([Step::Parsed, Step::Bound, Step::Row, Step::Done(ONE_ROW)]);
+        steps.extend(around(&after));
+        steps.push(Step::Ready);
+        self.queue(&steps, |out| {
+            run_at_once(&before, out)?;
             frontend::parse("", sql, types.iter().copied(), out)?;
             let write = |value: &Option<&[u8]>, out: &mut BytesMut| {
                 Ok(match value {
@@ -90,6 +105,7 @@ impl Wire {
                 Err(BindError::Conversion(error)) => return Err(std::io::Error::other(error)),
             }
             frontend::execute("", 0, out)?;
+            run_at_once(&after, out)?;
             frontend::sync(out);
             Ok(())
         })?;
@@ -126,4 +142,17 @@ impl Wire {
         self.state = State::Asked;
         Ok(())
     }
+}
+
+/// A statement that has neither parameters nor rows.
+fn run_at_once(one: &Option<(String, &'static str)>, out: &mut BytesMut) -> std::io::Result<()> {
+    let Some((sql, _)) = one else { return Ok(()) };
+    frontend::parse("", sql, [], out)?;
+    let no_values: [&[u8]; 0] = [];
+    match frontend::bind("", "", [], no_values, |_, _| Ok(IsNull::Yes), [], out) {
+        Ok(()) => {}
+        Err(BindError::Serialization(error)) => return Err(error),
+        Err(BindError::Conversion(error)) => return Err(std::io::Error::other(error)),
+    }
+    frontend::execute("", 0, out)
 }

@@ -5,11 +5,12 @@ use pg_query::protobuf::{
     AlterTableCmd, AlterTableStmt, AlterTableType, DropBehavior, DropStmt, ObjectType, ObjectWithArgs, RangeVar,
 };
 use pg_query::{Node, NodeEnum};
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error};
 
 use super::Address;
 use crate::bundle::sql::{self, facts};
-use crate::databases::quote_ident;
+use crate::databases::{Under, ask, quote_ident, under};
 use crate::orchestrator::functions::type_text;
 
 /// An object that a statement is about.
@@ -33,36 +34,38 @@ pub enum Fate {
 }
 
 /// What `tree` drops or changes the type of; nothing for statements that only make things, or that say `CASCADE`.
-pub async fn of(client: &Client, tree: &NodeEnum) -> Result<Vec<Root>, Error> {
+pub async fn of(client: &Client, path: Under<'_>, tree: &NodeEnum) -> Result<Vec<Root>, Error> {
     match tree {
-        NodeEnum::AlterTableStmt(alter) => of_alter(client, alter).await,
-        NodeEnum::DropStmt(drop) if drop.behavior != DropBehavior::DropCascade as i32 => of_drop(client, drop).await,
+        NodeEnum::AlterTableStmt(alter) => of_alter(client, path, alter).await,
+        NodeEnum::DropStmt(drop) if drop.behavior != DropBehavior::DropCascade as i32 => {
+            of_drop(client, path, drop).await
+        }
         _ => Ok(Vec::new()),
     }
 }
 
 /// The same of a statement that the gateway wrote.
-pub async fn of_text(client: &Client, sql: &str) -> Result<Vec<Root>, Error> {
+pub async fn of_text(client: &Client, path: Under<'_>, sql: &str) -> Result<Vec<Root>, Error> {
     let mut roots = Vec::new();
     for tree in sql::trees(sql) {
-        roots.extend(of(client, &tree).await?);
+        roots.extend(of(client, path, &tree).await?);
     }
     Ok(roots)
 }
 
 /// The relation of that name, to be made anew.
-pub async fn relation(client: &Client, name: &RangeVar, fate: Fate) -> Result<Vec<Root>, Error> {
+pub async fn relation(client: &Client, path: Under<'_>, name: &RangeVar, fate: Fate) -> Result<Vec<Root>, Error> {
     let name = qualified(&[name.schemaname.clone(), name.relname.clone()]);
-    found(client, "SELECT 'pg_class'::regclass::oid, to_regclass($1)::oid, 0", &name, fate).await
+    found(client, path, "SELECT 'pg_class'::regclass::oid, to_regclass($1)::oid, 0", &name, fate).await
 }
 
 /// The routine of that signature, which `to_regprocedure` reads.
-pub async fn routine(client: &Client, signature: &str, fate: Fate) -> Result<Vec<Root>, Error> {
-    found(client, "SELECT 'pg_proc'::regclass::oid, to_regprocedure($1)::oid, 0", signature, fate).await
+pub async fn routine(client: &Client, path: Under<'_>, signature: &str, fate: Fate) -> Result<Vec<Root>, Error> {
+    found(client, path, "SELECT 'pg_proc'::regclass::oid, to_regprocedure($1)::oid, 0", signature, fate).await
 }
 
-async fn found(client: &Client, query: &str, name: &str, fate: Fate) -> Result<Vec<Root>, Error> {
-    let rows = client.query(query, &[&name]).await?;
+async fn found(client: &Client, path: Under<'_>, query: &str, name: &str, fate: Fate) -> Result<Vec<Root>, Error> {
+    let rows = ask(client, &under(path, query), &[(&name, Type::TEXT)]).await?;
     let root = |row: &tokio_postgres::Row| {
         let object: Option<u32> = row.get(1);
         Some(Root { address: Address { class: row.get(0), object: object?, sub: row.get(2) }, fate })
@@ -70,13 +73,14 @@ async fn found(client: &Client, query: &str, name: &str, fate: Fate) -> Result<V
     Ok(rows.iter().filter_map(root).collect())
 }
 
-async fn of_alter(client: &Client, alter: &AlterTableStmt) -> Result<Vec<Root>, Error> {
+async fn of_alter(client: &Client, path: Under<'_>, alter: &AlterTableStmt) -> Result<Vec<Root>, Error> {
     let Some(relation) = &alter.relation else { return Ok(Vec::new()) };
     let table = qualified(&[relation.schemaname.clone(), relation.relname.clone()]);
     let mut roots = Vec::new();
     for command in alter.cmds.iter().filter_map(facts::command_of) {
         if let Some((query, fate)) = of_command(command) {
-            let rows = client.query(query, &[&table, &command.name]).await?;
+            let params: [(&(dyn ToSql + Sync), Type); 2] = [(&table, Type::TEXT), (&command.name, Type::TEXT)];
+            let rows = ask(client, &under(path, query), &params).await?;
             let address =
                 |row: &tokio_postgres::Row| Address { class: row.get(0), object: row.get(1), sub: row.get(2) };
             roots.extend(rows.iter().map(|row| Root { address: address(row), fate }));
@@ -91,10 +95,10 @@ fn of_command(command: &AlterTableCmd) -> Option<(&'static str, Fate)> {
         WITH RECURSIVE tree AS (
             SELECT to_regclass($1)::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree ON tree.oid = i.inhparent)
         SELECT 'pg_class'::regclass::oid, a.attrelid, a.attnum::int4 FROM tree JOIN pg_attribute a ON a.attrelid = tree.oid
-        WHERE a.attname = $2 AND NOT a.attisdropped";
+        WHERE a.attname = $2::text AND NOT a.attisdropped";
     // With the index that a foreign key or a GROUP BY leans on.
     const CONSTRAINT: &str = "
-        WITH one AS (SELECT oid, conindid FROM pg_constraint WHERE conrelid = to_regclass($1) AND conname = $2)
+        WITH one AS (SELECT oid, conindid FROM pg_constraint WHERE conrelid = to_regclass($1) AND conname = $2::text)
         SELECT 'pg_constraint'::regclass::oid, oid, 0 FROM one
         UNION ALL SELECT 'pg_class'::regclass::oid, conindid, 0 FROM one WHERE conindid <> 0";
     match AlterTableType::try_from(command.subtype) {
@@ -105,7 +109,7 @@ fn of_command(command: &AlterTableCmd) -> Option<(&'static str, Fate)> {
     }
 }
 
-async fn of_drop(client: &Client, drop: &DropStmt) -> Result<Vec<Root>, Error> {
+async fn of_drop(client: &Client, path: Under<'_>, drop: &DropStmt) -> Result<Vec<Root>, Error> {
     const RELATION: &str = "SELECT 'pg_class'::regclass::oid, to_regclass($1)::oid, 0";
     const TYPE: &str = "SELECT 'pg_type'::regclass::oid, to_regtype($1)::oid, 0";
     const ROUTINE: &str = "SELECT 'pg_proc'::regclass::oid, to_regprocedure($1)::oid, 0";
@@ -137,7 +141,7 @@ async fn of_drop(client: &Client, drop: &DropStmt) -> Result<Vec<Root>, Error> {
             },
             _ => continue,
         };
-        roots.extend(found(client, query, &name, Fate::Dropped).await?);
+        roots.extend(found(client, path, query, &name, Fate::Dropped).await?);
     }
     Ok(roots)
 }

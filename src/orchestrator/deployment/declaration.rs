@@ -12,6 +12,7 @@ use super::Deployment;
 use crate::bundle::Kind;
 use crate::bundle::order::Target;
 use crate::bundle::sql::Object;
+use crate::databases::{Under, ask, under};
 use crate::orchestrator::catalog::things::{self, Thing};
 use crate::orchestrator::catalog::{self, Catalog};
 use crate::orchestrator::diff::{self, Change, Compatibility, SchemaValidation};
@@ -81,7 +82,8 @@ impl Deployment<'_> {
             let client = self.runner.client;
             async move {
                 let query = format!("SELECT {lookup}(name)::text FROM unnest($1::text[]) AS name");
-                let rows = client.query_typed(&query, &[(&names, Type::TEXT_ARRAY)]).await;
+                // As the catalog prints them.
+                let rows = ask(client, &under(Under::Printed(""), &query), &[(&names, Type::TEXT_ARRAY)]).await;
                 let rows = rows.map_err(DeployError::own("looking up names"))?;
                 Ok::<HashSet<String>, DeployError>(rows.iter().filter_map(|row| row.get(0)).collect())
             }

@@ -5,11 +5,13 @@ use std::sync::PoisonError;
 
 use super::{Failure, Refused, Runner};
 use crate::bundle::sql::Statement;
+use crate::databases::Under;
 use crate::orchestrator::dependants::{self, DEPENDED_ON, NoWay, Root};
 
 impl Runner<'_> {
     /// Runs a statement of the gateway's own that drops or changes `roots`, when what depends on them is out of the way.
-    pub async fn dropping(&self, sql: &str, roots: &[Root], because: &str) -> Result<(), Refused> {
+    /// `in_its_path`: the same with the path that it was written for.
+    pub async fn dropping(&self, in_its_path: &str, sql: &str, roots: &[Root], because: &str) -> Result<(), Refused> {
         self.client.batch_execute("SAVEPOINT dependants").await.map_err(Refused::Postgres)?;
         let way = match self.dependants.make_way(self.client, roots, because).await {
             Ok(way) => Some(way),
@@ -17,7 +19,7 @@ impl Runner<'_> {
             Err(NoWay::Postgres(error)) => return Err(Refused::Postgres(error)),
             Err(NoWay::Standing(names)) => return Err(Refused::Standing(names)),
         };
-        self.client.batch_execute(sql).await.map_err(Refused::Postgres)?;
+        self.client.batch_execute(in_its_path).await.map_err(Refused::Postgres)?;
         self.client.batch_execute("RELEASE SAVEPOINT dependants").await.map_err(Refused::Postgres)?;
         if let Some(way) = way {
             self.accept(way);
@@ -51,7 +53,7 @@ impl Runner<'_> {
             Err(failure) if failure.is_one_of(DEPENDED_ON) => failure,
             result => return result,
         };
-        let roots = dependants::roots_of_text(self.client, dropped).await;
+        let roots = dependants::roots_of_text(self.client, Under::Path(&self.path()), dropped).await;
         let roots = roots.map_err(|error| Failure::new(statement, &error, 0))?;
         self.run_past(statement, sql, prefix, &roots, Some(failure)).await
     }
@@ -71,7 +73,7 @@ impl Runner<'_> {
         let result = match self.dependants.make_way(self.client, roots, &because).await {
             Ok(mut way) => match self.send(statement, sql, prefix).await {
                 Ok(rows) => {
-                    self.dependants.meet_heir(self.client, &mut way).await.map_err(failed)?;
+                    self.dependants.meet_heir(self.client, &self.path(), &mut way).await.map_err(failed)?;
                     Ok((rows, way))
                 }
                 Err(failure) => Err(failure),

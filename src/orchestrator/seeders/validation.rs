@@ -11,11 +11,13 @@ use pg_query::{Node, NodeEnum};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::{self, Statement};
-use crate::databases::quote_ident;
+use crate::databases::{Under, ask, own_path, quote_ident, set_path, under};
 use crate::orchestrator::error::DeployError;
+use crate::orchestrator::runner::Runner;
 use crate::uploads;
 
 /// Rows asked for in one query: each is a sub-select of its own.
@@ -39,20 +41,22 @@ struct Column {
     name: String,
     data_type: String,
     in_key: bool,
+    /// Whether its type is PostgreSQL's own.
+    is_plain: bool,
 }
 
 /// Looks for the rows of the seeders, by quoted table: what it found, of each table in turn.
 ///
 /// One query tells the columns of all tables, and one looks for [`ROWS_PER_QUERY`] rows, whichever tables they are of.
 pub async fn validate(
-    client: &Client,
+    runner: &Runner<'_>,
     seeds: &BTreeMap<String, Vec<&Statement>>,
 ) -> Result<Vec<SeederValidation>, DeployError> {
     if seeds.is_empty() {
         return Ok(Vec::new());
     }
     let failed = DeployError::own("looking for the seeded rows");
-    let mut tables = read_tables(client, seeds.keys()).await.map_err(&failed)?;
+    let mut tables = read_tables(runner.client, seeds.keys()).await.map_err(&failed)?;
     let mut validations = Vec::new();
     let mut rows: Vec<(usize, Arc<str>, Vec<Condition>)> = Vec::new();
     for (name, seeds) in seeds {
@@ -62,10 +66,13 @@ pub async fn validate(
         rows.extend(of_table.into_iter().map(|row| (validations.len(), Arc::clone(&name), row)));
         validations.push(SeederValidation { table: printed, expected: count, found: count, missing: Vec::new() });
     }
+    // What the seeders name is found as they find it; what is PostgreSQL's own comes first.
+    let path = format!("pg_catalog, {}", runner.first_path());
+    runner.own("looking for the seeded rows", &set_path(path.trim_end_matches([',', ' ']))).await?;
     for rows in rows.chunks(ROWS_PER_QUERY) {
         let select = |(at, (_, table, row)): (usize, &(usize, Arc<str>, Vec<Condition>))| missing_query(table, at, row);
         let selects: Vec<String> = rows.iter().enumerate().map(select).collect();
-        let missing = client.query(&selects.join(" UNION ALL "), &[]).await.map_err(&failed)?;
+        let missing = runner.client.query(&selects.join(" UNION ALL "), &[]).await.map_err(&failed)?;
         for found in missing {
             let at = usize::try_from(found.get::<_, i32>(0)).unwrap_or(0);
             let (table, _, row) = &rows[at];
@@ -75,6 +82,7 @@ pub async fn validate(
             validation.missing.push(shown.collect());
         }
     }
+    runner.own("looking for the seeded rows", &own_path()).await?;
     Ok(validations)
 }
 
@@ -85,15 +93,16 @@ async fn read_tables(
 ) -> Result<HashMap<String, (String, Vec<Column>)>, tokio_postgres::Error> {
     let names: Vec<&str> = names.map(String::as_str).collect();
     let query = "SELECT wanted.name, a.attrelid::regclass::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
-                        coalesce(a.attnum = ANY (i.indkey), false)
+                        coalesce(a.attnum = ANY (i.indkey), false), t.typnamespace = 'pg_catalog'::regnamespace
                  FROM unnest($1::text[]) AS wanted (name)
                  JOIN pg_attribute a ON a.attrelid = to_regclass(wanted.name) AND a.attnum > 0 AND NOT a.attisdropped
+                 JOIN pg_type t ON t.oid = a.atttypid
                  LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
                  ORDER BY wanted.name, a.attnum";
     let mut tables: HashMap<String, (String, Vec<Column>)> = HashMap::new();
-    for row in client.query(query, &[&names]).await? {
+    for row in ask(client, &under(Under::Database, query), &[(&names, Type::TEXT_ARRAY)]).await? {
         let (_, columns) = tables.entry(row.get(0)).or_insert_with(|| (row.get(1), Vec::new()));
-        columns.push(Column { name: row.get(2), data_type: row.get(3), in_key: row.get(4) });
+        columns.push(Column { name: row.get(2), data_type: row.get(3), in_key: row.get(4), is_plain: row.get(5) });
     }
     Ok(tables)
 }
@@ -105,6 +114,7 @@ struct Condition {
     literal: String,
     is_null: bool,
     in_key: bool,
+    is_plain: bool,
 }
 
 impl Condition {
@@ -113,9 +123,10 @@ impl Condition {
         match (self.is_null, self.in_key) {
             (true, _) => format!("{column} IS NULL"),
             // Finds it by the key's index.
+            (false, true) if self.is_plain => format!("{column} OPERATOR(pg_catalog.=) {literal}"),
             (false, true) => format!("{column} = {literal}"),
             // Not every type has an operator =, but each has a text.
-            (false, false) => format!("{column}::text = {literal}::text"),
+            (false, false) => format!("{column}::pg_catalog.text OPERATOR(pg_catalog.=) {literal}::pg_catalog.text"),
         }
     }
 }
@@ -169,6 +180,7 @@ fn conditions(columns: &[Option<&Column>], values: &[Node]) -> Vec<Condition> {
             literal: constant.0,
             is_null: constant.1,
             in_key: column.in_key,
+            is_plain: column.is_plain,
         })
     });
     let (key, others): (Vec<_>, Vec<_>) = constants.partition(|condition| condition.in_key);

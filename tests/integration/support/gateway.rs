@@ -10,6 +10,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
+use super::hostile;
 use stonescriptdb_gateway::embedded::{self, EmbeddedOptions, EmbeddedPostgres};
 use tokio::runtime::Runtime;
 use tokio_postgres::config::Host;
@@ -63,6 +64,7 @@ fn start() -> Result<TestGateway, String> {
     }));
     let server = server.map_err(|error| error.to_string())?;
     let postgres = server.connection().clone();
+    runtime.block_on(hostile::plant(&postgres)).map_err(|error| format!("planting: {error:?}"))?;
     let (url, lifeline) = start_gateway(&folder, &postgres)?;
     Ok(TestGateway {
         url,

@@ -2,7 +2,7 @@
 
 use tokio_postgres::{Client, Error, NoTls, SimpleQueryMessage};
 
-use super::gateway;
+use super::{gateway, hostile};
 
 /// One connection.
 pub(crate) struct Sql {
@@ -14,7 +14,8 @@ impl Sql {
     pub(crate) async fn connect(database: &str) -> Self {
         let mut config = gateway().postgres.clone();
         // What the tests write need not survive a power cut.
-        config.dbname(database).options("-c synchronous_commit=off");
+        let own_path = if hostile::is_on() { hostile::OWN_OPTIONS } else { "" };
+        config.dbname(database).options(format!("-c synchronous_commit=off{own_path}"));
         let (client, connection) =
             config.connect(NoTls).await.unwrap_or_else(|error| panic!("connecting to {database}: {error:?}"));
         tokio::spawn(connection);

@@ -1,4 +1,4 @@
-//! What is asked for, and what becomes of it: pure cases.
+//! Who installs an extension, and where.
 
 use super::*;
 
