@@ -1,3 +1,5 @@
+//! Who installs which extension, in what order, and where: cases of the plan.
+
 use super::*;
 
 fn extension(name: &str, schema: Option<&str>) -> Extension {
