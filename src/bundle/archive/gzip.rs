@@ -69,7 +69,7 @@ impl<'a> Inflater<'a> {
 }
 
 fn next_member(rest: Reader<'_>) -> Result<Option<GzDecoder<Reader<'_>>>, ArchiveError> {
-    if rest.clone().is_all_zero() {
+    if rest.clone().all_zero() {
         return Ok(None);
     }
     if !rest.starts_with(&MAGIC) {

@@ -73,7 +73,7 @@ impl Reader<'_> {
         self.pieces.iter().flatten().skip(self.offset).take(wanted.len()).eq(wanted)
     }
 
-    pub(super) fn is_all_zero(mut self) -> bool {
+    pub(super) fn all_zero(mut self) -> bool {
         loop {
             match self.fill_buf() {
                 Ok([]) | Err(_) => return true,

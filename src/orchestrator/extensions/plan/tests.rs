@@ -1,4 +1,4 @@
-//! Who installs which extension, in what order, and where: cases of the plan.
+//! Who installs an extension, and where.
 
 use super::*;
 
