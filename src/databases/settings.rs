@@ -58,6 +58,10 @@ pub(super) fn options(purpose: Purpose<'_>, run_as: &RunAs, call_timeout_ms: u12
             options += &option("lock_timeout", &lock_timeout_ms.to_string());
         }
     }
+    if purpose == Purpose::Control {
+        // The gateway's own database, whose tables are in `public`.
+        options += &option("search_path", "public");
+    }
     match (purpose, run_as) {
         (Purpose::Inside(path), _) => options += &(option("search_path", path) + &option("role", "none")),
         // A role that stands for another one by its defaults is not what was decided.

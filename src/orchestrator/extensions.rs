@@ -99,7 +99,7 @@ pub async fn install(
 
 impl Terms<'_> {
     fn runs_as_gateway(&self) -> bool {
-        *self.run_as == RunAs::Gateway
+        self.run_as.role().is_none()
     }
 
     /// Trusted ones always are, and so is what the platform has anywhere already.
