@@ -6,6 +6,7 @@
 #   ./scripts/bench.sh register    new databases, further tenants, and the same bundle once more
 #   ./scripts/bench.sh fleet       one bundle for 100 databases at once; BENCH_TENANTS=500 for another number
 #   ./scripts/bench.sh stored      databases of a stored schema, up to BENCH_STORED=500
+#   ./scripts/bench.sh uploads     memory of archives that are small and become much; BENCH_UPLOADS="drops chain" for some
 #   ./scripts/bench.sh call        calls beside an HTTP echo and pgbench; memory with BENCH_KNOWN=1000 databases
 #
 # BENCH_BESIDE=/path/to/gateway ./scripts/bench.sh call measures calls on two gateways in turns, this and another one, for
@@ -22,7 +23,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 exec </dev/null
 
-benchmarks=(register fleet stored call)
+benchmarks=(register fleet stored call uploads)
 chosen=("$@")
 ((${#chosen[@]})) || chosen=("${benchmarks[@]}")
 for name in "${chosen[@]}"; do
@@ -110,6 +111,7 @@ for name in "${chosen[@]}"; do
 done
 ! [[ -s $work/table ]] || print_table
 ! declare -F print_calls >/dev/null || print_calls
+! declare -F print_uploads >/dev/null || print_uploads
 say ""
 describe_machine
 say "$pairs turns, of short ones more. Times are medians; the ratio is the median of the turns' ratios, with the lowest and the highest. Load" \

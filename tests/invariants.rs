@@ -93,6 +93,12 @@ fn identifiers_are_quoted_by_one_function() {
     assert_eq!(makers, ["databases/quote.rs"]);
 }
 
+/// Whoever could write it elsewhere could turn a platform's session into the gateway's.
+#[test]
+fn only_one_place_decides_that_code_runs_as_the_gateway() {
+    check("RunAs::Gateway", false, &["databases/", "platforms/roles"], &["RunAs::Gateway"]);
+}
+
 #[test]
 fn every_file_says_what_it_is() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -4,6 +4,7 @@
 mod guard;
 mod json;
 mod leftover;
+mod memory;
 mod observe;
 mod routes;
 mod upload;

@@ -4,13 +4,15 @@
 //! A blueprint is recorded in the gateway's own database once it is whole; a database with a blueprint's name but no
 //! record is what a crash left, and gives way.
 
-use std::collections::HashMap;
+mod known;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 use tracing::Instrument;
 
+use self::known::Known;
 use super::attempts;
 use super::catalog::Catalog;
 use super::clock::Clock;
@@ -52,7 +54,7 @@ pub struct Blueprint {
 pub struct Blueprints {
     /// What the operator allows.
     allowed: Arc<AllowedExtensions>,
-    known: Mutex<HashMap<DatabaseName, Arc<Blueprint>>>,
+    known: Mutex<Known>,
 }
 
 impl Blueprints {
@@ -133,10 +135,10 @@ impl Blueprints {
     }
 
     fn known(&self, name: &DatabaseName) -> Option<Arc<Blueprint>> {
-        self.lock().get(name).cloned()
+        self.lock().get(name)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<DatabaseName, Arc<Blueprint>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
         // A map is whole after any panic.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,8 +10,10 @@
 //! | `facts`      | what the server has, what the database has          |
 //! | `plan`       | what is missing, in which order, and who installs it |
 //! | `as_gateway` | installs as the gateway's role                      |
+//! | `around`     | the path and the settings that scripts find there   |
 //! | `workers`    | closes functions that start the server's processes  |
 
+mod around;
 mod as_gateway;
 mod facts;
 mod plan;
@@ -50,18 +52,15 @@ pub async fn install_in_new(terms: Terms<'_>, extensions: &[Extension]) -> Resul
         return Ok(Vec::new());
     }
     let session = terms.databases.session_inside(terms.database).await?;
-    let installed = async {
-        let facts = facts::read(&session, terms.databases.gateway_user()).await?;
-        let plan = plan::plan(extensions, &facts, false)?;
-        terms.check_allowed(&plan).await?;
-        if !plan.by_gateway.is_empty() {
-            as_gateway::in_new(terms.databases, terms.database, &session, &plan).await?;
-        }
-        Ok(changes(&Plan { by_role: Vec::new(), ..plan }, extensions))
-    }
-    .await;
+    let facts = facts::read(&session, terms.databases.gateway_user()).await;
     session.close().await;
-    installed
+    let facts = facts?;
+    let plan = plan::plan(extensions, &facts, false)?;
+    terms.check_allowed(&plan).await?;
+    if !plan.by_gateway.is_empty() {
+        as_gateway::in_new(terms.databases, terms.database, &plan, &facts).await?;
+    }
+    Ok(changes(&Plan { by_role: Vec::new(), ..plan }, extensions))
 }
 
 /// Installs what is not there yet.
@@ -90,7 +89,7 @@ pub async fn install(
         (_, true) => {}
         // It cannot be taken back, so a rehearsal goes on without it, for as long as nothing needs it.
         (Mode::Rehearse, false) => runner.doubt(Doubt::Schema),
-        (Mode::Apply, false) => as_gateway::in_existing(terms.databases, terms.database, &plan).await?,
+        (Mode::Apply, false) => as_gateway::in_existing(terms.databases, terms.database, &plan, &facts).await?,
     }
     for step in &plan.by_role {
         create_as_role(runner, step).await?;
@@ -100,7 +99,7 @@ pub async fn install(
 
 impl Terms<'_> {
     fn runs_as_gateway(&self) -> bool {
-        *self.run_as == RunAs::Gateway
+        self.run_as.role().is_none()
     }
 
     /// Trusted ones always are, and so is what the platform has anywhere already.

@@ -59,7 +59,8 @@ async fn is_cleaned(platform: &Platform, function: &str) -> bool {
             return false;
         }
         // The gateway's look came in between.
-        assert!(last.contains("temporary") || last.contains("lock_timeout"), "{last}");
+        let is_look = ["temporary", "lock_timeout", "search_path"].iter().any(|word| last.contains(word));
+        assert!(is_look, "{last}");
     }
     panic!("the last statement is never that of {function}");
 }

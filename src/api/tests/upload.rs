@@ -14,7 +14,7 @@ use crate::api::upload::{Expected, Upload};
 use crate::databases::name::{Id, Which};
 use crate::error::ApiError;
 
-const FORM: &str = "multipart/form-data; boundary=XyZ";
+pub(super) const FORM: &str = "multipart/form-data; boundary=XyZ";
 
 /// A bundle with one table.
 fn bundle() -> Vec<u8> {
@@ -29,17 +29,17 @@ fn part(headers: &str, content: &[u8]) -> Vec<u8> {
     [format!("--XyZ\r\n{headers}\r\n\r\n").as_bytes(), content, b"\r\n"].concat()
 }
 
-fn text(name: &str, value: &str) -> Vec<u8> {
+pub(super) fn text(name: &str, value: &str) -> Vec<u8> {
     part(&format!("Content-Disposition: form-data; name=\"{name}\""), value.as_bytes())
 }
 
-fn archive(content: &[u8]) -> Vec<u8> {
+pub(super) fn archive(content: &[u8]) -> Vec<u8> {
     let headers = "Content-Disposition: form-data; name=\"schema\"; filename=\"bundle.tar.gz\"\r\nContent-Type: \
                    application/octet-stream";
     part(headers, content)
 }
 
-fn form(parts: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn form(parts: &[Vec<u8>]) -> Vec<u8> {
     [parts.concat(), b"--XyZ--\r\n".to_vec()].concat()
 }
 
