@@ -149,7 +149,8 @@ impl ApiError {
     }
 }
 
-/// 409 whatever stopped the first one (507 where it was a full disk), with what is known of that beside the lists (contract §4, "Many databases").
+/// 409 whatever stopped the first one (507 where it was a full disk), with what is known of that beside the lists
+/// (contract §4, "Many databases").
 fn fleet_error(failure: FleetFailure, message: String) -> ApiError {
     let FleetFailure { updated, failed, pending, validation, first } = failure;
     let first = ApiError::from(first);
