@@ -43,15 +43,15 @@ const PARTING: Duration = Duration::from_secs(2);
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum Purpose<'a> {
     /// Serving calls: bounded by the time limit of a call.
     Calls,
     /// The gateway's own statements.
     Control,
     /// Deployments: no time limit, but one for waiting on a lock.
     Deployment,
-    /// The gateway's own role in a platform's database, which finds nothing there by its bare name.
-    Inside,
+    /// The gateway's own role in a platform's database, under this search path.
+    Inside(&'a str),
 }
 
 /// How to reach PostgreSQL.
@@ -107,7 +107,7 @@ impl Server {
     pub(super) async fn open(
         &self,
         database: &DatabaseName,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
         permit: OwnedSemaphorePermit,
         run_as: &RunAs,
     ) -> Result<Link, DatabaseError> {
@@ -136,7 +136,7 @@ impl Server {
     fn opening(
         &self,
         database: &DatabaseName,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
         run_as: &RunAs,
     ) -> impl Future<Output = Result<Connected, DatabaseError>> + Send + use<> {
         let mut config = self.session_config(database, purpose, run_as);
@@ -149,10 +149,10 @@ impl Server {
         async move { connect_knowing(&config, &bare, &version).await.map_err(|error| error.of(&database, user)) }
     }
 
-    fn session_config(&self, database: &DatabaseName, purpose: Purpose, run_as: &RunAs) -> Config {
+    fn session_config(&self, database: &DatabaseName, purpose: Purpose<'_>, run_as: &RunAs) -> Config {
         let application = match purpose {
             Purpose::Calls => "stonescriptdb-gateway",
-            Purpose::Control | Purpose::Inside => "stonescriptdb-gateway control",
+            Purpose::Control | Purpose::Inside(_) => "stonescriptdb-gateway control",
             Purpose::Deployment => "stonescriptdb-gateway deployment",
         };
         let given = self.config.get_options().unwrap_or_default();

@@ -11,8 +11,10 @@
 //! | `plan`       | what is missing, in which order, and who installs it |
 //! | `as_gateway` | installs as the gateway's role                      |
 //! | `untouched`  | whether a database is as the gateway made it         |
-//! | `workers`    | closes functions that start the server's processes  |
+//! | `around`     | the path and the settings that scripts find there   |
+//! | `workers`    | closes functions that reach the server              |
 
+mod around;
 mod as_gateway;
 mod facts;
 mod plan;
@@ -53,18 +55,15 @@ pub async fn install_in_new(terms: Terms<'_>, extensions: &[Extension]) -> Resul
         return Ok(Vec::new());
     }
     let session = terms.databases.session_inside(terms.database).await?;
-    let installed = async {
-        let facts = facts::read(&session, terms.databases.gateway_user()).await?;
-        let plan = plan::plan(extensions, &facts, false)?;
-        terms.check_allowed(&plan).await?;
-        if !plan.by_gateway.is_empty() {
-            as_gateway::in_new(terms.databases, terms.database, &session, &plan).await?;
-        }
-        Ok(changes(&Plan { by_role: Vec::new(), ..plan }, extensions))
-    }
-    .await;
+    let facts = facts::read(&session, terms.databases.gateway_user()).await;
     session.close().await;
-    installed
+    let facts = facts?;
+    let plan = plan::plan(extensions, &facts, false)?;
+    terms.check_allowed(&plan).await?;
+    if !plan.by_gateway.is_empty() {
+        as_gateway::in_new(terms, &plan, &facts).await?;
+    }
+    Ok(changes(&Plan { by_role: Vec::new(), ..plan }, extensions))
 }
 
 /// In a database to which nothing was deployed yet, if it is as the gateway made it: the same, after it was taken back for
@@ -124,7 +123,7 @@ pub async fn install(
         (_, true) => {}
         // It cannot be taken back, so a rehearsal goes on without it, for as long as nothing needs it.
         (Mode::Rehearse, false) => runner.doubt(Doubt::Schema),
-        (Mode::Apply, false) => as_gateway::in_existing(terms.databases, terms.database, &plan).await?,
+        (Mode::Apply, false) => as_gateway::in_existing(terms, &plan, &facts).await?,
     }
     for step in &plan.by_role {
         create_as_role(runner, step).await?;

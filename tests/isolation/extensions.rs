@@ -29,24 +29,24 @@ const PLANTED: &str = r#"
         EXECUTE $x$ CREATE FUNCTION public.cube_enlarge(c public.cube, f float8, i int) RETURNS public.cube LANGUAGE sql AS 'SELECT NULL::public.cube' $x$;
     END IF; END $do$;"#;
 
-const IS_SUPER: (&str, &str) = (
+pub const IS_SUPER: (&str, &str) = (
     "functions/am_i_super.sql",
     "CREATE FUNCTION am_i_super() RETURNS boolean LANGUAGE sql STABLE AS
      $f$ SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user $f$;",
 );
 
-const TOLD: (&str, &str) = (
+pub const TOLD: (&str, &str) = (
     "functions/told.sql",
     "CREATE FUNCTION told(p_sql text) RETURNS text LANGUAGE plpgsql AS $$
      DECLARE result text; BEGIN EXECUTE p_sql INTO result; RETURN result; END $$;",
 );
 
-async fn register(web: &Web, platform: &str, files: &[(&str, &str)]) -> Answer {
+pub async fn register(web: &Web, platform: &str, files: &[(&str, &str)]) -> Answer {
     web.upload("/register", &[("platform", platform)], files).await
 }
 
 #[track_caller]
-fn assert_refused((status, body): &Answer, words: &str) {
+pub fn assert_refused((status, body): &Answer, words: &str) {
     assert_eq!((*status, &body["error"]), (409, &json!("extension_install_failed")), "{body}");
     assert!(body["message"].as_str().is_some_and(|text| text.contains(words)), "{words}: {body}");
 }
