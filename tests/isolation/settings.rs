@@ -95,6 +95,7 @@ const HARMLESS: &[(&str, &[&str])] = &[
         "about making roles and replication, which a platform's role may not",
         &[
             "password_encryption",
+            "md5_password_warnings",
             "scram_iterations",
             "createrole_self_grant",
             "debug_logical_replication_streaming",
