@@ -289,6 +289,7 @@ pub async fn read(client: &Client) -> Result<Tracked, DeployError> {
             false => tracked.lost_functions.push(function.signature),
         }
     }
+    altered::check_signatures(tracked.lost_functions.clone()).await?;
     Ok(tracked)
 }
 
