@@ -11,7 +11,7 @@
 //! | `plan`       | what is missing, in which order, and who installs it |
 //! | `as_gateway` | installs as the gateway's role                      |
 //! | `around`     | the path and the settings that scripts find there   |
-//! | `workers`    | closes functions that start the server's processes  |
+//! | `workers`    | closes functions that reach the server              |
 
 mod around;
 mod as_gateway;
@@ -58,7 +58,7 @@ pub async fn install_in_new(terms: Terms<'_>, extensions: &[Extension]) -> Resul
     let plan = plan::plan(extensions, &facts, false)?;
     terms.check_allowed(&plan).await?;
     if !plan.by_gateway.is_empty() {
-        as_gateway::in_new(terms.databases, terms.database, &plan, &facts).await?;
+        as_gateway::in_new(terms, &plan, &facts).await?;
     }
     Ok(changes(&Plan { by_role: Vec::new(), ..plan }, extensions))
 }
@@ -89,7 +89,7 @@ pub async fn install(
         (_, true) => {}
         // It cannot be taken back, so a rehearsal goes on without it, for as long as nothing needs it.
         (Mode::Rehearse, false) => runner.doubt(Doubt::Schema),
-        (Mode::Apply, false) => as_gateway::in_existing(terms.databases, terms.database, &plan, &facts).await?,
+        (Mode::Apply, false) => as_gateway::in_existing(terms, &plan, &facts).await?,
     }
     for step in &plan.by_role {
         create_as_role(runner, step).await?;

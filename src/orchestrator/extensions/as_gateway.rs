@@ -13,7 +13,7 @@ use tokio_postgres::Client;
 
 use super::around::{self, Settings};
 use super::plan::{self, Facts, Plan, Step};
-use super::{facts, failed};
+use super::{Terms, facts, failed};
 use crate::bundle::Kind;
 use crate::databases::name::DatabaseName;
 use crate::databases::{Databases, quote_ident, quote_literal};
@@ -21,29 +21,18 @@ use crate::orchestrator::error::{DeployError, StatementError};
 
 /// In a database that still belongs to the gateway, that nobody else can enter, and in which there is nothing yet: each
 /// where it shall be.
-pub async fn in_new(
-    databases: &Databases,
-    database: &DatabaseName,
-    plan: &Plan,
-    facts: &Facts,
-) -> Result<(), DeployError> {
+pub async fn in_new(terms: Terms<'_>, plan: &Plan, facts: &Facts) -> Result<(), DeployError> {
     plan.by_gateway.iter().try_for_each(plan::check_name)?;
     let path = around::path(&around::schemas(plan, facts, "public"));
-    let session = databases.session_inside_under(database, &path).await?;
-    let installed = install_new(&session, databases, database, plan, &path).await;
+    let session = terms.databases.session_inside_under(terms.database, &path).await?;
+    let installed = install_new(&session, terms, plan, &path).await;
     session.close().await;
     installed
 }
 
-async fn install_new(
-    client: &Client,
-    databases: &Databases,
-    database: &DatabaseName,
-    plan: &Plan,
-    path: &str,
-) -> Result<(), DeployError> {
-    let is_superuser = begin(client, databases, plan).await?;
-    let settings = hide(client, database, is_superuser, path).await?;
+async fn install_new(client: &Client, terms: Terms<'_>, plan: &Plan, path: &str) -> Result<(), DeployError> {
+    let is_superuser = begin(client, terms.databases, plan).await?;
+    let settings = hide(client, terms.database, is_superuser, path).await?;
     for step in &plan.by_gateway {
         if let (Some(schema), None) = (step.own_schema(), &step.told.fixed_schema) {
             // Also of several extensions, or of one that has made it itself: nobody else has been here.
@@ -53,21 +42,16 @@ async fn install_new(
         run(client, step, &create(step, schema)).await?;
         open(client, step).await?;
     }
-    commit(client, database, plan, settings).await
+    commit(client, terms, plan, settings).await
 }
 
 /// In a database that others have been in. `facts`: what the plan was made by.
-pub async fn in_existing(
-    databases: &Databases,
-    database: &DatabaseName,
-    plan: &Plan,
-    facts: &Facts,
-) -> Result<(), DeployError> {
+pub async fn in_existing(terms: Terms<'_>, plan: &Plan, facts: &Facts) -> Result<(), DeployError> {
     // A name that nobody can have taken. It is gone again when the transaction ends.
     let passage = format!("stonescriptdb-{:032x}", rand::random::<u128>());
     let schemas = around::schemas(plan, facts, &passage);
-    let session = databases.session_inside_under(database, &around::path(&schemas)).await?;
-    let installed = install_existing(&session, databases, database, plan, &schemas, &passage).await;
+    let session = terms.databases.session_inside_under(terms.database, &around::path(&schemas)).await?;
+    let installed = install_existing(&session, terms, plan, &schemas, &passage).await;
     // Closing rolls back what was not committed.
     session.close().await;
     installed
@@ -75,18 +59,17 @@ pub async fn in_existing(
 
 async fn install_existing(
     client: &Client,
-    databases: &Databases,
-    database: &DatabaseName,
+    terms: Terms<'_>,
     plan: &Plan,
     schemas: &[&str],
     passage: &str,
 ) -> Result<(), DeployError> {
-    let is_superuser = begin(client, databases, plan).await?;
+    let is_superuser = begin(client, terms.databases, plan).await?;
     // Asked again here: between the plan and this transaction the platform may have done anything.
-    let facts = facts::read(client, databases.gateway_user()).await?;
+    let facts = facts::read(client, terms.databases.gateway_user()).await?;
     plan::check_existing(plan, &facts)?;
     plan::check_path(plan, &facts, schemas)?;
-    let settings = hide(client, database, is_superuser, &around::path(schemas)).await?;
+    let settings = hide(client, terms.database, is_superuser, &around::path(schemas)).await?;
     let missing: Vec<&Step> = plan.by_gateway.iter().filter(|step| !facts.installed.contains_key(&step.name)).collect();
     let moves = |step: &&&Step| step.own_schema().is_none() && step.told.fixed_schema.is_none();
     if let Some(first) = missing.iter().find(moves) {
@@ -110,7 +93,7 @@ async fn install_existing(
     if let Some(last) = missing.iter().rfind(moves) {
         run(client, last, &format!("DROP SCHEMA {}", quote_ident(passage))).await?;
     }
-    commit(client, database, plan, settings).await
+    commit(client, terms, plan, settings).await
 }
 
 /// What is not a superuser's to install is trusted, and made for other people's databases.
@@ -209,17 +192,17 @@ async fn run(client: &Client, step: &Step, sql: &str) -> Result<(), DeployError>
 
 async fn commit(
     client: &Client,
-    database: &DatabaseName,
+    terms: Terms<'_>,
     plan: &Plan,
     settings: Option<Settings<'_>>,
 ) -> Result<(), DeployError> {
-    super::workers::close(client).await?;
+    super::workers::close(client, terms.allowed).await?;
     if let Some(settings) = settings {
         settings.restore(client).await?;
     }
     client.batch_execute("COMMIT").await.map_err(DeployError::own("installing extensions"))?;
     for step in &plan.by_gateway {
-        tracing::info!(database = %database, extension = step.name, "installed by the gateway's own role");
+        tracing::info!(database = %terms.database, extension = step.name, "installed by the gateway's own role");
     }
     Ok(())
 }
