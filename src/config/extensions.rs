@@ -99,7 +99,10 @@ fn parse(value: &str) -> Option<AllowedExtensions> {
         allowed.insert(name.to_owned());
         by_operator.insert(name.to_owned());
     }
-    Some(AllowedExtensions::Named { allowed, by_operator })
+    let parsed = AllowedExtensions::Named { allowed, by_operator };
+    // The default written out, as the example of the settings has it, opens nothing.
+    let is_default = !value.contains('+') && parsed.to_string() == AllowedExtensions::default().to_string();
+    Some(if is_default { AllowedExtensions::default() } else { parsed })
 }
 
 #[cfg(test)]

@@ -48,6 +48,14 @@ pub const PINNED: &[(&str, &str)] = &[
     ("log_parameter_max_length_on_error", "0"),
 ];
 
+/// The same of settings that older servers do not know and refuse: from which major version on, name, value.
+pub const PINNED_SINCE: &[(u32, &str, &str)] = &[(17, "transaction_timeout", "0")];
+
+/// Those of them that a server of that major version knows.
+pub(super) fn newer(version: u32) -> String {
+    PINNED_SINCE.iter().filter(|(since, ..)| *since <= version).map(|(_, name, value)| option(name, value)).collect()
+}
+
 /// What a session starts with besides: `options` of the connection.
 pub(super) fn options(purpose: Purpose<'_>, run_as: &RunAs, call_timeout_ms: u128, lock_timeout_ms: u128) -> String {
     let mut options: String = PINNED.iter().map(|(name, value)| option(name, value)).collect();

@@ -7,7 +7,7 @@
 //! answer and wake the request in turn.
 //!
 //! Whoever speaks a protocol may lose his place in it. So what is answered is compared with what was asked, message by message
-//! ([`script`]), and what cleans a session has to answer with a mark that was made for it ([`cleaning`]). Anything else ends the
+//! (`script`), and what cleans a session has to answer with a mark that was made for it (`cleaning`). Anything else ends the
 //! connection.
 
 mod asking;

@@ -10,6 +10,7 @@
 //! | `facts`      | what the server has, what the database has          |
 //! | `plan`       | what is missing, in which order, and who installs it |
 //! | `as_gateway` | installs as the gateway's role                      |
+//! | `untouched`  | whether a database is as the gateway made it         |
 //! | `around`     | the path and the settings that scripts find there   |
 //! | `workers`    | closes functions that reach the server              |
 
@@ -17,6 +18,7 @@ mod around;
 mod as_gateway;
 mod facts;
 mod plan;
+mod untouched;
 mod workers;
 
 use serde_json::json;
@@ -27,9 +29,10 @@ use super::runner::{Doubt, Mode, Runner};
 use super::tracking::{Change, NameOf};
 use crate::bundle::Kind;
 use crate::bundle::extension::Extension;
+use crate::bundle::order::Target;
 use crate::config::AllowedExtensions;
 use crate::databases::name::{DatabaseName, Id};
-use crate::databases::{Databases, RunAs, own_path, quote_ident, quote_literal};
+use crate::databases::{Databases, DeploymentLock, RunAs, own_path, quote_ident, quote_literal};
 
 /// Where extensions go, and which may.
 #[derive(Clone, Copy)]
@@ -63,11 +66,40 @@ pub async fn install_in_new(terms: Terms<'_>, extensions: &[Extension]) -> Resul
     Ok(changes(&Plan { by_role: Vec::new(), ..plan }, extensions))
 }
 
-/// Installs what is not there yet.
+/// In a database to which nothing was deployed yet, if it is as the gateway made it: the same, after it was taken back for
+/// as long as that lasts. Anywhere else nothing happens here.
+pub async fn install_in_untouched(
+    terms: Terms<'_>,
+    extensions: &[Extension],
+    lock: &DeploymentLock,
+) -> Result<Vec<Change>, DeployError> {
+    let Terms { databases, database, run_as, .. } = terms;
+    if terms.runs_as_gateway()
+        || !untouched::would_help(terms, extensions).await?
+        || !databases.take_back(database, run_as, lock).await?
+    {
+        return Ok(Vec::new());
+    }
+    // Nobody else is in it now, nor can be.
+    let installed = match untouched::is_untouched(terms).await {
+        Ok(true) => install_in_new(terms, extensions).await,
+        Ok(false) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    // Should this not be, the next deployment hands it over.
+    let given = databases.give_again(database, run_as, lock).await;
+    let installed = installed?;
+    given?;
+    Ok(installed)
+}
+
+/// Installs what is not there yet. `target`: a rehearsal in a database that is as it was made refuses nothing for where an
+/// extension would go, which [`install_in_untouched`] sees to before it is meant.
 pub async fn install(
     runner: &Runner<'_>,
     terms: Terms<'_>,
     extensions: &[Extension],
+    target: Target,
 ) -> Result<Vec<Change>, DeployError> {
     if !terms.runs_as_gateway() && runner.mode == Mode::Apply {
         workers::close_standing(runner.client, terms).await?;
@@ -82,7 +114,9 @@ pub async fn install(
     let facts = facts::read(runner.client, terms.databases.gateway_user()).await?;
     let plan = plan::plan(extensions, &facts, terms.runs_as_gateway())?;
     terms.check_allowed(&plan).await?;
-    plan::check_existing(&plan, &facts)?;
+    if (runner.mode, target) != (Mode::Rehearse, Target::NewDatabase) {
+        plan::check_existing(&plan, &facts)?;
+    }
     // First of all: what this transaction makes (an extension that another one needs, a schema of two) is nobody else's to
     // see before it ends.
     match (runner.mode, plan.by_gateway.is_empty()) {

@@ -146,7 +146,9 @@ LOCK TABLE public._stonescriptdb_gateway_migrations, public._stonescriptdb_gatew
 /// Makes the tables where they are missing, in a transaction that has begun; refuses those that somebody altered.
 pub async fn create_tables(client: &Client) -> Result<(), DeployError> {
     altered::check(client).await?;
-    let make = format!("{CREATE}{LOCK}");
+    // Wherever the role's defaults say that its own tables go, and however these are kept.
+    let plain = "SET LOCAL default_tablespace = ''; SET LOCAL default_table_access_method = heap;";
+    let make = format!("{plain}{CREATE}RESET default_tablespace; RESET default_table_access_method;{LOCK}");
     client.batch_execute(&make).await.map_err(altered::failed("making the tracking tables", "migrations"))
 }
 
