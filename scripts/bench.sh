@@ -10,7 +10,8 @@
 #   ./scripts/bench.sh call        calls beside an HTTP echo and pgbench; memory with BENCH_KNOWN=1000 databases
 #
 # BENCH_BESIDE=/path/to/gateway ./scripts/bench.sh call measures calls on two gateways in turns, this and another one, for
-# instance of the commit before; BENCH_GATEWAY=/path/to/gateway takes that one for this, and builds none.
+# instance of the commit before; BENCH_CALLS="one written" some kinds of calls alone. BENCH_GATEWAY=/path/to/gateway takes that one
+# for this, and builds none.
 #
 # BENCH_PAIRS=15 takes 15 turns instead of 7, which is the least that makes a median mean something. A benchmark NAME is a file
 # scripts/bench/NAME.sh with a function bench_NAME, and stands in the list below.

@@ -155,6 +155,7 @@ guarded=
 if [[ $(setting ADMIN_SCOPE admin) == [Dd][Ee][Pp][Ll][Oo][Yy] ]]; then
     ADMIN_TOKEN=$(setting ADMIN_TOKEN '')
     export ADMIN_TOKEN
+    # shellcheck disable=SC2016 # It is for the reader's shell.
     guarded='-H "Authorization: Bearer $ADMIN_TOKEN" '
 fi
 ask "curl $guarded-F platform=todos -F schema=@$quoted_archive $url/register"

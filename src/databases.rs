@@ -65,6 +65,7 @@ mod session;
 mod settings;
 mod shares;
 mod socket;
+mod take_back;
 mod terminator;
 mod unfinished;
 pub mod wire;
@@ -84,7 +85,7 @@ pub use self::quote::{quote_ident, quote_literal};
 pub(crate) use self::resolve::ids_to_send;
 pub use self::run_as::{Role, RunAs, Upkeep};
 pub use self::session::{InsideSession, Session};
-pub use self::settings::{OWN_PATH, PINNED};
+pub use self::settings::{OWN_PATH, PINNED, PINNED_SINCE};
 
 use self::locks::Locks;
 use self::name::DatabaseName;

@@ -33,6 +33,7 @@ pub mod access;
 pub mod api;
 pub mod bundle;
 pub mod call;
+pub mod call_memory;
 pub mod config;
 pub mod databases;
 pub mod embedded;

@@ -430,13 +430,14 @@ impl Orchestrator {
         // Before there is a session: a deployment has no more of them at once than it needs.
         let prepared = self.prepare(address.platform(), run_as, bundle.clone()).await?;
         let deploying = async {
+            let installed = prepared.install_in_untouched(&self.databases, lock).await?;
             let session = self.databases.session(run_as, address.name()).await?;
             let state = tracking::read_state(&session).await?;
             if let Some(state) = state.as_ref().filter(|state| state.is_at(&bundle.checksum)) {
                 session.close().await;
                 return Ok(Report { functions_unchanged: state.functions, ..Report::default() });
             }
-            let place = Place::new(&self.databases, &session, lock, &clock);
+            let place = Place::new(&self.databases, &session, lock, &clock).after(&installed);
             let deploying = self.databases.deploying(address.name());
             let result = prepared.deploy(place, state.is_some(), Mode::Apply, force).await;
             session.close().await;

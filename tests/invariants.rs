@@ -93,6 +93,12 @@ fn identifiers_are_quoted_by_one_function() {
     assert_eq!(makers, ["databases/quote.rs"]);
 }
 
+/// Whoever could write it elsewhere could turn a platform's session into the gateway's.
+#[test]
+fn only_one_place_decides_that_code_runs_as_the_gateway() {
+    check("RunAs::Gateway", false, &["databases/", "platforms/roles"], &["RunAs::Gateway"]);
+}
+
 #[test]
 fn every_file_says_what_it_is() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -125,11 +131,31 @@ fn each_test_that_the_page_on_security_names_is_there() {
 fn the_page_on_security_lists_every_setting_that_sessions_start_with() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("docs/security.md")).expect("the page is there");
+    let newer = stonescriptdb_gateway::databases::PINNED_SINCE.iter().map(|(_, name, value)| (*name, *value));
     let missing: Vec<_> = stonescriptdb_gateway::databases::PINNED
         .iter()
+        .copied()
+        .chain(newer)
         .filter(|(name, value)| {
             !page.contains(&format!("`{name}`")) || !page.contains(if value.is_empty() { "none" } else { value })
         })
         .collect();
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// README's table and `.env.example` are where an operator looks for a setting.
+#[test]
+fn each_setting_stands_where_operators_look_for_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).expect("the page is there");
+    let example = fs::read_to_string(root.join(".env.example")).expect("the file is there");
+    let names = stonescriptdb_gateway::config::VARIABLES.iter().map(|variable| variable.name);
+    let missing: Vec<_> = names
+        .filter(|name| {
+            let in_table = readme.lines().any(|line| line.starts_with("| `") && line.contains(&format!("`{name}`")));
+            let in_example = example.lines().any(|line| line.starts_with(&format!("#{name}=")));
+            !in_table || !in_example
+        })
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

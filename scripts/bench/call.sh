@@ -39,15 +39,17 @@ bench_call() {
 
 # Two gateways in turns, each on a PostgreSQL of its own, of which the other rests meanwhile.
 bench_call_beside() {
+    local turn pair
+    local -a both_pairs=()
+    for pair in {one,hundred}.{1,16,64} "${call_others[@]/%/.16}"; do
+        [[ " ${BENCH_CALLS:-${pair%.*}} " != *" ${pair%.*} "* ]] || both_pairs+=("$pair")
+    done
+    ((${#both_pairs[@]})) || fail "BENCH_CALLS=$BENCH_CALLS: there are one, hundred, ${call_others[*]}"
     make_callable
     start_beside
-    say "Calling: $((pairs + 1)) turns of $((8 * 2 * call_seconds)) seconds" >&2
-    local turn rows connections
+    say "Calling: $((pairs + 1)) turns of $((${#both_pairs[@]} * 2 * call_seconds)) seconds" >&2
     for ((turn = 0; turn <= pairs; turn++)); do
-        for rows in one hundred; do
-            for connections in "${call_connections[@]}"; do measure_both "$rows" "$connections"; done
-        done
-        for rows in "${call_others[@]}"; do measure_both "$rows" 16; done
+        for pair in "${both_pairs[@]}"; do measure_both "${pair%.*}" "${pair#*.}"; done
     done
     stop_beside
     judge_both
@@ -69,12 +71,14 @@ stop_beside() {
     beside=
 }
 
+# Who comes second finds the disk at work on what the first has written: so they change places with each turn.
 # Usage: measure_both KIND CONNECTIONS
 measure_both() {
     local rows=$1 connections=$2 threads=1
     ((connections == 1)) || threads=2
-    run_wrk "$rows.$connections.beside" "$beside_url" /call
+    ((turn % 2)) || run_wrk "$rows.$connections.beside" "$beside_url" /call
     run_wrk "$rows.$connections.gateway" "$url" /call
+    ((turn % 2 == 0)) || run_wrk "$rows.$connections.beside" "$beside_url" /call
 }
 
 # shellcheck disable=SC2016 # the expression is awk's
@@ -84,7 +88,7 @@ judge_both() {
         say "| calls | connections | \`$beside_binary\` | this gateway | its median | its 99th percentile |"
         say "| --- | ---: | ---: | ---: | ---: | ---: |"
     } >>"$work/call_figures"
-    for pair in one.1 one.16 one.64 hundred.1 hundred.16 hundred.64 "${call_others[@]/%/.16}"; do
+    for pair in "${both_pairs[@]}"; do
         rows=${pair%.*} connections=${pair#*.}
         printf '| %s | %d | %.0f/s | %.0f/s | %.0f µs | %.0f µs |\n' "$(kind_of_call "$rows")" "$connections" \
             "$(figure "$pair.beside.rate")" "$(figure "$pair.gateway.rate")" "$(figure "$pair.gateway.p50")" \

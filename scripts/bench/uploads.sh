@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # bench.sh sources this file and has set what it uses.
 # What uploads take of the gateway's memory: archives that are small and become much, each kind sent many times at once.
 # Printed is the highest resident size while they were read, less that at rest, beside UPLOAD_MEMORY_BYTES. To be sourced by
 # scripts/bench.sh; bench_uploads is the way in, print_uploads its table.

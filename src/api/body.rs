@@ -8,6 +8,7 @@ use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 
+use crate::call_memory::{CallBody, CallMemoryBusy};
 use crate::error::{ApiError, ErrorCode};
 use crate::server::BodyError;
 
@@ -37,8 +38,13 @@ pub(super) fn check_announced(
     }
 }
 
-/// The whole body. A copy of what arrived: the server's buffer can take the next request meanwhile.
-pub(super) async fn read_whole(request: Request, limit_bytes: usize) -> Result<Vec<u8>, ApiError> {
+/// The whole body, each piece once there is memory for it, if it may need much. A copy of what arrived: the server's
+/// buffer can take the next request meanwhile.
+pub(super) async fn read_whole(
+    request: Request,
+    limit_bytes: usize,
+    mut memory: Option<&mut CallBody<'_>>,
+) -> Result<Vec<u8>, ApiError> {
     let too_large = || too_large("the body", &format!("{limit_bytes} bytes"));
     check_announced(request.headers(), limit_bytes, too_large)?;
     let mut body = request.into_body();
@@ -49,9 +55,18 @@ pub(super) async fn read_whole(request: Request, limit_bytes: usize) -> Result<V
         if chunk.len() > limit_bytes - whole.len() {
             return Err(too_large());
         }
+        if let Some(memory) = &mut memory {
+            memory.grow_to(whole.len() + chunk.len()).await?;
+        }
         whole.extend_from_slice(&chunk);
     }
     Ok(whole)
+}
+
+impl From<CallMemoryBusy> for ApiError {
+    fn from(busy: CallMemoryBusy) -> Self {
+        Self::new(ErrorCode::PoolExhausted, busy.to_string())
+    }
 }
 
 /// Why a body did not come to its end: it was too slow, the gateway stops, the connection ended, or it was malformed.
@@ -60,7 +75,7 @@ pub(super) fn incomplete(error: &(dyn Error + 'static)) -> ApiError {
     match causes.into_iter().find_map(|cause| cause.downcast_ref::<BodyError>()) {
         Some(BodyError::TooSlow) => ApiError::new(
             ErrorCode::RequestTimeout,
-            "the body came too slowly: it may take 20 s, a second more for each 1,024 bytes of it, and an hour at most",
+            "the body came too slowly: it may pause for 20 s, a second more for each 1,024 bytes before, 60 s at most, and take an hour",
         ),
         Some(BodyError::Stopping) => {
             ApiError::new(ErrorCode::ConnectionFailed, "the gateway is stopping; send the request again")

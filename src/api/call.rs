@@ -28,7 +28,9 @@ pub(crate) async fn call_function(
 
 /// Calls the function. A client that hangs up drops this future, and with it the query.
 pub(crate) async fn answer(gateway: &Gateway, notes: &Notes, request: Request) -> Result<Response, ApiError> {
-    let body = json::read(request).await?;
+    // Until the call is answered.
+    let mut memory = gateway.call_memory.body();
+    let body = json::read_call(request, &mut memory).await?;
     let request = parse(body).await?;
     notes.note_platform(request.platform());
     notes.note_database(request.database_name().as_str());

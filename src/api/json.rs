@@ -5,11 +5,15 @@ use axum::http::header;
 use serde_json::{Map, Value};
 
 use super::{body, flags};
+use crate::call_memory::CallBody;
 use crate::databases::name::Id;
 use crate::error::{ApiError, ErrorCode};
 
 /// A call's parameters may hold files; more than this belongs into an upload.
-pub(super) const MAX_JSON_BYTES: usize = 32 * 1024 * 1024;
+const MAX_CALL_BYTES: usize = 32 * 1024 * 1024;
+
+/// What all other requests say is some names.
+const MAX_FIELDS_BYTES: usize = 64 * 1024;
 
 /// U+FEFF in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -17,22 +21,32 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// The body, if it may be JSON by its type. `text/plain` and none at all are what simple clients send; a form is not
 /// JSON, although `curl -d` says form where it is told nothing else, so the answer tells what to write.
 pub(super) async fn read(request: Request) -> Result<Vec<u8>, ApiError> {
+    check_type(&request)?;
+    body::read_whole(request, MAX_FIELDS_BYTES, None).await
+}
+
+/// The same for a call; `memory` is what its body takes.
+pub(super) async fn read_call(request: Request, memory: &mut CallBody<'_>) -> Result<Vec<u8>, ApiError> {
+    check_type(&request)?;
+    body::read_whole(request, MAX_CALL_BYTES, Some(memory)).await
+}
+
+fn check_type(request: &Request) -> Result<(), ApiError> {
     // What nearly every request says, word for word.
     if request.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes() == b"application/json") {
-        return body::read_whole(request, MAX_JSON_BYTES).await;
+        return Ok(());
     }
     match body::content_type(request.headers()).as_deref() {
-        None | Some("application/json" | "text/plain") => {}
-        Some(essence) if essence.starts_with("application/") && essence.ends_with("+json") => {}
+        None | Some("application/json" | "text/plain") => Ok(()),
+        Some(essence) if essence.starts_with("application/") && essence.ends_with("+json") => Ok(()),
         Some(other) => {
             let message = format!(
                 "the Content-Type is {other}; send JSON with the header Content-Type: application/json (curl: -H \
                  'Content-Type: application/json')"
             );
-            return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
+            Err(ApiError::new(ErrorCode::UnsupportedMediaType, message))
         }
     }
-    body::read_whole(request, MAX_JSON_BYTES).await
 }
 
 /// The fields of a JSON object; those that nobody asks for are ignored.

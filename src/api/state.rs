@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::access::AccessRules;
 use crate::bundle::archive::ArchiveLimits;
 use crate::bundle::cost::Limits;
+use crate::call_memory::CallMemory;
 use crate::config::Config;
 use crate::databases::Databases;
 use crate::orchestrator::{DeployLimits, Orchestrator};
@@ -25,6 +26,8 @@ pub struct Gateway {
     pub platforms: Platforms,
     /// The memory that uploads share.
     pub uploads: UploadMemory,
+    /// The memory that the bodies of large calls share.
+    pub call_memory: CallMemory,
     /// When it started.
     pub started: Instant,
     /// Who may speak to it.
@@ -41,7 +44,8 @@ impl Gateway {
         let roles = config.platform_roles;
         let uploads = UploadMemory::new(config.limits.upload_memory_bytes, uploads::WAIT);
         let platforms = Platforms::new(registry, databases.clone(), orchestrator.clone(), uploads.clone(), roles);
-        Self { config, databases, orchestrator, platforms, uploads, started: Instant::now(), access }
+        let (call_memory, started) = (CallMemory::new(config.pool.wait_timeout), Instant::now());
+        Self { config, databases, orchestrator, platforms, uploads, call_memory, started, access }
     }
 
     /// What an uploaded archive may cost.

@@ -22,7 +22,7 @@ struct Tally {
 
 /// Bytes that a token's part of a tree takes while its statement is read: PostgreSQL's tree, its serialized form, ours.
 const WORD: usize = 9_000;
-const CONSTANT: usize = 3_000;
+const CONSTANT: usize = 2_000;
 const OPERATOR: usize = 5_000;
 const OPENING: usize = 1_600;
 const PUNCTUATION: usize = 400;

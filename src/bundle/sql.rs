@@ -272,6 +272,25 @@ pub fn trees(text: &str) -> Vec<NodeEnum> {
     statements.into_iter().filter_map(|raw| raw.stmt?.node).collect()
 }
 
+/// The longest signature that PostgreSQL prints, with a margin, bytes: 100 parameters of two names of 63 each.
+const LONGEST_SIGNATURE: usize = 64 << 10;
+
+/// The first of these that cannot be a routine's signature as `regprocedure` prints it: `f(integer, s."T"[])`.
+pub fn no_signature(signatures: &[String]) -> Option<&str> {
+    let is_one = |signature: &&String| {
+        let text = format!("DROP FUNCTION {signature}");
+        let parsed =
+            if text.len() > LONGEST_SIGNATURE { Vec::new() } else { grammar::parse(&text).unwrap_or_default() };
+        matches!(&parsed[..], [one] if is_drop_of_one(one))
+    };
+    on_deep_stack(|| signatures.iter().find(|signature| !is_one(signature))).ok().flatten().map(String::as_str)
+}
+
+fn is_drop_of_one(raw: &pg_query::protobuf::RawStmt) -> bool {
+    let node = raw.stmt.as_ref().and_then(|node| node.node.as_ref());
+    matches!(node, Some(NodeEnum::DropStmt(drop)) if drop.objects.len() == 1)
+}
+
 /// How a query of somebody else's begins, for people: constants may be anybody's secrets and are left out.
 pub fn beginning_without_values(text: &str) -> String {
     const LONGEST: usize = 120;

@@ -8,6 +8,10 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 use crate::databases::name::DatabaseName;
+use crate::databases::wire::large::Large;
+
+/// What is set aside at most for the next piece of a body.
+const MOST_KEPT_BYTES: usize = 512 * 1024;
 
 /// What a call answers with.
 #[derive(Debug)]
@@ -43,6 +47,27 @@ pub(super) struct Body {
     started: Instant,
     /// All that was verified so far is in ASCII.
     ascii: bool,
+    /// Of the rows in the buffer.
+    large: Vec<Large>,
+}
+
+/// A piece of a body that goes on holding the right to its memory until it is sent.
+struct Piece {
+    buffer: Vec<u8>,
+    _large: Vec<Large>,
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+fn piece(buffer: Vec<u8>, large: Vec<Large>) -> Bytes {
+    match large.is_empty() {
+        true => Bytes::from(buffer),
+        false => Bytes::from_owner(Piece { buffer, _large: large }),
+    }
 }
 
 /// Texts came in another encoding than UTF-8: the function has changed `client_encoding`, which holds for its own rows.
@@ -54,7 +79,7 @@ impl Body {
     pub(super) fn new(started: Instant) -> Self {
         let mut buffer = Vec::with_capacity(1024);
         buffer.extend_from_slice(b"{\"rows\":[");
-        Self { buffer, row_count: 0, started, ascii: true }
+        Self { buffer, row_count: 0, started, ascii: true, large: Vec::new() }
     }
 
     /// Where the next row goes.
@@ -64,6 +89,11 @@ impl Body {
         }
         self.row_count += 1;
         &mut self.buffer
+    }
+
+    /// The last row is a large one.
+    pub(super) fn keep(&mut self, large: Large) {
+        self.large.push(large);
     }
 
     /// Bytes that were not taken yet.
@@ -85,8 +115,10 @@ impl Body {
 
     /// What is there so far.
     pub(super) fn take(&mut self) -> Bytes {
-        let capacity = self.buffer.capacity();
-        Bytes::from(std::mem::replace(&mut self.buffer, Vec::with_capacity(capacity)))
+        // Not as much again as a large row took.
+        let capacity = self.buffer.capacity().min(MOST_KEPT_BYTES);
+        let buffer = std::mem::replace(&mut self.buffer, Vec::with_capacity(capacity));
+        piece(buffer, std::mem::take(&mut self.large))
     }
 
     /// The rest, after the last row.
@@ -94,7 +126,7 @@ impl Body {
         let milliseconds = self.started.elapsed().as_millis();
         let end = format!("],\"row_count\":{},\"execution_time_ms\":{milliseconds}}}", self.row_count);
         self.buffer.extend_from_slice(end.as_bytes());
-        Bytes::from(self.buffer)
+        piece(self.buffer, self.large)
     }
 }
 

@@ -101,6 +101,14 @@ pub enum CallError {
         /// As it was asked for.
         function: String,
     },
+    /// A row, or an error, that is larger than the gateway reads.
+    #[error("{function} has made {cause}, though it has run; give large things in parts")]
+    TooLong {
+        /// As it was asked for.
+        function: String,
+        /// How large.
+        cause: String,
+    },
     /// The server sent what cannot be: a bug.
     #[error("{function}: {cause}")]
     Protocol {
@@ -129,6 +137,7 @@ impl CallError {
             | Self::Timeout { .. }
             | Self::Lost { .. }
             | Self::Encoding { .. }
+            | Self::TooLong { .. }
             | Self::Protocol { .. } => self.to_string(),
         }
     }

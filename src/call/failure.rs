@@ -56,6 +56,10 @@ impl Circumstances<'_> {
                     format!("{function}: there are too many parameters, or one is too large, to be sent at once");
                 CallError::Request(reason).into()
             }
+            WireError::TooLong(_) => {
+                let error = CallError::TooLong { function, cause: error.to_string() };
+                Failure { error, again: false, broken: true }
+            }
             WireError::Protocol(_) | WireError::Lost(_) => {
                 // Bound but not answered: the server may have had it and run it.
                 let may_have_run = self.phase != Phase::Prepare;

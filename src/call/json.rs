@@ -143,7 +143,11 @@ pub(super) fn write_text(text: &[u8], out: &mut Vec<u8>) {
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
-            byte => put(out, format_args!("\\u{byte:04x}")),
+            byte => {
+                const DIGITS: &[u8; 16] = b"0123456789abcdef";
+                let digit = |half: u8| DIGITS[usize::from(half & 15)];
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte)]);
+            }
         }
         rest = &rest[place + 1..];
     }

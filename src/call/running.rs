@@ -102,6 +102,9 @@ impl Running {
                 }
             }
             plan.write_row(connection.row(), body.next_row()).map_err(Interrupted::Row)?;
+            if let Some(large) = connection.take_large() {
+                body.keep(large);
+            }
         }
         body.verify(connection.was_strange()).map_err(Interrupted::Encoding)?;
         Poll::Ready(Ok(reached))

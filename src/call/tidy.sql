@@ -10,6 +10,22 @@ WITH RECURSIVE temporary AS MATERIALIZED (
     SELECT tgrelid AS relation, tgfoid AS function, NULL::text AS text, false AS foreign
     FROM pg_catalog.pg_trigger WHERE oid >= 16384 AND tgfoid >= 16384
     UNION ALL
+    -- Their conditions.
+    SELECT t.tgrelid, d.refobjid, NULL, false
+    FROM pg_catalog.pg_depend AS d
+    JOIN pg_catalog.pg_trigger AS t ON t.oid = d.objid
+    WHERE d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
+      AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid >= 16384
+    UNION ALL
+    SELECT t.tgrelid, NULL, found.text, false
+    FROM pg_catalog.pg_trigger AS t
+    CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_triggerdef(t.oid) AS text) AS found
+    WHERE t.oid >= 16384 AND t.tgqual IS NOT NULL AND found.text ~ '_to_xml|ts_stat|ts_rewrite'
+    UNION ALL
+    -- What refreshing a materialized view runs.
+    SELECT c.oid, NULL, pg_catalog.pg_get_viewdef(c.oid), false
+    FROM pg_catalog.pg_class AS c WHERE c.oid >= 16384 AND c.relkind = 'm'
+    UNION ALL
     SELECT a.adrelid, d.refobjid, NULL, false
     FROM pg_catalog.pg_depend AS d
     JOIN pg_catalog.pg_attrdef AS a ON a.oid = d.objid
@@ -175,7 +191,7 @@ FROM (
         WHERE r.oid >= 16384 AND c.relpersistence <> 't'
         UNION ALL
         SELECT 'relation', oid, xmin::text FROM pg_catalog.pg_class
-        WHERE oid >= 16384 AND relkind IN ('v', 'f') AND relpersistence <> 't'
+        WHERE oid >= 16384 AND relkind IN ('v', 'm', 'f') AND relpersistence <> 't'
         UNION ALL
         -- What leads to triggers and rules is a name.
         SELECT 'table', oid, relname::text FROM pg_catalog.pg_class

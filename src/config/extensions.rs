@@ -19,7 +19,12 @@ pub enum AllowedExtensions {
     /// `*`
     All,
     /// By their own names.
-    Named(BTreeSet<String>),
+    Named {
+        /// All that are allowed.
+        allowed: BTreeSet<String>,
+        /// Those that the operator has named.
+        by_operator: BTreeSet<String>,
+    },
 }
 
 impl AllowedExtensions {
@@ -27,14 +32,23 @@ impl AllowedExtensions {
     pub fn allows(&self, name: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Named(names) => names.contains(name),
+            Self::Named { allowed, .. } => allowed.contains(name),
+        }
+    }
+
+    /// Whether the operator has said so: what is only allowed by default is kept from taking the server down.
+    pub fn is_named(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named { by_operator, .. } => by_operator.contains(name),
         }
     }
 }
 
 impl Default for AllowedExtensions {
     fn default() -> Self {
-        Self::Named(DEFAULT.split(',').map(str::to_owned).collect())
+        let allowed = DEFAULT.split(',').map(str::to_owned).collect();
+        Self::Named { allowed, by_operator: BTreeSet::new() }
     }
 }
 
@@ -42,7 +56,9 @@ impl fmt::Display for AllowedExtensions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::All => f.write_str("all"),
-            Self::Named(names) => f.write_str(&names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
+            Self::Named { allowed, .. } => {
+                f.write_str(&allowed.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+            }
         }
     }
 }
@@ -68,7 +84,8 @@ fn parse(value: &str) -> Option<AllowedExtensions> {
     }
     let words: Vec<&str> = value.split(',').map(str::trim).collect();
     let added: Vec<&str> = words.iter().filter_map(|word| word.strip_prefix('+').map(str::trim)).collect();
-    let mut names = match added.len() {
+    let mut by_operator = BTreeSet::new();
+    let mut allowed: BTreeSet<String> = match added.len() {
         0 => BTreeSet::new(),
         // Some with and some without would leave open whether the default counts.
         some if some < words.len() => return None,
@@ -79,9 +96,13 @@ fn parse(value: &str) -> Option<AllowedExtensions> {
         if name.is_empty() || name.len() > 63 || !name.chars().all(fits) {
             return None;
         }
-        names.insert(name.to_owned());
+        allowed.insert(name.to_owned());
+        by_operator.insert(name.to_owned());
     }
-    Some(AllowedExtensions::Named(names))
+    let parsed = AllowedExtensions::Named { allowed, by_operator };
+    // The default written out, as the example of the settings has it, opens nothing.
+    let is_default = !value.contains('+') && parsed.to_string() == AllowedExtensions::default().to_string();
+    Some(if is_default { AllowedExtensions::default() } else { parsed })
 }
 
 #[cfg(test)]
@@ -101,7 +122,15 @@ mod tests {
         check("+dblink,+ file_fdw", &["dblink", "file_fdw", "postgis", "vector"], &["postgres_fdw"]);
         check("*", &["dblink", "anything-at-all"], &[]);
         check(DEFAULT, &["postgis_tiger_geocoder", "bloom"], &["dblink"]);
-        assert_eq!(parse(DEFAULT), Some(AllowedExtensions::default()));
+        assert_eq!(parse(DEFAULT).map(|read| read.to_string()), Some(AllowedExtensions::default().to_string()));
+    }
+
+    #[test]
+    fn the_default_is_nothing_that_the_operator_has_named() {
+        let named = |value: &str, name: &str| parse(value).is_some_and(|read| read.is_named(name));
+        assert!(!AllowedExtensions::default().is_named("postgis"));
+        assert!(named("postgis", "postgis") && named("+dblink", "dblink") && named("*", "postgis"));
+        assert!(!named("+dblink", "postgis"));
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl CallLink {
         terminator: Arc<Terminator>,
         permit: OwnedSemaphorePermit,
     ) -> Result<Self, DatabaseError> {
-        let Connected { client, connection, lender, endpoint, backend } = connected;
+        let Connected { client, connection, lender, endpoint, backend, .. } = connected;
         let handle = BackendHandle::new(endpoint, client.cancel_token(), backend, terminator);
         // What was asked is answered, so nothing is on its way; what the server said of itself while it let us in was read.
         drop((client, connection));

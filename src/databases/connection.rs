@@ -47,7 +47,7 @@ pub(super) struct Manager {
     pub(super) database: DatabaseName,
     /// As whom it is opened.
     pub(super) run_as: RunAs,
-    pub(super) purpose: Purpose,
+    pub(super) purpose: Purpose<'static>,
     /// The database's identity; a name that was dropped and made again has another one.
     pub(super) oid: Option<u32>,
     pub(super) generation: Arc<Generation>,
@@ -96,7 +96,7 @@ impl Manager {
                 self.identify(&mut link).await?;
                 Kind::Calls(Box::new(link))
             }
-            Purpose::Control | Purpose::Deployment | Purpose::Inside => {
+            Purpose::Control | Purpose::Deployment | Purpose::Inside(_) => {
                 let link = pools.server.open(&self.database, self.purpose, permit, &self.run_as).await?;
                 // The pool would end the driving task together with the client; ours ends by itself when the server
                 // has closed.

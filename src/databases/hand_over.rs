@@ -13,6 +13,7 @@ use super::quote::quote_ident;
 use super::run_as::{Role, RunAs};
 use super::server::Purpose;
 use super::session::InsideSession;
+use super::settings::OWN_PATH;
 
 /// One statement for each object that one of the roles `$1` owns; see the file.
 const STATEMENTS: &str = include_str!("hand_over.sql");
@@ -105,9 +106,19 @@ impl Databases {
     /// A session of the gateway's own role in a platform's database, in which nothing of the platform's is found by its
     /// bare name and no trigger fires. Event triggers are superusers' only, and only a superuser may silence them.
     pub async fn session_inside(&self, database: &DatabaseName) -> Result<InsideSession, DatabaseError> {
-        let session = InsideSession(self.open_session(&RunAs::Gateway, database, Purpose::Inside).await?);
+        self.session_inside_under(database, OWN_PATH).await
+    }
+
+    /// The same under another path, to which `RESET` returns: scripts of extensions build on that. Before anything else is
+    /// done there, whoever asks for it makes sure that nobody else can have made anything in these schemas.
+    pub async fn session_inside_under(
+        &self,
+        database: &DatabaseName,
+        path: &str,
+    ) -> Result<InsideSession, DatabaseError> {
+        let session = InsideSession(self.open_session(&RunAs::Gateway, database, Purpose::Inside(path)).await?);
         let silence = "SELECT pg_catalog.set_config('session_replication_role', 'replica', false)
-                       FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper";
+                       FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user AND rolsuper";
         session.query(silence, &[]).await.map_err(DatabaseError::step("preparing the gateway's own session"))?;
         Ok(session)
     }

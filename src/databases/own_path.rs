@@ -75,7 +75,9 @@ pub fn set_printed_path(rest: &str) -> String {
 /// Asks in a session that has the gateway's own path, and has it afterwards, whatever `sql` sets while it runs.
 pub async fn ask(client: &Client, sql: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Error> {
     let own = own_path();
-    // Sent together: after an error both fail, and what undoes the one undoes the path.
-    let (rows, ()) = tokio::try_join!(client.query_typed(sql, params), client.batch_execute(&own))?;
+    // Sent together: after an error both fail, and what undoes the one undoes the path. The first says why.
+    let (rows, restored) = tokio::join!(client.query_typed(sql, params), client.batch_execute(&own));
+    let rows = rows?;
+    restored?;
     Ok(rows)
 }

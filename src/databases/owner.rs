@@ -221,6 +221,16 @@ impl Databases {
         Ok(rows.iter().map(|row| DatabaseName::recorded(row.get(0))).collect())
     }
 
+    /// Whether a database is on record for the platform. Asked by calls of platforms that nobody knows.
+    pub async fn has_any(&self, platform: &Id) -> Result<bool, DatabaseError> {
+        let control = self.control().await?;
+        let query = "SELECT EXISTS (SELECT FROM public.databases AS r
+                                    LEFT JOIN pg_catalog.pg_database AS d ON d.datname = r.name
+                                    WHERE r.platform = $1 AND (r.creating IS NULL OR d.oid IS NOT NULL))";
+        let row = control.query_one(query, &[&platform.normal()]).await;
+        Ok(row.map_err(DatabaseError::step("asking whether the platform has a database"))?.get(0))
+    }
+
     /// How many databases are on record for each platform, by its normal name.
     pub async fn count_by_platform(&self) -> Result<HashMap<String, usize>, DatabaseError> {
         let control = self.control().await?;

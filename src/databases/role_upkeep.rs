@@ -141,7 +141,12 @@ impl Databases {
 
     pub(super) async fn alter(&self, role: &Role, changes: &str) -> Result<(), DatabaseError> {
         let sql = format!("{PATIENCE}; ALTER ROLE {} WITH {changes}", quote_ident(role.user()));
-        self.administer(&sql).await?.map_err(|error| explain(role, "changing the role", error))
+        self.administer(&sql).await?.map_err(|error| match explain(role, "changing the role", error) {
+            error if error.is_locked() => {
+                unusable(role, "is being changed by a transaction of somebody's; try again later")
+            }
+            error => error,
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -16,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, LoadBalanceHosts, TargetSessionAttrs};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Config, Connection, NoTls, SimpleQueryMessage};
 
@@ -41,15 +43,15 @@ const PARTING: Duration = Duration::from_secs(2);
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum Purpose<'a> {
     /// Serving calls: bounded by the time limit of a call.
     Calls,
     /// The gateway's own statements.
     Control,
     /// Deployments: no time limit, but one for waiting on a lock.
     Deployment,
-    /// The gateway's own role in a platform's database, which finds nothing there by its bare name.
-    Inside,
+    /// The gateway's own role in a platform's database, under this search path.
+    Inside(&'a str),
 }
 
 /// How to reach PostgreSQL.
@@ -57,6 +59,8 @@ pub(super) struct Server {
     config: Config,
     call_timeout: Duration,
     lock_timeout: Duration,
+    /// The server's major version, as the last connection found it; zero before the first one.
+    version: Arc<AtomicU32>,
     /// Ends what does not end by itself.
     pub(super) terminator: Arc<Terminator>,
 }
@@ -86,7 +90,7 @@ impl Server {
             return Err(DatabaseError::Config(format!("{} ports for {hosts} hosts", config.get_ports().len())));
         }
         let terminator = Terminator::new(supervising(&config), own_databases(&config));
-        Ok(Self { config, call_timeout, lock_timeout, terminator })
+        Ok(Self { config, call_timeout, lock_timeout, version: Arc::default(), terminator })
     }
 
     /// The databases to connect to when it does not matter which.
@@ -103,13 +107,13 @@ impl Server {
     pub(super) async fn open(
         &self,
         database: &DatabaseName,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
         permit: OwnedSemaphorePermit,
         run_as: &RunAs,
     ) -> Result<Link, DatabaseError> {
         let (opening, terminator) = (self.opening(database, purpose, run_as), self.terminator.clone());
         in_a_task(async move {
-            let Connected { client, connection, lender, endpoint, backend } = opening.await?;
+            let Connected { client, connection, lender, endpoint, backend, .. } = opening.await?;
             let (in_use, unused) = oneshot::channel();
             let handle = BackendHandle::new(endpoint, client.cancel_token(), backend, terminator);
             let closed = tokio::spawn(drive(close(connection, lender), unused, handle, permit));
@@ -132,7 +136,7 @@ impl Server {
     fn opening(
         &self,
         database: &DatabaseName,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
         run_as: &RunAs,
     ) -> impl Future<Output = Result<Connected, DatabaseError>> + Send + use<> {
         let mut config = self.session_config(database, purpose, run_as);
@@ -141,14 +145,14 @@ impl Server {
         }
         let user = run_as.owner().map(str::to_owned);
         let database = database.clone();
-        let bare = self.config.clone();
-        async move { connect(&config, &bare).await.map_err(|error| error.of(&database, user)) }
+        let (bare, version) = (self.config.clone(), self.version.clone());
+        async move { connect_knowing(&config, &bare, &version).await.map_err(|error| error.of(&database, user)) }
     }
 
-    fn session_config(&self, database: &DatabaseName, purpose: Purpose, run_as: &RunAs) -> Config {
+    fn session_config(&self, database: &DatabaseName, purpose: Purpose<'_>, run_as: &RunAs) -> Config {
         let application = match purpose {
             Purpose::Calls => "stonescriptdb-gateway",
-            Purpose::Control | Purpose::Inside => "stonescriptdb-gateway control",
+            Purpose::Control | Purpose::Inside(_) => "stonescriptdb-gateway control",
             Purpose::Deployment => "stonescriptdb-gateway deployment",
         };
         let given = self.config.get_options().unwrap_or_default();
@@ -253,6 +257,8 @@ pub(super) struct Connected {
     pub(super) lender: Lender,
     pub(super) endpoint: Endpoint,
     pub(super) backend: Option<Backend>,
+    /// The server's major version.
+    version: u32,
 }
 
 /// Opens in a task of its own: a request that gives up half-way neither leaves a backend behind that nobody counts nor
@@ -262,6 +268,48 @@ async fn in_a_task<T: Send + 'static>(
 ) -> Result<T, DatabaseError> {
     let opened = tokio::spawn(opening).await;
     opened.unwrap_or_else(|error| Err(DatabaseError::Unreachable { cause: error.to_string() }))
+}
+
+/// Connects with the settings that the server knows, which its version tells. That is learned from it, and learned again
+/// where it has changed: then the connection is opened anew.
+async fn connect_knowing(config: &Config, bare: &Config, version: &AtomicU32) -> Result<Connected, ConnectError> {
+    loop {
+        let believed = version.load(Ordering::Relaxed);
+        let newer = settings::newer(believed);
+        let given = config.get_options().unwrap_or_default();
+        let connected = connect(config.clone().options(format!("{given}{newer}")), bare).await;
+        let found = match &connected {
+            Ok(connected) => connected.version,
+            // An older one than before, which refuses what it does not know.
+            Err(ConnectError::Postgres(error))
+                if !newer.is_empty() && error.code() == Some(&SqlState::UNDEFINED_OBJECT) =>
+            {
+                0
+            }
+            Err(_) => return connected,
+        };
+        version.store(found, Ordering::Relaxed);
+        if settings::newer(found) == newer {
+            return connected;
+        }
+        if let Ok(Connected { client, connection, lender, .. }) = connected {
+            drop((client, connection));
+            part(&lender).await;
+        }
+    }
+}
+
+/// Waits until the backend is gone, so that there are no more of them than permits.
+async fn part(lender: &Lender) {
+    if let Some(mut socket) = lender.take() {
+        let _ = timeout(PARTING, socket.shutdown()).await;
+    }
+}
+
+/// The number before the first dot of e.g. `15.14 (Debian 15.14-0)` or `18beta1`.
+fn major_version(text: &str) -> u32 {
+    let digits = text.split(|character: char| !character.is_ascii_digit()).next();
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 /// The first host that takes the connection and is what `target_session_attrs` asks for.
@@ -329,10 +377,7 @@ async fn check_attributes(bare: &Config, endpoint: &Endpoint, limit: Duration) -
         ask(is_read_only(&client), &mut connection).await
     };
     let asked = timeout(limit, asking).await;
-    // One after the other, so that there are no more of them than permits.
-    if let Some(mut socket) = lender.take() {
-        let _ = timeout(PARTING, socket.shutdown()).await;
-    }
+    part(&lender).await;
     let refused = |reason| Err(named(io::Error::new(io::ErrorKind::PermissionDenied, reason)));
     match asked {
         Err(_) => Err(named(io::Error::new(io::ErrorKind::TimedOut, "the server does not answer"))),
@@ -355,15 +400,14 @@ async fn connect_to(config: &Config, endpoint: Endpoint, limit: Duration) -> Res
     };
     let error = match timeout(limit, handshake).await {
         Ok(Ok((client, connection, backend))) => {
-            return Ok(Connected { client, connection, lender, endpoint, backend });
+            let version = connection.parameter("server_version").map_or(0, major_version);
+            return Ok(Connected { client, connection, lender, endpoint, backend, version });
         }
         Ok(Err(error)) => error,
         Err(_) => named(io::Error::new(io::ErrorKind::TimedOut, "the server took the connection but did not answer")),
     };
     // The backend that was about to be there is counted until it has noticed.
-    if let Some(mut socket) = lender.take() {
-        let _ = timeout(PARTING, socket.shutdown()).await;
-    }
+    part(&lender).await;
     Err(error)
 }
 

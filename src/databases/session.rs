@@ -110,7 +110,7 @@ impl Databases {
         &self,
         run_as: &RunAs,
         database: &DatabaseName,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
     ) -> Result<Session, DatabaseError> {
         let admission = self.admit_session(database).await?;
         let opened = self.open_link(run_as, database, purpose).await;
@@ -133,7 +133,7 @@ impl Databases {
         &self,
         run_as: &RunAs,
         database: &DatabaseName,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
     ) -> Result<Link, DatabaseError> {
         let permit = self.pools.permit(database).await?;
         self.pools.server.open(database, purpose, permit, run_as).await

@@ -48,12 +48,20 @@ pub const PINNED: &[(&str, &str)] = &[
     ("log_parameter_max_length_on_error", "0"),
 ];
 
+/// The same of settings that older servers do not know and refuse: from which major version on, name, value.
+pub const PINNED_SINCE: &[(u32, &str, &str)] = &[(17, "transaction_timeout", "0")];
+
+/// Those of them that a server of that major version knows.
+pub(super) fn newer(version: u32) -> String {
+    PINNED_SINCE.iter().filter(|(since, ..)| *since <= version).map(|(_, name, value)| option(name, value)).collect()
+}
+
 /// What a session starts with besides: `options` of the connection.
-pub(super) fn options(purpose: Purpose, run_as: &RunAs, call_timeout_ms: u128, lock_timeout_ms: u128) -> String {
+pub(super) fn options(purpose: Purpose<'_>, run_as: &RunAs, call_timeout_ms: u128, lock_timeout_ms: u128) -> String {
     let mut options: String = PINNED.iter().map(|(name, value)| option(name, value)).collect();
     match purpose {
         Purpose::Calls => options += &option("statement_timeout", &call_timeout_ms.max(1).to_string()),
-        Purpose::Control | Purpose::Deployment | Purpose::Inside => {
+        Purpose::Control | Purpose::Deployment | Purpose::Inside(_) => {
             options += &option("statement_timeout", "0");
             options += &option("lock_timeout", &lock_timeout_ms.to_string());
         }
@@ -63,7 +71,7 @@ pub(super) fn options(purpose: Purpose, run_as: &RunAs, call_timeout_ms: u128, l
         options += &option("search_path", "public");
     }
     match (purpose, run_as) {
-        (Purpose::Inside, _) => options += &(option("search_path", OWN_PATH) + &option("role", "none")),
+        (Purpose::Inside(path), _) => options += &(option("search_path", path) + &option("role", "none")),
         // A role that stands for another one by its defaults is not what was decided.
         (_, RunAs::Platform(_)) => options += &option("role", "none"),
         // The gateway's own defaults are the operator's.
@@ -76,7 +84,8 @@ pub(super) fn options(purpose: Purpose, run_as: &RunAs, call_timeout_ms: u128, l
 pub(super) fn option(name: &str, value: &str) -> String {
     let mut option = format!(" -c {name}=");
     for character in value.chars() {
-        if character == ' ' || character == '\\' {
+        // What the server takes for white space: the path may hold any name.
+        if character.is_ascii_whitespace() || character == '\x0B' || character == '\\' {
             option.push('\\');
         }
         option.push(character);

@@ -7,7 +7,7 @@
 //! answer and wake the request in turn.
 //!
 //! Whoever speaks a protocol may lose his place in it. So what is answered is compared with what was asked, message by message
-//! ([`script`]), and what cleans a session has to answer with a mark that was made for it ([`cleaning`]). Anything else ends the
+//! (`script`), and what cleans a session has to answer with a mark that was made for it (`cleaning`). Anything else ends the
 //! connection.
 
 mod asking;
@@ -16,6 +16,7 @@ mod care;
 mod cleaning;
 mod error;
 pub mod extensions;
+pub mod large;
 mod line;
 mod reports;
 mod row;
@@ -171,6 +172,11 @@ impl Wire {
     /// Right behind a call: whether it did what it was declared not to do.
     pub fn is_spoiled(&self) -> bool {
         self.spoiled && !self.spent
+    }
+
+    /// The right to keep the row that [`Wire::poll_row`] told of, if it is a large one: it goes with what is made of the row.
+    pub fn take_large(&mut self) -> Option<large::Large> {
+        self.line.large.take()
     }
 
     /// Whether the server has said, since the call began, that texts come in another encoding than UTF-8.

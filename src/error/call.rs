@@ -37,7 +37,7 @@ impl From<CallError> for ApiError {
             }
             CallError::Timeout { .. } => Self::new(ErrorCode::QueryTimeout, message).with("sqlstate", "57014"),
             CallError::Lost { cause, .. } => Self::new(ErrorCode::ConnectionFailed, message).logging(cause),
-            CallError::Encoding { .. } => Self::new(ErrorCode::QueryFailed(500), message),
+            CallError::Encoding { .. } | CallError::TooLong { .. } => Self::new(ErrorCode::QueryFailed(500), message),
             CallError::Protocol { .. } => Self::internal(message),
         }
     }

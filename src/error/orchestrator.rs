@@ -121,6 +121,13 @@ impl ApiError {
                     .with_some("line", line)
                     .with("hint", "make the deployment quicker, or raise DEPLOYMENT_TIMEOUT_SECS")
             }
+            DeployError::AtCommit { source } => generated_error(&source, message).with(
+                "hint",
+                source
+                    .as_db_error()
+                    .and_then(|told| told.hint())
+                    .unwrap_or("look for a deferred trigger or constraint that says so"),
+            ),
             DeployError::LockLost => Self::new(ErrorCode::ConnectionFailed, message),
             DeployError::CommitUnknown { source } => {
                 Self::new(ErrorCode::ConnectionFailed, message).logging(describe(&source))
@@ -149,7 +156,8 @@ impl ApiError {
     }
 }
 
-/// 409 whatever stopped the first one (507 where it was a full disk), with what is known of that beside the lists (contract §4, "Many databases").
+/// 409 whatever stopped the first one (507 where it was a full disk), with what is known of that beside the lists
+/// (contract §4, "Many databases").
 fn fleet_error(failure: FleetFailure, message: String) -> ApiError {
     let FleetFailure { updated, failed, pending, validation, first } = failure;
     let first = ApiError::from(first);

@@ -277,7 +277,10 @@ impl<'a> Reader<'a> {
         let ((), prepared) = tokio::try_join!(jit, self.prepared()).map_err(&failed)?;
         let own = own_path();
         let reading = self.client.query_one(&prepared, &[]);
-        let (row, ()) = tokio::try_join!(reading, self.client.batch_execute(&own)).map_err(&failed)?;
+        // Of two that fail together, the first says why.
+        let (row, restored) = tokio::join!(reading, self.client.batch_execute(&own));
+        let row = row.map_err(&failed)?;
+        restored.map_err(&failed)?;
         serde_json::from_str(row.get(0)).map_err(|error| DeployError::Unreadable { cause: error.to_string() })
     }
 

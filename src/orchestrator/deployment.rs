@@ -242,9 +242,9 @@ impl<'a> Deployment<'a> {
     }
 
     async fn install_extensions(&mut self) -> Result<(), DeployError> {
-        let Goal { terms, installed, .. } = self.goal;
+        let Goal { terms, installed, target, .. } = self.goal;
         let mut changes = installed.to_vec();
-        changes.extend(extensions::install(&self.runner, terms, &self.goal.script.extensions).await?);
+        changes.extend(extensions::install(&self.runner, terms, &self.goal.script.extensions, target).await?);
         if !changes.is_empty() {
             self.runner.changed();
         }

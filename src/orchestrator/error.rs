@@ -164,6 +164,12 @@ pub enum DeployError {
         /// For the log.
         source: tokio_postgres::Error,
     },
+    /// What was deferred to the end of the transaction refused it: a constraint, or a trigger of the platform's.
+    #[error("the deployment was refused when it was committed, and rolled back: {}", in_words(.source))]
+    AtCommit {
+        /// PostgreSQL's error.
+        source: tokio_postgres::Error,
+    },
     /// PostgreSQL refused a statement of the gateway's own.
     #[error("{step}: {}", in_words(.source))]
     Own {
@@ -327,6 +333,7 @@ impl DeployError {
             Self::Statement(error) => error.sqlstate.as_deref(),
             Self::AlteredTracking { sqlstate, .. } => sqlstate.as_deref(),
             Self::Generated { source, .. }
+            | Self::AtCommit { source }
             | Self::Own { source, .. }
             | Self::Standing { source, .. }
             | Self::NoValue { source, .. } => source.code().map(tokio_postgres::error::SqlState::code),
@@ -345,7 +352,7 @@ impl DeployError {
             Self::Statement(error) => Some(error.cause.clone()),
             Self::AlteredTracking { cause, .. } => Some(cause.clone()),
             Self::ExtensionRefused { reason, .. } => Some(reason.clone()),
-            Self::Generated { source, .. } | Self::NoValue { source, .. } => words(source),
+            Self::Generated { source, .. } | Self::AtCommit { source } | Self::NoValue { source, .. } => words(source),
             // What the gateway itself asks for is its own business, but not that there is no room.
             Self::Own { source, .. } if source.code() == Some(&SqlState::DISK_FULL) => words(source),
             Self::Database(DatabaseError::DiskFull { cause }) => Some(cause.clone()),

@@ -10,11 +10,15 @@
 //! | `facts`      | what the server has, what the database has          |
 //! | `plan`       | what is missing, in which order, and who installs it |
 //! | `as_gateway` | installs as the gateway's role                      |
-//! | `workers`    | closes functions that start the server's processes  |
+//! | `untouched`  | whether a database is as the gateway made it         |
+//! | `around`     | the path and the settings that scripts find there   |
+//! | `workers`    | closes functions that reach the server              |
 
+mod around;
 mod as_gateway;
 mod facts;
 mod plan;
+mod untouched;
 mod workers;
 
 use serde_json::json;
@@ -25,9 +29,10 @@ use super::runner::{Doubt, Mode, Runner};
 use super::tracking::{Change, NameOf};
 use crate::bundle::Kind;
 use crate::bundle::extension::Extension;
+use crate::bundle::order::Target;
 use crate::config::AllowedExtensions;
 use crate::databases::name::{DatabaseName, Id};
-use crate::databases::{Databases, RunAs, own_path, quote_ident, quote_literal};
+use crate::databases::{Databases, DeploymentLock, RunAs, own_path, quote_ident, quote_literal};
 
 /// Where extensions go, and which may.
 #[derive(Clone, Copy)]
@@ -50,25 +55,51 @@ pub async fn install_in_new(terms: Terms<'_>, extensions: &[Extension]) -> Resul
         return Ok(Vec::new());
     }
     let session = terms.databases.session_inside(terms.database).await?;
-    let installed = async {
-        let facts = facts::read(&session, terms.databases.gateway_user()).await?;
-        let plan = plan::plan(extensions, &facts, false)?;
-        terms.check_allowed(&plan).await?;
-        if !plan.by_gateway.is_empty() {
-            as_gateway::in_new(terms.databases, terms.database, &session, &plan).await?;
-        }
-        Ok(changes(&Plan { by_role: Vec::new(), ..plan }, extensions))
-    }
-    .await;
+    let facts = facts::read(&session, terms.databases.gateway_user()).await;
     session.close().await;
-    installed
+    let facts = facts?;
+    let plan = plan::plan(extensions, &facts, false)?;
+    terms.check_allowed(&plan).await?;
+    if !plan.by_gateway.is_empty() {
+        as_gateway::in_new(terms, &plan, &facts).await?;
+    }
+    Ok(changes(&Plan { by_role: Vec::new(), ..plan }, extensions))
 }
 
-/// Installs what is not there yet.
+/// In a database to which nothing was deployed yet, if it is as the gateway made it: the same, after it was taken back for
+/// as long as that lasts. Anywhere else nothing happens here.
+pub async fn install_in_untouched(
+    terms: Terms<'_>,
+    extensions: &[Extension],
+    lock: &DeploymentLock,
+) -> Result<Vec<Change>, DeployError> {
+    let Terms { databases, database, run_as, .. } = terms;
+    if terms.runs_as_gateway()
+        || !untouched::would_help(terms, extensions).await?
+        || !databases.take_back(database, run_as, lock).await?
+    {
+        return Ok(Vec::new());
+    }
+    // Nobody else is in it now, nor can be.
+    let installed = match untouched::is_untouched(terms).await {
+        Ok(true) => install_in_new(terms, extensions).await,
+        Ok(false) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    // Should this not be, the next deployment hands it over.
+    let given = databases.give_again(database, run_as, lock).await;
+    let installed = installed?;
+    given?;
+    Ok(installed)
+}
+
+/// Installs what is not there yet. `target`: a rehearsal in a database that is as it was made refuses nothing for where an
+/// extension would go, which [`install_in_untouched`] sees to before it is meant.
 pub async fn install(
     runner: &Runner<'_>,
     terms: Terms<'_>,
     extensions: &[Extension],
+    target: Target,
 ) -> Result<Vec<Change>, DeployError> {
     if !terms.runs_as_gateway() && runner.mode == Mode::Apply {
         workers::close_standing(runner.client, terms).await?;
@@ -83,14 +114,16 @@ pub async fn install(
     let facts = facts::read(runner.client, terms.databases.gateway_user()).await?;
     let plan = plan::plan(extensions, &facts, terms.runs_as_gateway())?;
     terms.check_allowed(&plan).await?;
-    plan::check_existing(&plan, &facts)?;
+    if (runner.mode, target) != (Mode::Rehearse, Target::NewDatabase) {
+        plan::check_existing(&plan, &facts)?;
+    }
     // First of all: what this transaction makes (an extension that another one needs, a schema of two) is nobody else's to
     // see before it ends.
     match (runner.mode, plan.by_gateway.is_empty()) {
         (_, true) => {}
         // It cannot be taken back, so a rehearsal goes on without it, for as long as nothing needs it.
         (Mode::Rehearse, false) => runner.doubt(Doubt::Schema),
-        (Mode::Apply, false) => as_gateway::in_existing(terms.databases, terms.database, &plan).await?,
+        (Mode::Apply, false) => as_gateway::in_existing(terms, &plan, &facts).await?,
     }
     for step in &plan.by_role {
         create_as_role(runner, step).await?;
@@ -100,7 +133,7 @@ pub async fn install(
 
 impl Terms<'_> {
     fn runs_as_gateway(&self) -> bool {
-        *self.run_as == RunAs::Gateway
+        self.run_as.role().is_none()
     }
 
     /// Trusted ones always are, and so is what the platform has anywhere already.

@@ -208,6 +208,7 @@ async fn apply_one(
     let lock = orchestrator.databases.lock(database).await?;
     let clock = orchestrator.clock(database);
     let applying = async {
+        let installed = prepared.install_in_untouched(&orchestrator.databases, &lock).await?;
         let session = orchestrator.databases.session(&prepared.run_as, database).await?;
         let at = tracking::read_bundle_checksum(&session).await?;
         let target = &prepared.origin.bundle_checksum;
@@ -216,7 +217,7 @@ async fn apply_one(
             session.close().await;
             return Ok(DatabaseReport::unchanged(database.to_string(), false));
         }
-        let place = Place::new(&orchestrator.databases, &session, &lock, &clock);
+        let place = Place::new(&orchestrator.databases, &session, &lock, &clock).after(&installed);
         let deploying = orchestrator.databases.deploying(database);
         let result = prepared.deploy(place, at.is_some(), Mode::Apply, force).await;
         session.close().await;

@@ -11,9 +11,9 @@ use super::blueprint::Blueprint;
 use super::clock::Clock;
 use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
-use super::extensions::Terms;
+use super::extensions::{self, Terms};
 use super::runner::Mode;
-use super::tracking::{self, Origin};
+use super::tracking::{self, Change, Origin};
 use crate::bundle::Bundle;
 use crate::bundle::order::{self, OrderError, Script, Target};
 use crate::config::AllowedExtensions;
@@ -32,12 +32,19 @@ pub struct Place<'a> {
     pub lock: &'a DeploymentLock,
     /// How long it may take; everything that is done with the connection runs inside of it.
     pub clock: &'a Clock,
+    /// The extensions that were installed before the connection was opened.
+    pub installed: &'a [Change],
 }
 
 impl<'a> Place<'a> {
-    /// All four.
+    /// All but the extensions: there are none.
     pub fn new(databases: &'a Databases, client: &'a Client, lock: &'a DeploymentLock, clock: &'a Clock) -> Self {
-        Self { databases, client, lock, clock }
+        Self { databases, client, lock, clock, installed: &[] }
+    }
+
+    /// The same after [`Prepared::install_in_untouched`].
+    pub fn after(self, installed: &'a [Change]) -> Self {
+        Self { installed, ..self }
     }
 }
 
@@ -97,16 +104,28 @@ impl Prepared {
         let declared = Some(&self.blueprint.catalog);
         let lock_timeout = self.lock_timeout;
         let (origin, lock, clock) = (&self.origin, place.lock, place.clock);
-        let terms = Terms {
-            databases: place.databases,
-            platform: &self.platform,
-            run_as: &self.run_as,
-            database: lock.database(),
-            allowed: &self.allowed,
-        };
-        let goal =
-            Goal { terms, installed: &[], script, target, declared, force, mode, origin, lock_timeout, lock, clock };
+        let (terms, installed) = (self.terms(place.databases, lock), place.installed);
+        let goal = Goal { terms, installed, script, target, declared, force, mode, origin, lock_timeout, lock, clock };
         attempts::deploy(place.databases, place.client, goal).await
+    }
+
+    /// Before a connection is opened to deploy to a database that may be as it was made: what could only be installed while
+    /// nobody can be in it. Nothing to do there, mostly.
+    pub async fn install_in_untouched(
+        &self,
+        databases: &Databases,
+        lock: &DeploymentLock,
+    ) -> Result<Vec<Change>, DeployError> {
+        if self.blueprint.report.extensions_installed == 0 {
+            return Ok(Vec::new());
+        }
+        let script = self.script(Target::NewDatabase).await?;
+        extensions::install_in_untouched(self.terms(databases, lock), &script.extensions, lock).await
+    }
+
+    fn terms<'a>(&'a self, databases: &'a Databases, lock: &'a DeploymentLock) -> Terms<'a> {
+        let (platform, run_as, allowed) = (&self.platform, &self.run_as, &*self.allowed);
+        Terms { databases, platform, run_as, database: lock.database(), allowed }
     }
 
     async fn script(&self, target: Target) -> Result<&Script, DeployError> {

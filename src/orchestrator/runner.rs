@@ -150,7 +150,7 @@ impl<'a> Runner<'a> {
                         if !told.code().code().starts_with("57P")
                             && told.parsed_severity() == Some(Severity::Error) =>
                     {
-                        DeployError::Own { step: "committing", source }
+                        DeployError::AtCommit { source }
                     }
                     _ => DeployError::CommitUnknown { source },
                 })?;

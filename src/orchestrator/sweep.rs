@@ -34,7 +34,10 @@ impl Orchestrator {
     pub async fn sweep(&self) -> Result<Swept, DeployError> {
         let mut swept = Swept::default();
         for name in self.databases.being_created().await? {
-            swept.records += usize::from(self.sweep_record(&name).await?);
+            match self.sweep_record(&name).await {
+                Ok(settled) => swept.records += usize::from(settled),
+                Err(error) => tracing::warn!(database = %name, %error, "the record of a creation could not be settled"),
+            }
         }
         for name in self.databases.left_behind().await? {
             match self.sweep_database(&name).await {
@@ -50,8 +53,12 @@ impl Orchestrator {
             }
         }
         for name in self.databases.being_deployed_to(INSIDE_KEY).await? {
-            if let Some(lock) = self.databases.try_lock(&name).await? {
-                swept.backends += usize::from(self.databases.end_orphan(INSIDE_KEY, &lock).await?);
+            match self.sweep_backends(&name).await {
+                Ok(ended) => swept.backends += usize::from(ended),
+                // A superuser's, say, which a gateway that is none may not end.
+                Err(error) => {
+                    tracing::warn!(database = %name, %error, "a backend inside a deployment could not be ended")
+                }
             }
         }
         swept.blueprints = self.sweep_records_of_blueprints().await?;
@@ -73,6 +80,11 @@ impl Orchestrator {
         }
         self.databases.drop_database(name).await?;
         Ok(true)
+    }
+
+    async fn sweep_backends(&self, name: &DatabaseName) -> Result<bool, DeployError> {
+        let Some(lock) = self.databases.try_lock(name).await? else { return Ok(false) };
+        Ok(self.databases.end_orphan(INSIDE_KEY, &lock).await?)
     }
 
     /// Somebody dropped the database, or a kill came between the two.

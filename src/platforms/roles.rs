@@ -127,7 +127,7 @@ impl Platforms {
     }
 
     async fn generate_role_where_databases_are(&self, platform: &Id) -> Result<Option<RunAs>, PlatformsError> {
-        if self.databases.list(platform).await?.is_empty() {
+        if !self.databases.has_any(platform).await? {
             return Ok(None);
         }
         self.generate_role(platform).await.map(Some)

@@ -23,6 +23,9 @@ pub struct BodyPace {
     pub grace: Duration,
     /// It may take a second more for each so many bytes that have come.
     pub bytes_per_second: u64,
+    /// What it may have saved up of that: one that came fast at first may not stand still for an hour then, and keep what
+    /// others wait for.
+    pub longest_pause: Duration,
     /// What it may take at most.
     pub longest: Duration,
     /// What it may still take once the gateway stops.
@@ -35,6 +38,7 @@ impl Default for BodyPace {
         Self {
             grace: Duration::from_secs(20),
             bytes_per_second: 1024,
+            longest_pause: Duration::from_secs(60),
             longest: Duration::from_secs(3600),
             when_stopping: Duration::from_secs(1),
         }
@@ -60,8 +64,9 @@ pub(super) struct PacedBody {
     body: Incoming,
     pace: BodyPace,
     connection: Arc<ConnectionState>,
-    received: u64,
-    waited: Duration,
+    /// What it may still take before more of it comes, and in all.
+    credit: Duration,
+    left: Duration,
     waiting: Option<Waiting>,
     failed: bool,
 }
@@ -73,15 +78,20 @@ struct Waiting {
 
 impl PacedBody {
     pub(super) fn new(body: Incoming, pace: BodyPace, connection: Arc<ConnectionState>) -> Self {
-        let waited = Duration::ZERO;
-        Self { body, pace, connection, received: 0, waited, waiting: None, failed: false }
+        let (credit, left) = (pace.grace, pace.longest);
+        Self { body, pace, connection, credit, left, waiting: None, failed: false }
+    }
+
+    fn earn(&mut self, bytes: u64) {
+        let rate = self.pace.bytes_per_second.max(1);
+        let earned = Duration::from_micros(bytes.saturating_mul(1_000_000) / rate);
+        self.credit = (self.credit + earned).min(self.pace.longest_pause.max(self.pace.grace));
     }
 
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
-        let Self { pace, received, waited, connection, .. } = self;
+        let Self { pace, credit, left, connection, .. } = self;
         let waiting = self.waiting.get_or_insert_with(|| {
-            let earned = Duration::from_secs(*received / pace.bytes_per_second.max(1));
-            let left = (pace.grace + earned).min(pace.longest).saturating_sub(*waited);
+            let left = (*credit).min(*left);
             let (stopping, when_stopping) = (connection.stopping.clone(), pace.when_stopping);
             let given_up = async move {
                 let stopped = async {
@@ -115,10 +125,13 @@ impl Body for PacedBody {
             return Poll::Ready(Some(Err(error)));
         };
         if let Some(waiting) = this.waiting.take() {
-            this.waited += waiting.since.elapsed();
+            let waited = waiting.since.elapsed();
+            this.credit = this.credit.saturating_sub(waited);
+            this.left = this.left.saturating_sub(waited);
         }
         if let Some(Ok(frame)) = &frame {
-            this.received += frame.data_ref().map_or(0, |data| data.len() as u64);
+            let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+            this.earn(bytes);
         }
         Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
     }

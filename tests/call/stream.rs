@@ -111,3 +111,18 @@ async fn a_reader_who_stops_reading_does_not_keep_the_connection() {
     }
     assert!(end.is_err(), "the body ended as if it were whole");
 }
+
+#[tokio::test]
+async fn a_row_is_read_up_to_64_mib_and_the_next_call_has_another_connection() {
+    let sql = r"CREATE FUNCTION large(bytes int) RETURNS text LANGUAGE sql AS 'SELECT repeat(''x'', bytes)';
+                CREATE FUNCTION complains(bytes int) RETURNS void LANGUAGE plpgsql AS
+                    $$BEGIN RAISE EXCEPTION '%', repeat('x', bytes); END$$;";
+    let platform = Platform::with(sql).await;
+    assert_eq!(platform.rows("large", "[3000000]").await.len(), 3_000_000 + r#"[{"large":""}]"#.len());
+    for function in ["large", "complains"] {
+        let (status, error) = platform.error(function, "[67108864]").await;
+        assert_eq!((status, error["error"].as_str()), (500, Some("query_failed")), "{error}");
+        assert!(error["message"].as_str().is_some_and(|words| words.contains("at most 67108864 are read")), "{error}");
+    }
+    assert_eq!(platform.rows("large", "[1]").await, r#"[{"large":"x"}]"#);
+}

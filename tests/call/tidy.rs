@@ -59,7 +59,8 @@ async fn is_cleaned(platform: &Platform, function: &str) -> bool {
             return false;
         }
         // The gateway's look came in between.
-        assert!(last.contains("temporary") || last.contains("lock_timeout"), "{last}");
+        let is_look = ["temporary", "lock_timeout", "search_path"].iter().any(|word| last.contains(word));
+        assert!(is_look, "{last}");
     }
     panic!("the last statement is never that of {function}");
 }
@@ -200,6 +201,48 @@ async fn what_is_behind_operators_casts_and_domains_counts() {
             assert_eq!(platform.rows("state", "").await, clean, "{what}");
         }
         assert!(is_cleaned(&platform, "reads").await, "{what}");
+    }
+}
+
+/// Nobody names it, and it leaves a statement behind.
+#[tokio::test]
+async fn what_the_condition_of_a_trigger_does_counts() {
+    let platform = platform_with(&format!(
+        "{STATE_AND_LEAK}
+         CREATE FUNCTION prepares(given int) RETURNS boolean LANGUAGE plpgsql AS $$
+             BEGIN EXECUTE 'PREPARE left_over AS SELECT 1'; RETURN true; EXCEPTION WHEN OTHERS THEN RETURN true; END$$;
+         CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+         CREATE TRIGGER hidden BEFORE INSERT ON item FOR EACH ROW WHEN (prepares(NEW.id)) EXECUTE FUNCTION nothing();
+         CREATE FUNCTION writes() RETURNS void LANGUAGE sql AS 'INSERT INTO item VALUES (3)';
+         CREATE FUNCTION statements() RETURNS bigint LANGUAGE sql STABLE AS
+             'SELECT count(*) FROM pg_prepared_statements WHERE from_sql';"
+    ))
+    .await;
+    call_a_lot(&platform, "writes").await;
+    for _ in 0..3 {
+        platform.rows("writes", "").await;
+        assert_eq!(platform.rows("statements", "").await, r#"[{"statements":0}]"#);
+    }
+}
+
+/// PL/pgSQL keeps what it read in a session, under the settings of that moment.
+#[tokio::test]
+async fn a_text_that_ends_elsewhere_under_another_setting_is_no_text() {
+    let platform = platform_with(&format!(
+        r"{STATE_AND_LEAK}
+         CREATE FUNCTION reads() RETURNS text LANGUAGE plpgsql STABLE AS $$
+             BEGIN RETURN concat('\', ', leak(1), $a$x$a$); --');
+             END$$;
+         CREATE FUNCTION poisons() RETURNS text LANGUAGE plpgsql AS $$
+             BEGIN PERFORM set_config('standard' || '_conforming_strings', 'off', true); RETURN reads(); END$$;"
+    ))
+    .await;
+    let clean = platform.rows("state", "").await;
+    platform.rows("poisons", "").await;
+    call_a_lot(&platform, "reads").await;
+    for _ in 0..3 {
+        platform.rows("reads", "").await;
+        assert_eq!(platform.rows("state", "").await, clean);
     }
 }
 

@@ -18,5 +18,6 @@ pub(crate) use answer::Answer;
 pub(crate) use bundle::{BundleBuilder, bundle};
 pub(crate) use check::{check_deploys_and_is_stable, check_deploys_as_psql_would};
 pub(crate) use gateway::gateway;
+pub(crate) use hostile::calls_what_is_planted;
 pub(crate) use platform::{Platform, call, get, migrate, post_bytes, post_json, register};
 pub(crate) use sql::Sql;

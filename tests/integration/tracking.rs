@@ -180,6 +180,19 @@ async fn rows_that_the_gateway_never_writes_are_told_of() {
 }
 
 #[tokio::test]
+async fn what_refuses_at_the_commit_is_told_of_in_words() {
+    let platform = Platform::new();
+    platform.register(&before()).await.ready();
+    let planted = "CREATE FUNCTION too_late() RETURNS trigger LANGUAGE plpgsql AS $$
+                       BEGIN RAISE EXCEPTION 'too late' USING ERRCODE = 'UE001'; END $$;
+                   CREATE CONSTRAINT TRIGGER too_late AFTER INSERT ON _stonescriptdb_gateway_changelog
+                       DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION too_late()";
+    platform.sql().await.run(planted).await;
+    let answer = platform.register(&after()).await;
+    answer.refused(409, "migration_failed").sqlstate("UE001").cause("too late");
+}
+
+#[tokio::test]
 async fn tables_planted_before_the_first_deployment_are_told_of() {
     for (table, planted) in [
         ("migrations", "CREATE VIEW {t} AS SELECT 'x'::text AS migration_file, 'y'::text AS checksum"),

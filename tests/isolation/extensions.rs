@@ -29,24 +29,24 @@ const PLANTED: &str = r#"
         EXECUTE $x$ CREATE FUNCTION public.cube_enlarge(c public.cube, f float8, i int) RETURNS public.cube LANGUAGE sql AS 'SELECT NULL::public.cube' $x$;
     END IF; END $do$;"#;
 
-const IS_SUPER: (&str, &str) = (
+pub const IS_SUPER: (&str, &str) = (
     "functions/am_i_super.sql",
     "CREATE FUNCTION am_i_super() RETURNS boolean LANGUAGE sql STABLE AS
      $f$ SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user $f$;",
 );
 
-const TOLD: (&str, &str) = (
+pub const TOLD: (&str, &str) = (
     "functions/told.sql",
     "CREATE FUNCTION told(p_sql text) RETURNS text LANGUAGE plpgsql AS $$
      DECLARE result text; BEGIN EXECUTE p_sql INTO result; RETURN result; END $$;",
 );
 
-async fn register(web: &Web, platform: &str, files: &[(&str, &str)]) -> Answer {
+pub async fn register(web: &Web, platform: &str, files: &[(&str, &str)]) -> Answer {
     web.upload("/register", &[("platform", platform)], files).await
 }
 
 #[track_caller]
-fn assert_refused((status, body): &Answer, words: &str) {
+pub fn assert_refused((status, body): &Answer, words: &str) {
     assert_eq!((*status, &body["error"]), (409, &json!("extension_install_failed")), "{body}");
     assert!(body["message"].as_str().is_some_and(|text| text.contains(words)), "{words}: {body}");
 }
@@ -267,5 +267,79 @@ async fn a_schema_of_extensions_is_never_handed_over() {
     let files: Vec<_> = files.into_iter().chain([("extensions/cube.sql", "-- schema: ext")]).collect();
     web.register("a", &files).await;
     assert_eq!(where_is(&web, "a", "cube").await, json!("ext"));
+    drop(gateway);
+}
+
+/// What `POST /admin/create-tenant` has made is as good as new for as long as nothing is in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_an_empty_database_of_the_gateways_an_extension_stands_as_in_a_new_one() {
+    let place = Place::new(Who::possible()[0]);
+    let gateway = place.start(&[("ALLOWED_EXTENSIONS", "+earthdistance")]);
+    gateway.wait_until_healthy();
+    let web = Web::new(gateway.address());
+    let superuser = place.connect().await;
+    let query = "SELECT count(*) FROM pg_available_extensions WHERE name = 'postgis'";
+    let has_postgis = superuser.query_one(query, &[]).await.unwrap().get::<_, i64>(0) == 1;
+    let extension = if has_postgis { "postgis" } else { "earthdistance" };
+    let file = format!("extensions/{extension}.sql");
+    let files = [TOLD, (file.as_str(), "")];
+    let make = async |tenant: &str| {
+        let body = json!({ "platform": "p", "tenant_id": tenant });
+        let (status, body) = web.post("/admin/create-tenant", body).await;
+        assert!(status == 200 || status == 201, "{body}");
+    };
+    let owner = async |database: &str| {
+        let query = "SELECT pg_get_userbyid(datdba)::text, datallowconn FROM pg_database WHERE datname = $1";
+        let row = superuser.query_one(query, &[&database]).await.unwrap();
+        (row.get::<_, String>(0), row.get::<_, bool>(1))
+    };
+    web.register("p", &[TOLD]).await;
+    make("one").await;
+    let fields = [("platform", "p"), ("tenant_id", "one")];
+    let (status, body) = web.upload("/register", &fields, &files).await;
+    assert_eq!((status, &body["extensions_installed"]), (200, &json!(1)), "{body}");
+    assert_eq!(owner("p_one").await, ("stonescriptdb-p".to_owned(), true));
+    let one = place.connect_to("p_one").await;
+    let installed =
+        "SELECT extnamespace::regnamespace::text, pg_get_userbyid(extowner)::text FROM pg_extension WHERE extname = $1";
+    let row = one.query_one(installed, &[&extension]).await.unwrap();
+    assert_eq!((row.get::<_, &str>(0), row.get::<_, &str>(1)), ("public", "stonescriptdb"));
+    drop(one);
+
+    // Also by a migration, and by its rehearsal.
+    make("two").await;
+    let fields = [("platform", "p"), ("tenant_id", "two")];
+    for dry_run in ["true", "false"] {
+        let fields = [fields[0], fields[1], ("dry_run", dry_run)];
+        let (status, body) = web.upload("/migrate", &fields, &files).await;
+        assert_eq!(status, 200, "dry run {dry_run}: {body}");
+    }
+
+    // With anything of the platform's in it, however small, or with somebody in it, it is not taken back.
+    if has_postgis {
+        for (tenant, prepared) in [
+            ("f", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'"),
+            ("s", "CREATE SCHEMA s"),
+            ("o", "CREATE OPERATOR #! (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)"),
+            ("l", "SELECT lo_create(0)"),
+            ("c", "CREATE CAST (point AS text) WITH INOUT"),
+        ] {
+            make(tenant).await;
+            let inside = place.connect_to(&format!("p_{tenant}")).await;
+            // A cast is its types' owner's to make.
+            let role = if tenant == "c" { "" } else { "SET ROLE \"stonescriptdb-p\";" };
+            inside.batch_execute(&format!("{role}{prepared}")).await.unwrap();
+            drop(inside);
+            let (status, body) = web.upload("/register", &[("platform", "p"), ("tenant_id", tenant)], &files).await;
+            assert_refused(&(status, body), "-- schema:");
+            assert_eq!(owner(&format!("p_{tenant}")).await, ("stonescriptdb-p".to_owned(), true));
+        }
+        make("busy").await;
+        let inside = place.connect_to("p_busy").await;
+        let fields = [("platform", "p"), ("tenant_id", "busy")];
+        assert_refused(&web.upload("/register", &fields, &files).await, "-- schema:");
+        assert_eq!(owner("p_busy").await, ("stonescriptdb-p".to_owned(), true));
+        drop(inside);
+    }
     drop(gateway);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use stonescriptdb_gateway::databases::{OWN_PATH, PINNED};
+use stonescriptdb_gateway::databases::{OWN_PATH, PINNED, PINNED_SINCE};
 
 use crate::place::{Place, Who};
 use crate::web::Web;
@@ -77,6 +77,7 @@ const HARMLESS: &[(&str, &[&str])] = &[
     ),
     (
         "where and how new tables are kept, which the owner of a database decides",
+        // The gateway's own tables are made without these; a file that may not use them is told so by name.
         &["default_tablespace", "temp_tablespaces", "default_table_access_method", "default_toast_compression"],
     ),
     (
@@ -94,6 +95,7 @@ const HARMLESS: &[(&str, &[&str])] = &[
         "about making roles and replication, which a platform's role may not",
         &[
             "password_encryption",
+            "md5_password_warnings",
             "scram_iterations",
             "createrole_self_grant",
             "debug_logical_replication_streaming",
@@ -102,7 +104,7 @@ const HARMLESS: &[(&str, &[&str])] = &[
     ),
     (
         "ends or refuses the role's own statements and sessions earlier than otherwise",
-        &["transaction_timeout", "restrict_nonsystem_relation_kind", "tcp_", "client_connection_check_interval"],
+        &["restrict_nonsystem_relation_kind", "tcp_", "client_connection_check_interval"],
     ),
     (
         "of the transaction at hand, which begins with the default that is pinned",
@@ -125,6 +127,7 @@ async fn every_setting_that_a_role_may_change_is_pinned_or_harmless() {
     assert!(names.len() > 100, "{names:?}");
     let is_known = |name: &&str| {
         PINNED.iter().any(|(pinned, _)| pinned == name)
+            || PINNED_SINCE.iter().any(|(_, pinned, _)| pinned == name)
             || ELSEWHERE.iter().any(|(elsewhere, _)| elsewhere == name)
             || HARMLESS.iter().any(|(_, beginnings)| beginnings.iter().any(|one| name.starts_with(one)))
     };
@@ -133,6 +136,11 @@ async fn every_setting_that_a_role_may_change_is_pinned_or_harmless() {
     // And none of the pinned ones is a name of yesterday's.
     let gone: Vec<&str> = PINNED.iter().map(|(name, _)| *name).filter(|name| !names.contains(name)).collect();
     assert!(gone.is_empty(), "pinned, but no such setting: {gone:?}");
+    let row = client.query_one("SELECT current_setting('server_version_num')::int / 10000", &[]).await.unwrap();
+    let version = u32::try_from(row.get::<_, i32>(0)).unwrap();
+    for (since, name, _) in PINNED_SINCE {
+        assert_eq!(names.contains(name), version >= *since, "{name} on PostgreSQL {version}");
+    }
     drop(gateway);
 }
 
@@ -148,7 +156,7 @@ fn hostile(name: &str) -> &'static str {
         "bytea_output" => "escape",
         "xmlbinary" => "hex",
         "default_transaction_isolation" => "serializable",
-        "idle_in_transaction_session_timeout" | "idle_session_timeout" => "1",
+        "idle_in_transaction_session_timeout" | "idle_session_timeout" | "transaction_timeout" => "1",
         "client_min_messages" => "error",
         "log_parameter_max_length_on_error" => "100",
         "standard_conforming_strings" | "array_nulls" | "row_security" | "check_function_bodies" => "off",
@@ -163,7 +171,12 @@ async fn no_default_of_the_role_or_the_database_reaches_the_gateways_sessions() 
     gateway.wait_until_healthy();
     let web = Web::new(gateway.address());
     web.register("a", &[TOLD, DONE]).await;
-    let pinned = || PINNED.iter().filter(|(name, _)| *name != "local_preload_libraries");
+    let superuser = place.connect().await;
+    let rows = superuser.query("SELECT name FROM pg_settings", &[]).await.unwrap();
+    let known: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let newer = PINNED_SINCE.iter().filter(|(_, name, _)| known.iter().any(|one| one == name));
+    let newer: Vec<(&str, &str)> = newer.map(|(_, name, value)| (*name, *value)).collect();
+    let pinned = || PINNED.iter().chain(&newer).filter(|(name, _)| *name != "local_preload_libraries");
     for (at, (name, _)) in pinned().enumerate() {
         let whose = ["ROLE CURRENT_USER", "ROLE CURRENT_USER IN DATABASE a_main", "DATABASE a_main"][at % 3];
         let sql = format!("ALTER {whose} SET {name} = '{}'", hostile(name));
@@ -191,5 +204,38 @@ async fn no_default_of_the_role_or_the_database_reaches_the_gateways_sessions() 
     web.register("a", &[TOLD, DONE, ("migrations/001.sql", seen.as_str())]).await;
     check(&web.value("a", "told", json!(["SELECT settings FROM seen"])).await, "deployment");
     assert_eq!(OWN_PATH, "pg_catalog, pg_temp");
+    drop(gateway);
+}
+
+/// Where the role has its tables made and how they are kept is its own affair: what it may not use is told with the file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_for_tables_that_the_role_may_not_use_is_named() {
+    let place = Place::new(Who::possible()[0]);
+    let gateway = place.start(&[]);
+    gateway.wait_until_healthy();
+    let web = Web::new(gateway.address());
+    web.register("a", &[TOLD]).await;
+    let superuser = place.connect().await;
+    let version = superuser.query_one("SELECT current_setting('server_version_num')::int", &[]).await.unwrap();
+    // Before that, a tablespace needs a folder.
+    if version.get::<_, i32>(0) < 150_000 {
+        return;
+    }
+    superuser.batch_execute("SET allow_in_place_tablespaces = on").await.unwrap();
+    superuser.batch_execute("CREATE TABLESPACE closed LOCATION ''").await.unwrap();
+    let set = "ALTER ROLE \"stonescriptdb-a\" SET default_tablespace = closed";
+    superuser.batch_execute(set).await.unwrap();
+    // The gateway's own tables are not there: in a new database, and in the one that is there.
+    let function = ("functions/f.sql", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';");
+    for tenant in [None, Some("new")] {
+        let fields: Vec<_> =
+            [("platform", "a")].into_iter().chain(tenant.map(|tenant| ("tenant_id", tenant))).collect();
+        let (status, body) = web.upload("/register", &fields, &[TOLD, function]).await;
+        assert_eq!(status, 200, "{body}");
+        let table = ("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY);");
+        let (status, body) = web.upload("/register", &fields, &[TOLD, table]).await;
+        assert_eq!((status, &body["file"], &body["line"]), (409, &json!("tables/t.sql"), &json!(1)), "{body}");
+        assert!(body["cause"].as_str().is_some_and(|cause| cause.contains("closed")), "{body}");
+    }
     drop(gateway);
 }

@@ -1,4 +1,5 @@
-//! Functions of extensions that start processes of the server's own, which no call's end would end.
+//! Functions of extensions that reach the server: those that start processes of its own, which no call's end would end, and
+//! one that takes it down.
 
 use serde_json::json;
 
@@ -55,4 +56,47 @@ async fn the_worker_of_pg_prewarm_is_out_of_a_platforms_reach() {
     is_closed(&web, "old").await;
     let workers = "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'autoprewarm%'";
     assert_eq!(old.query_one(workers, &[]).await.unwrap().get::<_, i64>(0), 0);
+}
+
+const STANDARDIZE: &str = "SELECT standardize_address('lex', 'gaz', 'rules', '1 main st, boston ma')";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_the_server_down_is_the_operators_to_open() {
+    let place = Place::new(Who::possible()[0]);
+    let gateway = place.start(&[]);
+    gateway.wait_until_healthy();
+    let query = "SELECT count(*) FROM pg_available_extensions WHERE name = 'address_standardizer'";
+    if place.connect().await.query_one(query, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        return;
+    }
+    let web = Web::new(gateway.address());
+    let run = ("functions/run.sql", RUN.1.split_once("CREATE FUNCTION warm").unwrap().0);
+    // A word of a kind that there is not: the server goes down with everybody's sessions.
+    let words = "CREATE TABLE lex (id serial PRIMARY KEY, seq int, word text, stdword text, token int);
+                 CREATE TABLE gaz (LIKE lex); CREATE TABLE rules (id serial PRIMARY KEY, rule text);";
+    let rows = "INSERT INTO lex (seq, word, stdword, token) VALUES (1, 'x', 'x', 99999);
+                INSERT INTO gaz (id, seq, word, stdword, token) VALUES (1, 1, 'x', 'x', 99999);
+                INSERT INTO rules (rule) VALUES ('');";
+    let address = ("extensions/address_standardizer.sql", "");
+    let files = [run, ("tables/words.sql", words), ("seeders/words.sql", rows)];
+    for platform in ["fresh", "later"] {
+        if platform == "later" {
+            web.register(platform, &files).await;
+        }
+        let files: Vec<_> = files.iter().copied().chain([address]).collect();
+        web.register(platform, &files).await;
+        let (status, body) = web.call(platform, "run", json!([STANDARDIZE])).await;
+        assert_eq!((status, &body["sqlstate"]), (403, &json!("42501")), "{platform}: {body}");
+        let parse = "SELECT parse_address('1 main st, boston ma')";
+        assert_eq!(web.call(platform, "run", json!([parse])).await.0, 200);
+    }
+    gateway.stop(nix::sys::signal::Signal::SIGTERM);
+    let gateway = place.start(&[("ALLOWED_EXTENSIONS", "+address_standardizer")]);
+    gateway.wait_until_healthy();
+    let web = Web::new(gateway.address());
+    web.register("trusted", &[run, address]).await;
+    let right = "SELECT has_function_privilege('public.standardize_address(text, text, text, text)', 'EXECUTE')";
+    let right = format!("DO $x$ BEGIN IF NOT ({right}) THEN RAISE 'closed'; END IF; END $x$");
+    assert_eq!(web.call("trusted", "run", json!([right])).await.0, 200);
+    drop(gateway);
 }

@@ -38,7 +38,7 @@ start_gateway() {
     port=$(free_port)
     url=http://127.0.0.1:$port
     (cd "$work" && exec env -i PATH="$PATH" GATEWAY_PORT="$port" DATA_DIR="$work/data" PG_BIN_DIR="$bin_dir" \
-        PLATFORM_ROLES="$1" "$binary") >>"$work/gateway.log" 2>&1 &
+        PLATFORM_ROLES="$1" ALLOWED_EXTENSIONS='*' "$binary") >>"$work/gateway.log" 2>&1 &
     gateway=$!
     wait_until_healthy "$url" "$gateway" 120 || fail "the gateway did not start: $(tail -n 3 "$work/gateway.log")"
     PGHOST=$work/data/postgres PGPORT=5432 PGUSER=stonescriptdb PGDATABASE=postgres
@@ -105,6 +105,26 @@ CREATE TRIGGER thing_at BEFORE UPDATE ON thing FOR EACH ROW EXECUTE FUNCTION mod
     write_file functions/find_thing.sql "CREATE FUNCTION find_thing(p_name citext) RETURNS SETOF thing LANGUAGE sql STABLE AS \$\$
     SELECT * FROM thing WHERE name = p_name \$\$;"
     pack extended "$work/bundle"
+
+    # Rows that seeders made and people changed, statements beside them, and migrations with sums over their bytes as they were:
+    # with line ends of another system, without a last one, with comments.
+    new_bundle
+    write_file tables/plan.sql "CREATE TABLE plan (plan_id serial PRIMARY KEY, name text NOT NULL UNIQUE, price int NOT NULL);"
+    write_file tables/plan_note.sql "CREATE TABLE plan_note (plan_id int NOT NULL REFERENCES plan, note text NOT NULL);"
+    write_file seeders/plan.sql "INSERT INTO plan (plan_id, name, price) VALUES (1, 'free', 0), (2, 'small', 5), (3, 'large', 50);
+SELECT setval('plan_plan_id_seq', 3);"
+    write_file seeders/plan_note.sql "DELETE FROM plan_note;
+INSERT INTO plan_note VALUES (1, 'nothing to pay');"
+    write_file functions/add_plan.sql "CREATE FUNCTION add_plan(p_name text) RETURNS int LANGUAGE sql AS \$\$
+    INSERT INTO plan_note SELECT 2, 'of a customer: ' || p_name;
+    INSERT INTO plan (name, price) VALUES (p_name, 7) RETURNING plan_id \$\$;"
+    write_file functions/list_plans.sql "CREATE FUNCTION list_plans() RETURNS TABLE (plan_id int, name text, price int, notes bigint, last bigint)
+    LANGUAGE sql STABLE AS \$\$ SELECT p.*, (SELECT count(*) FROM plan_note), (SELECT last_value FROM plan_plan_id_seq)
+    FROM plan AS p ORDER BY 1 \$\$;"
+    mkdir -p "$work/bundle/migrations"
+    printf -- '-- The prices of last year.\r\nUPDATE plan\r\n   SET price = price + 1\r\n WHERE price > 100;\r\n' >"$work/bundle/migrations/001_prices.sql"
+    printf 'UPDATE plan SET name = lower(name) /* as people write them */;' >"$work/bundle/migrations/002_names.sql"
+    pack seeded "$work/bundle"
 }
 
 # --- PostgreSQL -------------------------------------------------------------------------------------------------------
@@ -174,6 +194,12 @@ use_gateway() {
     upload /register extended '{"platform":"extended","tenant_id":"t1"}'
     post /call '{"platform":"extended","function":"find_thing","params":["ONE"]}'
     post /call '{"platform":"extended","tenant_id":"t1","function":"find_thing","params":["one"]}'
+
+    upload /register seeded '{"platform":"seeded"}'
+    upload /register seeded '{"platform":"seeded","tenant_id":"t1"}'
+    post /call '{"platform":"seeded","tenant_id":"t1","function":"add_plan","params":["made to measure"]}'
+    post /call '{"platform":"seeded","function":"list_plans"}'
+    post /call '{"platform":"seeded","tenant_id":"t1","function":"list_plans"}'
 
     post /platform/register '{"platform":"stores"}'
     upload /platform/stores/schema stores-main '{"schema_name":"main_db"}'

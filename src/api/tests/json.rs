@@ -65,6 +65,24 @@ async fn a_body_over_32_mib_is_413_with_and_without_an_announced_length() {
 }
 
 #[tokio::test]
+async fn only_calls_have_large_bodies_and_they_share_the_memory_for_them() {
+    let gateway = gateway(|_| {});
+    let server = Server::serve(router::app(gateway.clone())).await;
+    let large = format!("{{\"platform\":\"a/b\",\"function\":\"{}\"}}", "f".repeat(100_000));
+    let post = async |target: &str| server.post(target, Some("application/json"), large.as_bytes()).await;
+    insta::assert_snapshot!(post(TARGET).await.error(), @r#"413 {"error":"payload_too_large","message":"the body is over the limit of 65536 bytes"}"#);
+    assert_eq!(post("/call").await.status, 400, "there is room");
+    let mut all = gateway.call_memory.body();
+    all.grow_to(512 << 20).await.unwrap();
+    let busy = post("/call").await;
+    insta::assert_snapshot!(busy.error(), @r#"503 {"error":"pool_exhausted","message":"the memory for large calls was in use for 1 s; send it again"}"#);
+    assert!(busy.header("retry-after").is_some());
+    assert_eq!(server.post("/call", Some("application/json"), b"{}").await.status, 400, "a small one takes none of it");
+    drop(all);
+    assert_eq!(post("/call").await.status, 400, "it was given back");
+}
+
+#[tokio::test]
 async fn a_body_that_is_cut_off_is_400() {
     let server = Server::start().await;
     let mut stream = server.connect_from(LOOPBACK).await;

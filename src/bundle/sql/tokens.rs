@@ -130,7 +130,8 @@ pub struct Words {
     pub loads: bool,
 }
 
-/// The words of `sql`. `None` where they are not sure: the scanner does not read it, or a name is written with escapes.
+/// The words of `sql`. `None` where they are not sure: the scanner does not read it, a name is written with escapes, or a text
+/// ends elsewhere under another `standard_conforming_strings`, which a session may have had when it first read the function.
 pub fn words(sql: &str) -> Option<Words> {
     let mut words = Words::default();
     // What the last words were, as far as it matters.
@@ -139,6 +140,7 @@ pub fn words(sql: &str) -> Option<Words> {
         let is_text = matches!(Token::try_from(token.token), Ok(Token::Sconst | Token::Usconst));
         let is_word = match Token::try_from(token.token) {
             Ok(Token::Uident) => return None,
+            Ok(Token::Sconst) if ends_elsewhere(&sql[range(&token)]) => return None,
             Ok(Token::SqlComment | Token::CComment) => continue,
             Ok(Token::Ident) => true,
             _ => token.keyword_kind != KeywordKind::NoKeyword as i32,
@@ -164,6 +166,11 @@ pub fn words(sql: &str) -> Option<Words> {
         }
     }
     Some(words)
+}
+
+/// Whether a backslash in a plain text stands before a quote.
+fn ends_elsewhere(text: &str) -> bool {
+    text.starts_with('\'') && text.contains("\\'")
 }
 
 /// What stands before a word.

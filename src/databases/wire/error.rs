@@ -65,6 +65,9 @@ pub enum WireError {
     /// The server sent what nobody asked for: a bug on one side.
     #[error("the server sent what does not belong there: {0}")]
     Protocol(String),
+    /// A row, or an error, of so many bytes.
+    #[error("a row or a message of {0} bytes; at most {most} are read", most = super::large::LONGEST)]
+    TooLong(usize),
     /// More parameters or bytes than a message's lengths can count (16 and 32 bits): nothing was sent.
     #[error("the message cannot be made: {0}")]
     Unsendable(#[source] io::Error),

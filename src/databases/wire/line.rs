@@ -12,6 +12,7 @@ use postgres_protocol::message::backend::{Header, Message};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::error::{ServerError, WireError};
+use super::large::{LONGEST, Share};
 use super::reports::Reports;
 use super::row::Row;
 use crate::databases::socket::Socket;
@@ -22,9 +23,6 @@ const KEPT: usize = 64 * 1024;
 
 /// The type and the length that each message begins with.
 const HEADER: usize = 5;
-
-/// No message is longer: PostgreSQL makes none of more than 1 GiB.
-const LONGEST: usize = (1 << 30) + HEADER;
 
 /// A message that came in. [`Line::body`] has the rest of it, until the next event.
 #[derive(Debug)]
@@ -73,12 +71,15 @@ pub(super) struct Line {
     pub(super) notified: bool,
     /// What the server reports of the session's settings.
     pub(super) reports: Reports,
+    /// The right to keep the message at the beginning of `inbox`, if it is a large one.
+    pub(super) large: Share,
 }
 
 impl Line {
     pub(super) fn new(socket: Socket) -> Self {
         let (inbox, outbox) = (BytesMut::new(), BytesMut::new());
-        Self { socket, inbox, told: 0, outbox, unsent: None, notified: false, reports: Reports::new() }
+        let (reports, large) = (Reports::new(), Share::default());
+        Self { socket, inbox, told: 0, outbox, unsent: None, notified: false, reports, large }
     }
 
     /// Whether the server has closed its side, whatever it sent before.
@@ -121,7 +122,7 @@ impl Line {
     /// The next message. Pending, the task is woken when it has come or when more can be sent.
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, WireError>> {
         loop {
-            self.inbox.advance(std::mem::take(&mut self.told));
+            self.leave_message();
             let (tag, length) = ready!(self.poll_message(cx))?;
             self.told = length;
             let event = match tag {
@@ -171,11 +172,12 @@ impl Line {
                 // Its own check: no less than the length itself.
                 let length = usize::try_from(header.len()).unwrap_or(HEADER - 1) + 1;
                 if length > LONGEST {
-                    return Poll::Ready(Err(WireError::Protocol(format!("a message of {length} bytes"))));
+                    return Poll::Ready(Err(WireError::TooLong(length)));
                 }
                 if self.inbox.len() >= length {
                     return Poll::Ready(Ok((header.tag(), length)));
                 }
+                ready!(self.large.poll_for(length, cx));
                 // As much again as has come: what the length promises is believed when it comes.
                 missing = missing.max((length - self.inbox.len()).min(self.inbox.len()));
             }
@@ -200,9 +202,14 @@ impl Line {
         }
     }
 
+    fn leave_message(&mut self) {
+        self.inbox.advance(std::mem::take(&mut self.told));
+        drop(self.large.take());
+    }
+
     /// Gives back what a large message took.
     pub(super) fn shrink(&mut self) {
-        self.inbox.advance(std::mem::take(&mut self.told));
+        self.leave_message();
         for buffer in [&mut self.inbox, &mut self.outbox] {
             if buffer.is_empty() && buffer.capacity() > KEPT {
                 *buffer = BytesMut::new();

@@ -11,8 +11,9 @@ use std::collections::HashSet;
 
 use tokio_postgres::Client;
 
-use super::plan::{self, Plan, Step};
-use super::{facts, failed};
+use super::around::{self, Settings};
+use super::plan::{self, Facts, Plan, Step};
+use super::{Terms, facts, failed};
 use crate::bundle::Kind;
 use crate::databases::name::DatabaseName;
 use crate::databases::{Databases, quote_ident, quote_literal};
@@ -20,14 +21,18 @@ use crate::orchestrator::error::{DeployError, StatementError};
 
 /// In a database that still belongs to the gateway, that nobody else can enter, and in which there is nothing yet: each
 /// where it shall be.
-pub async fn in_new(
-    databases: &Databases,
-    database: &DatabaseName,
-    client: &Client,
-    plan: &Plan,
-) -> Result<(), DeployError> {
+pub async fn in_new(terms: Terms<'_>, plan: &Plan, facts: &Facts) -> Result<(), DeployError> {
     plan.by_gateway.iter().try_for_each(plan::check_name)?;
-    begin(client, databases, plan).await?;
+    let path = around::path(&around::schemas(plan, facts, "public"));
+    let session = terms.databases.session_inside_under(terms.database, &path).await?;
+    let installed = install_new(&session, terms, plan, &path).await;
+    session.close().await;
+    installed
+}
+
+async fn install_new(client: &Client, terms: Terms<'_>, plan: &Plan, path: &str) -> Result<(), DeployError> {
+    let is_superuser = begin(client, terms.databases, plan).await?;
+    let settings = hide(client, terms.database, is_superuser, path).await?;
     for step in &plan.by_gateway {
         if let (Some(schema), None) = (step.own_schema(), &step.told.fixed_schema) {
             // Also of several extensions, or of one that has made it itself: nobody else has been here.
@@ -37,13 +42,16 @@ pub async fn in_new(
         run(client, step, &create(step, schema)).await?;
         open(client, step).await?;
     }
-    commit(client, database, plan).await
+    commit(client, terms, plan, settings).await
 }
 
-/// In a database that others have been in.
-pub async fn in_existing(databases: &Databases, database: &DatabaseName, plan: &Plan) -> Result<(), DeployError> {
-    let session = databases.session_inside(database).await?;
-    let installed = install_existing(&session, databases, database, plan).await;
+/// In a database that others have been in. `facts`: what the plan was made by.
+pub async fn in_existing(terms: Terms<'_>, plan: &Plan, facts: &Facts) -> Result<(), DeployError> {
+    // A name that nobody can have taken. It is gone again when the transaction ends.
+    let passage = format!("stonescriptdb-{:032x}", rand::random::<u128>());
+    let schemas = around::schemas(plan, facts, &passage);
+    let session = terms.databases.session_inside_under(terms.database, &around::path(&schemas)).await?;
+    let installed = install_existing(&session, terms, plan, &schemas, &passage).await;
     // Closing rolls back what was not committed.
     session.close().await;
     installed
@@ -51,20 +59,21 @@ pub async fn in_existing(databases: &Databases, database: &DatabaseName, plan: &
 
 async fn install_existing(
     client: &Client,
-    databases: &Databases,
-    database: &DatabaseName,
+    terms: Terms<'_>,
     plan: &Plan,
+    schemas: &[&str],
+    passage: &str,
 ) -> Result<(), DeployError> {
-    begin(client, databases, plan).await?;
+    let is_superuser = begin(client, terms.databases, plan).await?;
     // Asked again here: between the plan and this transaction the platform may have done anything.
-    let facts = facts::read(client, databases.gateway_user()).await?;
+    let facts = facts::read(client, terms.databases.gateway_user()).await?;
     plan::check_existing(plan, &facts)?;
+    plan::check_path(plan, &facts, schemas)?;
+    let settings = hide(client, terms.database, is_superuser, &around::path(schemas)).await?;
     let missing: Vec<&Step> = plan.by_gateway.iter().filter(|step| !facts.installed.contains_key(&step.name)).collect();
-    // A name that nobody can have taken. It is gone again when this transaction ends.
-    let passage = format!("stonescriptdb-{:032x}", rand::random::<u128>());
     let moves = |step: &&&Step| step.own_schema().is_none() && step.told.fixed_schema.is_none();
     if let Some(first) = missing.iter().find(moves) {
-        make_schema(client, first, &passage, "", Shared::WithNobody).await?;
+        make_schema(client, first, passage, "", Shared::WithNobody).await?;
     }
     let mut standing: HashSet<&String> = facts.schemas.keys().collect();
     for step in &missing {
@@ -75,20 +84,30 @@ async fn install_existing(
         {
             make_schema(client, step, schema, "", Shared::WithAll).await?;
         }
-        run(client, step, &create(step, step.own_schema().unwrap_or(&passage))).await?;
+        run(client, step, &create(step, step.own_schema().map_or(passage, String::as_str))).await?;
         open(client, step).await?;
     }
     for step in missing.iter().filter(moves) {
         run(client, step, &format!("ALTER EXTENSION {} SET SCHEMA public", quote_ident(&step.name))).await?;
     }
     if let Some(last) = missing.iter().rfind(moves) {
-        run(client, last, &format!("DROP SCHEMA {}", quote_ident(&passage))).await?;
+        run(client, last, &format!("DROP SCHEMA {}", quote_ident(passage))).await?;
     }
-    commit(client, database, plan).await
+    commit(client, terms, plan, settings).await
 }
 
-/// Opens the transaction, where the gateway's role may do what is wanted at all.
-async fn begin(client: &Client, databases: &Databases, plan: &Plan) -> Result<(), DeployError> {
+/// What is not a superuser's to install is trusted, and made for other people's databases.
+async fn hide<'a>(
+    client: &Client,
+    database: &'a DatabaseName,
+    is_superuser: bool,
+    path: &str,
+) -> Result<Option<Settings<'a>>, DeployError> {
+    Ok(if is_superuser { Some(Settings::hide(client, database, path).await?) } else { None })
+}
+
+/// Opens the transaction, where the gateway's role may do what is wanted at all; whether it is a superuser.
+async fn begin(client: &Client, databases: &Databases, plan: &Plan) -> Result<bool, DeployError> {
     let asking = DeployError::own("asking what the gateway's role may do");
     let query = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) $1::pg_catalog.text";
     let user = databases.gateway_user();
@@ -96,7 +115,10 @@ async fn begin(client: &Client, databases: &Databases, plan: &Plan) -> Result<()
     let is_superuser = row.is_some_and(|row| row.get(0));
     match plan.by_gateway.iter().find(|step| step.told.needs_superuser) {
         Some(step) if !is_superuser => Err(not_allowed(step, user)),
-        _ => client.batch_execute("BEGIN").await.map_err(DeployError::own("installing extensions")),
+        _ => {
+            client.batch_execute("BEGIN").await.map_err(DeployError::own("installing extensions"))?;
+            Ok(is_superuser)
+        }
     }
 }
 
@@ -168,11 +190,19 @@ async fn run(client: &Client, step: &Step, sql: &str) -> Result<(), DeployError>
     client.batch_execute(sql).await.map_err(|error| failed(step, &error))
 }
 
-async fn commit(client: &Client, database: &DatabaseName, plan: &Plan) -> Result<(), DeployError> {
-    super::workers::close(client).await?;
+async fn commit(
+    client: &Client,
+    terms: Terms<'_>,
+    plan: &Plan,
+    settings: Option<Settings<'_>>,
+) -> Result<(), DeployError> {
+    super::workers::close(client, terms.allowed).await?;
+    if let Some(settings) = settings {
+        settings.restore(client).await?;
+    }
     client.batch_execute("COMMIT").await.map_err(DeployError::own("installing extensions"))?;
     for step in &plan.by_gateway {
-        tracing::info!(database = %database, extension = step.name, "installed by the gateway's own role");
+        tracing::info!(database = %terms.database, extension = step.name, "installed by the gateway's own role");
     }
     Ok(())
 }

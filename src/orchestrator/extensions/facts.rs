@@ -10,7 +10,7 @@ use crate::orchestrator::error::DeployError;
 /// Of each extension of the server: its versions that can be installed at once.
 const AVAILABLE: &str = "
     SELECT v.name::pg_catalog.text, v.version, v.version OPERATOR(pg_catalog.=) d.default_version,
-           v.superuser AND NOT v.trusted, v.relocatable, v.schema::pg_catalog.text,
+           v.superuser AND NOT v.trusted, NOT v.superuser, v.relocatable, v.schema::pg_catalog.text,
            coalesce(v.requires::pg_catalog.text[], '{}')
     FROM pg_catalog.pg_available_extension_versions AS v
     JOIN pg_catalog.pg_available_extensions AS d ON d.name OPERATOR(pg_catalog.=) v.name
@@ -26,7 +26,8 @@ const INSTALLED: &str = "
 const SCHEMAS: &str = "
     SELECT n.nspname::pg_catalog.text,
            n.nspname OPERATOR(pg_catalog.=) 'pg_catalog'
-           OR ((owner.rolsuper OR owner.rolname OPERATOR(pg_catalog.=) $1::pg_catalog.text)
+           OR (NOT pg_catalog.starts_with(n.nspname::pg_catalog.text, 'pg_') AND n.nspname OPERATOR(pg_catalog.<>) '$user'
+               AND (owner.rolsuper OR owner.rolname OPERATOR(pg_catalog.=) $1::pg_catalog.text)
                AND NOT EXISTS (
                    SELECT FROM pg_catalog.aclexplode(n.nspacl) AS acl
                    LEFT JOIN pg_catalog.pg_roles AS grantee ON grantee.oid OPERATOR(pg_catalog.=) acl.grantee
@@ -71,9 +72,10 @@ fn version(row: &Row) -> Version {
         version: row.get(1),
         is_default: row.get(2),
         needs_superuser: row.get(3),
-        relocatable: row.get(4),
-        fixed_schema: row.get(5),
-        requires: row.get(6),
+        runs_as_caller: row.get(4),
+        relocatable: row.get(5),
+        fixed_schema: row.get(6),
+        requires: row.get(7),
     }
 }
 

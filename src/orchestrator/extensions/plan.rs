@@ -18,6 +18,8 @@ pub struct Version {
     pub is_default: bool,
     /// Only a superuser may install it, and it is not trusted.
     pub needs_superuser: bool,
+    /// Its script runs as whoever installs it, and was not made to run as a superuser where others have been.
+    pub runs_as_caller: bool,
     /// Whether `ALTER EXTENSION … SET SCHEMA` can move it.
     pub relocatable: bool,
     /// The only schema that it can be in.
@@ -180,9 +182,33 @@ fn gateways(steps: &[Step], facts: &Facts) -> HashSet<String> {
 /// In a database that others have been in: where the gateway's own extensions may go at all.
 pub fn check_existing(plan: &Plan, facts: &Facts) -> Result<(), DeployError> {
     plan.by_gateway.iter().try_for_each(|step| {
+        check_caller(step)?;
         check_schema(step, facts)?;
         check_needed(step, facts)
     })
+}
+
+/// The schemas that scripts find besides: the plan's own and those of what it needs.
+pub fn check_path(plan: &Plan, facts: &Facts, schemas: &[&str]) -> Result<(), DeployError> {
+    let open = schemas.iter().find(|schema| facts.schemas.get(**schema) == Some(&false));
+    match (open, plan.by_gateway.first()) {
+        (Some(schema), Some(step)) => {
+            Err(refused(step, format!("the schema {schema} has become somebody else's meanwhile; try again")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_caller(step: &Step) -> Result<(), DeployError> {
+    if !step.told.runs_as_caller {
+        return Ok(());
+    }
+    Err(refused(
+        step,
+        "it is the platform's own to install, but shares its schema with an extension that only a superuser may install, or \
+         is needed by one; give it a schema of its own"
+            .to_owned(),
+    ))
 }
 
 fn check_schema(step: &Step, facts: &Facts) -> Result<(), DeployError> {
@@ -214,7 +240,8 @@ fn check_schema(step: &Step, facts: &Facts) -> Result<(), DeployError> {
 /// What is PostgreSQL's own is nobody's to name.
 pub fn check_name(step: &Step) -> Result<(), DeployError> {
     match &step.schema {
-        Some(schema) if schema.starts_with("pg_") || schema == "information_schema" => {
+        // In a search path, `$user` means the schema that is called like the session's role.
+        Some(schema) if schema.starts_with("pg_") || schema == "information_schema" || schema == "$user" => {
             Err(refused(step, format!("the schema {schema} is PostgreSQL's own; name another one, or none")))
         }
         _ => Ok(()),

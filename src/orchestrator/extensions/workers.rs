@@ -1,24 +1,34 @@
-//! Functions of extensions that start or steer processes of the server's own: out of a platform's reach. Such a process
-//! belongs to nobody's session, enters databases as the superuser, and stays when the call is over, whatever the time limit
-//! and `MAX_TOTAL_CONNECTIONS` say.
+//! Functions of extensions that are out of a platform's reach, although PostgreSQL lets everybody run them.
+//!
+//! Some start or steer processes of the server's own: such a process belongs to nobody's session, enters databases as the
+//! superuser, and stays when the call is over, whatever the time limit and `MAX_TOTAL_CONNECTIONS` say. And
+//! `standardize_address` reads rules out of tables that its caller names, and counts on their numbers being right: a wrong one
+//! ends the whole server with all its sessions. Where the operator has named that extension, it is the operator's to trust.
 //!
 //! Extensions whose functions look into files, pages or other sessions keep these to superusers by themselves.
 
 use tokio_postgres::Client;
 
 use super::Terms;
+use crate::config::AllowedExtensions;
 use crate::databases::quote_literal;
 use crate::orchestrator::error::DeployError;
 
-/// Each with its extension. PostgreSQL lets everybody run them.
-const FUNCTIONS: &[(&str, &str)] =
-    &[("pg_prewarm", "autoprewarm_start_worker"), ("pg_prewarm", "autoprewarm_dump_now")];
+/// Each with its extension.
+const FUNCTIONS: &[(&str, &str)] = &[
+    ("pg_prewarm", "autoprewarm_start_worker"),
+    ("pg_prewarm", "autoprewarm_dump_now"),
+    (TRUSTING, "standardize_address"),
+];
 
-const STEP: &str = "closing functions that start processes of the server's";
+/// Open where the operator has named it.
+const TRUSTING: &str = "address_standardizer";
+
+const STEP: &str = "closing functions of extensions that reach the server";
 
 /// Takes them from everybody but their owner, who installed the extension. In the gateway's own session.
-pub async fn close(client: &Client) -> Result<(), DeployError> {
-    for function in open(client).await? {
+pub async fn close(client: &Client, allowed: &AllowedExtensions) -> Result<(), DeployError> {
+    for function in open(client, allowed).await? {
         let revoke = format!("REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC");
         client.batch_execute(&revoke).await.map_err(DeployError::own(STEP))?;
     }
@@ -28,19 +38,20 @@ pub async fn close(client: &Client) -> Result<(), DeployError> {
 /// The same in a database where they were installed before the gateway looked at this, or by hand. `client`: any session
 /// there.
 pub async fn close_standing(client: &Client, terms: Terms<'_>) -> Result<(), DeployError> {
-    if open(client).await?.is_empty() {
+    if open(client, terms.allowed).await?.is_empty() {
         return Ok(());
     }
     let session = terms.databases.session_inside(terms.database).await?;
-    let closed = close(&session).await;
+    let closed = close(&session, terms.allowed).await;
     session.close().await;
     closed
 }
 
 /// Those that everybody may run, with names that need no path.
-async fn open(client: &Client) -> Result<Vec<String>, DeployError> {
+async fn open(client: &Client, allowed: &AllowedExtensions) -> Result<Vec<String>, DeployError> {
     let names: Vec<_> = FUNCTIONS
         .iter()
+        .filter(|(extension, _)| *extension != TRUSTING || !allowed.is_named(extension))
         .map(|(extension, function)| {
             let (extension, function) = (quote_literal(extension), quote_literal(function));
             format!("e.extname OPERATOR(pg_catalog.=) {extension} AND p.proname OPERATOR(pg_catalog.=) {function}")

@@ -220,7 +220,8 @@ fn draw_after_the_rows(relation: &Relation, column: &Column) -> String {
     let (table, name) = (&relation.name, &column.name);
     let bare = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).map(|name| name.replace("\"\"", "\""));
     format!(
-        "SELECT setval(pg_get_serial_sequence({}, {}), max({name})) FROM {table} HAVING max({name}) > 0",
+        "SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence({}, {})::pg_catalog.regclass, pg_catalog.max({name})) \
+         FROM {table} HAVING pg_catalog.max({name}) OPERATOR(pg_catalog.>) 0",
         quote_literal(table),
         quote_literal(&bare.unwrap_or_else(|| name.clone()))
     )

@@ -8,7 +8,9 @@
 use tokio_postgres::types::FromSql;
 use tokio_postgres::{Client, Error, Row};
 
+use crate::bundle::sql;
 use crate::orchestrator::error::DeployError;
+use crate::uploads;
 
 /// How the name of each begins.
 pub const PREFIX: &str = "_stonescriptdb_gateway_";
@@ -223,6 +225,20 @@ pub fn value<'r, T: FromSql<'r>>(row: &'r Row, at: usize, table: &'static str) -
         let column = row.columns().get(at).map_or_else(|| at.to_string(), |column| column.name().to_owned());
         altered(table, format!("a row has something in {column} that the gateway never writes"), None)
     })
+}
+
+/// Refuses signatures that the gateway never writes, of functions that PostgreSQL does not find: 15 refuses them by itself,
+/// later versions only say that there is no such function.
+pub async fn check_signatures(lost: Vec<String>) -> Result<(), DeployError> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let reading =
+        uploads::read(move || sql::no_signature(&lost).map(|found| found.chars().take(100).collect::<String>()));
+    match reading.await.flatten() {
+        Some(found) => Err(altered("functions", format!("a row has the signature {found:?}, which is none"), None)),
+        None => Ok(()),
+    }
 }
 
 /// See [`DeployError::AlteredTracking`].

@@ -11,6 +11,7 @@ fn pace(grace_ms: u64, bytes_per_second: u64, longest_ms: u64) -> ServerLimits {
     let body = BodyPace {
         grace: Duration::from_millis(grace_ms),
         bytes_per_second,
+        longest_pause: Duration::from_secs(60),
         longest: Duration::from_millis(longest_ms),
         when_stopping: Duration::from_millis(300),
     };
@@ -83,6 +84,20 @@ async fn a_body_that_comes_fast_enough_may_take_its_time_up_to_a_limit() {
     let server = run(reader(), pace(400, 1, 800)).await;
     let answer = trickle(&mut begin(&server, 100_000).await, 50).await;
     assert!(answer.ends_with("the body came too slowly"), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_came_fast_may_not_stand_still_for_as_long_as_it_would_have_taken() {
+    let mut limits = pace(100, 1000, 60_000);
+    limits.body.longest_pause = Duration::from_millis(500);
+    let server = run(reader(), limits).await;
+    let mut client = begin(&server, 100_000).await;
+    client.write_all(&[b'x'; 50_000]).await.unwrap();
+    let since = Instant::now();
+    let answer = trickle(&mut client, 50).await;
+    assert!(answer.ends_with("the body came too slowly"), "{answer}");
+    assert!(since.elapsed() >= Duration::from_millis(400) && since.elapsed() < Duration::from_secs(5));
     server.stop().await;
 }
 

@@ -11,12 +11,13 @@ fn extension(name: &str, schema: Option<&str>) -> Extension {
     }
 }
 
-/// `name`, then `!` where only a superuser may install it, `=` where it cannot be moved, and what it needs.
+/// `name`, then `!` where only a superuser may install it, `~` where its script runs as whoever installs it, `=` where it cannot be moved, and what it needs.
 fn facts(available: &[(&str, &str, &[&str])], installed: &[(&str, &str)], schemas: &[(&str, bool)]) -> Facts {
     let version = |marks: &str, requires: &[&str]| Version {
         version: "1.0".to_owned(),
         is_default: true,
         needs_superuser: marks.contains('!'),
+        runs_as_caller: marks.contains('~'),
         relocatable: !marks.contains('='),
         fixed_schema: None,
         requires: requires.iter().map(|name| (*name).to_owned()).collect(),
@@ -41,6 +42,7 @@ const SERVER: &[(&str, &str, &[&str])] = &[
     ("postgis", "!=", &[]),
     ("postgis_raster", "!=", &["postgis"]),
     ("vector", "!", &[]),
+    ("geocoder", "~", &["postgis"]),
     ("citext", "", &[]),
     ("loop_a", "", &["loop_b"]),
     ("loop_b", "", &["loop_a"]),
@@ -109,4 +111,26 @@ fn what_the_server_does_not_have_is_named_also_where_it_is_only_needed() {
     let server = facts(&[("raster", "!", &["gone"])], &[], &[]);
     let error = plan(&[extension("raster", None)], &server, false).expect_err("nobody has it");
     assert!(error.to_string().contains("gone"), "{error}");
+}
+
+#[test]
+fn a_script_that_was_not_made_for_a_superuser_is_run_by_none_where_others_have_been() {
+    let facts = facts(SERVER, &[], &[("public", false)]);
+    let apart = [extension("postgis", Some("geo")), extension("geocoder", None)];
+    let apart = plan(&apart, &facts, false).unwrap();
+    assert_eq!((names(&apart.by_gateway), names(&apart.by_role)), (vec!["postgis"], vec!["geocoder"]));
+    check_existing(&apart, &facts).unwrap();
+    let together = [extension("postgis", Some("geo")), extension("geocoder", Some("geo"))];
+    let together = plan(&together, &facts, false).unwrap();
+    let error = check_existing(&together, &facts).unwrap_err();
+    assert!(matches!(&error, DeployError::ExtensionRefused { name, .. } if name == "geocoder"), "{error}");
+}
+
+#[test]
+fn what_a_search_path_reads_as_something_else_is_no_schemas_name() {
+    let facts = facts(SERVER, &[], &[]);
+    for name in ["$user", "pg_temp", "pg_catalog", "information_schema"] {
+        let plan = plan(&[extension("vector", Some(name))], &facts, false).unwrap();
+        assert!(check_existing(&plan, &facts).is_err(), "{name}");
+    }
 }
