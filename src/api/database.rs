@@ -112,6 +112,7 @@ pub(crate) async fn migrate_databases(
     request: Request,
 ) -> Result<Response, ApiError> {
     let streams = migrate::wants_lines(request.headers());
+    migrate::refuse_query(request.uri())?;
     let fields = Fields::parse(&json::read(request).await?)?;
     let platform = Id::parse("platform", fields.required("platform")?)?;
     notes.note_platform(&platform);

@@ -1,7 +1,11 @@
 //! JSON bodies: their content type, their size, and their fields by name.
 
+use std::collections::HashSet;
+use std::fmt;
+
 use axum::extract::Request;
 use axum::http::header;
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::{body, flags};
@@ -64,7 +68,11 @@ impl Fields {
         let value = serde_json::from_slice::<Value>(body)
             .map_err(|error| ApiError::invalid_request(format!("the body is not JSON: {error}")))?;
         match value {
-            Value::Object(fields) => Ok(Self(fields)),
+            Value::Object(fields) => {
+                serde_json::from_slice::<NoFieldTwice>(body)
+                    .map_err(|error| ApiError::invalid_request(error.to_string()))?;
+                Ok(Self(fields))
+            }
             other => Err(ApiError::invalid_request(format!("the body is {}; send a JSON object", name_of(&other)))),
         }
     }
@@ -128,6 +136,35 @@ impl Fields {
     }
 }
 
+/// An object in which no name stands twice: of two ids, one would be passed over, and with it what the client meant.
+struct NoFieldTwice;
+
+impl<'de> Deserialize<'de> for NoFieldTwice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(NoFieldTwice)
+    }
+}
+
+impl<'de> Visitor<'de> for NoFieldTwice {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut seen = HashSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            map.next_value::<IgnoredAny>()?;
+            if seen.contains(&name) {
+                return Err(A::Error::custom(format!("the field {:?} is there twice", shown(&name))));
+            }
+            seen.insert(name);
+        }
+        Ok(self)
+    }
+}
+
 fn says_something(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
@@ -140,11 +177,15 @@ fn says_something(value: &Value) -> bool {
 
 /// 400 for a field of a body or a form that may have been meant to narrow the request.
 pub(super) fn unknown_field(name: &str, known: &[&str]) -> ApiError {
-    let shown: String = name.chars().take(80).collect();
-    let known = known.join(", ");
+    let (name, known) = (shown(name), known.join(", "));
     ApiError::invalid_request(format!(
-        "the field {shown:?} is unknown here, and without an id the request means all databases; known are {known}"
+        "the field {name:?} is unknown here, and without an id the request means all databases; known are {known}"
     ))
+}
+
+/// A client's own name for something, no longer than a message bears.
+fn shown(name: &str) -> String {
+    name.chars().take(80).collect()
 }
 
 fn name_of(value: &Value) -> &'static str {

@@ -86,7 +86,7 @@ pub struct Change {
     pub compatibility: Compatibility,
     /// Why it has that class, and what to do.
     pub reason: String,
-    /// Rows that hold a value which would be lost: counted on the database, for dataloss only.
+    /// Rows that hold a value which would be lost: counted on the database, for dataloss only. `None` where that is not known.
     pub rows_at_risk: Option<i64>,
     /// Which rows those are.
     #[serde(skip)]

@@ -115,8 +115,8 @@ pub enum DeployError {
     },
     /// A column is to be NOT NULL, and rows have no value for it: also `force=true` knows none.
     #[error(
-        "bringing the database to its declaration: {} rows of {} have no value for {}, which is to be NOT NULL",
-        .change.rows_at_risk.unwrap_or_default(), .change.table, .change.column.as_deref().unwrap_or_default()
+        "bringing the database to its declaration: {} of {} have no value for {}, which is to be NOT NULL",
+        rows(.change.rows_at_risk), .change.table, .change.column.as_deref().unwrap_or_default()
     )]
     NoValue {
         /// What was to be made.
@@ -277,6 +277,10 @@ fn in_the_way(left: &[Left]) -> String {
         )
     };
     left.iter().map(sentence).collect::<Vec<_>>().join("; ")
+}
+
+fn rows(counted: Option<i64>) -> String {
+    counted.map_or_else(|| "rows".to_owned(), |rows| format!("{rows} rows"))
 }
 
 /// The changes that stand in the way, in a few words.
