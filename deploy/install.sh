@@ -59,4 +59,6 @@ fi
 systemctl daemon-reload
 systemctl enable --quiet "$name"
 systemctl restart "$name"
-say "The service runs. See: systemctl status $name; journalctl -u $name"
+host=$(configured GATEWAY_HOST)
+port=$(configured GATEWAY_PORT)
+await_service "$name" "${host:-127.0.0.1}" "${port:-9000}" 60

@@ -123,6 +123,10 @@ impl Answer for App {
     fn is_vital(&self, path: &str) -> bool {
         path == HEALTH
     }
+
+    fn cutting_off(&self) {
+        self.gateway.cut_off.begin();
+    }
 }
 
 impl Answer for Router {

@@ -159,3 +159,29 @@ fn each_setting_stands_where_operators_look_for_it() {
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+#[test]
+fn the_example_of_a_dockerfile_copies_all_that_cargo_asks_for() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| fs::read_to_string(root.join(name)).expect("a text file of the project");
+    let context = tempfile::tempdir().expect("a folder");
+    let (dockerfile, ignored) = (read("Dockerfile.build.example"), read(".dockerignore"));
+    let let_through: Vec<&str> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let copied =
+        dockerfile.lines().filter(|line| !line.contains("--from")).filter_map(|line| line.strip_prefix("COPY "));
+    for line in copied {
+        let names: Vec<&str> = line.split_whitespace().collect();
+        for name in &names[..names.len() - 1] {
+            assert!(let_through.contains(name), "{name} is copied, and .dockerignore keeps it out");
+            let copy = std::process::Command::new("cp").arg("-r").arg(root.join(name)).arg(context.path()).status();
+            assert!(copy.expect("cp runs").success(), "{name}");
+        }
+    }
+    // Reads the manifest and looks for every target that it names; fetches and builds nothing.
+    let metadata = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--locked", "--format-version", "1"])
+        .current_dir(context.path())
+        .output()
+        .expect("cargo runs");
+    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
+}

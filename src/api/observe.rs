@@ -20,7 +20,7 @@ use super::answer::Failure;
 pub(crate) use super::notes::Notes;
 
 use super::notes::Noted;
-use super::state::Gateway;
+use super::state::{CutOff, Gateway};
 use crate::bundle::sql::tokens::hexadecimal;
 use crate::error::ApiError;
 
@@ -37,7 +37,7 @@ where
     A: Future<Output = Response> + Send,
 {
     let id = request_id(&request);
-    let line = LogLine::begin(&request, &id);
+    let line = LogLine::begin(&request, &id, gateway.cut_off.clone());
     let notes = line.notes.clone();
     let answered = AssertUnwindSafe(next(request, notes)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|panic| ApiError::internal(panic_message(&*panic)).into_response());
@@ -81,22 +81,24 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
     format!("a handler panicked: {}", message.unwrap_or("no message"))
 }
 
-/// The request's log line. Dropped before its end, it says that the client hung up.
+/// The request's log line. Dropped before its end, it says that the client hung up, or that the gateway stopped.
 struct LogLine {
     started: Instant,
     method: Method,
     uri: Uri,
     notes: Notes,
+    cut_off: CutOff,
     is_written: bool,
 }
 
 impl LogLine {
-    fn begin(request: &Request, id: &HeaderValue) -> Self {
+    fn begin(request: &Request, id: &HeaderValue, cut_off: CutOff) -> Self {
         Self {
             started: Instant::now(),
             method: request.method().clone(),
             uri: request.uri().clone(),
             notes: Notes::new(id.clone()),
+            cut_off,
             is_written: false,
         }
     }
@@ -149,6 +151,7 @@ impl LogLine {
             Outcome::Answered => line!(info, "request"),
             Outcome::Failed => line!(error, "request failed"),
             Outcome::HungUp => line!(info, "the client hung up"),
+            Outcome::CutOff => line!(warn, "cut off: the gateway stopped before the answer was there"),
         }
     }
 }
@@ -162,12 +165,15 @@ enum Outcome {
     Failed,
     /// The client left before the answer was there.
     HungUp,
+    /// The gateway stopped before the answer was there.
+    CutOff,
 }
 
 impl Drop for LogLine {
     fn drop(&mut self) {
         if !self.is_written {
-            self.write(Outcome::HungUp, None, None, None);
+            let outcome = if self.cut_off.is_now() { Outcome::CutOff } else { Outcome::HungUp };
+            self.write(outcome, None, None, None);
         }
     }
 }

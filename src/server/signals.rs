@@ -1,4 +1,5 @@
-//! SIGTERM, Ctrl-C and a closed terminal, counted: the first asks for a stop, the second insists.
+//! SIGTERM, Ctrl-C and a closed terminal, counted: the first asks for a stop, the second insists. SIGHUP to a service, which has
+//! no terminal that could have closed, asks daemons to read their settings again: it stops nothing.
 
 use std::io;
 
@@ -19,7 +20,10 @@ impl StopSignals {
         let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
         // Under nohup the terminal may close without ending us.
         if !is_ignored(Signal::SIGHUP) {
-            kinds.push(SignalKind::hangup());
+            match has_terminal() {
+                true => kinds.push(SignalKind::hangup()),
+                false => say_that_nothing_is_read_again()?,
+            }
         }
         for kind in kinds {
             let mut stream = signal(kind)?;
@@ -49,6 +53,23 @@ impl StopSignals {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Whether this process has a terminal, which may close.
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+fn say_that_nothing_is_read_again() -> io::Result<()> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            tracing::info!(
+                "SIGHUP changes nothing: settings are read at the start, so restart the gateway for new ones"
+            );
+        }
+    });
+    Ok(())
 }
 
 /// Whether whoever started this process has it ignore a signal. Linux says so in `/proc`; elsewhere: no.

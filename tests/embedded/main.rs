@@ -7,4 +7,5 @@ mod life;
 mod place;
 mod program;
 mod refusals;
+mod service;
 mod throw_away;

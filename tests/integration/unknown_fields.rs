@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::platform::upload;
-use crate::support::{Answer, BundleBuilder, Platform, bundle, call, post_json};
+use crate::support::{Answer, BundleBuilder, Platform, bundle, call, post_bytes, post_json};
 
 fn one_function(answer: u8) -> BundleBuilder {
     bundle().file("functions/f.sql", format!("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT {answer}';"))
@@ -78,6 +78,20 @@ async fn an_unknown_field_that_says_something_widens_no_migration() {
     let silent = json!({"tenant": null, "a": "", "b": false, "c": [], "d": {}});
     status(&post_json("/v2/migrate", with(&platform, silent)).await, 200);
     assert_eq!((answer_of(&platform, "t1").await, answer_of(&platform, "t2").await), (json!(2), json!(2)));
+}
+
+#[tokio::test]
+async fn an_id_that_is_passed_over_widens_no_migration() {
+    let platform = stored(&["t1", "t2"]).await;
+    store(&platform, 2).await;
+    let query = post_json("/v2/migrate?database_id=t1", with(&platform, json!({}))).await;
+    status(&query, 400).says("send the fields in the body");
+    let twice = format!(r#"{{"platform":"{}","schema_name":"s","uuid":"t1","uuid":null}}"#, platform.name());
+    status(&post_bytes("/v2/migrate", twice).await, 400).says("\"uuid\" is there twice");
+    assert_eq!((answer_of(&platform, "t1").await, answer_of(&platform, "t2").await), (json!(1), json!(1)));
+    let marked = format!("\u{feff}{}", with(&platform, json!({"uuid": "t1"})));
+    status(&post_bytes("/v2/migrate", marked).await, 200);
+    assert_eq!((answer_of(&platform, "t1").await, answer_of(&platform, "t2").await), (json!(2), json!(1)));
 }
 
 #[tokio::test]

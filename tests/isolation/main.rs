@@ -21,6 +21,7 @@ mod scripts;
 mod settings;
 mod takeover;
 mod tracking;
+mod uncounted;
 mod walls;
 mod web;
 mod workers;

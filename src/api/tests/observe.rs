@@ -175,6 +175,23 @@ async fn a_client_that_hangs_up_is_logged() {
     insta::assert_snapshot!(masked(log.line().await), @r#"INFO {"message":"the client hung up","request_id":"[id]","method":"GET","path":"/wait","duration_ms":"[ms]"}"#);
 }
 
+#[tokio::test]
+async fn a_request_that_the_stopping_gateway_cuts_off_is_no_client_that_hung_up() {
+    let (log, _guard) = Log::start();
+    let gateway = gateway(|_| {});
+    let cut_off = gateway.cut_off.clone();
+    let routes = Router::new().route("/wait", get(std::future::pending::<ApiError>));
+    let server = Server::start_routes(routes, gateway).await;
+    let mut stream = server.connect_from(LOOPBACK).await;
+    stream.write_all(head("GET", "/wait", "").as_bytes()).await.unwrap();
+    tokio::task::yield_now().await;
+    cut_off.begin();
+    drop(stream);
+    let line = log.line().await;
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["fields"]["message"], "cut off: the gateway stopped before the answer was there");
+}
+
 fn streaming(
     chunks: Vec<Result<&'static str, io::Error>>,
     is_endless: bool,
