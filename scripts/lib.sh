@@ -198,45 +198,6 @@ free_port() {
 # that exists.
 postgres_can_enter() { runuser -u postgres -- test -x "$(existing_part "$1")"; }
 
-# What GET /health says: healthy, degraded, or nothing. Usage: health_of HOST PORT
-health_of() {
-    local host=$1
-    # Where it listens on every address, it is asked on this machine's own.
-    case $host in 0.0.0.0) host=127.0.0.1 ;; :: | \[::\]) host=::1 ;; esac
-    # A subshell: where nothing listens, the redirection ends it.
-    (
-        exec 3<>"/dev/tcp/$host/$2" || exit
-        printf 'GET /health HTTP/1.0\r\n\r\n' >&3
-        sed -nE 's/.*"status":"([a-z]+)".*/\1/p' <&3
-    ) 2>/dev/null || true
-}
-
-# Says how a systemd service that was just started is getting on, once that is known: it serves, or why it does not, and
-# then fails. Usage: await_service NAME HOST PORT SECONDS
-await_service() {
-    local name=$1 deadline=$((SECONDS + $4)) state health
-    while true; do
-        state=$(systemctl is-active "$name" || true)
-        health=
-        [[ $state != active ]] || health=$(health_of "$2" "$3")
-        case $state/$health in
-            active/healthy)
-                say "The service runs. See: systemctl status $name; journalctl -u $name"
-                return 0
-                ;;
-            failed/* | inactive/*) break ;;
-        esac
-        ((SECONDS < deadline)) || break
-        sleep 0.2
-    done
-    if [[ $health == degraded ]]; then
-        fail "the service runs, but its PostgreSQL cannot be reached; see: journalctl -u $name"
-    fi
-    # The last words say why, as a rule.
-    journalctl --unit "$name" --lines 5 --output cat --no-pager >&2 || true
-    fail "the service does not run ($state); its last words are above; see: journalctl -u $name"
-}
-
 # Waits for GET /health to say 200. Usage: wait_until_healthy URL PID SECONDS. Fails when the process ends or the time
 # is over.
 wait_until_healthy() {

@@ -192,11 +192,6 @@ async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(),
         signals.requested().await;
         orchestrator.close();
     };
-    let cut_off = gateway.cut_off.clone();
-    let insisted = async {
-        signals.insisted().await;
-        cut_off.begin();
-    };
     let app = router::app(gateway);
     info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
     let serving = ServerLimits { max_connections, ..ServerLimits::default() };
@@ -204,7 +199,7 @@ async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(),
         served = server::serve_within(serving, listener, app, stop) => {
             served.map_err(Fatal::system("serving"))
         }
-        () = insisted => Err(Fatal::Insisted),
+        () = signals.insisted() => Err(Fatal::Insisted),
     };
     let closed = match &served {
         Ok(()) => tokio::select! {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
@@ -55,7 +56,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(Administer, "/admin/databases", get(admin::list_databases)),
         route(Administer, "/admin/create-tenant", post(admin::create_tenant)),
         route(Administer, "/admin/platforms", get(platform::list_platforms)),
-        route(Administer, "/admin/database/create", post(database::create_database_by_admin)),
+        route(Administer, "/admin/database/create", post(database::create_database)),
     ]
 }
 
@@ -124,8 +125,8 @@ impl Answer for App {
         path == HEALTH
     }
 
-    fn cutting_off(&self) {
-        self.gateway.cut_off.begin();
+    fn cuts_off(&self) {
+        self.gateway.cuts_off.store(true, Ordering::Relaxed);
     }
 }
 

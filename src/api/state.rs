@@ -1,7 +1,7 @@
 //! What every handler gets.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::access::AccessRules;
@@ -14,21 +14,6 @@ use crate::orchestrator::{DeployLimits, Orchestrator};
 use crate::platforms::Platforms;
 use crate::registry::Registry;
 use crate::uploads::{self, UploadMemory};
-
-/// Whether requests that are dropped now are dropped by the gateway, which stops, and not by their clients.
-#[derive(Clone, Debug, Default)]
-pub struct CutOff(Arc<AtomicBool>);
-
-impl CutOff {
-    /// From now on it is the gateway.
-    pub fn begin(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_now(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// The running gateway. Made once by `main`, shared by all requests.
 pub struct Gateway {
@@ -44,10 +29,10 @@ pub struct Gateway {
     pub uploads: UploadMemory,
     /// The memory that the bodies of large calls share.
     pub call_memory: CallMemory,
-    /// Whether it cuts requests off.
-    pub cut_off: CutOff,
     /// When it started.
     pub started: Instant,
+    /// The stopping server drops what has not ended.
+    pub(crate) cuts_off: Arc<AtomicBool>,
     /// Who may speak to it.
     pub(crate) access: AccessRules,
 }
@@ -63,8 +48,8 @@ impl Gateway {
         let uploads = UploadMemory::new(config.limits.upload_memory_bytes, uploads::WAIT);
         let platforms = Platforms::new(registry, databases.clone(), orchestrator.clone(), uploads.clone(), roles);
         let (call_memory, started) = (CallMemory::new(config.pool.wait_timeout), Instant::now());
-        let cut_off = CutOff::default();
-        Self { config, databases, orchestrator, platforms, uploads, call_memory, cut_off, started, access }
+        let cuts_off = Arc::default();
+        Self { config, databases, orchestrator, platforms, uploads, call_memory, started, cuts_off, access }
     }
 
     /// What an uploaded archive may cost.

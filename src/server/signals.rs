@@ -1,11 +1,12 @@
-//! SIGTERM, Ctrl-C and a closed terminal, counted: the first asks for a stop, the second insists. SIGHUP to a service, which has
-//! no terminal that could have closed, asks daemons to read their settings again: it stops nothing.
+//! SIGTERM, Ctrl-C and a closed terminal, counted: the first asks for a stop, the second insists. Where there is no terminal, as
+//! under systemd, SIGHUP is what operators and log rotation send to have settings read again: that is no reason to stop.
 
 use std::io;
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tracing::info;
 
 /// The signals that this process has got since [`StopSignals::listen`].
 #[derive(Clone, Debug)]
@@ -22,7 +23,7 @@ impl StopSignals {
         if !is_ignored(Signal::SIGHUP) {
             match has_terminal() {
                 true => kinds.push(SignalKind::hangup()),
-                false => say_that_nothing_is_read_again()?,
+                false => tell_of_hangups()?,
             }
         }
         for kind in kinds {
@@ -55,21 +56,23 @@ impl StopSignals {
     }
 }
 
-/// Whether this process has a terminal, which may close.
-fn has_terminal() -> bool {
-    std::fs::File::open("/dev/tty").is_ok()
-}
-
-fn say_that_nothing_is_read_again() -> io::Result<()> {
-    let mut hangups = signal(SignalKind::hangup())?;
+/// Settings are read at the start alone.
+fn tell_of_hangups() -> io::Result<()> {
+    let mut stream = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
-        while hangups.recv().await.is_some() {
-            tracing::info!(
-                "SIGHUP changes nothing: settings are read at the start, so restart the gateway for new ones"
-            );
+        while stream.recv().await.is_some() {
+            info!("SIGHUP: nothing is read again while the gateway runs; restart it for other settings");
         }
     });
     Ok(())
+}
+
+/// Whether this process would get SIGHUP from a terminal that closes: Linux tells the controlling terminal in `/proc`, as the
+/// seventh field, behind a name that may hold anything but a last `)`. Elsewhere: yes.
+fn has_terminal() -> bool {
+    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return true };
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    after_name.split_whitespace().nth(4) != Some("0")
 }
 
 /// Whether whoever started this process has it ignore a signal. Linux says so in `/proc`; elsewhere: no.

@@ -7,5 +7,4 @@ mod life;
 mod place;
 mod program;
 mod refusals;
-mod service;
 mod throw_away;

@@ -124,21 +124,6 @@ impl Place {
         gateway
     }
 
-    /// The program as the leader of a session of its own, which has no terminal: as a service.
-    pub(crate) fn start_as_service(&self, variables: &[(&str, &str)]) -> Gateway {
-        let command = self.command(variables);
-        let mut service = Command::new("setsid");
-        service.arg(command.get_program()).current_dir(self.path()).env_clear();
-        service.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        service.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        if let Some((uid, gid)) = self.who.account() {
-            service.uid(uid).gid(gid);
-        }
-        let mut gateway = Gateway::new(spawned(&mut service));
-        gateway.wait_until_listening();
-        gateway
-    }
-
     pub(crate) fn spawn(&self, variables: &[(&str, &str)]) -> Gateway {
         Gateway::new(spawned(&mut self.command(variables)))
     }
