@@ -23,9 +23,9 @@ async fn a_failed_register_registers_nobody() {
     let broken = bundle().file("tables/t.sql", "CREATE TABLE t (x no_such_type);");
     platform.register_refused(&broken).await;
     assert_eq!((listed(&platform).await, accepted(&platform).await), (None, 404));
-    let schema =
-        upload(&format!("/platform/{}/schema", platform.name()), &[("schema_name", "s")], "schema", broken.tar_gz());
-    assert_eq!(schema.await.status, 404);
+    let path = format!("/platform/{}/schema", platform.name());
+    let schema = upload(&path, &[("schema_name", "s")], "schema", broken.tar_gz()).await;
+    assert_eq!(schema.status, 404, "{schema}");
     assert_eq!((listed(&platform).await, accepted(&platform).await), (None, 404));
 }
 
