@@ -10,6 +10,7 @@ mod credentials;
 mod extensions;
 mod external;
 mod handed_over;
+mod major_update;
 mod names;
 mod not_superuser;
 mod outside;
