@@ -369,11 +369,10 @@ impl<'a> Runner<'a> {
     pub async fn run_returning(
         &self,
         statement: &Statement,
-        sql: &str,
         returning: &str,
     ) -> Result<(u64, Vec<Vec<Option<String>>>), Failure> {
         // On a line of its own: the statement may end with a comment.
-        let (messages, own_rows) = self.exchange(statement, sql, &format!("\n{returning}"), 0).await?;
+        let (messages, own_rows) = self.exchange(statement, &statement.text, &format!("\n{returning}"), 0).await?;
         self.put_back().await.map_err(|error| Failure::new(statement, &error, 0))?;
         Ok((rows_changed(&messages).saturating_sub(own_rows), rows_between(&messages, own_rows)))
     }

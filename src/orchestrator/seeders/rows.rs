@@ -1,6 +1,6 @@
 //! The rows that `INSERT … VALUES` spells out, and SQL that tells whether one of them is there. Pure.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use pg_query::protobuf::{
@@ -227,23 +227,47 @@ fn read_one(seed: &Statement, table: &Arc<Table>, met: &mut HashMap<String, usiz
     Some(Insert { rows, may_return: insert.returning_clause.is_none(), is_plain })
 }
 
-/// An `INSERT` with some of its rows only, or why it cannot be told.
-pub async fn some_of(seed: Statement, places: Vec<usize>) -> Result<String, String> {
-    let places: HashSet<usize> = places.into_iter().collect();
-    let reading = uploads::read(move || sql::on_deep_stack(|| with_rows(&seed, &places)).ok().flatten()).await;
-    reading
-        .flatten()
-        .ok_or_else(|| "some of its rows are there already, and the others cannot be told apart".to_owned())
+/// A statement and the places of its rows.
+type Part = (Statement, Vec<usize>);
+
+/// An `INSERT` with some of its rows only, or why there is none.
+pub async fn some_of(seed: &Statement, places: Vec<usize>) -> Result<Vec<Part>, String> {
+    if places.is_empty() { Ok(Vec::new()) } else { parts(seed, vec![places]).await }
 }
 
-fn with_rows(seed: &Statement, places: &HashSet<usize>) -> Option<String> {
-    let mut tree = seed.parse()?;
-    let NodeEnum::InsertStmt(insert) = &mut tree else { return None };
-    if let Some(NodeEnum::SelectStmt(select)) = insert.select_stmt.as_mut().and_then(|select| select.node.as_mut()) {
-        let lists = std::mem::take(&mut select.values_lists).into_iter().enumerate();
-        select.values_lists = lists.filter(|(place, _)| places.contains(place)).map(|(_, list)| list).collect();
-    }
-    sql::grammar::deparse(tree).map(|(_, text)| text)
+/// An `INSERT` for each of these rows.
+pub async fn apart(seed: &Statement, places: Vec<usize>) -> Result<Vec<Part>, String> {
+    parts(seed, places.into_iter().map(|place| vec![place]).collect()).await
+}
+
+async fn parts(seed: &Statement, places: Vec<Vec<usize>>) -> Result<Vec<Part>, String> {
+    let seed = seed.clone();
+    let reading = uploads::read(move || sql::on_deep_stack(|| read_parts(&seed, places)).ok().flatten()).await;
+    reading.flatten().ok_or_else(|| "its rows have to be inserted apart, and cannot be told from each other".to_owned())
+}
+
+/// `None` where the grammar's writer refuses.
+fn read_parts(seed: &Statement, parts: Vec<Vec<usize>>) -> Option<Vec<Part>> {
+    let Some(NodeEnum::InsertStmt(mut insert)) = seed.parse() else { return None };
+    let Some(NodeEnum::SelectStmt(select)) = insert.select_stmt.as_mut().and_then(|select| select.node.as_mut()) else {
+        return None;
+    };
+    let lists = std::mem::take(&mut select.values_lists);
+    let part = |places: Vec<usize>| {
+        let mut insert = insert.clone();
+        let select = insert.select_stmt.as_mut().and_then(|select| select.node.as_mut());
+        if let Some(NodeEnum::SelectStmt(select)) = select {
+            select.values_lists = places.iter().filter_map(|place| lists.get(*place).cloned()).collect();
+        }
+        let first = places.first().and_then(|place| lists.get(*place));
+        let line = match first.and_then(|list| list.node.as_ref()) {
+            Some(NodeEnum::List(list)) => seed.line + lines_before(seed, &list.items),
+            _ => seed.line,
+        };
+        let (_, text) = sql::grammar::deparse(NodeEnum::InsertStmt(insert))?;
+        Some((Statement { text: text.into(), line, verbatim: false, ..seed.clone() }, places))
+    };
+    parts.into_iter().map(part).collect()
 }
 
 fn named_columns(insert: &InsertStmt, table: &Table) -> Vec<Option<usize>> {

@@ -79,7 +79,7 @@ async fn once(
             skipped =
                 rows.iter().enumerate().filter(|(one, _)| still.contains_key(one)).map(|(_, row)| row.place).collect();
         }
-        let rows = insert_rows(runner, seed, insert, table, &skipped, at, &mut outcome).await?;
+        let rows = insert_rows(runner, seed, (insert, table), &skipped, at, &mut outcome).await?;
         outcome.inserted.insert(at, rows);
     }
     Ok(outcome)
@@ -89,38 +89,42 @@ async fn once(
 async fn insert_rows(
     runner: &Runner<'_>,
     seed: &Seed<'_>,
-    insert: &Insert,
-    table: &Table,
+    (insert, table): (&Insert, &Table),
     skipped: &HashSet<usize>,
     at: usize,
     outcome: &mut Outcome,
 ) -> Result<u64, DeployError> {
     let places: Vec<usize> = (0..insert.rows.len()).filter(|place| !skipped.contains(place)).collect();
-    if places.is_empty() {
-        return Ok(0);
-    }
-    let text = match skipped.is_empty() {
-        true => seed.statement.text.to_string(),
-        false => rows::some_of(seed.statement.clone(), places.clone()).await.map_err(|cause| {
-            let error = StatementError::of(seed.statement, SqlState::FEATURE_NOT_SUPPORTED.code(), cause);
-            DeployError::Statement(Box::new(error))
-        })?,
-    };
     let told = if insert.needs_record(table) { telling(insert, table) } else { Vec::new() };
-    if told.is_empty() {
-        return Ok(runner.run_as(seed.statement, &text, 0).await?);
-    }
+    let is_apart = !told.is_empty() && table.may_swallow && places.len() > 1;
+    let parts = match (is_apart, skipped.is_empty()) {
+        // Where one is swallowed, it has to be known which.
+        (true, _) => rows::apart(seed.statement, places).await.map_err(|cause| cannot_part(seed, cause))?,
+        (false, true) => vec![(seed.statement.clone(), places)],
+        (false, false) => rows::some_of(seed.statement, places).await.map_err(|cause| cannot_part(seed, cause))?,
+    };
     let columns: Vec<String> = told.iter().map(|column| rows::as_text(&table.columns[*column])).collect();
     let returning = format!("RETURNING {}", columns.join(", "));
-    let (count, returned) = runner.run_returning(seed.statement, &text, &returning).await?;
-    // Where a row was swallowed, nobody knows which.
-    if returned.len() == places.len() {
-        for (place, values) in places.into_iter().zip(returned) {
-            let names = told.iter().map(|column| table.columns[*column].name.clone());
-            outcome.stored.insert((at, place), names.zip(values).collect());
+    let mut inserted = 0;
+    for (statement, places) in parts {
+        if told.is_empty() {
+            inserted += runner.run(&statement).await?;
+            continue;
+        }
+        let (count, returned) = runner.run_returning(&statement, &returning).await?;
+        inserted += count;
+        if returned.len() == places.len() {
+            for (place, values) in places.into_iter().zip(returned) {
+                let names = told.iter().map(|column| table.columns[*column].name.clone());
+                outcome.stored.insert((at, place), names.zip(values).collect());
+            }
         }
     }
-    Ok(count)
+    Ok(inserted)
+}
+
+fn cannot_part(seed: &Seed<'_>, cause: String) -> DeployError {
+    DeployError::Statement(Box::new(StatementError::of(seed.statement, SqlState::FEATURE_NOT_SUPPORTED.code(), cause)))
 }
 
 /// The columns that tell which stored row is which; none where they cannot be asked for.

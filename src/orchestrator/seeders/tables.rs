@@ -36,6 +36,8 @@ pub struct Table {
     pub unique_keys: Vec<Vec<usize>>,
     /// Whether rows stay what an `INSERT` says: an ordinary table without triggers of anybody's, rules or hidden rows.
     pub keeps_rows: bool,
+    /// Whether a trigger may leave out one row of several.
+    pub may_swallow: bool,
     /// Whether `RETURNING` tells of what was inserted.
     pub returns_rows: bool,
 }
@@ -98,7 +100,7 @@ impl Tables {
 const CONCERNED: &str = "
     WITH RECURSIVE reached (name, cascades, oid) AS (
         SELECT name, cascades, pg_catalog.to_regclass(name)::pg_catalog.oid
-        FROM pg_catalog.unnest($1::text[], $2::bool[]) AS wanted (name, cascades)
+        FROM unnest($1::text[], $2::bool[]) AS wanted (name, cascades)
         UNION
         SELECT r.name, r.cascades, next.oid FROM reached AS r
         JOIN pg_catalog.pg_class AS c ON c.oid = r.oid
@@ -217,7 +219,12 @@ async fn read_filled(client: &Client, names: &HashSet<String>) -> Result<HashMap
                AND NOT EXISTS (SELECT FROM pg_catalog.pg_rewrite AS w WHERE w.ev_class = c.oid),
                NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS g WHERE NOT g.tgisinternal
                            AND (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid)))),
-               pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
+               pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
+               -- before each row, and none that sees the statement as a whole
+               EXISTS (SELECT FROM pg_catalog.pg_trigger AS g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal
+                       AND g.tgtype & 7 = 7)
+               AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal
+                               AND g.tgtype & 4 = 4 AND (g.tgtype & 1 = 0 OR g.tgnewtable IS NOT NULL))
         FROM pg_catalog.unnest($1::text[]) AS wanted (name)
         JOIN pg_catalog.pg_class AS c ON c.oid = pg_catalog.to_regclass(wanted.name)
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -233,6 +240,7 @@ async fn read_filled(client: &Client, names: &HashSet<String>) -> Result<HashMap
             columns: Vec::new(),
             primary_key: Vec::new(),
             unique_keys: Vec::new(),
+            may_swallow: row.get(9),
             returns_rows: row.get(6),
             keeps_rows: row.get::<_, bool>(6) && row.get::<_, bool>(7),
         });
