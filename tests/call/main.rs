@@ -12,6 +12,7 @@ mod locks;
 mod owners;
 mod params;
 mod pools;
+mod postgis;
 mod rows;
 mod server;
 mod session;
