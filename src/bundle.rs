@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod cost;
+mod down;
 pub mod extension;
 mod files;
 mod lexer;

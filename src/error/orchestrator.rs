@@ -69,7 +69,9 @@ impl ApiError {
                     .with("cause", reason)
             }
             DeployError::Statement(error) => statement_error(*error, message),
-            DeployError::EditedMigration { file } | DeployError::EditedInterrupted { file, .. } => {
+            DeployError::EditedMigration { file }
+            | DeployError::EditedSince { file }
+            | DeployError::EditedInterrupted { file, .. } => {
                 Self::new(ErrorCode::MigrationFailed, message).with("file", format!("migrations/{file}"))
             }
             DeployError::Blocked { validation } => {

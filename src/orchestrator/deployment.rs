@@ -404,6 +404,8 @@ impl<'a> Deployment<'a> {
         let applied = self.migrations.applied();
         let recorded = tracking::write_migrations(self.runner.client, applied, self.goal.origin).await;
         recorded.map_err(|(table, error)| tracking::altered::failed("recording the migrations", table)(error))?;
+        let anew = migrations::to_be_summed_anew(&self.goal.script.migrations, &self.tracked);
+        tracking::write_sums(self.runner.client, &anew).await?;
         self.report.migrations_applied = applied.len();
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);
         self.report.warnings.extend(self.goal.script.warnings.iter().cloned());

@@ -74,6 +74,15 @@ pub enum DeployError {
         /// Below `migrations/`.
         file: String,
     },
+    /// The same, where an earlier version recorded its bytes, not its statements: which change that was cannot be told.
+    #[error(
+        "the migration {file} was applied already by an earlier version of the gateway, and its text is not the one that was recorded \
+         then; deploy it once as it was (line ends aside): from then on white space and comments do not count"
+    )]
+    EditedSince {
+        /// Below `migrations/`.
+        file: String,
+    },
     /// A migration that was interrupted after a statement outside the transaction was edited before that place.
     #[error(
         "the migration {file} was interrupted after its first {done} statements, which are committed, and these were edited \

@@ -26,11 +26,24 @@ use crate::databases::quote_literal;
 /// Refuses a bundle in which the text of an applied migration was edited.
 pub fn check_unedited(migrations: &[Migration], tracked: &Tracked) -> Result<(), DeployError> {
     for migration in migrations {
-        if tracked.migrations.get(&migration.file).is_some_and(|checksum| *checksum != migration.checksum) {
-            return Err(DeployError::EditedMigration { file: migration.file.clone() });
+        let recorded = tracked.migrations.get(&migration.file);
+        if let Some(checksum) = recorded.filter(|checksum| !migration.is_recorded_as(checksum)) {
+            let file = migration.file.clone();
+            return Err(match Migration::is_of_bytes(checksum) {
+                true => DeployError::EditedSince { file },
+                false => DeployError::EditedMigration { file },
+            });
         }
     }
     Ok(())
+}
+
+/// File and sum of applied migrations whose sum was taken as earlier versions did: they get one over their statements.
+pub fn to_be_summed_anew(migrations: &[Migration], tracked: &Tracked) -> (Vec<String>, Vec<String>) {
+    let differs = |migration: &&Migration| {
+        tracked.migrations.get(&migration.file).is_some_and(|checksum| *checksum != migration.checksum)
+    };
+    migrations.iter().filter(differs).map(|migration| (migration.file.clone(), migration.checksum.clone())).unzip()
 }
 
 /// The statements of the migrations that are still to be run, also where no tracking tables are yet.

@@ -9,6 +9,7 @@ mod both;
 mod changes;
 mod crash;
 mod dependants;
+mod down;
 mod evolutions;
 mod extensions;
 mod folders;
