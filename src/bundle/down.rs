@@ -48,6 +48,24 @@ pub(super) fn read(file: &SourceFile) -> Migration {
     Migration::Masked(SourceFile { kind: file.kind, path: file.path.clone(), text: text.into() }, lines)
 }
 
+/// The parts of a file's text that count; `None` where it is one that takes a migration back.
+pub(super) fn counted(file: &SourceFile) -> Option<Vec<&str>> {
+    if file.kind != Kind::Migrations {
+        return Some(vec![&file.text]);
+    }
+    if is_down(&file.path) {
+        return None;
+    }
+    let mut parts = Vec::new();
+    let mut at = 0;
+    for section in sections(&file.text) {
+        parts.push(&file.text[at..section.start]);
+        at = section.end;
+    }
+    parts.push(&file.text[at..]);
+    Some(parts)
+}
+
 /// `003.down.sql`, and `down.sql` in a folder of its own.
 fn is_down(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);

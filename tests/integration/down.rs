@@ -15,7 +15,10 @@ fn of_tools() -> BundleBuilder {
         .file("migrations/002_b/down.sql", "DROP TABLE b;")
         .file("migrations/003_c.sql", "-- migrate:up\nCREATE TABLE c (id int);\n\n-- migrate:down\nDROP TABLE c;\n")
         .file("migrations/004_d.sql", "-- +goose Down\nDROP TABLE c;\n-- +goose Up\nCREATE TABLE d (id int);\n")
-        .file("migrations/005_e.sql", "-- +migrate Up\nCREATE TABLE e (id int);\n-- +migrate Down\nDROP TABLE nothing;\n")
+        .file(
+            "migrations/005_e.sql",
+            "-- +migrate Up\nCREATE TABLE e (id int);\n-- +migrate Down\nDROP TABLE nothing;\n",
+        )
 }
 
 fn warns_of(answer: &Answer, wanted: &[&str]) {
@@ -71,7 +74,6 @@ async fn white_space_line_ends_and_comments_of_an_applied_migration_do_not_count
         "CREATE TABLE t (id int);\nINSERT INTO t VALUES (2);\n",
         "CREATE TABLE t (id int);\n",
         "CREATE TABLE t (id int);\nINSERT INTO t VALUES (1);\nINSERT INTO t VALUES (1);",
-        "-- +goose Down\nCREATE TABLE t (id int);\n-- +goose Up\nINSERT INTO t VALUES (1);",
     ] {
         let answer = platform.register(&with(other)).await;
         answer.refused(409, "migration_failed").says("its text has changed since");
@@ -102,9 +104,15 @@ async fn a_sum_of_an_earlier_version_is_known_again_and_replaced() {
         );
         sql.run(&plant).await;
         let next = bundle().file("migrations/1.sql", &now);
-        let answer = platform.migrate(&next.file("functions/f.sql", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';"), &[]).await;
+        let answer = platform
+            .migrate(&next.file("functions/f.sql", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';"), &[])
+            .await;
         if is_same {
-            assert_eq!((answer.status, &answer.body["migrations_applied"]), (200, &json!(0)), "{recorded:?} {now:?}: {answer}");
+            assert_eq!(
+                (answer.status, &answer.body["migrations_applied"]),
+                (200, &json!(0)),
+                "{recorded:?} {now:?}: {answer}"
+            );
             assert_eq!(sql.column(SUMS).await, sum, "{recorded:?} {now:?}");
         } else {
             answer.refused(409, "migration_failed").says("deploy it once as it was");
