@@ -8,9 +8,11 @@
 //! | `statements`  | one statement of the bundle at a time                                     |
 //! | `declaration` | what is missing and what is left over, against the blueprint; verification |
 //! | `functions`   | which function each statement made; orphans                               |
+//! | `places`      | where the bundle says something                                           |
 
 mod declaration;
 mod functions;
+mod places;
 mod statements;
 
 use std::collections::{BTreeSet, HashMap, HashSet};

@@ -104,6 +104,8 @@ pub enum DeployError {
         differences: Vec<String>,
         /// The same, by what they are about.
         verification: Verification,
+        /// The file and line of a statement of the bundle about the first of them.
+        declared_at: Option<(String, usize)>,
     },
     /// PostgreSQL refused a statement that the gateway generated to bring a table to its declaration.
     #[error("bringing the database to its declaration: {statement}: {}", in_words(.source))]
@@ -112,6 +114,8 @@ pub enum DeployError {
         statement: String,
         /// PostgreSQL's error.
         source: tokio_postgres::Error,
+        /// The file and line of the bundle's statement that asks for it, where that is known.
+        declared_at: Option<(String, usize)>,
     },
     /// A column is to be NOT NULL, and rows have no value for it: also `force=true` knows none.
     #[error(

@@ -352,7 +352,9 @@ pub async fn drop_orphans(runner: &Runner<'_>, orphans: &[&TrackedFunction]) -> 
                 })
                 .collect(),
         },
-        (Refused::Postgres(error), _) => DeployError::Generated { statement: sql.clone(), source: error },
+        (Refused::Postgres(error), _) => {
+            DeployError::Generated { statement: sql.clone(), source: error, declared_at: None }
+        }
     })
 }
 

@@ -176,9 +176,8 @@ pub fn mend(found: &[Thing], declared: &[&Thing]) -> Vec<Missing> {
     let mut mended = Vec::new();
     for wanted in declared {
         let now = there.get(wanted.name.as_str());
-        let renamed =
-            now.filter(|_| wanted.kind == Kind::PartitionIndex).map(|now| renaming(&now.words, &wanted.words));
-        let Some(make) = wanted.make.as_ref().or(renamed.as_ref()) else { continue };
+        let altered = now.and_then(|now| alteration(now, wanted));
+        let Some(make) = wanted.make.as_ref().or(altered.as_ref()) else { continue };
         // What it is about has to be there.
         if now.is_some_and(|now| now.words == wanted.words)
             || wanted.table.as_ref().is_some_and(|table| !is_there(table, &there))
@@ -209,6 +208,7 @@ pub fn mend(found: &[Thing], declared: &[&Thing]) -> Vec<Missing> {
             Kind::Privilege => "SetPrivilege",
             Kind::State => "SetState",
             Kind::PartitionIndex => "RenameIndex",
+            Kind::Sequence => "AlterSequence",
             Kind::Schema => "CreateSchema",
             _ => "Create",
         };
@@ -217,9 +217,23 @@ pub fn mend(found: &[Thing], declared: &[&Thing]) -> Vec<Missing> {
     mended
 }
 
-/// PostgreSQL picks the names of the indexes that it makes for partitions; these may be declared under others.
-fn renaming(now: &str, wanted: &str) -> String {
-    format!("ALTER INDEX {now} RENAME TO {}", &wanted[things::schema_prefix(wanted).len()..])
+/// What is there under another name, or belongs to something else.
+fn alteration(now: &Thing, wanted: &Thing) -> Option<String> {
+    const OWNED: &str = " OWNED BY ";
+    match wanted.kind {
+        // PostgreSQL picks the names of the indexes that it makes for partitions; these may be declared under others.
+        Kind::PartitionIndex => {
+            let new = &wanted.words[things::schema_prefix(&wanted.words).len()..];
+            Some(format!("ALTER INDEX {} RENAME TO {new}", now.words))
+        }
+        Kind::Sequence => {
+            let owner = |thing: &Thing| thing.words.split_once(OWNED).map(|(_, owner)| owner.to_owned());
+            let new = owner(wanted);
+            let sql = || format!("ALTER SEQUENCE {}{OWNED}{}", wanted.object, new.as_deref().unwrap_or("NONE"));
+            (owner(now) != new).then(sql)
+        }
+        _ => None,
+    }
 }
 
 fn is_there(table: &str, things: &BTreeMap<&str, &Thing>) -> bool {

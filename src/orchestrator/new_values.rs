@@ -128,7 +128,7 @@ pub async fn commit(client: &Client, values: &[NewValue], origin: &Origin) -> Re
     for value in values {
         // Written with the names that the catalog prints for `public`.
         let run = client.batch_execute(&format!("{};{};{}", set_printed_path(""), value.sql, own_path())).await;
-        run.map_err(|source| DeployError::Generated { statement: value.sql.clone(), source })?;
+        run.map_err(|source| DeployError::Generated { statement: value.sql.clone(), source, declared_at: None })?;
         changes.push(Change {
             change_type: "AddEnumValue",
             name_of: NameOf::Text,

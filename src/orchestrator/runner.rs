@@ -218,7 +218,7 @@ impl<'a> Runner<'a> {
 
     /// Runs a statement that the gateway generated to bring the database to its declaration.
     pub async fn generated(&self, sql: &str) -> Result<(), DeployError> {
-        let failed = |source| DeployError::Generated { statement: sql.to_owned(), source };
+        let failed = |source| DeployError::Generated { statement: sql.to_owned(), source, declared_at: None };
         self.client.batch_execute("SAVEPOINT generated").await.map_err(failed)?;
         let error = match self.client.batch_execute(&self.paths.printed(sql)).await {
             Ok(()) => {
@@ -261,7 +261,7 @@ impl<'a> Runner<'a> {
                 self.client.batch_execute(ROLLBACK_TO).await.map_err(DeployError::own("dropping what is obsolete"))?;
                 Ok(false)
             }
-            Err(error) => Err(DeployError::Generated { statement: sql.to_owned(), source: error }),
+            Err(error) => Err(DeployError::Generated { statement: sql.to_owned(), source: error, declared_at: None }),
         }
     }
 

@@ -43,17 +43,10 @@ impl<'a> Deployment<'a> {
     }
 
     async fn run_statement(&mut self, statement: &'a Statement) -> Result<(), Failure> {
-        match (statement.tree.as_ref(), statement.object()) {
-            (NodeEnum::CreateFunctionStmt(_), Some(_)) => self.deploy_function(statement).await,
-            (NodeEnum::CreateStmt(_) | NodeEnum::CreateForeignTableStmt(_), Some(table)) => {
-                self.deploy_table(statement, table).await
-            }
-            (NodeEnum::CreateTableAsStmt(create), Some(table)) if create.objtype == ObjectType::ObjectTable as i32 => {
-                self.deploy_table(statement, table).await
-            }
-            (tree, Some(object)) if object.class == Class::Type && !matches!(tree, NodeEnum::RenameStmt(_)) => {
-                self.deploy_type(statement, object).await
-            }
+        match (statement.tree.as_ref(), makes_table(statement), makes_type(statement)) {
+            (NodeEnum::CreateFunctionStmt(_), ..) => self.deploy_function(statement).await,
+            (_, Some(table), _) => self.deploy_table(statement, table).await,
+            (_, _, Some(object)) => self.deploy_type(statement, object).await,
             _ => self.deploy_other(statement).await,
         }
     }
@@ -199,6 +192,22 @@ impl<'a> Deployment<'a> {
         let detail = json!({ "file": statement.path.as_str(), "line": statement.line });
         self.record.changes.push(Change { change_type, name_of, name: name.to_owned(), detail });
     }
+}
+
+/// The table that the statement declares.
+pub(super) fn makes_table(statement: &Statement) -> Option<&Object> {
+    let is_one = match statement.tree.as_ref() {
+        NodeEnum::CreateStmt(_) | NodeEnum::CreateForeignTableStmt(_) => true,
+        NodeEnum::CreateTableAsStmt(create) => create.objtype == ObjectType::ObjectTable as i32,
+        _ => false,
+    };
+    statement.object().filter(|_| is_one)
+}
+
+/// The type that the statement declares.
+pub(super) fn makes_type(statement: &Statement) -> Option<&Object> {
+    let renames = matches!(statement.tree.as_ref(), NodeEnum::RenameStmt(_));
+    statement.object().filter(|object| object.class == Class::Type && !renames)
 }
 
 /// Whether the declaration has an index or a constraint under the name that PostgreSQL has just picked for it. Of a table
