@@ -19,8 +19,8 @@ use super::tracking::{self, Origin, Tracked, altered};
 use super::twins;
 use crate::bundle::Kind;
 use crate::bundle::order::{Migration, Script, rewritten};
-use crate::bundle::sql::Statement;
 use crate::bundle::sql::tokens::checksum_bytes;
+use crate::bundle::sql::{Object, Statement};
 use crate::databases::quote_literal;
 
 /// Refuses a bundle in which the text of an applied migration was edited.
@@ -66,7 +66,7 @@ pub struct Migrations<'a> {
     origin: Origin,
     /// Whether the database is empty at the start.
     is_new: bool,
-    new_database: Option<NewDatabase>,
+    new_database: Option<NewDatabase<'a>>,
     /// How many statements of migrations were met, applied ones included.
     met: usize,
     /// The migration whose statements run now.
@@ -81,8 +81,10 @@ pub struct Migrations<'a> {
 }
 
 /// What a new database needs to know to leave out what its declaration made.
-struct NewDatabase {
+struct NewDatabase<'a> {
     history: History,
+    /// What files outside `migrations/` make.
+    made: HashSet<&'a Object>,
     declared: Option<Declared>,
 }
 
@@ -103,8 +105,11 @@ impl<'a> Migrations<'a> {
         let statements: Vec<_> =
             script.statements.iter().filter(|statement| statement.kind == Kind::Migrations).collect();
         let declares = script.statements.iter().any(|statement| matches!(statement.kind, Kind::Tables | Kind::Types));
-        let new_database =
-            (is_new && declares).then(|| NewDatabase { history: History::of(&statements), declared: None });
+        let new_database = (is_new && declares).then(|| {
+            let others = script.statements.iter().filter(|statement| statement.kind != Kind::Migrations);
+            let made = others.flat_map(|statement| &statement.makes).collect();
+            NewDatabase { history: History::of(&statements), made, declared: None }
+        });
         let mut by_path: HashMap<&str, Vec<&Statement>> = HashMap::new();
         for statement in &statements {
             by_path.entry(statement.path.as_str()).or_default().push(statement);
@@ -191,7 +196,10 @@ impl<'a> Migrations<'a> {
             Some(name) => read_live(runner.client, name).await.map_err(failed)?,
             None => Live::default(),
         };
-        let decision = declared::decide(at, statement, known, &new_database.history, &live);
+        let decision = match declared::moves_declared(statement, |made| new_database.made.contains(made)) {
+            Some(reason) => Decision::Skip(reason),
+            None => declared::decide(at, statement, known, &new_database.history, &live),
+        };
         let reason = match decision {
             Decision::Skip(reason) => Some(reason),
             Decision::Run { forgiving } => run_guarded(runner, statement, forgiving, about.as_ref()).await?,

@@ -17,6 +17,7 @@ mod functions;
 mod ids;
 mod inheritance;
 mod large_schemas;
+mod legal;
 mod locks;
 mod migrate;
 mod migrations;

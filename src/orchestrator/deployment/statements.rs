@@ -65,7 +65,6 @@ impl<'a> Deployment<'a> {
                 None => self.runner.run(statement).await?,
             };
             self.standing.changed();
-            self.created.insert(table.clone());
             self.report.tables_created += 1;
             self.changed("CreateTable", NameOf::Relation, &name, statement);
         }
@@ -206,8 +205,8 @@ pub(super) fn makes_table(statement: &Statement) -> Option<&Object> {
 
 /// The type that the statement declares.
 pub(super) fn makes_type(statement: &Statement) -> Option<&Object> {
-    let renames = matches!(statement.tree.as_ref(), NodeEnum::RenameStmt(_));
-    statement.object().filter(|object| object.class == Class::Type && !renames)
+    let moves = matches!(statement.tree.as_ref(), NodeEnum::RenameStmt(_) | NodeEnum::AlterObjectSchemaStmt(_));
+    statement.object().filter(|object| object.class == Class::Type && !moves)
 }
 
 /// Whether the declaration has an index or a constraint under the name that PostgreSQL has just picked for it. Of a table
