@@ -48,7 +48,7 @@ pub enum Class {
     Collation,
     /// A trigger, policy, rule, constraint or column that a statement of its own adds to a table.
     Part,
-    /// A primary key or unique index that a statement of its own adds to a table: what a foreign key needs.
+    /// A primary key or unique index over certain columns of a table: what a foreign key needs.
     Key,
     /// The seeded rows of a table, which an `INSERT` in `seeders/` makes.
     Rows,
@@ -141,6 +141,8 @@ pub struct Statement {
     pub needs: Vec<Reference>,
     /// What had better be there before it: what it means or does depends on it, though it can be made without.
     pub prefers: Vec<Reference>,
+    /// Of a migration: it runs before its turn, because the declaration needs what it makes.
+    pub early: bool,
     /// SHA-256 over its tokens ([`tokens::checksum`]); empty for migrations and seeders, which do not need it.
     pub checksum: String,
 }
@@ -171,7 +173,22 @@ impl Statement {
         let checksum = tokens::checksum(&text, None);
         let (kind, path, start, line) = (self.kind, self.path.clone(), self.start, self.line);
         let (rows, tree, text) = (facts::rows(&tree), head::of(tree), text.into());
-        Some(Self { kind, path, start, line, text, verbatim: false, tree, rows, makes, needs, prefers, checksum })
+        let early = self.early;
+        Some(Self {
+            kind,
+            path,
+            start,
+            line,
+            text,
+            verbatim: false,
+            tree,
+            rows,
+            makes,
+            needs,
+            prefers,
+            early,
+            checksum,
+        })
     }
 
     /// The text of a function's body in `sql` or `plpgsql`, without its quotes.
@@ -375,7 +392,8 @@ fn statement(file: &SourceFile, place: Place<'_>, tree: NodeEnum, line: usize) -
     };
     let rows = facts::rows(&tree);
     let (kind, path, tree) = (file.kind, path.clone(), head::of(tree));
-    Statement { kind, path, start, line, text, verbatim: true, tree, rows, makes, needs, prefers, checksum }
+    let early = false;
+    Statement { kind, path, start, line, text, verbatim: true, tree, rows, makes, needs, prefers, early, checksum }
 }
 
 /// A `BEGIN` that opens a migration needs the `COMMIT` that ends it, and the other way round.

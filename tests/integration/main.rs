@@ -14,6 +14,7 @@ mod extensions;
 mod folders;
 mod foreign_keys;
 mod functions;
+mod histories;
 mod ids;
 mod inheritance;
 mod large_schemas;

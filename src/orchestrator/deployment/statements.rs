@@ -140,8 +140,9 @@ impl<'a> Deployment<'a> {
             && self.standing.has_effect(self.runner.client, statement).await.map_err(failed)?;
         if !unchanged {
             // What migrations may have made before: everything in an existing database, and what comes after them.
-            let may_exist =
-                self.goal.target == Target::ExistingDatabase || matches!(statement.kind, Kind::Views | Kind::Functions);
+            let may_exist = self.goal.target == Target::ExistingDatabase
+                || matches!(statement.kind, Kind::Views | Kind::Functions)
+                || self.migrations.make_too(statement);
             if objects::create(&self.runner, statement, may_exist).await? {
                 self.standing.changed();
                 if may_run_anything(statement) {
