@@ -15,6 +15,7 @@ use tokio_postgres::types::Type;
 
 use self::in_new::NewDatabase;
 use self::text::DeclaredText;
+use super::enum_labels::MadeWhole;
 use super::error::DeployError;
 use super::new_values;
 use super::objects::beginning;
@@ -73,10 +74,12 @@ pub struct Migrations<'a> {
     new_database: Option<NewDatabase>,
     /// What the bundle declares.
     text: DeclaredText,
+    /// Enums that get the values of later statements when they are made.
+    enums: MadeWhole,
     /// How many statements of migrations were met, applied ones included.
     met: usize,
-    /// The migration whose statements run now.
-    current: Option<&'a str>,
+    /// The same by path.
+    met_by_file: HashMap<&'a str, usize>,
     /// Statements that a new database had no need of.
     pub skipped: Vec<SkippedStatement>,
     /// How many statements an interrupted run has behind it, by file.
@@ -101,7 +104,8 @@ impl<'a> Migrations<'a> {
         let pending: Vec<&Migration> = script.migrations.iter().filter(is_pending).collect();
         let pending_in_order =
             pending.iter().map(|migration| (migration.file.clone(), migration.checksum.clone())).collect();
-        let pending = pending.into_iter().map(|migration| (migration.path.as_str(), migration)).collect();
+        let pending: HashMap<&str, &Migration> =
+            pending.into_iter().map(|migration| (migration.path.as_str(), migration)).collect();
         let statements: Vec<_> =
             script.statements.iter().filter(|statement| statement.kind == Kind::Migrations).collect();
         let new_database = is_new.then(|| NewDatabase::new(&statements));
@@ -109,6 +113,7 @@ impl<'a> Migrations<'a> {
         for statement in &statements {
             by_path.entry(statement.path.as_str()).or_default().push(statement);
         }
+        let enums = MadeWhole::of(&script.statements, |one| pending.contains_key(one.path.as_str()));
         let done = read_progress(runner.client, &pending, &by_path).await?;
         Ok(Self {
             pending,
@@ -117,8 +122,9 @@ impl<'a> Migrations<'a> {
             is_new,
             new_database,
             text: DeclaredText::of(&script.statements, &script.extensions),
+            enums,
             met: 0,
-            current: None,
+            met_by_file: HashMap::new(),
             skipped: Vec::new(),
             done,
             met_in_file: 0,
@@ -139,6 +145,11 @@ impl<'a> Migrations<'a> {
             && !(self.is_new && statement.without_concurrently().is_some())
     }
 
+    /// What is run in the stead of a `CREATE TYPE`, so that the values which migrations add later can be used.
+    pub fn whole_type(&self, statement: &Statement) -> Option<Statement> {
+        self.enums.creation(statement).cloned()
+    }
+
     /// Whether the bundle declares this.
     pub fn is_declared(&self, object: &Object) -> bool {
         self.text.has_object(object)
@@ -149,11 +160,9 @@ impl<'a> Migrations<'a> {
         let at = self.met;
         self.met += 1;
         let Some(migration) = self.pending.get(statement.path.as_str()).copied() else { return Ok(()) };
-        if self.current != Some(statement.path.as_str()) {
-            self.current = Some(&statement.path);
-            self.met_in_file = 0;
-        }
-        self.met_in_file += 1;
+        let met_in_file = self.met_by_file.entry(&statement.path).or_default();
+        *met_in_file += 1;
+        self.met_in_file = *met_in_file;
         if self.done.get(&migration.file).is_some_and(|done| self.met_in_file <= *done) {
             return Ok(());
         }
@@ -167,16 +176,27 @@ impl<'a> Migrations<'a> {
                 Mode::Apply => self.run_outside(runner, statement, migration).await,
             };
         }
-        if !self.is_new {
-            // Added just before this transaction, by this deployment or by one that was interrupted.
+        // Added just before this transaction, by this deployment or by one that was interrupted, or with its type.
+        if !self.is_new || self.enums.has_added(statement) {
             let there = new_values::is_there(runner, statement).await;
             if there.map_err(|error| Failure::new(statement, &error, 0))? {
                 return Ok(());
             }
+        }
+        let whole = self.enums.creation(statement).cloned();
+        let statement = whole.as_ref().unwrap_or(statement);
+        if !self.is_new {
             return self.run_as_written(runner, statement, &migration.file).await;
         }
         let alone = statement.without_concurrently();
         self.run_in_new(runner, (at, wants), alone.as_ref().unwrap_or(statement), &migration.file).await
+    }
+
+    /// Runs the statement once more that was the last one.
+    pub async fn run_again(&mut self, runner: &Runner<'_>, statement: &'a Statement) -> Result<(), Failure> {
+        self.met -= 1;
+        self.met_by_file.entry(&statement.path).and_modify(|met| *met -= 1);
+        self.run(runner, statement, false).await
     }
 
     /// In an existing database. What the bundle declares may have been there before, or have come first because another

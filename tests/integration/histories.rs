@@ -447,3 +447,100 @@ async fn the_file_that_cannot_be_run_is_blamed_and_not_the_one_that_needs_it() {
         answer.at(path, line);
     }
 }
+
+/// An enum of migrations only, and what uses its second value at once.
+const TYPE: &str = "create type e as enum ('a');";
+const USES: &[(&str, &str)] = &[
+    ("a row", "insert into t values ('b');"),
+    ("a default", "alter table t alter column x set default 'b'; insert into t values ('b');"),
+    ("an index", "create index on t (x) where x = 'b'; insert into t values ('b');"),
+    ("a block", "do $$ begin insert into t values ('b'); end $$;"),
+    ("a text", "do $$ begin execute 'insert into t values (''b'')'; end $$;"),
+    (
+        "a function",
+        "create function f() returns void language plpgsql as $$ begin insert into t values ('b'); end $$; select f();",
+    ),
+];
+
+#[tokio::test]
+async fn a_value_that_a_migration_adds_is_used_by_the_next_statement() {
+    let add = "alter type e add value 'b';";
+    for (what, using) in USES {
+        let first = bundle().file("migrations/1.sql", format!("{TYPE} create table t(x e);"));
+        let second = first.clone().file("migrations/2.sql", add).file("migrations/3.sql", *using);
+        let whole = Platform::new();
+        let answer = whole.register(&second).await;
+        assert_eq!(answer.status, 200, "{what}: {answer}");
+        assert_eq!(whole.sql().await.column("select x from t").await, ["b"], "{what}");
+
+        let in_steps = Platform::new();
+        in_steps.register(&first).await.ready();
+        let answer = in_steps.register(&second).await;
+        assert_eq!(answer.status, 200, "{what}, in steps: {answer}");
+        assert_eq!(in_steps.sql().await.column("select x from t").await, ["b"], "{what}, in steps");
+        assert_same(what, &in_words(&whole.main()).await, &in_words(&in_steps.main()).await);
+    }
+}
+
+#[tokio::test]
+async fn values_of_a_type_that_is_declared_renamed_or_gone_can_be_used_too() {
+    let table = "create table t(x text);";
+    for (what, types, first, second, values) in [
+        ("declared without it", TYPE, "", "alter type e add value 'b'; insert into t select 'b'::e;", "a,b"),
+        (
+            "renamed",
+            "",
+            TYPE,
+            "alter type e add value 'c' before 'a'; alter type e rename value 'a' to 'd'; alter type e rename to f;
+             alter type f add value 'b' after 'd'; insert into t select 'b'::f;",
+            "c,d,b",
+        ),
+        ("gone", "", TYPE, "alter type e add value 'b'; insert into t select 'b'::e; drop type e;", ""),
+        (
+            "swapped",
+            "",
+            TYPE,
+            "alter type e rename to old; create type e as enum ('a'); alter type e add value if not exists 'b';
+             insert into t select 'b'::e; drop type old;",
+            "a,b",
+        ),
+        (
+            "added by a block",
+            "",
+            TYPE,
+            "do $$ begin alter type e add value 'b'; exception when duplicate_object then null; end $$;
+             insert into t select 'b'::e;",
+            "a,b",
+        ),
+    ] {
+        let base = bundle().file("migrations/0.sql", table);
+        let base = if types.is_empty() { base } else { base.file("types/e.sql", types) };
+        let one = if first.is_empty() { base } else { base.file("migrations/1.sql", first) };
+        let two = one.clone().file("migrations/2.sql", second);
+        let (whole, in_steps) = (Platform::new(), Platform::new());
+        let answer = whole.register(&two).await;
+        assert_eq!(answer.status, 200, "{what}: {answer}");
+        in_steps.register(&one).await.ready();
+        let answer = in_steps.register(&two).await;
+        assert_eq!(answer.status, 200, "{what}, in steps: {answer}");
+        let labels = "select coalesce(string_agg(enumlabel, ',' order by enumsortorder), '') from pg_enum";
+        for platform in [&whole, &in_steps] {
+            assert_eq!(platform.sql().await.value(labels).await, values, "{what}");
+            assert_eq!(platform.sql().await.column("select x from t").await, ["b"], "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_existing_database_that_gets_type_value_and_use_at_once() {
+    let platform = Platform::new();
+    let first = bundle().file("migrations/1.sql", "create table t(x text);");
+    platform.register(&first).await.ready();
+    let second = first.file(
+        "migrations/2.sql",
+        "create type e as enum ('a'); alter type e add value 'b'; insert into t select 'b'::e;
+         create type d as enum ('a'); insert into t select 'a'::d; drop type d;",
+    );
+    platform.register(&second).await.ready();
+    assert_eq!(platform.sql().await.column("select x from t order by x").await, ["a", "b"]);
+}

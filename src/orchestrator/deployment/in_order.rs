@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use pg_query::NodeEnum;
+use tokio_postgres::error::SqlState;
 
 use super::Deployment;
 use crate::bundle::Kind;
@@ -87,9 +88,17 @@ impl<'a> Deployment<'a> {
             self.retry_waiting().await?;
         }
         let wants = self.first_waiting_for(statement).filter(|_| is_pending);
-        let Err(mut failure) = self.migrations.run(&self.runner, statement, wants.is_some()).await else {
-            return Ok(());
-        };
+        let mut result = self.migrations.run(&self.runner, statement, wants.is_some()).await;
+        let uses_new_value = |failure: &Failure| failure.is_one_of(&[SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE]);
+        if result.as_ref().is_err_and(uses_new_value) && self.is_blueprint() {
+            // A value that no text tells of was added, by a DO block say. Nobody sees a blueprint before it is whole, and
+            // one that fails is dropped: so what came before may be committed.
+            let session = self.runner.set_session_aside().await?;
+            self.runner.renew(statement).await?;
+            self.runner.resume_session(&session).await?;
+            result = self.migrations.run_again(&self.runner, statement).await;
+        }
+        let Err(mut failure) = result else { return Ok(()) };
         if failure.wants_an_object() {
             failure = self.root_of(failure, wants);
         }
@@ -129,10 +138,13 @@ impl<'a> Deployment<'a> {
         at
     }
 
+    fn is_blueprint(&self) -> bool {
+        self.goal.target == Target::NewDatabase && self.goal.declared.is_none()
+    }
+
     /// In a new database: from here on migrations make what is new, or the declaration does.
     async fn take_side(&mut self, of_migrations: bool) -> Result<(), DeployError> {
-        let is_blueprint = self.goal.target == Target::NewDatabase && self.goal.declared.is_none();
-        if !is_blueprint || self.migrating == of_migrations {
+        if !self.is_blueprint() || self.migrating == of_migrations {
             return Ok(());
         }
         let names = self.read_catalog().await?.things().iter().map(|thing| thing.name.clone()).collect();

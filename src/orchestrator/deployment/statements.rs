@@ -75,7 +75,8 @@ impl<'a> Deployment<'a> {
     async fn deploy_type(&mut self, statement: &'a Statement, object: &Object) -> Result<(), Failure> {
         let name = quoted(object);
         if !self.now(statement).await?.is_some_and(|now| now.has_type(object)) {
-            self.runner.run(statement).await?;
+            let whole = self.migrations.whole_type(statement);
+            self.runner.run(whole.as_ref().unwrap_or(statement)).await?;
             self.standing.changed();
             self.report.types_deployed += 1;
             self.changed("CreateType", NameOf::Type, &name, statement);

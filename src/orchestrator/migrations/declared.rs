@@ -328,6 +328,12 @@ pub fn decide(at: usize, statement: &Statement, declared: &Declared, history: &H
             Some(name) if declared.types.contains(&name) && history.type_ends(&name, at) => {
                 Decision::Skip(format!("the type {} is declared as it is after a later migration", name.1))
             }
+            // The type of another name that takes the declared one's place was not made.
+            Some(name)
+                if declared.types.contains(&history.fate_of_type(&name, at)) && !declared.types.contains(&name) =>
+            {
+                Decision::Skip(format!("the type {} is declared", history.fate_of_type(&name, at).1))
+            }
             _ => run(concerns(statement, declared, history)),
         },
         NodeEnum::DropStmt(drop) => decide_drop(drop, declared, live),
