@@ -83,8 +83,10 @@ pub struct Tracked {
     pub statements: HashSet<String>,
     /// Those that are still there.
     pub functions: Vec<TrackedFunction>,
-    /// The signatures of the others.
+    /// What the rows of the others have as signatures, and of those that are printed otherwise by now.
     lost_functions: Vec<String>,
+    /// The signatures of those, as they are printed now.
+    restated: HashSet<String>,
 }
 
 const CREATE: &str = "
@@ -263,11 +265,12 @@ pub async fn read(client: &Client) -> Result<Tracked, DeployError> {
     let query = |sql: &'static str| client.query_typed(sql, &[]);
     let migrations = query("SELECT migration_file, checksum FROM public._stonescriptdb_gateway_migrations");
     let statements = query("SELECT checksum FROM public._stonescriptdb_gateway_statements");
-    // A function that somebody dropped by hand is not there, whatever the table says.
+    // A function that somebody dropped by hand is not there, whatever the table says. How one is printed depends on the path
+    // that the database has, and on where its extensions stand: both may have changed since.
     let functions = under(
         Under::Database,
         "SELECT function_name, signature, param_types, return_type, body_checksum, source_file,
-                to_regprocedure(signature) IS NOT NULL
+                to_regprocedure(signature)::text
          FROM public._stonescriptdb_gateway_functions ORDER BY signature",
     );
     let functions = ask(client, &functions, &[]);
@@ -283,11 +286,16 @@ pub async fn read(client: &Client) -> Result<Tracked, DeployError> {
         tracked.statements.insert(altered::value(row, 0, STATEMENTS)?);
     }
     for row in &functions {
-        let function = tracked_function(row)?;
-        match altered::value(row, 6, FUNCTIONS)? {
-            true => tracked.functions.push(function),
-            false => tracked.lost_functions.push(function.signature),
+        let mut function = tracked_function(row)?;
+        let Some(printed) = altered::value::<Option<String>>(row, 6, FUNCTIONS)? else {
+            tracked.lost_functions.push(function.signature);
+            continue;
+        };
+        if printed != function.signature {
+            tracked.restated.insert(printed.clone());
+            tracked.lost_functions.push(std::mem::replace(&mut function.signature, printed));
         }
+        tracked.functions.push(function);
     }
     altered::check_signatures(tracked.lost_functions.clone()).await?;
     Ok(tracked)

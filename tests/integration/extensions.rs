@@ -115,3 +115,47 @@ async fn a_file_may_bear_the_name_of_the_project_instead_of_the_extension() {
         platform.register_refused(&bundle).await.refused(400, "extension_not_available").says("vector");
     }
 }
+
+/// An extension stays where it was installed. A column of its type is no other one for that, neither where an earlier bundle
+/// named a schema, nor where somebody has moved it.
+#[tokio::test]
+async fn a_column_of_an_extensions_type_is_the_same_wherever_the_extension_stands() {
+    let with = |schema: &str, of_type: &str, more: &str| {
+        bundle()
+            .file("extensions/citext.sql", schema)
+            .file(
+                "tables/a.sql",
+                format!("CREATE TABLE a (id int PRIMARY KEY, words {of_type} DEFAULT 'x', list {of_type}[]{more});"),
+            )
+            .file(
+                "functions/f.sql",
+                format!("CREATE FUNCTION f(given {of_type}) RETURNS text LANGUAGE sql AS 'SELECT given::text'"),
+            )
+    };
+    if !available().await.iter().any(|(name, ..)| *name == "citext") {
+        return;
+    }
+    let here = with("", "citext", "");
+    let moved = "CREATE SCHEMA elsewhere; ALTER EXTENSION citext SET SCHEMA elsewhere";
+    for first in [with("-- schema: elsewhere\n", "elsewhere.citext", ""), here.clone()] {
+        let platform = Platform::new();
+        platform.register(&first).await.ready();
+        let sql = platform.sql().await;
+        if first.files() == here.files() {
+            sql.run(moved).await;
+        }
+        // Where uploaded code looks for it.
+        sql.run(&format!("ALTER DATABASE {} SET search_path = public, elsewhere", platform.main())).await;
+        sql.run("INSERT INTO a VALUES (1, 'Kept', '{A,b}')").await;
+        platform.register(&here).await.ready().counts(&[("tables_created", 0), ("migrations_applied", 0)]);
+        let answer = platform.migrate(&with("", "citext", ", more citext"), &[]).await;
+        let changes = &answer.body["schema_validation"]["safe_changes"];
+        assert_eq!((answer.status, changes.as_array().map(Vec::len)), (200, Some(1)), "{:#}", answer.body);
+        assert_eq!(changes[0]["change_type"], "AddColumn", "{changes}");
+        let sql = platform.sql().await;
+        assert_eq!(sql.value("SELECT words || array_to_string(list, '') FROM a WHERE words = 'kept'").await, "KeptAb");
+        let tracked =
+            "SELECT signature || ' ' || to_regprocedure(signature)::oid::regproc FROM _stonescriptdb_gateway_functions";
+        assert_eq!(sql.rows(tracked).await, [["f(citext) f"]]);
+    }
+}

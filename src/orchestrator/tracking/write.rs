@@ -132,9 +132,14 @@ async fn write_functions(
     let words = |function: &TrackedFunction| {
         (function.return_type.clone(), function.checksum.clone(), function.source_file.clone())
     };
+    let is_written = |function: &TrackedFunction| {
+        let one =
+            is_tracked.get(function.signature.as_str()).filter(|_| !tracked.restated.contains(&function.signature));
+        one.is_some_and(|one| words(one) == words(function))
+    };
     let rows: Vec<Value> = declared
         .values()
-        .filter(|function| is_tracked.get(function.signature.as_str()).is_none_or(|one| words(one) != words(function)))
+        .filter(|function| !is_written(function))
         .map(|function| {
             serde_json::json!({
                 "function_name": function.name, "signature": function.signature, "param_types": function.param_types,
