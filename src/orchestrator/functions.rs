@@ -1,5 +1,7 @@
 //! Functions and procedures: which one a statement made, whether its body holds, and those that nobody declares any more.
 
+mod bodies;
+
 use std::collections::{HashMap, HashSet};
 
 use pg_query::NodeEnum;
@@ -8,6 +10,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
+pub use self::bodies::validate;
 use super::dependants::{self, Fate, Left};
 use super::error::{DeployError, StatementError};
 use super::runner::{Failure, Refused, Runner};
@@ -30,6 +33,8 @@ pub struct CatalogFunction {
     pub return_type: String,
     /// The validator of its language, if it has one.
     pub validator: Option<String>,
+    /// Its `SET` clauses, each as `name=value`.
+    pub settings: Vec<String>,
 }
 
 /// `(schema, name)` that a `CREATE FUNCTION` makes.
@@ -191,7 +196,8 @@ async fn read_catalog(
                         ARRAY(SELECT format_type(type, NULL) FROM unnest(p.proargtypes) AS type),
                         coalesce(pg_get_function_result(p.oid), ''),
                         CASE WHEN l.lanvalidator <> 0 THEN (SELECT format('%I.%I', s.nspname, v.proname) FROM pg_proc v
-                             JOIN pg_namespace s ON s.oid = v.pronamespace WHERE v.oid = l.lanvalidator) END
+                             JOIN pg_namespace s ON s.oid = v.pronamespace WHERE v.oid = l.lanvalidator) END,
+                        coalesce(p.proconfig, '{}')
                  FROM pg_proc p
                  JOIN pg_namespace n ON n.oid = p.pronamespace
                  JOIN pg_language l ON l.oid = p.prolang
@@ -206,6 +212,7 @@ async fn read_catalog(
         param_types: row.get(4),
         return_type: row.get(5),
         validator: row.get(6),
+        settings: row.get(7),
     };
     Ok(rows.iter().map(function).collect())
 }
@@ -273,27 +280,6 @@ fn printed(written: &str) -> Option<String> {
         _ => return None,
     };
     Some(format!("{name}{array}"))
-}
-
-/// Has PostgreSQL check the bodies, now that everything they may mention is there. The first one that does not hold is
-/// the error.
-pub async fn validate(runner: &Runner<'_>, functions: &[(&Statement, CatalogFunction)]) -> Result<(), DeployError> {
-    // Bodies are read under the path of uploaded code.
-    runner.own("checking functions", "SET check_function_bodies = on; RESET search_path").await?;
-    let checks = functions.iter().map(|(statement, function)| async move {
-        let Some(validator) = &function.validator else { return Ok(()) };
-        let sql = format!("SELECT {validator}('{}'::pg_catalog.oid)", function.oid);
-        runner
-            .client
-            .batch_execute(&sql)
-            .await
-            .map_err(|error| DeployError::Statement(Box::new(StatementError::new(statement, &error, 0))))
-    });
-    // Sent one after the other without waiting, answered in the same order.
-    for result in futures_util::future::join_all(checks).await {
-        result?;
-    }
-    runner.own("checking functions", &format!("SET check_function_bodies = off; {}", own_path())).await
 }
 
 /// The triggers that an earlier bundle made and that call a function which goes: each with the statement that drops it.

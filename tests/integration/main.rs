@@ -18,6 +18,7 @@ mod histories;
 mod ids;
 mod inheritance;
 mod large_schemas;
+mod legal;
 mod locks;
 mod migrate;
 mod migrations;

@@ -7,7 +7,7 @@ mod signature;
 use std::collections::HashSet;
 
 use pg_query::protobuf::{AlterTableStmt, AlterTableType, CreateStmt, DefineStmt, ObjectType, RangeVar};
-use pg_query::protobuf::{CommentStmt, CreateExtensionStmt, RenameStmt};
+use pg_query::protobuf::{AlterObjectSchemaStmt, CommentStmt, CreateExtensionStmt, RenameStmt};
 use pg_query::{Node, NodeEnum};
 
 pub(in crate::bundle) use self::keys::table_of_key;
@@ -182,6 +182,7 @@ fn made(tree: &NodeEnum) -> Vec<Object> {
         NodeEnum::RuleStmt(create) => one(part(create.relation.as_ref(), &create.rulename)),
         NodeEnum::AlterTableStmt(alter) => alterations_made(alter),
         NodeEnum::RenameStmt(rename) => one(rename_made(rename)),
+        NodeEnum::AlterObjectSchemaStmt(alter) => one(moved(alter)),
         NodeEnum::CommentStmt(comment) => comment_made(comment),
         NodeEnum::CreateCastStmt(create) => {
             one(create.targettype.as_ref().and_then(|target| named(Class::Cast, &target.names)))
@@ -214,6 +215,29 @@ fn rename_made(rename: &RenameStmt) -> Option<Object> {
         Ok(ObjectType::ObjectColumn) => part(rename.relation.as_ref(), &rename.newname),
         _ => None,
     }
+}
+
+/// What `SET SCHEMA` makes: the object where it is then.
+fn moved(alter: &AlterObjectSchemaStmt) -> Option<Object> {
+    let listed = || match alter.object.as_ref().and_then(|object| object.node.as_ref()) {
+        Some(NodeEnum::List(list)) => Some(&list.items),
+        Some(NodeEnum::ObjectWithArgs(routine)) => Some(&routine.objname),
+        _ => None,
+    };
+    let object = match ObjectType::try_from(alter.object_type).ok()? {
+        ObjectType::ObjectTable
+        | ObjectType::ObjectForeignTable
+        | ObjectType::ObjectView
+        | ObjectType::ObjectMatview
+        | ObjectType::ObjectSequence => relation(alter.relation.as_ref()?),
+        ObjectType::ObjectType | ObjectType::ObjectDomain => named(Class::Type, listed()?)?,
+        ObjectType::ObjectFunction
+        | ObjectType::ObjectProcedure
+        | ObjectType::ObjectRoutine
+        | ObjectType::ObjectAggregate => named(Class::Routine, listed()?)?,
+        _ => return None,
+    };
+    Some(Object { schema: alter.newschema.clone(), ..object })
 }
 
 const PUBLIC: &str = "public";

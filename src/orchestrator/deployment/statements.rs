@@ -51,9 +51,8 @@ impl<'a> Deployment<'a> {
             (NodeEnum::CreateTableAsStmt(create), Some(table)) if create.objtype == ObjectType::ObjectTable as i32 => {
                 self.deploy_table(statement, table).await
             }
-            (tree, Some(object)) if object.class == Class::Type && !matches!(tree, NodeEnum::RenameStmt(_)) => {
-                self.deploy_type(statement, object).await
-            }
+            (NodeEnum::RenameStmt(_) | NodeEnum::AlterObjectSchemaStmt(_), _) => self.deploy_other(statement).await,
+            (_, Some(object)) if object.class == Class::Type => self.deploy_type(statement, object).await,
             _ => self.deploy_other(statement).await,
         }
     }

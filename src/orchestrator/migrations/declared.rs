@@ -7,11 +7,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pg_query::protobuf::{AlterTableStmt, AlterTableType, DropStmt, ObjectType, RangeVar, RenameStmt};
+use pg_query::protobuf::{
+    AlterObjectSchemaStmt, AlterTableStmt, AlterTableType, DropStmt, ObjectType, RangeVar, RenameStmt,
+};
 use pg_query::{Node, NodeEnum};
 
 use super::text::DeclaredText;
-use crate::bundle::sql::Statement;
+use crate::bundle::sql::{Object, Statement};
 
 /// A table or composite type: schema and name, unquoted.
 pub type Name = (String, String);
@@ -240,6 +242,9 @@ impl History {
 fn events_of(tree: &NodeEnum) -> Vec<Event> {
     match tree {
         NodeEnum::RenameStmt(rename) => rename_event(rename).into_iter().collect(),
+        NodeEnum::AlterObjectSchemaStmt(alter) => {
+            moved_table(alter).map(|(old, new)| Event::RenameTable(old, new)).into_iter().collect()
+        }
         NodeEnum::DropStmt(drop) if drop.remove_type == ObjectType::ObjectTable as i32 => {
             dropped(drop).into_iter().map(Event::DropTable).collect()
         }
@@ -254,8 +259,30 @@ fn events_of(tree: &NodeEnum) -> Vec<Event> {
     }
 }
 
+/// The names of a table that goes into another schema, before and after.
+fn moved_table(alter: &AlterObjectSchemaStmt) -> Option<(Name, Name)> {
+    let is_table = alter.object_type == ObjectType::ObjectTable as i32
+        || alter.object_type == ObjectType::ObjectForeignTable as i32;
+    let old = alter.relation.as_ref().filter(|_| is_table).map(name)?;
+    let new = (alter.newschema.clone(), old.1.clone());
+    Some((old, new))
+}
+
+fn moved_type(alter: &AlterObjectSchemaStmt) -> Option<(Name, Name)> {
+    let is_type =
+        alter.object_type == ObjectType::ObjectType as i32 || alter.object_type == ObjectType::ObjectDomain as i32;
+    let Some(NodeEnum::List(list)) = &alter.object.as_ref().filter(|_| is_type)?.node else { return None };
+    let old = type_name(&list.items)?;
+    let new = (alter.newschema.clone(), old.1.clone());
+    Some((old, new))
+}
+
 fn renamed_type(tree: &NodeEnum) -> Option<(Name, Name)> {
-    let NodeEnum::RenameStmt(rename) = tree else { return None };
+    let rename = match tree {
+        NodeEnum::RenameStmt(rename) => rename,
+        NodeEnum::AlterObjectSchemaStmt(alter) => return moved_type(alter),
+        _ => return None,
+    };
     if rename.rename_type != ObjectType::ObjectType as i32 {
         return None;
     }
@@ -290,6 +317,7 @@ pub fn altered(tree: &NodeEnum) -> Option<Name> {
     match tree {
         NodeEnum::AlterTableStmt(alter) => alter.relation.as_ref().map(name),
         NodeEnum::RenameStmt(rename) => rename.relation.as_ref().map(name),
+        NodeEnum::AlterObjectSchemaStmt(alter) => alter.relation.as_ref().map(name),
         NodeEnum::IndexStmt(index) => index.relation.as_ref().map(name),
         _ => None,
     }
@@ -338,6 +366,7 @@ pub fn decide(at: usize, statement: &Statement, declared: &Declared, history: &H
         },
         NodeEnum::DropStmt(drop) => decide_drop(drop, declared, live),
         NodeEnum::RenameStmt(rename) => decide_rename(rename, declared, history, live),
+        NodeEnum::AlterObjectSchemaStmt(alter) => decide_move(alter, declared, live),
         NodeEnum::AlterTableStmt(alter) => decide_alter(at, alter, declared, history, live),
         NodeEnum::DoStmt(_) => run(false),
         _ => run(concerns(statement, declared, history)),
@@ -433,6 +462,28 @@ fn decide_rename(rename: &RenameStmt, declared: &Declared, history: &History, li
         }
         _ => run(known || !declared.relations.is_empty()),
     }
+}
+
+/// [`moves_declared`] knows what the declaration has where it goes; here it is about what is moved on from there.
+fn decide_move(alter: &AlterObjectSchemaStmt, declared: &Declared, live: &Live) -> Decision {
+    let moved = moved_table(alter).or_else(|| moved_type(alter));
+    let Some((old, new)) = moved else { return run(!declared.relations.is_empty()) };
+    let is_known = |name: &&Name| declared.is_table(name) || declared.types.contains(*name);
+    if let Some(name) = [&old, &new].into_iter().find(is_known) {
+        return Decision::Skip(format!("{}.{} is declared, and the declaration is the final state", name.0, name.1));
+    }
+    let is_gone = alter.relation.is_some() && !live.exists && !declared.columns.is_empty();
+    match is_gone {
+        true => Decision::Skip(format!("the declaration has no table {} any more", old.1)),
+        false => run(!declared.types.is_empty()),
+    }
+}
+
+/// Why a statement that moves something into another schema has nothing to do: the bundle declares it there.
+pub fn moves_declared(statement: &Statement, is_declared: impl Fn(&Object) -> bool) -> Option<String> {
+    let NodeEnum::AlterObjectSchemaStmt(_) = statement.tree.as_ref() else { return None };
+    let there = statement.makes.iter().find(|made| is_declared(made))?;
+    Some(format!("{}.{} is declared, and the declaration is the final state", there.schema, there.name))
 }
 
 fn decide_alter(at: usize, alter: &AlterTableStmt, declared: &Declared, history: &History, live: &Live) -> Decision {

@@ -63,7 +63,11 @@ impl NewDatabase {
             false if text.has_what_is_made_by(statement) => Pardon::Exists,
             false => Pardon::Nothing,
         };
-        match declared::decide(at, statement, known, &self.history, &live) {
+        let decision = match declared::moves_declared(statement, |made| text.has_object(made)) {
+            Some(reason) => Decision::Skip(reason),
+            None => declared::decide(at, statement, known, &self.history, &live),
+        };
+        match decision {
             Decision::Skip(reason) => Ok(Some(reason)),
             Decision::Run { forgiving } => {
                 let stand_ins = StandIns::make(runner, at, statement, known, &self.history).await.map_err(failed)?;
