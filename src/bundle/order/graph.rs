@@ -225,13 +225,14 @@ fn declared_for(statements: &[Statement], at: usize, makers: &[usize]) -> Vec<us
     makers.iter().copied().filter(|maker| !is_migration(maker)).filter(is_needed).collect()
 }
 
-/// Whether a statement makes a function, and none that a migration among `makers` makes.
+/// Whether a statement makes a function, and none that a migration among `makers` makes; one that moves a function says
+/// not which of them that is.
 fn is_other_overload<'a>(statements: &'a [Statement], makers: &'a [usize]) -> impl Fn(&usize) -> bool {
     let migrations = makers.iter().filter(|maker| statements[**maker].kind == Kind::Migrations);
     let made: Vec<_> = migrations.map(|maker| facts::input_types(&statements[*maker].tree)).collect();
     move |one| {
         let types = facts::input_types(&statements[*one].tree);
-        types.is_some() && !made.contains(&types)
+        types.is_some() && !made.contains(&types) && !made.contains(&None)
     }
 }
 

@@ -6,8 +6,8 @@ mod signature;
 
 use std::collections::HashSet;
 
-use pg_query::protobuf::{AlterTableStmt, AlterTableType, CreateStmt, DefineStmt, ObjectType, RangeVar};
 use pg_query::protobuf::{AlterObjectSchemaStmt, CommentStmt, CreateExtensionStmt, RenameStmt};
+use pg_query::protobuf::{AlterTableStmt, AlterTableType, CreateStmt, DefineStmt, ObjectType, RangeVar};
 use pg_query::{Node, NodeEnum};
 
 pub(in crate::bundle) use self::keys::table_of_key;
