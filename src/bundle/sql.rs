@@ -8,6 +8,7 @@ mod pieces;
 pub mod tokens;
 mod transaction;
 mod walk;
+pub mod writes;
 
 pub use self::walk::name_parts;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use pg_query::NodeEnum;
 
 use self::pieces::Pieces;
+use self::writes::Writes;
 use super::{Kind, SourceFile, Text};
 
 /// The name of an object, and the space of names that it lives in.
@@ -135,6 +137,8 @@ pub struct Statement {
     pub tree: Arc<NodeEnum>,
     /// How many rows an `INSERT … VALUES` has.
     pub rows: u64,
+    /// Of a seeder: what it writes, where it is no `INSERT` of rows that it spells out.
+    pub writes: Option<Box<Writes>>,
     /// What it makes.
     pub makes: Vec<Object>,
     /// What has to be there before it.
@@ -172,7 +176,8 @@ impl Statement {
         let (makes, needs, prefers) = facts::of(self.kind, &tree);
         let checksum = tokens::checksum(&text, None);
         let (kind, path, start, line) = (self.kind, self.path.clone(), self.start, self.line);
-        let (rows, tree, text) = (facts::rows(&tree), head::of(tree), text.into());
+        let (rows, writes) = (facts::rows(&tree), writes::of(kind, &tree));
+        let (tree, text) = (head::of(tree), text.into());
         let early = self.early;
         Some(Self {
             kind,
@@ -183,6 +188,7 @@ impl Statement {
             verbatim: false,
             tree,
             rows,
+            writes,
             makes,
             needs,
             prefers,
@@ -390,10 +396,11 @@ fn statement(file: &SourceFile, place: Place<'_>, tree: NodeEnum, line: usize) -
             tokens::checksum(&text, facts::body(&tree).as_deref())
         }
     };
-    let rows = facts::rows(&tree);
+    let (rows, writes) = (facts::rows(&tree), writes::of(file.kind, &tree));
     let (kind, path, tree) = (file.kind, path.clone(), head::of(tree));
+    let verbatim = true;
     let early = false;
-    Statement { kind, path, start, line, text, verbatim: true, tree, rows, makes, needs, prefers, early, checksum }
+    Statement { kind, path, start, line, text, verbatim, tree, rows, writes, makes, needs, prefers, early, checksum }
 }
 
 /// A `BEGIN` that opens a migration needs the `COMMIT` that ends it, and the other way round.

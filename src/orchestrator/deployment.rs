@@ -34,9 +34,10 @@ use super::objects::subject::{self, Subject};
 use super::recorded::{self, Recorded};
 use super::report::Report;
 use super::runner::{Failure, Mode, Runner};
+use super::seeders::{self, Held, Situation};
 use super::standing::Standing;
 use super::tracking::{self, Change, NameOf, Origin, Record, Tracked};
-use super::{risk, seeders, shape};
+use super::{risk, shape};
 use crate::bundle::Kind;
 use crate::bundle::order::{Script, Target};
 use crate::bundle::sql::{Object, Statement};
@@ -57,6 +58,8 @@ pub struct Goal<'a> {
     pub declared: Option<&'a Catalog>,
     /// Whether changes that lose values are applied.
     pub force: bool,
+    /// Whether it is the start of a container (`/register`).
+    pub at_start: bool,
     /// Whether it is meant.
     pub mode: Mode,
     /// Who asked, and the bundle.
@@ -169,7 +172,6 @@ async fn attempt(
         migrations,
         record: Record::default(),
         report: Report::default(),
-        created: HashSet::new(),
         changed_functions: Vec::new(),
         unlike,
         remade: HashSet::new(),
@@ -179,6 +181,7 @@ async fn attempt(
         migrating: false,
         between_migrations: BTreeSet::new(),
         declared_routines: HashSet::new(),
+        held: Held::new(),
         postponed: Vec::new(),
         planned: SchemaValidation::default(),
         waiting: Vec::new(),
@@ -210,8 +213,6 @@ struct Deployment<'a> {
     migrations: Migrations<'a>,
     record: Record,
     report: Report,
-    /// Tables made by this deployment.
-    created: HashSet<Object>,
     changed_functions: Vec<&'a Statement>,
     /// What was not there at the start as it is declared: operators, dictionaries and their like.
     unlike: HashSet<Subject>,
@@ -228,6 +229,8 @@ struct Deployment<'a> {
     between_migrations: BTreeSet<String>,
     /// The functions that the bundle declares, by identity ([`super::catalog::things::Thing::identity`]).
     declared_routines: HashSet<String>,
+    /// In a new database: what it holds of seeders' rows that are not there as these say them.
+    held: Held,
     /// What is to be dropped, but something still depended on it.
     postponed: Vec<Missing>,
     /// What is known of the changes before they are made.
@@ -319,11 +322,18 @@ impl<'a> Deployment<'a> {
     }
 
     async fn seed(&mut self) -> Result<(), DeployError> {
-        let new_database = self.goal.target == Target::NewDatabase;
-        let wanted = |table: &Object| {
-            new_database || self.created.iter().any(|made| (&made.schema, &made.name) == (&table.schema, &table.name))
+        let Goal { script, target, declared, at_start, .. } = self.goal;
+        let situation = Situation {
+            new_database: target == Target::NewDatabase,
+            at_start,
+            before: self.standing.before(),
+            held: declared.map(|declared| &declared.seeded),
         };
-        self.report.seeders = seeders::run(&self.runner, &self.goal.script.seeds, wanted).await?;
+        let seeded = seeders::run(&self.runner, &script.seeds, situation).await?;
+        self.held = seeded.held;
+        self.report.seeders = seeded.reports;
+        self.report.seeder_validations = seeded.validations;
+        self.report.warnings.extend(seeded.warnings);
         self.reader.distrust_session();
         for seeded in self.report.seeders.iter().filter(|seeded| seeded.inserted > 0) {
             self.record.changes.push(Change {

@@ -92,9 +92,9 @@ pub enum DeployError {
         validation: Box<SchemaValidation>,
     },
     /// Rows that seeders name are not in their tables, which this deployment did not fill.
-    #[error("rows that the seeders name are missing in {}; insert them in a migration", tables(.validations))]
+    #[error("rows that the seeders name are missing in {}; bring them with a migration", tables(.validations))]
     RowsMissing {
-        /// The tables with rows missing.
+        /// Every table that was looked into.
         validations: Vec<SeederValidation>,
     },
     /// After everything ran, the database is not what the bundle declares.
@@ -290,7 +290,8 @@ fn summary(validation: &SchemaValidation) -> String {
 }
 
 fn tables(validations: &[SeederValidation]) -> String {
-    validations.iter().map(|validation| validation.table.as_str()).collect::<Vec<_>>().join(", ")
+    let lacking = validations.iter().filter(|validation| !validation.missing.is_empty());
+    lacking.map(|validation| validation.table.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// The driver's own text for an answer of the server is only "db error".

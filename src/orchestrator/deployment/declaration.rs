@@ -235,6 +235,9 @@ impl Deployment<'_> {
             let migrated = self.only_migrated(&after);
             Arc::make_mut(&mut after).migrated = migrated;
         }
+        if !self.held.is_empty() {
+            Arc::make_mut(&mut after).seeded = std::mem::take(&mut self.held);
+        }
         let Some(declared) = self.goal.declared else { return Ok((after, validation)) };
         let differences = verify::differences(&self.wanted(declared), after.things());
         if differences.is_empty() {

@@ -71,7 +71,6 @@ impl<'a> Deployment<'a> {
                 None => self.runner.run(statement).await?,
             };
             self.standing.changed();
-            self.created.insert(table.clone());
             self.report.tables_created += 1;
             self.changed("CreateTable", NameOf::Relation, &name, statement);
         }

@@ -1,5 +1,6 @@
 //! What became of a fleet, as the client reads it (contract §6, `POST /migrate`), in the end and as it goes on.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -12,6 +13,7 @@ use crate::orchestrator::diff::{Change, SchemaValidation};
 use crate::orchestrator::error::DeployError;
 use crate::orchestrator::millis_since;
 use crate::orchestrator::report::{Report, Verification};
+use crate::orchestrator::seeders::SeederValidation;
 
 /// What became of a database, or of all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -45,6 +47,8 @@ pub struct DatabaseReport {
     pub statements: Option<Vec<String>>,
     #[serde(skip)]
     warnings: Vec<String>,
+    #[serde(skip)]
+    seeder_validations: Vec<SeederValidation>,
 }
 
 impl DatabaseReport {
@@ -74,6 +78,7 @@ impl DatabaseReport {
             execution_time_ms,
             statements,
             warnings: Vec::new(),
+            seeder_validations: report.seeder_validations.clone(),
         }
     }
 }
@@ -89,8 +94,8 @@ pub struct Migrated {
     pub migrations_applied: usize,
     /// Sum.
     pub functions_updated: usize,
-    /// Seeded rows that are missing: always empty here, because such a deployment fails.
-    pub seeder_validations: Vec<()>,
+    /// Every table with seeders that was looked into, once, however many databases have it.
+    pub seeder_validations: Vec<SeederValidation>,
     /// What was changed, or would be: each change once, however many databases it is made in.
     pub schema_validation: SchemaValidation,
     /// Every database was compared with the declaration before its commit.
@@ -327,7 +332,7 @@ impl Progress {
             databases_updated: self.reports.iter().filter(is_updated).map(|one| one.database.clone()).collect(),
             migrations_applied: self.reports.iter().map(|report| report.migrations_applied).sum(),
             functions_updated: self.reports.iter().map(|report| report.functions_updated).sum(),
-            seeder_validations: Vec::new(),
+            seeder_validations: validations(&self.reports),
             schema_validation: self.validation,
             verification: Verification::passed(),
             databases: self.reports,
@@ -336,6 +341,18 @@ impl Progress {
             execution_time_ms: millis_since(started),
         }
     }
+}
+
+/// By table. Where a blueprint holds less than its seeders name, one database may have more of it than another.
+fn validations(reports: &[DatabaseReport]) -> Vec<SeederValidation> {
+    let mut tables: BTreeMap<&str, &SeederValidation> = BTreeMap::new();
+    for validation in reports.iter().flat_map(|report| &report.seeder_validations) {
+        let known = tables.entry(&validation.table).or_insert(validation);
+        if validation.expected > known.expected {
+            *known = validation;
+        }
+    }
+    tables.into_values().cloned().collect()
 }
 
 /// The same change in another shape is told once; its rows are added up.
