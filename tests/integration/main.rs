@@ -33,6 +33,7 @@ mod support;
 mod table_functions;
 mod tracking;
 mod types;
+mod unknown_fields;
 mod updates;
 mod v2;
 mod views;
