@@ -11,6 +11,7 @@ mod clock;
 mod dependants;
 mod deployment;
 mod diff;
+mod enum_labels;
 mod error;
 mod extensions;
 pub mod fleet;
@@ -428,7 +429,7 @@ impl Orchestrator {
         let clock = self.clock(address.name());
         clock.run(async { Ok(self.databases.hand_over(run_as, address.name(), lock).await?) }).await?;
         // Before there is a session: a deployment has no more of them at once than it needs.
-        let prepared = self.prepare(address.platform(), run_as, bundle.clone()).await?;
+        let prepared = self.prepare(address.platform(), run_as, bundle.clone()).await?.at_start();
         let deploying = async {
             let installed = prepared.install_in_untouched(&self.databases, lock).await?;
             let session = self.databases.session(run_as, address.name()).await?;

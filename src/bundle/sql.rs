@@ -8,6 +8,7 @@ mod pieces;
 pub mod tokens;
 mod transaction;
 mod walk;
+pub mod writes;
 
 pub use self::walk::name_parts;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use pg_query::NodeEnum;
 
 use self::pieces::Pieces;
+use self::writes::Writes;
 use super::{Kind, SourceFile, Text};
 
 /// The name of an object, and the space of names that it lives in.
@@ -48,7 +50,7 @@ pub enum Class {
     Collation,
     /// A trigger, policy, rule, constraint or column that a statement of its own adds to a table.
     Part,
-    /// A primary key or unique index that a statement of its own adds to a table: what a foreign key needs.
+    /// A primary key or unique index over certain columns of a table: what a foreign key needs.
     Key,
     /// The seeded rows of a table, which an `INSERT` in `seeders/` makes.
     Rows,
@@ -135,12 +137,16 @@ pub struct Statement {
     pub tree: Arc<NodeEnum>,
     /// How many rows an `INSERT … VALUES` has.
     pub rows: u64,
+    /// Of a seeder: what it writes, where it is no `INSERT` of rows that it spells out.
+    pub writes: Option<Box<Writes>>,
     /// What it makes.
     pub makes: Vec<Object>,
     /// What has to be there before it.
     pub needs: Vec<Reference>,
     /// What had better be there before it: what it means or does depends on it, though it can be made without.
     pub prefers: Vec<Reference>,
+    /// Of a migration: it runs before its turn, because the declaration needs what it makes.
+    pub early: bool,
     /// SHA-256 over its tokens ([`tokens::checksum`]); empty for migrations and seeders, which do not need it.
     pub checksum: String,
 }
@@ -170,8 +176,25 @@ impl Statement {
         let (makes, needs, prefers) = facts::of(self.kind, &tree);
         let checksum = tokens::checksum(&text, None);
         let (kind, path, start, line) = (self.kind, self.path.clone(), self.start, self.line);
-        let (rows, tree, text) = (facts::rows(&tree), head::of(tree), text.into());
-        Some(Self { kind, path, start, line, text, verbatim: false, tree, rows, makes, needs, prefers, checksum })
+        let (rows, writes) = (facts::rows(&tree), writes::of(kind, &tree));
+        let (tree, text) = (head::of(tree), text.into());
+        let early = self.early;
+        Some(Self {
+            kind,
+            path,
+            start,
+            line,
+            text,
+            verbatim: false,
+            tree,
+            rows,
+            writes,
+            makes,
+            needs,
+            prefers,
+            early,
+            checksum,
+        })
     }
 
     /// The text of a function's body in `sql` or `plpgsql`, without its quotes.
@@ -373,9 +396,11 @@ fn statement(file: &SourceFile, place: Place<'_>, tree: NodeEnum, line: usize) -
             tokens::checksum(&text, facts::body(&tree).as_deref())
         }
     };
-    let rows = facts::rows(&tree);
+    let (rows, writes) = (facts::rows(&tree), writes::of(file.kind, &tree));
     let (kind, path, tree) = (file.kind, path.clone(), head::of(tree));
-    Statement { kind, path, start, line, text, verbatim: true, tree, rows, makes, needs, prefers, checksum }
+    let verbatim = true;
+    let early = false;
+    Statement { kind, path, start, line, text, verbatim, tree, rows, writes, makes, needs, prefers, early, checksum }
 }
 
 /// A `BEGIN` that opens a migration needs the `COMMIT` that ends it, and the other way round.

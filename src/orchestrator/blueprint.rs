@@ -33,7 +33,7 @@ use crate::databases::{Databases, DeploymentLock, RunAs};
 
 /// Part of a blueprint's name: raised when the gateway's own tables or what it leaves in a database change, so that
 /// blueprints made before are not used again.
-const LAYOUT: &str = "6";
+const LAYOUT: &str = "7";
 
 /// How many blueprints a platform keeps, the most recently used ones.
 const KEPT_PER_PLATFORM: i64 = 3;
@@ -188,6 +188,7 @@ async fn build(
         target: Target::NewDatabase,
         declared: None,
         force: false,
+        at_start: false,
         mode: Mode::Apply,
         origin: &origin,
         lock_timeout: limits.lock_timeout,

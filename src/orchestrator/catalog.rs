@@ -15,6 +15,7 @@ use tokio_postgres::{Client, Statement};
 pub use self::details::Detail;
 use self::things::Thing;
 use super::error::DeployError;
+use super::seeders::Held;
 use crate::databases::{Under, own_path, under};
 
 /// A snapshot of a database's schema. Names are quoted, and qualified where they are not in `public`.
@@ -43,6 +44,9 @@ pub struct Catalog {
     /// Of a blueprint: the names ([`things::Thing::name`]) of what only its migrations made.
     #[serde(default)]
     pub migrated: BTreeSet<String>,
+    /// Of a blueprint: the rows of its seeders that are not there as these say them.
+    #[serde(default)]
+    pub seeded: Held,
     /// All of it, thing by thing; worked out when somebody asks.
     #[serde(skip)]
     pub(super) things: Things,

@@ -5,12 +5,14 @@
 //!
 //! | file          | what it does                                                              |
 //! | ------------- | ------------------------------------------------------------------------- |
+//! | `in_order`    | all statements of the bundle, migrations among them                         |
 //! | `statements`  | one statement of the bundle at a time                                     |
 //! | `declaration` | what is missing and what is left over, against the blueprint; verification |
 //! | `functions`   | which function each statement made; orphans                               |
 
 mod declaration;
 mod functions;
+mod in_order;
 mod statements;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -32,9 +34,10 @@ use super::objects::subject::{self, Subject};
 use super::recorded::{self, Recorded};
 use super::report::Report;
 use super::runner::{Failure, Mode, Runner};
+use super::seeders::{self, Held, Situation};
 use super::standing::Standing;
 use super::tracking::{self, Change, NameOf, Origin, Record, Tracked};
-use super::{risk, seeders, shape};
+use super::{risk, shape};
 use crate::bundle::Kind;
 use crate::bundle::order::{Script, Target};
 use crate::bundle::sql::{Object, Statement};
@@ -55,6 +58,8 @@ pub struct Goal<'a> {
     pub declared: Option<&'a Catalog>,
     /// Whether changes that lose values are applied.
     pub force: bool,
+    /// Whether it is the start of a container (`/register`).
+    pub at_start: bool,
     /// Whether it is meant.
     pub mode: Mode,
     /// Who asked, and the bundle.
@@ -167,14 +172,16 @@ async fn attempt(
         migrations,
         record: Record::default(),
         report: Report::default(),
-        created: HashSet::new(),
         changed_functions: Vec::new(),
         unlike,
         remade: HashSet::new(),
         declared_tables: HashSet::new(),
         declared_types: HashSet::new(),
         migrated: BTreeSet::new(),
+        migrating: false,
         between_migrations: BTreeSet::new(),
+        declared_routines: HashSet::new(),
+        held: Held::new(),
         postponed: Vec::new(),
         planned: SchemaValidation::default(),
         waiting: Vec::new(),
@@ -206,8 +213,6 @@ struct Deployment<'a> {
     migrations: Migrations<'a>,
     record: Record,
     report: Report,
-    /// Tables made by this deployment.
-    created: HashSet<Object>,
     changed_functions: Vec<&'a Statement>,
     /// What was not there at the start as it is declared: operators, dictionaries and their like.
     unlike: HashSet<Subject>,
@@ -219,8 +224,13 @@ struct Deployment<'a> {
     declared_types: HashSet<String>,
     /// In a new database: the names of what its migrations made.
     migrated: BTreeSet<String>,
-    /// What was there before the migrations that run now.
+    /// In a blueprint: whether migrations run now, and what was there before they did.
+    migrating: bool,
     between_migrations: BTreeSet<String>,
+    /// The functions that the bundle declares, by identity ([`super::catalog::things::Thing::identity`]).
+    declared_routines: HashSet<String>,
+    /// In a new database: what it holds of seeders' rows that are not there as these say them.
+    held: Held,
     /// What is to be dropped, but something still depended on it.
     postponed: Vec<Missing>,
     /// What is known of the changes before they are made.
@@ -271,65 +281,11 @@ impl<'a> Deployment<'a> {
         self.run_in_order(&statements[..end_of_tables], before).await?;
         self.make_missing(before).await?;
         self.run_in_order(&statements[end_of_tables..], before).await?;
-        match self.waiting.drain(..).next() {
-            Some((_, failure)) => Err(failure.into()),
-            None => Ok(()),
+        if self.waiting.is_empty() {
+            return Ok(());
         }
-    }
-
-    async fn run_in_order(&mut self, statements: &'a [Statement], before: &Catalog) -> Result<(), DeployError> {
-        let mut last_of_migration: Option<&Statement> = None;
-        for (at, statement) in statements.iter().enumerate() {
-            let continues = last_of_migration.is_some_and(|last| last.path == statement.path);
-            let is_migration = statement.kind == Kind::Migrations;
-            if let (Some(last), false) = (last_of_migration, continues) {
-                if statements[at + 1..].iter().any(|later| later.path == last.path) {
-                    // A table that the rest of the migration needs: what the migration set is none of its business.
-                    let session = self.runner.set_session_aside().await?;
-                    self.note_migrated(false).await?;
-                    self.run_or_wait(statement).await?;
-                    self.note_migrated(true).await?;
-                    self.runner.resume_session(&session).await?;
-                    continue;
-                }
-                self.runner.end_migration(last).await?;
-            }
-            if is_migration != last_of_migration.is_some() {
-                self.note_migrated(is_migration).await?;
-            }
-            if is_migration {
-                if !continues {
-                    self.retry_waiting().await?;
-                }
-                if self.migrations.leaves_transaction(statement) {
-                    self.check_before_commit(before).await?;
-                }
-                if self.migrations.is_pending(statement) {
-                    self.standing.changed();
-                    self.reader.distrust_session();
-                }
-                self.run_migration(statement, before).await?;
-                last_of_migration = Some(statement);
-            } else {
-                self.run_or_wait(statement).await?;
-                last_of_migration = None;
-            }
-        }
-        if let Some(last) = last_of_migration {
-            self.runner.end_migration(last).await?;
-            self.note_migrated(false).await?;
-        }
-        self.retry_waiting().await
-    }
-
-    async fn run_migration(&mut self, statement: &'a Statement, before: &Catalog) -> Result<(), DeployError> {
-        let Err(failure) = self.migrations.run(&self.runner, statement).await else { return Ok(()) };
-        let error = DeployError::from(failure);
-        if self.runner.may_be_wrong(&error) {
-            // The rehearsal ends here; what is known by now is refused by now.
-            self.check_before_commit(before).await?;
-        }
-        Err(error)
+        let cause = self.first_cause(0);
+        Err(self.waiting.swap_remove(cause).1.into())
     }
 
     /// The catalog as it is now; read only where something may have changed it since the last time.
@@ -352,21 +308,6 @@ impl<'a> Deployment<'a> {
         Ok(catalog)
     }
 
-    /// In a new database: at both ends of a run of migrations, what is there.
-    async fn note_migrated(&mut self, begins: bool) -> Result<(), DeployError> {
-        if self.goal.target != Target::NewDatabase || self.goal.declared.is_some() {
-            return Ok(());
-        }
-        let names = self.read_catalog().await?.things().iter().map(|thing| thing.name.clone()).collect();
-        self.between_migrations = if begins {
-            names
-        } else {
-            self.migrated.extend(names.difference(&self.between_migrations).cloned());
-            BTreeSet::new()
-        };
-        Ok(())
-    }
-
     /// A statement that PostgreSQL refuses in a transaction commits what came before it: the last moment to refuse that.
     async fn check_before_commit(&mut self, before: &Catalog) -> Result<(), DeployError> {
         self.runner.check_lock().await?;
@@ -381,11 +322,18 @@ impl<'a> Deployment<'a> {
     }
 
     async fn seed(&mut self) -> Result<(), DeployError> {
-        let new_database = self.goal.target == Target::NewDatabase;
-        let wanted = |table: &Object| {
-            new_database || self.created.iter().any(|made| (&made.schema, &made.name) == (&table.schema, &table.name))
+        let Goal { script, target, declared, at_start, .. } = self.goal;
+        let situation = Situation {
+            new_database: target == Target::NewDatabase,
+            at_start,
+            before: self.standing.before(),
+            held: declared.map(|declared| &declared.seeded),
         };
-        self.report.seeders = seeders::run(&self.runner, &self.goal.script.seeds, wanted).await?;
+        let seeded = seeders::run(&self.runner, &script.seeds, situation).await?;
+        self.held = seeded.held;
+        self.report.seeders = seeded.reports;
+        self.report.seeder_validations = seeded.validations;
+        self.report.warnings.extend(seeded.warnings);
         self.reader.distrust_session();
         for seeded in self.report.seeders.iter().filter(|seeded| seeded.inserted > 0) {
             self.record.changes.push(Change {

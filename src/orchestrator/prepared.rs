@@ -61,6 +61,8 @@ pub struct Prepared {
     bundle: Bundle,
     allowed: Arc<AllowedExtensions>,
     lock_timeout: Duration,
+    /// See [`Goal::at_start`].
+    at_start: bool,
     /// Read when the first database needs it.
     for_existing: OnceCell<Script>,
     for_new: OnceCell<Script>,
@@ -85,9 +87,15 @@ impl Prepared {
             bundle,
             allowed,
             lock_timeout,
+            at_start: false,
             for_existing: OnceCell::new(),
             for_new: OnceCell::new(),
         }
+    }
+
+    /// The same for the start of a container.
+    pub fn at_start(self) -> Self {
+        Self { at_start: true, ..self }
     }
 
     /// Brings a database to the bundle; `deployed_before`: it is at some bundle already.
@@ -102,10 +110,23 @@ impl Prepared {
         let target = if empty { Target::NewDatabase } else { Target::ExistingDatabase };
         let script = self.script(target).await?;
         let declared = Some(&self.blueprint.catalog);
-        let lock_timeout = self.lock_timeout;
+        let (lock_timeout, at_start) = (self.lock_timeout, self.at_start);
         let (origin, lock, clock) = (&self.origin, place.lock, place.clock);
         let (terms, installed) = (self.terms(place.databases, lock), place.installed);
-        let goal = Goal { terms, installed, script, target, declared, force, mode, origin, lock_timeout, lock, clock };
+        let goal = Goal {
+            terms,
+            installed,
+            script,
+            target,
+            declared,
+            force,
+            at_start,
+            mode,
+            origin,
+            lock_timeout,
+            lock,
+            clock,
+        };
         attempts::deploy(place.databases, place.client, goal).await
     }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::seeders::SeederValidation;
+
 /// The answer of `POST /register`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Registered {
@@ -33,6 +35,9 @@ pub struct Report {
     pub functions_unchanged: usize,
     /// For each table that this deployment filled.
     pub seeders: Vec<SeedReport>,
+    /// For each table that was there before and has seeders: whether their rows are there.
+    #[serde(skip)]
+    pub seeder_validations: Vec<SeederValidation>,
     /// In a new database: statements of migrations whose effect the declaration already has.
     pub migrations_skipped_statements: Vec<SkippedStatement>,
     /// What the client should know.

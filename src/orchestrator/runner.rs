@@ -385,15 +385,40 @@ impl<'a> Runner<'a> {
         if roots.is_empty() { Err(failure) } else { self.run_past(statement, sql, prefix, &roots, Some(failure)).await }
     }
 
+    /// Runs an `INSERT` with a `RETURNING` behind it, which nobody is told of: how many rows it inserted, and what it
+    /// returns of each.
+    pub async fn run_returning(
+        &self,
+        statement: &Statement,
+        returning: &str,
+    ) -> Result<(u64, Vec<Vec<Option<String>>>), Failure> {
+        // On a line of its own: the statement may end with a comment.
+        let (messages, own_rows) = self.exchange(statement, &statement.text, &format!("\n{returning}"), 0).await?;
+        self.put_back().await.map_err(|error| Failure::new(statement, &error, 0))?;
+        Ok((rows_changed(&messages).saturating_sub(own_rows), rows_between(&messages, own_rows)))
+    }
+
     async fn send(&self, statement: &Statement, sql: &str, prefix: usize) -> Result<u64, Failure> {
+        let (messages, own_rows) = self.exchange(statement, sql, "", prefix).await?;
+        Ok(rows_changed(&messages).saturating_sub(own_rows))
+    }
+
+    /// What PostgreSQL answers, and how many of its rows are the gateway's own before the statement's.
+    async fn exchange(
+        &self,
+        statement: &Statement,
+        sql: &str,
+        behind: &str,
+        prefix: usize,
+    ) -> Result<(Vec<SimpleQueryMessage>, u64), Failure> {
         self.clock.begin_statement(&statement.path, statement.line);
         let (enter, own_rows) = self.paths.enter();
-        let guarded = format!("{SAVEPOINT}{enter}{sql}{RELEASE}{SHOW}{}", own_path());
+        let guarded = format!("{SAVEPOINT}{enter}{sql}{behind}{RELEASE}{SHOW}{}", own_path());
         match self.client.simple_query(&guarded).await {
             Ok(messages) => {
                 self.note(sql);
                 self.paths.set(last_value(&messages).unwrap_or_default());
-                Ok(rows_changed(&messages).saturating_sub(own_rows))
+                Ok((messages, own_rows))
             }
             Err(error) => {
                 if error.as_db_error().is_some() {
@@ -410,7 +435,7 @@ impl<'a> Runner<'a> {
                 if self.is_for_later(&error) && (changes_rows || statement.kind != Kind::Migrations) {
                     self.doubt(if changes_rows { Doubt::Rows } else { Doubt::Schema });
                     self.note(sql);
-                    return Ok(0);
+                    return Ok((Vec::new(), 0));
                 }
                 Err(Failure::new(statement, &error, SAVEPOINT.len() + enter.chars().count() + prefix))
             }
@@ -423,6 +448,13 @@ impl<'a> Runner<'a> {
         let limit = self.lock_timeout.saturating_mul(OUTSIDE_TIMES).as_millis().min(i32::MAX as u128);
         self.outside(statement, &format!("RESET search_path;COMMIT;{}", own_path())).await?;
         self.outside(statement, &format!("SET lock_timeout = {limit}")).await
+    }
+
+    /// Commits what came before a statement, and opens the next transaction.
+    pub async fn renew(&self, statement: &Statement) -> Result<(), DeployError> {
+        self.outside(statement, &format!("RESET search_path;COMMIT;{}", own_path())).await?;
+        self.paths.reset();
+        self.outside(statement, &format!("BEGIN; {} {ALONE}", self.settings)).await.map_err(DeployError::from)
     }
 
     /// After it: records that with `done`, and opens the next transaction.
@@ -456,6 +488,17 @@ fn rows_changed(messages: &[SimpleQueryMessage]) -> u64 {
             _ => 0,
         })
         .sum()
+}
+
+/// What the statement itself answers: without the gateway's own, `before` rows ahead of it and one behind.
+fn rows_between(messages: &[SimpleQueryMessage], before: u64) -> Vec<Vec<Option<String>>> {
+    let row = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect()),
+        _ => None,
+    };
+    let mut rows: Vec<_> = messages.iter().filter_map(row).skip(usize::try_from(before).unwrap_or(0)).collect();
+    rows.pop();
+    rows
 }
 
 #[cfg(test)]

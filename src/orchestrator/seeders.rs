@@ -1,189 +1,237 @@
-//! Fills tables with their reference rows: in a new database, and in tables that this deployment made. Of other tables,
-//! the rows have to be there ([`validation`]).
+//! Reference rows (contract §4, "Seeders"): which statement of a seeder runs in which database, and whether the rows that
+//! seeders name are there.
+//!
+//! What there is, is looked up before the first seeder runs. A new database runs everything; an existing one only what is
+//! about tables that hold nothing of anybody's, so that nothing that somebody has done to its rows is undone.
+//!
+//! | file         | what it does                                                           |
+//! | ------------ | ---------------------------------------------------------------------- |
+//! | `tables`     | what the catalog says of the tables that seeders write                  |
+//! | `course`     | what becomes of each statement                                          |
+//! | `rows`       | the rows that `INSERT … VALUES` spells out; SQL that finds one          |
+//! | `lookup`     | asks for many of them at once                                           |
+//! | `existing`   | which are there before the seeders run, by any key                      |
+//! | `run`        | runs what is to run, in order                                           |
+//! | `records`    | which stored row is which, in a table of the gateway's own              |
+//! | `held`       | what the blueprint holds of a row that is not as its seeder says it     |
+//! | `checked`    | whether the rows of tables that were there before still are             |
+//! | `validation` | what the client reads of that                                           |
 
+mod checked;
+mod course;
+mod existing;
+mod held;
+mod lookup;
+mod records;
+mod rows;
+mod run;
+mod tables;
 mod validation;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
-use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
-
+use self::course::Course;
+pub use self::held::Held;
+use self::rows::{Insert, Row, Stored};
+use self::tables::{Table, Tables, name_of};
 pub use self::validation::SeederValidation;
 use super::error::DeployError;
 use super::report::SeedReport;
-use super::runner::{Failure, Runner};
-use crate::bundle::sql::{Class, Object, Statement};
-use crate::databases::{Under, ask, quote_ident, under};
+use super::runner::Runner;
+use super::standing::Snapshot;
+use crate::bundle::order::OrderError;
+use crate::bundle::sql::writes::{Target, Writes};
+use crate::bundle::sql::{self, Class, Object, Statement, Wanted};
+use crate::uploads;
 
-/// Runs the seeders of the tables that `wanted` says, each where its table is empty, and validates the others.
+/// Where the seeders come to.
+#[derive(Clone, Copy)]
+pub struct Situation<'a> {
+    /// It held nothing of anybody's before the deployment.
+    pub new_database: bool,
+    /// `/register`: a container has to start, so tables that are empty are filled and rows that are missing no error.
+    pub at_start: bool,
+    /// What stood before.
+    pub before: &'a Snapshot,
+    /// What the blueprint holds; `None` while it is made.
+    pub held: Option<&'a Held>,
+}
+
+/// What the seeders came to.
+#[derive(Default)]
+pub struct Seeded {
+    /// For each table that was filled.
+    pub reports: Vec<SeedReport>,
+    /// For each table that was looked into.
+    pub validations: Vec<SeederValidation>,
+    /// What was passed over, a sentence each.
+    pub warnings: Vec<String>,
+    /// While a blueprint is made: what it holds.
+    pub held: Held,
+}
+
+/// A statement of a seeder.
+struct Seed<'a> {
+    statement: &'a Statement,
+    course: Course,
+    /// Of an `INSERT` that spells out its rows.
+    insert: Option<(Insert, Arc<Table>)>,
+}
+
+impl Seed<'_> {
+    fn runs(&self) -> bool {
+        self.course.runs()
+    }
+
+    fn rows(&self) -> Option<(&Insert, &Table)> {
+        self.insert.as_ref().map(|(insert, table)| (insert, &**table))
+    }
+}
+
+/// Runs the seeders, as far as they are to run, and looks for the rows of the others.
 pub async fn run(
     runner: &Runner<'_>,
-    seeds: &[Statement],
-    wanted: impl Fn(&Object) -> bool,
-) -> Result<Vec<SeedReport>, DeployError> {
-    let mut tables = Tables::default();
-    let mut statements = Vec::new();
-    let mut expected: BTreeMap<String, Vec<&Statement>> = BTreeMap::new();
-    for seed in seeds {
-        match table_of(seed) {
-            Some(table) if wanted(table) && tables.is_empty_now(runner, table).await? => statements.push(seed),
-            Some(table) => {
-                tables.skip(table, seed.rows);
-                expected.entry(quoted(table)).or_default().push(seed);
-            }
-            // What is no INSERT (`SELECT setval(…)`) belongs to the rows before it.
-            None if !statements.is_empty() => statements.push(seed),
-            None => {}
+    statements: &[Statement],
+    situation: Situation<'_>,
+) -> Result<Seeded, DeployError> {
+    let mut seeded = Seeded::default();
+    if statements.is_empty() {
+        return Ok(seeded);
+    }
+    let tables = read_tables(runner, statements, situation.before).await?;
+    let seeds = read_seeds(statements, &tables, situation, &mut seeded.warnings).await?;
+    let there = rows_there(runner, &seeds).await?;
+    seeded.warnings.extend(there.warnings);
+    let outcome = run::all(runner, &seeds, &there.places).await?;
+    let mut records = BTreeMap::new();
+    let stored = there.stored.into_iter().chain(outcome.stored);
+    let stored: HashMap<(usize, usize), Stored> = stored.collect();
+    for (at, row) in rows_of(&seeds, Course::runs) {
+        if let Some(stored) = stored.get(&(at, row.place)) {
+            records.insert(row.identity.to_string(), (row.table.printed.clone(), stored.clone()));
         }
     }
-    if !statements.is_empty() {
-        runner.own("deferring constraints for the seeders", "SET CONSTRAINTS ALL DEFERRED").await?;
-        insert(runner, statements, &mut tables).await?;
+    seeded.reports = reports(&seeds, &outcome.inserted);
+    if situation.held.is_none() {
+        seeded.held = held::read(runner, &seeds, &outcome.inserted, &stored).await?;
     }
-    validate(runner, &expected).await?;
-    Ok(tables.reports())
+    let checked = checked::check(runner, &seeds, situation).await?;
+    records.extend(checked.records);
+    seeded.warnings.extend(checked.warnings);
+    seeded.validations = checked.validations;
+    records::write(runner.client, &records).await?;
+    Ok(seeded)
 }
 
-async fn validate(runner: &Runner<'_>, expected: &BTreeMap<String, Vec<&Statement>>) -> Result<(), DeployError> {
-    let mut validations = validation::validate(runner, expected).await?;
-    validations.retain(|validation| !validation.missing.is_empty());
-    if validations.is_empty() { Ok(()) } else { Err(DeployError::RowsMissing { validations }) }
+async fn read_tables(runner: &Runner<'_>, statements: &[Statement], before: &Snapshot) -> Result<Tables, DeployError> {
+    let filled: HashSet<String> = statements.iter().filter_map(filled_name).collect();
+    let targets: Vec<&Target> = statements
+        .iter()
+        .filter_map(|statement| match statement.writes.as_deref() {
+            Some(Writes::Targets(targets)) => Some(targets),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let tables = Tables::read(runner.client, &filled, &targets, before).await;
+    tables.map_err(DeployError::own("looking at the tables that the seeders fill"))
 }
 
-/// Inserts in the order given. Where rows point at rows that come later, everything is inserted once more with every
-/// key of these tables checked at the end.
-async fn insert(runner: &Runner<'_>, statements: Vec<&Statement>, tables: &mut Tables) -> Result<(), DeployError> {
-    const STEP: &str = "seeding";
-    runner.own(STEP, "SAVEPOINT seeds").await?;
-    let counts = tables.reports.clone();
-    match insert_all(runner, &statements, tables).await {
-        Err(failure) if failure.is_one_of(&[SqlState::FOREIGN_KEY_VIOLATION]) => {
-            runner.own(STEP, "ROLLBACK TO SAVEPOINT seeds").await?;
-            tables.reports = counts;
+/// The name that PostgreSQL looks up for an `INSERT` that spells out its rows.
+fn filled_name(statement: &Statement) -> Option<String> {
+    let table = table_of(statement).filter(|_| statement.writes.is_none())?;
+    let is_bare = statement
+        .needs
+        .iter()
+        .any(|need| need.wanted == Wanted::Relation && need.schema.is_none() && need.name == table.name);
+    Some(name_of(Some(table.schema.as_str()).filter(|schema| *schema != "public" || !is_bare), &table.name))
+}
+
+async fn read_seeds<'a>(
+    statements: &'a [Statement],
+    tables: &Tables,
+    situation: Situation<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Seed<'a>>, DeployError> {
+    let table = |statement: &Statement| filled_name(statement).and_then(|name| tables.filled(&name).cloned());
+    let inserts: Vec<(Statement, Arc<Table>)> =
+        statements.iter().filter_map(|statement| Some((statement.clone(), table(statement)?))).collect();
+    let reading = uploads::read(move || sql::on_deep_stack(|| rows::read(&inserts))).await;
+    let read = reading.ok_or_else(|| OrderError::NoThread("the reader stopped".to_owned()))?;
+    let mut read = read.map_err(|error| OrderError::NoThread(error.to_string()))?.into_iter();
+    let seed = |statement: &'a Statement| {
+        let (course, warning) = course::of(statement, filled_name(statement).as_deref(), tables, situation);
+        warnings.extend(warning);
+        let insert = table(statement).and_then(|table| Some((read.next()?, table)));
+        Seed { statement, course, insert }
+    };
+    Ok(statements.iter().map(seed).collect())
+}
+
+/// The rows of some statements, each with the place of its statement.
+fn rows_of<'s>(seeds: &'s [Seed<'_>], which: impl Fn(Course) -> bool) -> impl Iterator<Item = (usize, &'s Row)> {
+    let seeds = seeds.iter().enumerate().filter(move |(_, seed)| which(seed.course));
+    seeds.flat_map(|(at, seed)| seed.insert.iter().flat_map(|(insert, _)| &insert.rows).map(move |row| (at, row)))
+}
+
+/// The rows that are there before the first seeder runs, where it has to complete what a migration brought.
+#[derive(Default)]
+struct There {
+    /// Statement and place of each.
+    places: HashSet<(usize, usize)>,
+    stored: HashMap<(usize, usize), Stored>,
+    warnings: Vec<String>,
+}
+
+async fn rows_there(runner: &Runner<'_>, seeds: &[Seed<'_>]) -> Result<There, DeployError> {
+    let asked: Vec<(usize, &Row)> = rows_of(seeds, |course| course == Course::Complete).collect();
+    let rows: Vec<&Row> = asked.iter().map(|(_, row)| *row).collect();
+    let mut found: Vec<_> = existing::find(runner, &rows).await?.into_iter().collect();
+    found.sort_by_key(|(at, _)| *at);
+    let mut there = There::default();
+    for (number, existing) in found {
+        let (at, row) = asked[number];
+        there.places.insert((at, row.place));
+        if let Some(differs) = existing.differs {
+            let path = &seeds[at].statement.path;
+            let (line, table) = (row.line, &row.table.printed);
+            there.warnings.push(format!(
+                "{path}, line {line}: {table} has a row of this key already, in which {differs}; it was left as it is"
+            ));
         }
-        Err(failure) => return Err(failure.into()),
-        Ok(()) => return check_keys(runner, &statements).await,
-    }
-    let keys = immediate_keys(runner, tables).await?;
-    alter_keys(runner, &keys, "DEFERRABLE INITIALLY DEFERRED").await?;
-    insert_all(runner, &statements, tables).await?;
-    check_keys(runner, &statements).await?;
-    alter_keys(runner, &keys, "NOT DEFERRABLE").await
-}
-
-async fn insert_all(runner: &Runner<'_>, statements: &[&Statement], tables: &mut Tables) -> Result<(), Failure> {
-    for statement in statements {
-        let rows = runner.run(statement).await?;
-        tables.inserted(statement, rows);
-    }
-    Ok(())
-}
-
-/// Has PostgreSQL check what was deferred, here, where the error can still name a seeder.
-async fn check_keys(runner: &Runner<'_>, statements: &[&Statement]) -> Result<(), DeployError> {
-    match runner.check_constraints().await {
-        Ok(()) => Ok(()),
-        Err(error) => Err(blame(runner, statements, error).await),
-    }
-}
-
-/// A key that is checked at the end does not say which statement broke it. Where it can be checked row by row, one of
-/// the statements fails in the same words; else the table alone tells.
-async fn blame(runner: &Runner<'_>, statements: &[&Statement], error: tokio_postgres::Error) -> DeployError {
-    let told = error.as_db_error();
-    let detail = told.and_then(|error| error.detail());
-    if let Err(lost) = runner.own("seeding", "ROLLBACK TO SAVEPOINT seeds").await {
-        return lost;
-    }
-    for statement in statements {
-        match runner.run(statement).await {
-            Err(failure) if failure.error.detail.as_deref() == detail => return failure.into(),
-            Err(_) | Ok(_) => {}
+        if !existing.stored.is_empty() {
+            there.stored.insert((at, row.place), existing.stored);
         }
     }
-    let table = told.and_then(|error| error.table());
-    let of_table = |one: &&&Statement| table_of(one).map(|made| made.name.as_str()) == table;
-    match statements.iter().find(of_table).or(statements.first()) {
-        Some(statement) => Failure::new(statement, &error, 0).into(),
-        None => DeployError::own("seeding")(error),
+    Ok(there)
+}
+
+/// One for each table, in the order in which they were met.
+fn reports(seeds: &[Seed<'_>], inserted: &HashMap<usize, u64>) -> Vec<SeedReport> {
+    let mut reports: Vec<SeedReport> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for (at, seed) in seeds.iter().enumerate().filter(|(_, seed)| seed.runs()) {
+        let Some(rows) = inserted.get(&at) else { continue };
+        let table = match (&seed.insert, table_of(seed.statement)) {
+            (Some((_, table)), _) => table.printed.clone(),
+            (None, Some(Object { schema, name, .. })) if schema == "public" => name.clone(),
+            (None, Some(Object { schema, name, .. })) => format!("{schema}.{name}"),
+            (None, None) => continue,
+        };
+        let place = *places.entry(table.clone()).or_insert_with(|| {
+            reports.push(SeedReport { table, inserted: 0, skipped: 0 });
+            reports.len() - 1
+        });
+        let named = seed.insert.as_ref().map_or(0, |(insert, _)| insert.rows.len() as u64);
+        reports[place].inserted += rows;
+        // `ON CONFLICT DO NOTHING` and triggers may leave some out.
+        reports[place].skipped += named.saturating_sub(*rows);
     }
-}
-
-/// Foreign keys of the seeded tables that are checked row by row: table and name, both quoted.
-async fn immediate_keys(runner: &Runner<'_>, tables: &Tables) -> Result<Vec<(String, String)>, DeployError> {
-    let names: Vec<&str> = tables.known.keys().map(String::as_str).collect();
-    let query = "SELECT conrelid::regclass::text, quote_ident(conname) FROM pg_constraint
-                 WHERE contype = 'f' AND NOT condeferrable AND conparentid = 0
-                   AND conrelid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)";
-    let rows = runner.client.query(query, &[&names]).await.map_err(DeployError::own("looking for foreign keys"))?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-}
-
-/// In the same transaction, so nobody ever sees the keys otherwise than as declared.
-async fn alter_keys(runner: &Runner<'_>, keys: &[(String, String)], how: &str) -> Result<(), DeployError> {
-    let alter = keys.iter().map(|(table, name)| format!("ALTER TABLE {table} ALTER CONSTRAINT {name} {how};"));
-    let sql: String = alter.collect();
-    if sql.is_empty() { Ok(()) } else { runner.own("deferring foreign keys for the seeders", &sql).await }
+    reports
 }
 
 /// The table that a seeder's `INSERT` fills.
-pub fn table_of(seed: &Statement) -> Option<&Object> {
+fn table_of(seed: &Statement) -> Option<&Object> {
     seed.makes.iter().find(|made| made.class == Class::Rows)
-}
-
-/// The tables met so far, in order.
-#[derive(Default)]
-struct Tables {
-    reports: Vec<SeedReport>,
-    /// By quoted name: place in `reports`, and whether it was empty.
-    known: HashMap<String, (usize, bool)>,
-}
-
-impl Tables {
-    async fn is_empty_now(&mut self, runner: &Runner<'_>, table: &Object) -> Result<bool, DeployError> {
-        let name = quoted(table);
-        if let Some((_, empty)) = self.known.get(&name) {
-            return Ok(*empty);
-        }
-        // A table that is not there at all is the INSERT's error to report, with its file and line.
-        let query = under(Under::Database, "SELECT to_regclass($1)::text");
-        let printed = ask(runner.client, &query, &[(&name, Type::TEXT)]).await;
-        let printed = printed.map_err(DeployError::own("looking up a table"))?;
-        let printed: Option<String> = printed.first().and_then(|row| row.get(0));
-        let empty = match &printed {
-            Some(_) => {
-                let query = format!("SELECT NOT EXISTS (SELECT FROM {name})");
-                let row = runner.client.query_one(&query, &[]).await;
-                row.map_err(DeployError::own("looking whether a table is empty"))?.get(0)
-            }
-            None => true,
-        };
-        let report = SeedReport { table: printed.unwrap_or_else(|| name.clone()), inserted: 0, skipped: 0 };
-        self.known.insert(name, (self.reports.len(), empty));
-        self.reports.push(report);
-        Ok(empty)
-    }
-
-    fn skip(&mut self, table: &Object, rows: u64) {
-        if let Some((at, _)) = self.known.get(&quoted(table)) {
-            self.reports[*at].skipped += rows;
-        }
-    }
-
-    fn inserted(&mut self, statement: &Statement, rows: u64) {
-        let at = table_of(statement).and_then(|table| self.known.get(&quoted(table)));
-        if let Some((at, _)) = at {
-            self.reports[*at].inserted += rows;
-            // `ON CONFLICT DO NOTHING` may leave some out.
-            self.reports[*at].skipped += statement.rows.saturating_sub(rows);
-        }
-    }
-
-    fn reports(self) -> Vec<SeedReport> {
-        self.reports
-    }
-}
-
-fn quoted(table: &Object) -> String {
-    format!("{}.{}", quote_ident(&table.schema), quote_ident(&table.name))
 }

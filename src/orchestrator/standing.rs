@@ -48,6 +48,17 @@ impl Snapshot {
         self.relations.get(&(object.schema.clone(), object.name.clone())).copied()
     }
 
+    /// Whether there was a table of this name; a view is none.
+    pub fn had_table(&self, schema: &str, name: &str) -> bool {
+        let found = self.relations.get(&(schema.to_owned(), name.to_owned()));
+        found.is_some_and(|relation| u8::try_from(relation.kind).is_ok_and(|kind| b"rpf".contains(&kind)))
+    }
+
+    /// Whether this relation was there, whatever its name.
+    pub fn had(&self, oid: u32) -> bool {
+        self.relations.values().any(|relation| relation.oid == oid)
+    }
+
     /// Whether there is a type of this name.
     pub fn has_type(&self, object: &Object) -> bool {
         self.types.contains(&(object.schema.clone(), object.name.clone()))
@@ -66,6 +77,11 @@ impl Standing {
     pub async fn read(client: &Client) -> Result<Self, Error> {
         let before = Arc::new(read(client).await?);
         Ok(Self { now: Some(before.clone()), before, stale: HashSet::new() })
+    }
+
+    /// What stood before the deployment.
+    pub fn before(&self) -> &Snapshot {
+        &self.before
     }
 
     /// Something was run, so the database has to be looked at again.

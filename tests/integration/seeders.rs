@@ -1,8 +1,34 @@
-//! `seeders/`: reference rows of a new database.
+//! `seeders/`: reference rows of a new database; in `others` and `rows` those of an existing one.
+
+mod others;
+mod rows;
 
 use serde_json::json;
 
-use crate::support::{BundleBuilder, Platform, bundle, check_deploys_and_is_stable, check_deploys_as_psql_would};
+use crate::support::{
+    Answer, BundleBuilder, Platform, bundle, check_deploys_and_is_stable, check_deploys_as_psql_would,
+};
+
+/// What an answer warns of.
+fn warnings(answer: &Answer) -> Vec<&str> {
+    let list = answer.body["warnings"].as_array().unwrap_or_else(|| panic!("no warnings in {answer}"));
+    list.iter().filter_map(|warning| warning.as_str()).collect()
+}
+
+/// One of the warnings has all of these words.
+#[track_caller]
+fn assert_warned(answer: &Answer, words: &[&str]) {
+    let has_all = |warning: &&str| words.iter().all(|word| warning.contains(word));
+    assert!(warnings(answer).iter().any(has_all), "no warning with {words:?} in {answer}");
+}
+
+/// The bundle with a function more: another release.
+fn function(bundle: BundleBuilder, release: u32) -> BundleBuilder {
+    bundle.file(
+        "functions/release.sql",
+        format!("CREATE FUNCTION release() RETURNS int LANGUAGE sql AS 'SELECT {release}';"),
+    )
+}
 
 fn roles() -> BundleBuilder {
     bundle().file("tables/roles.sql", "CREATE TABLE roles (id int PRIMARY KEY, name text NOT NULL UNIQUE, note text);")
@@ -60,23 +86,6 @@ async fn rows_that_a_migration_brought_are_not_inserted_twice() {
     let answer = check_deploys_and_is_stable(&platform, &bundle).await;
     assert_eq!(answer.seeded("roles").0, 0, "{answer}");
     assert_eq!(platform.sql().await.value("SELECT count(*) FROM roles").await, "2");
-}
-
-#[tokio::test]
-async fn rows_that_a_migration_should_have_brought_are_reported_missing() {
-    let platform = Platform::new();
-    let bundle = roles()
-        .file("migrations/001.sql", "INSERT INTO roles (id, name) VALUES (1, 'owner');")
-        .file("seeders/roles.sql", "INSERT INTO roles (id, name) VALUES (1, 'owner'), (2, 'guest');");
-    let answer = platform.register_refused(&bundle).await;
-    answer.refused(409, "migration_failed");
-    let report = &answer.body["seeder_validations"][0];
-    assert_eq!(
-        (&report["table"], &report["expected"], &report["found"]),
-        (&json!("roles"), &json!(2), &json!(1)),
-        "{answer}"
-    );
-    assert_eq!(report["missing"].as_array().map(Vec::len), Some(1), "{answer}");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ const TABLES: &[(&str, &str, &str)] = &[
     ("changelog", "id", "detail"),
     ("progress", "migration_file", "statements_done"),
     ("declared", "object", "checksum"),
+    ("seeds", "seed", "stored"),
     ("state", "one_row", "bundle_checksum"),
 ];
 

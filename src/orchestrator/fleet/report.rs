@@ -1,5 +1,6 @@
 //! What became of a fleet, as the client reads it (contract §6, `POST /migrate`), in the end and as it goes on.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -8,10 +9,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::look::add;
 use super::{Group, Plan};
 use crate::databases::name::DatabaseName;
-use crate::orchestrator::diff::{Change, SchemaValidation};
-use crate::orchestrator::error::DeployError;
+use crate::orchestrator::diff::{Change, Places, SchemaValidation};
+use crate::orchestrator::error::{DeployError, Told};
 use crate::orchestrator::millis_since;
 use crate::orchestrator::report::{Report, Verification};
+use crate::orchestrator::risk;
+use crate::orchestrator::seeders::SeederValidation;
 
 /// What became of a database, or of all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -45,6 +48,8 @@ pub struct DatabaseReport {
     pub statements: Option<Vec<String>>,
     #[serde(skip)]
     warnings: Vec<String>,
+    #[serde(skip)]
+    seeder_validations: Vec<SeederValidation>,
 }
 
 impl DatabaseReport {
@@ -74,6 +79,7 @@ impl DatabaseReport {
             execution_time_ms,
             statements,
             warnings: Vec::new(),
+            seeder_validations: report.seeder_validations.clone(),
         }
     }
 }
@@ -89,8 +95,8 @@ pub struct Migrated {
     pub migrations_applied: usize,
     /// Sum.
     pub functions_updated: usize,
-    /// Seeded rows that are missing: always empty here, because such a deployment fails.
-    pub seeder_validations: Vec<()>,
+    /// Every table with seeders that was looked into, once, however many databases have it.
+    pub seeder_validations: Vec<SeederValidation>,
     /// What was changed, or would be: each change once, however many databases it is made in.
     pub schema_validation: SchemaValidation,
     /// Every database was compared with the declaration before its commit.
@@ -142,8 +148,15 @@ pub struct FailedDatabase {
     pub database: String,
     /// The sentence that a `/register` of it would answer.
     pub error: String,
-    /// PostgreSQL's words.
-    pub cause: Option<String>,
+    /// PostgreSQL's words, and where in the bundle.
+    #[serde(flatten)]
+    pub told: Told,
+}
+
+impl FailedDatabase {
+    fn of(database: &DatabaseName, error: &DeployError) -> Self {
+        Self { database: database.to_string(), error: error.to_string(), told: error.told() }
+    }
 }
 
 /// A line of progress.
@@ -185,12 +198,12 @@ pub(super) struct Progress {
     validation: SchemaValidation,
     warnings: Vec<String>,
     blocked: bool,
-    planned: bool,
+    dry_run: bool,
     pub(super) shapes: usize,
 }
 
 impl Progress {
-    pub(super) fn new(events: UnboundedSender<Event>) -> Self {
+    pub(super) fn new(events: UnboundedSender<Event>, dry_run: bool) -> Self {
         Self {
             events,
             reports: Vec::new(),
@@ -200,7 +213,7 @@ impl Progress {
             validation: SchemaValidation::default(),
             warnings: Vec::new(),
             blocked: false,
-            planned: false,
+            dry_run,
             shapes: 0,
         }
     }
@@ -225,7 +238,7 @@ impl Progress {
     }
 
     pub(super) fn failed(&mut self, database: &DatabaseName, error: DeployError) {
-        let failed = FailedDatabase { database: database.to_string(), error: error.to_string(), cause: error.cause() };
+        let failed = FailedDatabase::of(database, &error);
         self.tell(Event::Database(DatabaseEvent::Failed { status: "failed", failed: failed.clone() }));
         self.failed.push(failed);
         self.first_failure.get_or_insert(error);
@@ -241,8 +254,10 @@ impl Progress {
         }
     }
 
-    /// A shape's changes, beside those of the shapes before.
-    pub(super) fn changes(&mut self, validation: SchemaValidation) {
+    /// The changes of a shape's databases, beside those of the shapes before.
+    pub(super) fn changes(&mut self, group: &Group, mut validation: SchemaValidation) {
+        let places = Places::of(group.databases.iter().map(DatabaseName::to_string));
+        validation.all_mut().for_each(|change| change.places = Some(places.clone()));
         merge(&mut self.validation.safe_changes, validation.safe_changes);
         merge(&mut self.validation.dataloss_changes, validation.dataloss_changes);
         merge(&mut self.validation.incompatible_changes, validation.incompatible_changes);
@@ -254,7 +269,6 @@ impl Progress {
 
     /// Dry run: the databases of a group.
     pub(super) fn planned(&mut self, group: &Group, plan: Plan) {
-        self.planned = true;
         let (status, report, statements) = match plan {
             Plan::Possible(outcome) => {
                 self.warnings.extend(outcome.report.warnings.iter().cloned());
@@ -264,6 +278,7 @@ impl Progress {
                 self.blocked = true;
                 (Status::Blocked, Report::default(), statements)
             }
+            Plan::Gone => return self.warn_of_gone(&group.databases),
         };
         for database in &group.databases {
             let statements = Some(statements.clone());
@@ -278,16 +293,7 @@ impl Progress {
         pending: impl Iterator<Item = &'a DatabaseName>,
         error: DeployError,
     ) -> DeployError {
-        let cause = error.cause();
-        let text = error.to_string();
-        self.failed = group
-            .iter()
-            .map(|database| FailedDatabase {
-                database: database.to_string(),
-                error: text.clone(),
-                cause: cause.clone(),
-            })
-            .collect();
+        self.failed = group.iter().map(|database| FailedDatabase::of(database, &error)).collect();
         self.pending.extend(pending.map(DatabaseName::to_string));
         self.failure(error)
     }
@@ -316,7 +322,7 @@ impl Progress {
 
     pub(super) fn into_answer(mut self, started: Instant) -> Migrated {
         self.reports.sort_by(|one, other| one.database.cmp(&other.database));
-        let status = match (self.blocked, self.planned) {
+        let status = match (self.blocked, self.dry_run) {
             (true, _) => Status::Blocked,
             (false, true) => Status::Planned,
             (false, false) => Status::Completed,
@@ -327,7 +333,7 @@ impl Progress {
             databases_updated: self.reports.iter().filter(is_updated).map(|one| one.database.clone()).collect(),
             migrations_applied: self.reports.iter().map(|report| report.migrations_applied).sum(),
             functions_updated: self.reports.iter().map(|report| report.functions_updated).sum(),
-            seeder_validations: Vec::new(),
+            seeder_validations: validations(&self.reports),
             schema_validation: self.validation,
             verification: Verification::passed(),
             databases: self.reports,
@@ -336,6 +342,18 @@ impl Progress {
             execution_time_ms: millis_since(started),
         }
     }
+}
+
+/// By table. Where a blueprint holds less than its seeders name, one database may have more of it than another.
+fn validations(reports: &[DatabaseReport]) -> Vec<SeederValidation> {
+    let mut tables: BTreeMap<&str, &SeederValidation> = BTreeMap::new();
+    for validation in reports.iter().flat_map(|report| &report.seeder_validations) {
+        let known = tables.entry(&validation.table).or_insert(validation);
+        if validation.expected > known.expected {
+            *known = validation;
+        }
+    }
+    tables.into_values().cloned().collect()
 }
 
 /// The same change in another shape is told once; its rows are added up.
@@ -348,6 +366,11 @@ fn merge(changes: &mut Vec<Change>, more: Vec<Change>) {
         match changes.iter_mut().find(same) {
             Some(known) => {
                 known.rows_at_risk = add(known.rows_at_risk, change.rows_at_risk);
+                known.places = match (known.places.take(), change.places) {
+                    (Some(one), Some(other)) => Some(one.and(other)),
+                    (one, other) => one.or(other),
+                };
+                risk::say_where_uncounted(known);
             }
             None => changes.push(change),
         }

@@ -82,6 +82,7 @@ const TABLES: &[Expected] = &[
         key: "object",
         columns: &[("object", TEXT), ("checksum", TEXT), ("by_migration", "boolean")],
     },
+    Expected { table: "seeds", key: "seed", columns: &[("seed", TEXT), ("table_name", TEXT), ("stored", TEXT)] },
     Expected {
         table: "state",
         key: "one_row",
@@ -177,12 +178,13 @@ pub async fn check_size(client: &Client) -> Result<(), DeployError> {
             "(SELECT coalesce(pg_catalog.sum(64::pg_catalog.int8 OPERATOR(pg_catalog.+) {one}), 0)::pg_catalog.int8 FROM public.{PREFIX}{table})"
         )
     };
-    let read: [(&str, &[&str]); 5] = [
+    let read: [(&str, &[&str]); 6] = [
         ("migrations", &["migration_file", "checksum"]),
         ("statements", &["checksum"]),
         ("functions", &["function_name", "signature", "param_types", "return_type", "body_checksum", "source_file"]),
         ("progress", &["migration_file", "statements_checksum"]),
         ("declared", &["object", "checksum"]),
+        ("seeds", &["seed", "table_name", "stored"]),
     ];
     let sizes: Vec<_> = read.iter().map(|(table, columns)| size(table, columns)).collect();
     let query = format!("SELECT {}", sizes.join(", "));

@@ -57,7 +57,7 @@ async fn nothing_is_added_where_the_deployment_is_refused() {
     let wrong = moods("'b', 'c', 'd'").file("migrations/001.sql", "INSERT INTO t VALUES (1, 'd');");
     platform.register(&wrong).await.refused(409, "migration_failed").sqlstate("23505");
     let seeded = moods("'b', 'c', 'd'").file("seeders/t.sql", "INSERT INTO t VALUES (7, 'b');");
-    let answer = platform.register(&seeded).await;
+    let answer = platform.migrate(&seeded, &[]).await;
     answer.refused(409, "migration_failed");
     assert_eq!(labels(&sql).await, "b,d", "{answer}");
 }
