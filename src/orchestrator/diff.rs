@@ -86,11 +86,47 @@ pub struct Change {
     pub compatibility: Compatibility,
     /// Why it has that class, and what to do.
     pub reason: String,
-    /// Rows that hold a value which would be lost: counted on the database, for dataloss only.
+    /// Rows that hold a value which would be lost: counted on the database, for dataloss only. `None` where that is not known.
     pub rows_at_risk: Option<i64>,
     /// Which rows those are.
     #[serde(skip)]
     pub at_risk: Option<AtRisk>,
+    /// Of many databases: where.
+    #[serde(flatten)]
+    pub places: Option<Places>,
+}
+
+/// In which of many databases a change is to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Places {
+    /// The first ones, by name.
+    pub databases: Vec<String>,
+    /// All of them.
+    pub database_count: usize,
+}
+
+impl Places {
+    /// More names than these help nobody.
+    const MAX_NAMES: usize = 20;
+
+    /// These databases.
+    pub fn of(databases: impl IntoIterator<Item = String>) -> Self {
+        let databases: Vec<_> = databases.into_iter().collect();
+        Self { database_count: databases.len(), databases }.in_order()
+    }
+
+    /// These databases and others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.databases.extend(others.databases);
+        Self { database_count: self.database_count + others.database_count, ..self }.in_order()
+    }
+
+    fn in_order(mut self) -> Self {
+        self.databases.sort_unstable();
+        self.databases.truncate(Self::MAX_NAMES);
+        self
+    }
 }
 
 /// Which rows hold a value that a change would lose, in the names of before the deployment.
@@ -154,6 +190,12 @@ impl SchemaValidation {
             }
         }
         lists
+    }
+
+    /// Every change.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Change> {
+        let incompatible = self.incompatible_changes.iter_mut();
+        self.safe_changes.iter_mut().chain(&mut self.dataloss_changes).chain(incompatible)
     }
 
     /// Whether changes that migrations made need `force=true`.
@@ -273,6 +315,7 @@ fn change(table: &str, change_type: ChangeType, compatibility: Compatibility, re
         reason: reason.into(),
         rows_at_risk: None,
         at_risk: None,
+        places: None,
     }
 }
 

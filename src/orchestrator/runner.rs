@@ -429,6 +429,13 @@ impl<'a> Runner<'a> {
         self.outside(statement, &format!("SET lock_timeout = {limit}")).await
     }
 
+    /// Commits what came before a statement, and opens the next transaction.
+    pub async fn renew(&self, statement: &Statement) -> Result<(), DeployError> {
+        self.outside(statement, &format!("RESET search_path;COMMIT;{}", own_path())).await?;
+        self.paths.reset();
+        self.outside(statement, &format!("BEGIN; {} {ALONE}", self.settings)).await.map_err(DeployError::from)
+    }
+
     /// After it: records that with `done`, and opens the next transaction.
     pub async fn begin_after(&self, statement: &Statement, done: &str) -> Result<(), Failure> {
         self.outside(statement, done).await?;

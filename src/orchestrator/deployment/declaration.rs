@@ -232,7 +232,8 @@ impl Deployment<'_> {
             return Err(DeployError::Blocked { validation: Box::new(validation) });
         }
         if !self.migrated.is_empty() {
-            Arc::make_mut(&mut after).migrated = std::mem::take(&mut self.migrated);
+            let migrated = self.only_migrated(&after);
+            Arc::make_mut(&mut after).migrated = migrated;
         }
         if !self.held.is_empty() {
             Arc::make_mut(&mut after).seeded = std::mem::take(&mut self.held);
