@@ -252,7 +252,7 @@ impl<'a> Runner<'a> {
 
     /// Runs a generated statement that drops a column and makes it anew: what belongs to the column is kept.
     pub async fn generated_anew(&self, sql: &str) -> Result<(), DeployError> {
-        let failed = |source| DeployError::Generated { statement: sql.to_owned(), source };
+        let failed = |source| DeployError::Generated { statement: sql.to_owned(), source, declared_at: None };
         let path = self.paths.behind_printed();
         let roots = dependants::roots_of_text(self.client, Under::Printed(&path), sql).await.map_err(failed)?;
         let roots: Vec<_> = roots.into_iter().map(|root| Root { fate: Fate::Replaced, ..root }).collect();
