@@ -267,6 +267,9 @@ impl Call<'_> {
             let mut made = made.iter().map(Option::as_deref);
             plan.write_values(values, &mut made, body.next_row()).map_err(|error| self.unwritten(&error))?;
         }
+        if let Some(large) = running.take_kept() {
+            body.keep(large);
+        }
         let reported = running.connection().was_strange();
         body.verify(reported).map_err(|StrangeEncoding| self.unreadable())
     }

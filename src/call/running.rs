@@ -9,6 +9,7 @@ use super::rows::{Plan, RowError};
 use super::text::TextError;
 use super::value::Value;
 use crate::databases::CallConnection;
+use crate::databases::wire::large::Large;
 use crate::databases::wire::{Care, StartError, Statement, WireError};
 
 /// A connection that goes back to its pool when nothing runs on it, and is closed when something does.
@@ -16,10 +17,11 @@ pub(super) struct Running(Option<CallConnection>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(connection) = self.0.take()
-            && connection.is_busy()
-        {
-            connection.end();
+        if let Some(mut connection) = self.0.take() {
+            drop(connection.take_kept());
+            if connection.is_busy() {
+                connection.end();
+            }
         }
     }
 }
@@ -120,9 +122,10 @@ impl Running {
         poll_fn(|cx| self.poll_rows(cx, plan, body, size)).await
     }
 
-    /// All rows, as the server sent them.
+    /// All rows, as the server sent them. The right to keep large ones is [`Running::take_kept`]'s.
     pub(super) async fn rows(&mut self) -> Result<Vec<Vec<Option<Vec<u8>>>>, Interrupted> {
         let connection = self.connection();
+        connection.keep_large();
         let mut rows = Vec::new();
         while let Some(row) = poll_fn(|cx| connection.poll_row(cx)).await {
             row.map_err(Interrupted::Wire)?;
@@ -130,6 +133,11 @@ impl Running {
             rows.push(columns.collect::<Result<_, _>>().map_err(|cut_off| Interrupted::Row(cut_off.into()))?);
         }
         Ok(rows)
+    }
+
+    /// The right to keep what [`Running::rows`] gave, and what was made of it.
+    pub(super) fn take_kept(&mut self) -> Option<Large> {
+        self.connection().take_kept()
     }
 
     /// Has the server make JSON of values that it sent: each with the oid of its type.

@@ -169,7 +169,9 @@ async fn ask(databases: &Databases, database: &Arc<Database>, mark: Option<&str>
     }
     connection.query_row(PREPARE_TO_LOOK, &[]).await.map_err(|error| error.to_string())?;
     let at = Instant::now();
+    connection.keep_large();
     let asked = connection.query_row(READ, &[mark]).await;
+    let large = connection.take_kept();
     // Takes the settings back.
     connection.distrust();
     drop(running);
@@ -178,7 +180,10 @@ async fn ask(databases: &Databases, database: &Arc<Database>, mark: Option<&str>
     let mark = String::from_utf8(mark).map_err(|error| error.to_string())?;
     let Some(json) = json else { return Ok(Looked { at, mark, changed: None }) };
     // Reading some hundred functions takes some milliseconds.
-    let reading = tokio::task::spawn_blocking(move || serde_json::from_slice(&json).map(Catalog::leaves));
+    let reading = tokio::task::spawn_blocking(move || {
+        let _until_read = large;
+        serde_json::from_slice(&json).map(Catalog::leaves)
+    });
     let functions = reading.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     Ok(Looked { at, mark, changed: Some(functions) })
 }

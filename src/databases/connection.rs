@@ -18,6 +18,7 @@ use super::run_as::RunAs;
 use super::server::{InUse, Purpose};
 use super::shares::Admission;
 use super::wire::Wire;
+use super::wire::large::Account;
 
 /// How long a connection may take to become clean before another one is opened instead.
 const CLEAN_UP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,6 +46,8 @@ struct ControlLink {
 pub(super) struct Manager {
     pub(super) pools: Weak<Pools>,
     pub(super) database: DatabaseName,
+    /// Whose it is.
+    pub(super) platform: String,
     /// As whom it is opened.
     pub(super) run_as: RunAs,
     pub(super) purpose: Purpose<'static>,
@@ -93,6 +96,7 @@ impl Manager {
             Purpose::Calls => {
                 let mut link = pools.server.open_for_calls(&self.database, permit, &self.run_as).await?;
                 link.share(self.keeps.clone());
+                link.pay_from(Account::of(&self.platform));
                 self.identify(&mut link).await?;
                 Kind::Calls(Box::new(link))
             }

@@ -66,8 +66,16 @@ impl Database {
         let purpose = if oid.is_some() { Purpose::Calls } else { Purpose::Control };
         let (database, opened_as) = (name.clone(), run_as.clone());
         let (keeps, generation_of_pool) = (Arc::default(), generation.clone());
-        let manager =
-            Manager { pools, database, run_as: opened_as, purpose, oid, generation: generation_of_pool, keeps };
+        let manager = Manager {
+            pools,
+            database,
+            platform: platform.clone(),
+            run_as: opened_as,
+            purpose,
+            oid,
+            generation: generation_of_pool,
+            keeps,
+        };
         // The most recently used connection is taken first, so that the others get old enough to be closed.
         let pool = Pool::builder(manager).max_size(limit).queue_mode(QueueMode::Lifo).build();
         Arc::new(Self {

@@ -179,6 +179,21 @@ impl Wire {
         self.line.large.take()
     }
 
+    /// From now on the right to large messages is kept, for what is copied from them: up to [`Wire::take_kept`].
+    pub fn keep_large(&mut self) {
+        self.line.large.keep();
+    }
+
+    /// The right to what was read since [`Wire::keep_large`], if that was large.
+    pub fn take_kept(&mut self) -> Option<large::Large> {
+        self.line.large.take_kept()
+    }
+
+    /// What its large messages take their memory from.
+    pub(super) fn pay_from(&mut self, account: large::Account) {
+        self.line.large.account = account;
+    }
+
     /// Whether the server has said, since the call began, that texts come in another encoding than UTF-8.
     pub fn was_strange(&self) -> bool {
         self.line.reports.was_strange()

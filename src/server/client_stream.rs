@@ -1,7 +1,7 @@
 //! A client's socket as hyper sees it, and what has to be known of it that hyper does not tell.
 //!
 //! hyper answers a malformed head by itself, with an empty body. Such an answer is held back here, so that
-//! [`super::connection`] can give one in JSON. A client that does not take its answer is cut off, and when hyper is done
+//! [`super::connection`] can give one in JSON. A client that does not take its answer, or hardly, is cut off, and when hyper is done
 //! the socket comes back, to be closed so that the client sees the last answer.
 
 use std::io;
@@ -13,12 +13,15 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::stopping::Stopping;
 
 /// How long a client may take nothing of its answer.
 const WRITE_STALL: Duration = Duration::from_secs(60);
+
+/// What it has to take of one in a second, beside that: who takes a little each minute keeps for hours what others wait for.
+const SLOWEST: u64 = 64 * 1024;
 
 /// What an answer of hyper's own is no longer than.
 const AUTOMATIC_ANSWER_BYTES: usize = 256;
@@ -74,12 +77,32 @@ impl ConnectionState {
 pub(super) struct ClientStream {
     socket: Option<TcpStream>,
     state: Arc<ConnectionState>,
-    stall: Option<Pin<Box<Sleep>>>,
+    stall: Option<Stall>,
+    patience: Patience,
+}
+
+/// How long the client may still keep the gateway waiting.
+struct Patience(Duration);
+
+impl Patience {
+    fn waited(&mut self, time: Duration) {
+        self.0 = self.0.saturating_sub(time);
+    }
+
+    fn taken(&mut self, bytes: usize) {
+        let earned = Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / SLOWEST);
+        self.0 = (self.0 + earned).min(WRITE_STALL);
+    }
+}
+
+struct Stall {
+    since: Instant,
+    over: Pin<Box<Sleep>>,
 }
 
 impl ClientStream {
     pub(super) fn new(socket: TcpStream, state: Arc<ConnectionState>) -> Self {
-        Self { socket: Some(socket), state, stall: None }
+        Self { socket: Some(socket), state, stall: None, patience: Patience(WRITE_STALL) }
     }
 
     fn socket(&mut self) -> Pin<&mut TcpStream> {
@@ -88,15 +111,20 @@ impl ClientStream {
 
     /// What hyper gets to hear of a write.
     fn written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            if self.stall.take().is_some() {
+        if let Poll::Ready(result) = &written {
+            if let Some(stall) = self.stall.take() {
                 self.state.blocked.store(false, Relaxed);
+                self.patience.waited(stall.since.elapsed());
+            }
+            if let Ok(bytes) = result {
+                self.patience.taken(*bytes);
             }
             return written;
         }
         self.state.blocked.store(true, Relaxed);
-        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(WRITE_STALL)));
-        match stall.as_mut().poll(cx) {
+        let left = self.patience.0;
+        let stall = self.stall.get_or_insert_with(|| Stall { since: Instant::now(), over: Box::pin(sleep(left)) });
+        match stall.over.as_mut().poll(cx) {
             Poll::Ready(()) => {
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not take its answer")))
             }
@@ -199,7 +227,29 @@ impl AsyncWrite for ClientStream {
 
 #[cfg(test)]
 mod tests {
-    use super::find_automatic_answer;
+    use std::time::Duration;
+
+    use super::{Patience, WRITE_STALL, find_automatic_answer};
+
+    #[test]
+    fn who_takes_hardly_anything_is_waited_for_no_longer_than_who_takes_nothing_for_a_while() {
+        let lasts = |bytes: usize, every: u64| {
+            let mut patience = Patience(WRITE_STALL);
+            for step in 1..1000 {
+                patience.waited(Duration::from_secs(every));
+                if patience.0.is_zero() {
+                    return Some(step * every);
+                }
+                patience.taken(bytes);
+            }
+            None
+        };
+        assert_eq!(lasts(0, 1), Some(60));
+        assert_eq!(lasts(1 << 20, 59), Some(118), "a megabyte a minute");
+        assert_eq!(lasts(16 << 10, 1), Some(80));
+        assert_eq!(lasts(64 << 10, 1), None);
+        assert_eq!(lasts(4 << 20, 50), None);
+    }
 
     #[test]
     fn hypers_own_answer_is_told_from_everybody_elses() {

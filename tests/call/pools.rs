@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+use stonescriptdb_gateway::call::{AnswerBody, parse_request, run};
 use stonescriptdb_gateway::config::PoolConfig;
 use stonescriptdb_gateway::databases::name::Address;
 use stonescriptdb_gateway::databases::{CallConnection, DatabaseError, Databases, RunAs};
@@ -405,4 +407,33 @@ async fn one_platforms_sessions_leave_the_others_theirs() {
     session.close().await;
     held.pop().unwrap().close().await;
     greedy.session(&RunAs::Gateway, its.name()).await.unwrap().close().await;
+}
+
+/// Whoever reads his answers slowly keeps the memory of large ones: of his platform's half. What a procedure answers counts, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_platforms_large_answers_leave_the_others_their_half() {
+    let sql = "CREATE FUNCTION large(mib int) RETURNS text LANGUAGE sql AS $$SELECT repeat('x', mib << 20)$$;
+               CREATE PROCEDURE proceed(INOUT mib int, INOUT made text[]) LANGUAGE plpgsql AS $$
+                   BEGIN made := ARRAY[repeat('x', mib << 20)]; END$$;";
+    let databases = databases(&wide_pools());
+    let (one, other) = (Platform::on(databases.clone(), sql).await, Platform::on(databases.clone(), sql).await);
+    let answered = async |function: &str, params: &str| {
+        let request = format!(r#"{{"platform":"{}","function":"{function}","params":[{params}]}}"#, one.name);
+        let request = parse_request(request.as_bytes()).unwrap();
+        let answer = run(&databases, &request, &RunAs::Gateway).await.unwrap();
+        match answer.body {
+            AnswerBody::Complete(bytes) => bytes,
+            // Its first piece is there; nobody takes it.
+            AnswerBody::Streamed(mut chunks) => chunks.next().await.unwrap().unwrap(),
+        }
+    };
+    for (function, params) in [("large", "60"), ("proceed", "60, null")] {
+        let held = [answered(function, params).await, answered(function, params).await];
+        assert!(held.iter().all(|body| body.len() > 60 << 20), "{function}");
+        let further = tokio::time::timeout(Duration::from_secs(2), answered("large", "10")).await;
+        assert!(further.is_err(), "{function}: one platform has half");
+        assert!(other.body("large", "[60]").await.is_ok(), "{function}: the other one has its own");
+        drop(held);
+        assert!(answered("large", "10").await.len() > 10 << 20, "{function}: what was let go is there again");
+    }
 }

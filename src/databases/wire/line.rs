@@ -204,7 +204,7 @@ impl Line {
 
     fn leave_message(&mut self) {
         self.inbox.advance(std::mem::take(&mut self.told));
-        drop(self.large.take());
+        self.large.leave();
     }
 
     /// Gives back what a large message took.

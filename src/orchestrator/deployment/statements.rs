@@ -100,7 +100,8 @@ impl<'a> Deployment<'a> {
     async fn deploy_type(&mut self, statement: &'a Statement, object: &Object) -> Result<(), Failure> {
         let name = quoted(object);
         if !self.now(statement).await?.is_some_and(|now| now.has_type(object)) {
-            self.runner.run(statement).await?;
+            let whole = self.migrations.whole_type(statement);
+            self.runner.run(whole.as_ref().unwrap_or(statement)).await?;
             self.standing.changed();
             self.report.types_deployed += 1;
             self.changed("CreateType", NameOf::Type, &name, statement);
@@ -167,8 +168,9 @@ impl<'a> Deployment<'a> {
             && self.standing.has_effect(self.runner.client, statement).await.map_err(failed)?;
         if !unchanged {
             // What migrations may have made before: everything in an existing database, and what comes after them.
-            let may_exist =
-                self.goal.target == Target::ExistingDatabase || matches!(statement.kind, Kind::Views | Kind::Functions);
+            let may_exist = self.goal.target == Target::ExistingDatabase
+                || matches!(statement.kind, Kind::Views | Kind::Functions)
+                || self.migrations.make_too(statement);
             let declared = self.goal.declared;
             let tables: &[TrackedObject] = &self.record.tables;
             let is_declared = |table: &(String, String), name: &str| is_declared(declared, tables, table, name);
