@@ -8,6 +8,8 @@ mod columns;
 mod definitions;
 mod domains;
 mod enums;
+mod generated;
+mod inheritance;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -26,6 +28,8 @@ pub struct Missing {
     pub object: String,
     /// `None` where only a migration can say how.
     pub sql: Option<String>,
+    /// Whether the statement drops a column and makes it anew, so that what belongs to the column has to be kept.
+    pub anew: bool,
 }
 
 impl Missing {
@@ -38,11 +42,11 @@ impl Missing {
             }
             (_, Some(column)) => format!("{}.{column}", change.table),
         };
-        Self { kind: change.change_type.as_str(), object, change: Some(change), sql }
+        Self { kind: change.change_type.as_str(), object, change: Some(change), sql, anew: false }
     }
 
     fn silent(kind: &'static str, object: &str, sql: String) -> Self {
-        Self { change: None, kind, object: object.to_owned(), sql: Some(sql) }
+        Self { change: None, kind, object: object.to_owned(), sql: Some(sql), anew: false }
     }
 }
 
@@ -90,7 +94,7 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
     let mut plan = Plan::default();
     let found = by_name(&ask.found.relations, |relation| &relation.name);
     let mut kept = HashSet::new();
-    for wanted in ask.wanted.relations.values() {
+    for wanted in inheritance::parents_first(ask.wanted) {
         if let Some((oid, relation)) = found.get(wanted.name.as_str())
             && relation.kind == wanted.kind
         {
@@ -99,6 +103,7 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
             definitions::plan(relation, wanted, &kept, &mut plan.definitions);
         }
     }
+    inheritance::children_first_where_merged(&mut plan.columns, ask.wanted);
     columns::sequence_names(ask, &mut plan.obsolete);
     columns::sequence_options(ask, &mut plan.columns);
     plan.obsolete.extend(ask.obsolete.iter().filter(|thing| !kept.contains(&thing.identity)).filter_map(drop_of));

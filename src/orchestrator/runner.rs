@@ -17,7 +17,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 pub use self::failure::{Failure, Refused};
 use self::paths::{Paths, first_value, last_value};
 use super::clock::Clock;
-use super::dependants::{self, DEPENDED_ON, Dependants};
+use super::dependants::{self, DEPENDED_ON, Dependants, Fate, Left, Root};
 use super::error::DeployError;
 use crate::bundle::Kind;
 use crate::bundle::sql::Statement;
@@ -246,6 +246,27 @@ impl<'a> Runner<'a> {
             Err(Refused::Standing(names)) if names.is_empty() => Err(failed(error)),
             Err(Refused::Standing(names)) => {
                 Err(DeployError::Standing { statement: sql.to_owned(), dependants: names, source: error })
+            }
+        }
+    }
+
+    /// Runs a generated statement that drops a column and makes it anew: what belongs to the column is kept.
+    pub async fn generated_anew(&self, sql: &str) -> Result<(), DeployError> {
+        let failed = |source| DeployError::Generated { statement: sql.to_owned(), source };
+        let path = self.paths.behind_printed();
+        let roots = dependants::roots_of_text(self.client, Under::Printed(&path), sql).await.map_err(failed)?;
+        let roots: Vec<_> = roots.into_iter().map(|root| Root { fate: Fate::Replaced, ..root }).collect();
+        match self.dropping(&self.paths.printed(sql), sql, &roots, sql).await {
+            Ok(()) => Ok(()),
+            Err(Refused::Postgres(error)) => Err(failed(error)),
+            Err(Refused::Standing(names)) => {
+                let left = |description| Left {
+                    description,
+                    because: sql.to_owned(),
+                    refusal: "it cannot be made again".to_owned(),
+                    for_function: false,
+                };
+                Err(DeployError::Dependants { left: names.into_iter().map(left).collect() })
             }
         }
     }

@@ -50,6 +50,11 @@ impl Deployment<'_> {
             plan = missing::plan(&Ask { found: &found, obsolete: &[], ..all });
         }
         self.make(&plan.columns).await?;
+        if !plan.columns.is_empty() && wanted.relations.values().any(|relation| !relation.parents.is_empty()) {
+            // What is said of a parent's column is carried to the children, also to one that declares it otherwise.
+            let found = self.read_catalog().await?;
+            self.make(&missing::plan(&Ask { found: &found, obsolete: &[], ..all }).columns).await?;
+        }
         // What takes its place as a view needs the name now; the others may wait for what depends on them to go.
         let (now, later): (Vec<_>, Vec<_>) =
             undeclared.into_iter().partition(|one| declared.views.values().any(|view| view.name == one.object));
@@ -113,7 +118,8 @@ impl Deployment<'_> {
         for one in missing {
             // What a parent table brings needs no statement; what is missing in the end is told by the verification.
             let Some(sql) = &one.sql else { continue };
-            self.runner.generated(sql).await.map_err(|error| self.told_of_rows(error, one))?;
+            let made = if one.anew { self.runner.generated_anew(sql).await } else { self.runner.generated(sql).await };
+            made.map_err(|error| self.told_of_rows(error, one))?;
             self.log(one);
         }
         Ok(())
