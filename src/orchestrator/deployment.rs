@@ -319,6 +319,12 @@ impl<'a> Deployment<'a> {
                 .map_err(DeployError::own("putting back what depends on a change"))?
                 .map_err(|left| DeployError::Dependants { left })?;
         }
+        if !self.goal.script.seeds.is_empty() {
+            self.standing.changed();
+            let made = self.standing.made(self.runner.client).await;
+            let made = made.map_err(DeployError::own("looking at what is there"))?;
+            seeders::note_made(self.runner.client, &made).await?;
+        }
         let found = self.look().await?;
         self.check_allowed(diff::between(before, &found), Vec::new())
     }
