@@ -51,6 +51,11 @@ impl Kind {
         }
     }
 
+    /// Whether its files say what there is in the end, before any migration: in a new database they come first.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Types | Self::Tables)
+    }
+
     /// The kind whose folder has this name.
     pub fn of_folder(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.folder() == name)

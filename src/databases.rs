@@ -80,7 +80,7 @@ pub(crate) use self::error::describe;
 pub use self::error::{DatabaseError, LOCK_LOST};
 pub use self::locks::DeploymentLock;
 pub use self::own_path::{Under, ask, own_path, printed_path, set_path, set_printed_path, under};
-pub use self::owner::{DatabaseInfo, Ownership};
+pub use self::owner::{DatabaseInfo, Owned, Ownership};
 pub use self::quote::{quote_ident, quote_literal};
 pub(crate) use self::resolve::ids_to_send;
 pub use self::run_as::{Role, RunAs, Upkeep};

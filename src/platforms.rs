@@ -5,6 +5,7 @@ mod error;
 mod roles;
 mod upkeep;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +17,7 @@ use self::roles::Known;
 use crate::bundle::Bundle;
 use crate::config::PlatformRoles;
 use crate::databases::name::{Address, Id, Which};
-use crate::databases::{DatabaseInfo, Databases, RunAs};
+use crate::databases::{DatabaseInfo, Databases, Owned, RunAs};
 use crate::orchestrator::fleet::{Event, Migrated, Wish};
 use crate::orchestrator::{Orchestrator, Report, SchemaDatabases, Turn};
 use crate::registry::{PlatformRecord, Registry, RegistryError, SchemaRecord};
@@ -84,18 +85,24 @@ impl Platforms {
         if let Some((user, password)) = credentials {
             return self.register_with(platform, user, password).await;
         }
+        self.unregistered(platform).await?;
+        // First: where it cannot have its role, nobody is registered.
+        self.run_as(platform).await?;
         let writer = self.registry.writer(platform).await?;
+        let record = match self.unregistered(platform).await? {
+            Some(record) => PlatformRecord { registered: true, ..record },
+            None => PlatformRecord { name: platform.given().to_owned(), registered: true, credentials: None },
+        };
+        Ok(self.registry.write_platform(&writer, record).await?)
+    }
+
+    /// What is on record of a platform that was not registered explicitly; an error where it was.
+    async fn unregistered(&self, platform: &Id) -> Result<Option<PlatformRecord>, PlatformsError> {
         let known = self.registry.platform(platform).await?;
         if known.as_ref().is_some_and(|record| record.registered) {
             return Err(PlatformsError::AlreadyRegistered { platform: platform.given().to_owned() });
         }
-        let record = match known {
-            Some(record) => PlatformRecord { registered: true, ..record },
-            None => PlatformRecord { name: platform.given().to_owned(), registered: true, credentials: None },
-        };
-        self.registry.write_platform(&writer, record).await?;
-        drop(writer);
-        self.run_as(platform).await.map(drop)
+        Ok(known)
     }
 
     /// Stores a bundle under a name, once it is known to deploy; the version before stays until then.
@@ -105,6 +112,12 @@ impl Platforms {
         let run_as = self.run_as(platform).await?;
         let warnings = self.orchestrator.validate(platform, &run_as, &bundle).await?;
         let writer = self.registry.writer(platform).await?;
+        if self.registry.platform(platform).await?.is_none() {
+            // One that only v1 has met: its folder is a platform's from now on. Registering it explicitly is not too late.
+            let name = platform.given().to_owned();
+            let record = PlatformRecord { name, registered: false, credentials: None };
+            self.registry.write_platform(&writer, record).await?;
+        }
         let record = self.registry.write_schema(&writer, platform, schema, bundle).await?;
         self.orchestrator.keep_blueprint(platform, &run_as, schema, &record.checksum).await?;
         Ok(Stored { record, warnings })
@@ -127,17 +140,27 @@ impl Platforms {
         Ok(self.databases.list(platform).await?.into_iter().filter(of_schema).collect())
     }
 
-    /// Every platform of the registry, by name.
+    /// Every platform that v2 accepts ([`Platforms::known`]), by name.
     pub async fn platforms(&self) -> Result<Vec<PlatformSummary>, PlatformsError> {
-        let counts = self.databases.count_by_platform().await?;
-        let mut platforms = Vec::new();
+        let mut owners = self.databases.count_by_platform().await?;
+        let mut platforms = BTreeMap::new();
         for record in self.registry.platforms().await? {
             let id = record.id()?;
             let schemas = self.registry.schemas(&id).await?.len();
-            let databases = counts.get(id.normal()).copied().unwrap_or(0);
-            platforms.push(PlatformSummary { name: record.name, schemas, databases });
+            let databases = owners.remove(id.normal()).map_or(0, |owner| owner.databases);
+            if record.registered || databases > 0 || schemas > 0 {
+                platforms.insert(id.normal().to_owned(), PlatformSummary { name: record.name, schemas, databases });
+            }
         }
-        Ok(platforms)
+        // v1 with PLATFORM_ROLES=off writes nothing to the disk. What is there and cannot be read is accepted by nobody.
+        for (platform, Owned { given, databases }) in owners {
+            let id = Id::parse("platform", &platform);
+            let Ok(id) = id else { continue };
+            if matches!(self.registry.platform(&id).await, Ok(None)) {
+                platforms.insert(platform, PlatformSummary { name: given, schemas: 0, databases });
+            }
+        }
+        Ok(platforms.into_values().collect())
     }
 
     /// Makes a database from a stored schema.
@@ -199,15 +222,22 @@ impl Platforms {
         }
     }
 
-    async fn known(&self, platform: &Id) -> Result<PlatformRecord, PlatformsError> {
-        let record = match self.registry.platform(platform).await {
+    /// A platform was registered explicitly, or v1 made a database for it. A request that failed left it neither database
+    /// nor schema, whatever else it left.
+    async fn known(&self, platform: &Id) -> Result<(), PlatformsError> {
+        let is_known = match self.registry.platform(platform).await {
             // A name that nobody can register is one that nobody has.
-            Err(RegistryError::Reserved { .. }) => None,
-            record => record?,
+            Err(RegistryError::Reserved { .. }) => false,
+            record => {
+                record?.is_some_and(|record| record.registered)
+                    || self.databases.has_any(platform).await?
+                    || !self.registry.schemas(platform).await?.is_empty()
+            }
         };
-        record
-            .filter(|record| record.registered)
-            .ok_or_else(|| PlatformsError::PlatformNotFound { platform: platform.given().to_owned() })
+        match is_known {
+            true => Ok(()),
+            false => Err(PlatformsError::PlatformNotFound { platform: platform.given().to_owned() }),
+        }
     }
 
     async fn bundle(&self, platform: &Id, schema: &Id) -> Result<Bundle, PlatformsError> {

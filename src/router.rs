@@ -56,7 +56,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(Administer, "/admin/databases", get(admin::list_databases)),
         route(Administer, "/admin/create-tenant", post(admin::create_tenant)),
         route(Administer, "/admin/platforms", get(platform::list_platforms)),
-        route(Administer, "/admin/database/create", post(database::create_database)),
+        route(Administer, "/admin/database/create", post(database::create_database_by_admin)),
     ]
 }
 

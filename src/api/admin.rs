@@ -75,6 +75,7 @@ pub(crate) struct TenantCreated {
     status: &'static str,
     database: String,
     message: String,
+    warnings: Vec<String>,
 }
 
 /// An empty database for a tenant: `/register` fills it.
@@ -93,5 +94,5 @@ pub(crate) async fn create_tenant(
     creation.instrument(notes.span()).await?;
     let database = address.name().to_string();
     let message = format!("created the empty database {database}; POST /register deploys a bundle into it");
-    Ok((StatusCode::CREATED, Json(TenantCreated { status: "created", database, message })))
+    Ok((StatusCode::CREATED, Json(TenantCreated { status: "created", database, message, warnings: Vec::new() })))
 }

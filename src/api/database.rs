@@ -44,9 +44,33 @@ pub(crate) async fn create_database(
     request: Request,
 ) -> Result<(StatusCode, Json<DatabaseCreated>), ApiError> {
     let fields = Fields::parse(&json::read(request).await?)?;
+    let database = fields.database_id()?;
+    let database = database.ok_or_else(|| ApiError::invalid_request("the field database_id is missing"))?;
+    create(&gateway, &notes, &fields, database).await
+}
+
+/// `POST /admin/database/create`: without an id, the platform's one database of the schema is meant.
+pub(crate) async fn create_database_by_admin(
+    State(gateway): State<Arc<Gateway>>,
+    notes: Notes,
+    request: Request,
+) -> Result<(StatusCode, Json<DatabaseCreated>), ApiError> {
+    let fields = Fields::parse(&json::read(request).await?)?;
+    let database = match fields.database_id()? {
+        Some(database) => database,
+        None => Id::parse("database_id", "main")?,
+    };
+    create(&gateway, &notes, &fields, database).await
+}
+
+async fn create(
+    gateway: &Gateway,
+    notes: &Notes,
+    fields: &Fields,
+    database: Id,
+) -> Result<(StatusCode, Json<DatabaseCreated>), ApiError> {
     let platform = Id::parse("platform", fields.required("platform")?)?;
     let schema = Id::parse("schema_name", fields.required("schema_name")?)?;
-    let database = Id::parse("database_id", fields.required("database_id")?)?;
     let which = Which::Stored { schema: schema.clone(), database: database.clone() };
     let address = Address::new(platform.clone(), which)?;
     notes.note_address(&address);
@@ -79,6 +103,8 @@ struct StoredMigrated {
     migrated: Migrated,
 }
 
+const MIGRATE_FIELDS: &[&str] = &["platform", "schema_name", "database_id", "uuid", "force", "dry_run"];
+
 /// `POST /v2/migrate`
 pub(crate) async fn migrate_databases(
     State(gateway): State<Arc<Gateway>>,
@@ -86,11 +112,13 @@ pub(crate) async fn migrate_databases(
     request: Request,
 ) -> Result<Response, ApiError> {
     let streams = migrate::wants_lines(request.headers());
+    migrate::refuse_query(request.uri())?;
     let fields = Fields::parse(&json::read(request).await?)?;
     let platform = Id::parse("platform", fields.required("platform")?)?;
     notes.note_platform(&platform);
     let schema = Id::parse("schema_name", fields.required("schema_name")?)?;
-    let database = fields.optional("database_id")?.map(|id| Id::parse("database_id", id)).transpose()?;
+    let database = fields.database_id()?;
+    fields.refuse_unknown(MIGRATE_FIELDS)?;
     let wish = Wish { force: fields.flag("force")?, dry_run: fields.flag("dry_run")? };
     let (events, heard) = unbounded_channel();
     let span = notes.span();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Json};
 use futures_util::{Stream, StreamExt, stream};
@@ -20,7 +20,8 @@ use crate::databases::name::{Id, Which};
 use crate::error::ApiError;
 use crate::orchestrator::fleet::{Event, Wish};
 
-const FIELDS: Expected = Expected { texts: &["platform", "tenant_id", "force", "dry_run"], archives: &["schema"] };
+const FIELDS: Expected =
+    Expected { texts: &["platform", "tenant_id", "force", "dry_run"], archives: &["schema"], refuses_unknown: true };
 
 /// One JSON object a line.
 const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
@@ -32,6 +33,7 @@ pub(crate) async fn migrate_databases(
     request: Request,
 ) -> Result<Response, ApiError> {
     let streams = wants_lines(request.headers());
+    refuse_query(request.uri())?;
     let upload = Upload::read(request, FIELDS, &gateway).await?;
     let platform = Id::parse("platform", upload.required("platform")?)?;
     notes.note_platform(&platform);
@@ -110,6 +112,17 @@ fn last_line(event: &str, answer: Value) -> Bytes {
 
 fn line(value: &Value) -> Bytes {
     format!("{value}\n").into()
+}
+
+/// An id in the URL would be passed over, and the request would mean all databases.
+pub(super) fn refuse_query(uri: &Uri) -> Result<(), ApiError> {
+    match uri.query() {
+        None | Some("") => Ok(()),
+        Some(_) => Err(ApiError::invalid_request(
+            "nothing is read from the URL's query here, and without an id the request means all databases; send the \
+             fields in the body",
+        )),
+    }
 }
 
 /// Whether the client asks for lines: by name, not with `*/*`.

@@ -19,7 +19,8 @@ use crate::error::ApiError;
 use crate::platforms::PlatformSummary;
 use crate::registry::SchemaRecord;
 
-const FIELDS: Expected = Expected { texts: &["schema_name", "name"], archives: &["schema", "file"] };
+const FIELDS: Expected =
+    Expected { texts: &["schema_name", "name"], archives: &["schema", "file"], refuses_unknown: false };
 
 /// The answer of [`register_platform`].
 #[derive(Debug, Serialize)]
@@ -28,6 +29,7 @@ pub(crate) struct PlatformRegistered {
     platform: String,
     has_dedicated_credentials: bool,
     message: String,
+    warnings: Vec<String>,
 }
 
 /// `POST /platform/register`
@@ -44,7 +46,8 @@ pub(crate) async fn register_platform(
     gateway.platforms.register(&platform, role).instrument(notes.span()).await?;
     let platform = platform.given().to_owned();
     let message = format!("registered {platform}; POST /platform/{platform}/schema stores a schema");
-    let answer = PlatformRegistered { status: "registered", platform, has_dedicated_credentials, message };
+    let warnings = Vec::new();
+    let answer = PlatformRegistered { status: "registered", platform, has_dedicated_credentials, message, warnings };
     Ok((StatusCode::CREATED, Json(answer)))
 }
 

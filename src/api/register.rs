@@ -13,7 +13,8 @@ use crate::databases::name::{Address, Id};
 use crate::error::ApiError;
 use crate::orchestrator::Registered;
 
-const FIELDS: Expected = Expected { texts: &["platform", "tenant_id", "force"], archives: &["schema"] };
+const FIELDS: Expected =
+    Expected { texts: &["platform", "tenant_id", "force"], archives: &["schema"], refuses_unknown: false };
 
 /// Creates the database or brings it up to date. The deployment runs to its end even when the client
 /// hangs up: half of it is worth nothing.

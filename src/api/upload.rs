@@ -2,7 +2,8 @@
 //! Nothing reaches the disk from here.
 //!
 //! The clients are `curl -F` and bodies that PHP programs put together by hand: parts without a type or a file name,
-//! HTTP/1.0, short boundaries. Unknown fields are ignored; the same one twice is refused.
+//! HTTP/1.0, short boundaries. Unknown fields are ignored, but for an endpoint where a missing id means all databases; the
+//! same one twice is refused.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::http::StatusCode;
 
 use super::state::Gateway;
-use super::{body, flags};
+use super::{body, flags, json};
 use crate::bundle::Bundle;
 use crate::bundle::archive::{self, Packed};
 use crate::databases::name::{Id, Which};
@@ -33,7 +34,21 @@ pub(super) struct Expected {
     pub(super) texts: &'static [&'static str],
     /// The archive, under one of these names.
     pub(super) archives: &'static [&'static str],
+    /// Whether an unknown field that says something is refused: it may be a misspelt id, and without one the request means
+    /// all databases (contract §6, "Ids in JSON bodies").
+    pub(super) refuses_unknown: bool,
 }
+
+impl Expected {
+    fn unknown(self, name: &str) -> ApiError {
+        let known: Vec<_> = self.texts.iter().chain(self.archives).copied().collect();
+        json::unknown_field(name, &known)
+    }
+}
+
+/// What an unknown field may hold without saying anything; the longest has this many bytes.
+const SAYS_NOTHING: [&[u8]; 5] = [b"", b"null", b"false", b"[]", b"{}"];
+const SAYS_NOTHING_BYTES: usize = 5;
 
 /// A request's fields.
 #[derive(Debug, Default)]
@@ -103,6 +118,11 @@ impl Upload {
             let text = String::from_utf8(bytes)
                 .map_err(|_| ApiError::invalid_request(format!("the field {name} is not UTF-8")))?;
             self.texts.insert(known, text);
+        } else if expected.refuses_unknown {
+            let bytes = read_field(field, SAYS_NOTHING_BYTES, || expected.unknown(&name)).await?;
+            if !SAYS_NOTHING.contains(&bytes.as_slice()) {
+                return Err(expected.unknown(&name));
+            }
         }
         Ok(())
     }

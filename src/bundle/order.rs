@@ -5,6 +5,7 @@
 
 mod cut;
 pub use cut::rewritten;
+mod early;
 mod graph;
 mod seeds;
 mod sums;
@@ -237,7 +238,10 @@ fn sort(mut statements: Vec<Statement>, target: Target) -> Result<Vec<Statement>
         };
         return Err(OrderError::Circle { members: circle.iter().map(member).collect() });
     }
-    let order = graph.order();
+    let order = graph.order(&statements);
+    for (at, statement) in statements.iter_mut().enumerate() {
+        statement.early = graph.is_early(at);
+    }
     let mut slots: Vec<Option<Statement>> = statements.into_iter().map(Some).collect();
     Ok(order.into_iter().filter_map(|index| slots[index].take()).collect())
 }

@@ -89,6 +89,9 @@ struct Body<'a> {
     schema_name: Option<&'a RawValue>,
     #[serde(borrow)]
     database_id: Option<&'a RawValue>,
+    /// `database_id` in the words of other clients (contract §6, "Ids in JSON bodies").
+    #[serde(borrow)]
+    uuid: Option<&'a RawValue>,
     #[serde(borrow)]
     function: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -97,6 +100,8 @@ struct Body<'a> {
 
 /// Takes the body apart; what does not depend on a database is checked.
 pub fn parse_request(body: &[u8]) -> Result<CallRequest, CallError> {
+    // What Windows programs put before a text; RFC 8259 lets a reader pass over it.
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let text = std::str::from_utf8(body).map_err(|error| {
         CallError::Request(format!("the body is not UTF-8: the bytes from {} on are no character", error.valid_up_to()))
     })?;
@@ -120,7 +125,7 @@ fn parse_address(body: &Body<'_>) -> Result<Address, CallError> {
     let platform = Id::parse("platform", &required("platform", body.platform)?)?;
     let tenant = optional("tenant_id", body.tenant_id)?;
     let schema = optional("schema_name", body.schema_name)?;
-    let database = optional("database_id", body.database_id)?;
+    let database = one_of(optional("database_id", body.database_id)?, optional("uuid", body.uuid)?)?;
     let which = match (tenant, schema, database) {
         (None, None, None) => Which::Main,
         (Some(tenant), None, None) => Which::Tenant(Id::parse("tenant_id", &tenant)?),
@@ -139,6 +144,19 @@ fn parse_address(body: &Body<'_>) -> Result<Address, CallError> {
         }
     };
     Ok(Address::new(platform, which)?)
+}
+
+fn one_of<'a>(
+    database_id: Option<Cow<'a, str>>,
+    uuid: Option<Cow<'a, str>>,
+) -> Result<Option<Cow<'a, str>>, CallError> {
+    match (database_id, uuid) {
+        (Some(one), Some(other)) if one != other => Err(CallError::Request(format!(
+            "database_id {one:?} and uuid {other:?} mean the same and say different things; send one of them"
+        ))),
+        (Some(id), _) | (None, Some(id)) => Ok(Some(id)),
+        (None, None) => Ok(None),
+    }
 }
 
 fn required<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<Cow<'a, str>, CallError> {
@@ -184,6 +202,10 @@ mod tests {
             (r#","tenant_id":"T-1""#, "my_t_1"),
             (r#","tenant_id":"\u0041""#, "my_a"),
             (r#","schema_name":"s","database_id":"d""#, "my_s_d"),
+            (r#","schema_name":"s","uuid":"d""#, "my_s_d"),
+            (r#","schema_name":"s","uuid":"d","database_id":"d""#, "my_s_d"),
+            (r#","schema_name":"s","uuid":null,"database_id":"d""#, "my_s_d"),
+            (r#","schema_name":"s","uuid":"d","database_id":"""#, "my_s_d"),
         ] {
             let request = parse(&format!(r#"{{"platform":"my","function":"f"{fields}}}"#));
             assert_eq!(request.database_name().as_str(), name, "{fields}");
@@ -219,6 +241,8 @@ mod tests {
             (r#"{"platform":"p","function":"f","params":7}"#, "params must be"),
             (r#"{"platform":"p","function":"f","schema_name":"s"}"#, "schema_name without database_id"),
             (r#"{"platform":"p","function":"f","database_id":"s"}"#, "database_id without schema_name"),
+            (r#"{"platform":"p","function":"f","uuid":"s"}"#, "database_id without schema_name"),
+            (r#"{"platform":"p","function":"f","schema_name":"s","uuid":"a","database_id":"A"}"#, "different things"),
             (r#"{"platform":"p","function":"f","tenant_id":"t","database_id":"s"}"#, "tenant_id beside"),
         ] {
             assert!(error(body).contains(part), "{body}: {}", error(body));
@@ -233,6 +257,11 @@ mod tests {
             let body = format!(r#"{{"platform":"p","function":"{}"}}"#, bad.replace('"', "\\\""));
             assert!(error(&body).contains("no name of a function"), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        assert_eq!(parse("\u{feff}{\"platform\":\"my\",\"function\":\"f\"}").database_name().as_str(), "my_main");
     }
 
     #[test]

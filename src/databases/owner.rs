@@ -33,6 +33,15 @@ pub enum Ownership {
     Unrecorded,
 }
 
+/// What a platform has on record.
+#[derive(Clone, Debug)]
+pub struct Owned {
+    /// How many databases.
+    pub databases: usize,
+    /// The platform's name, as one of them was asked for.
+    pub given: String,
+}
+
 /// One database of a platform.
 #[derive(Clone, Debug)]
 pub struct DatabaseInfo {
@@ -111,7 +120,7 @@ fn columns(which: &Which) -> [Option<&str>; 3] {
 
 /// Without what is still being made.
 const COUNT_BY_PLATFORM: &str = "
-    SELECT r.platform, pg_catalog.count(*) FROM public.databases AS r
+    SELECT r.platform, pg_catalog.count(*), pg_catalog.min(r.platform_given) FROM public.databases AS r
     LEFT JOIN pg_catalog.pg_database AS d ON d.datname = r.name
     WHERE r.creating IS NULL OR d.oid IS NOT NULL GROUP BY r.platform";
 
@@ -232,11 +241,13 @@ impl Databases {
     }
 
     /// How many databases are on record for each platform, by its normal name.
-    pub async fn count_by_platform(&self) -> Result<HashMap<String, usize>, DatabaseError> {
+    pub async fn count_by_platform(&self) -> Result<HashMap<String, Owned>, DatabaseError> {
         let control = self.control().await?;
         let rows = control.query(COUNT_BY_PLATFORM, &[]).await;
         let rows = rows.map_err(DatabaseError::step("counting databases"))?;
-        Ok(rows.iter().map(|row| (row.get(0), usize::try_from(row.get::<_, i64>(1)).unwrap_or(0))).collect())
+        let owned =
+            |row: &Row| Owned { databases: usize::try_from(row.get::<_, i64>(1)).unwrap_or(0), given: row.get(2) };
+        Ok(rows.iter().map(|row| (row.get(0), owned(row))).collect())
     }
 
     /// Every database on record for the platform, by name. Blueprints are not among them.

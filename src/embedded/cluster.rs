@@ -62,12 +62,13 @@ pub(super) fn inspect(cluster: &Path) -> Result<State, EmbeddedError> {
     }
 }
 
-/// Makes a cluster with a new password.
+/// Makes a cluster. It has the password of the one that was here before, where that is known: whoever moves a cluster away and
+/// restores its dump into the new one restores its password, too, and may want to go back to the old one.
 pub(super) async fn create(folder: &Folder, binaries: &Binaries, account: &Account) -> Result<(), EmbeddedError> {
     info!(version = binaries.major, cluster = %folder.cluster().display(), "making a PostgreSQL cluster");
     let aside = folder.path().join(format!("postgres.new-{}", random_hex::<8>()));
-    let password = random_hex::<32>();
-    make_aside(folder, binaries, account, &aside, &password).await.inspect_err(|_| {
+    let known = known_password(&folder.password_file())?;
+    make_aside(folder, binaries, account, &aside, known.as_deref()).await.inspect_err(|_| {
         // The error that led here is the one to report.
         let _ = fs::remove_dir_all(&aside);
     })
@@ -78,8 +79,10 @@ async fn make_aside(
     binaries: &Binaries,
     account: &Account,
     aside: &Path,
-    password: &str,
+    known: Option<&str>,
 ) -> Result<(), EmbeddedError> {
+    let made_up = known.is_none().then(random_hex::<32>);
+    let password = known.or(made_up.as_deref()).unwrap_or_default();
     DirBuilder::new().mode(0o700).create(aside).map_err(EmbeddedError::io("creating", aside))?;
     account.own(aside)?;
     // initdb runs as the account and cannot read the gateway's own password file.
@@ -93,12 +96,28 @@ async fn make_aside(
     made?;
     // The password first: with the cluster in its place both have to be there.
     let (file, cluster) = (folder.password_file(), folder.cluster());
-    let new_file = folder.path().join(format!(".postgres-pwfile-{}", random_hex::<8>()));
-    write_private(&new_file, password)?;
-    fs::rename(&new_file, &file).map_err(EmbeddedError::io("writing", &file))?;
+    if let Some(password) = &made_up {
+        let new_file = folder.path().join(format!(".postgres-pwfile-{}", random_hex::<8>()));
+        write_private(&new_file, password)?;
+        fs::rename(&new_file, &file).map_err(EmbeddedError::io("writing", &file))?;
+    }
     fs::rename(aside, &cluster).map_err(EmbeddedError::io("moving the new cluster to", &cluster))?;
     let synced = File::open(folder.path()).and_then(|dir| dir.sync_all());
     synced.map_err(EmbeddedError::io("writing", folder.path()))
+}
+
+/// What the password file of an earlier cluster says; an empty one is none.
+fn known_password(file: &Path) -> Result<Option<String>, EmbeddedError> {
+    match fs::read_to_string(file) {
+        // `initdb` takes a file's first line.
+        Ok(text) => {
+            Ok(Some(text.trim().to_owned()).filter(|password| !password.is_empty() && !password.contains('\n')))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            Err(EmbeddedError::io("reading the password of the cluster that was here before from", file)(error))
+        }
+    }
 }
 
 async fn initdb(binaries: &Binaries, account: &Account, aside: &Path, pwfile: &Path) -> Result<(), EmbeddedError> {

@@ -86,11 +86,47 @@ pub struct Change {
     pub compatibility: Compatibility,
     /// Why it has that class, and what to do.
     pub reason: String,
-    /// Rows that hold a value which would be lost: counted on the database, for dataloss only.
+    /// Rows that hold a value which would be lost: counted on the database, for dataloss only. `None` where that is not known.
     pub rows_at_risk: Option<i64>,
     /// Which rows those are.
     #[serde(skip)]
     pub at_risk: Option<AtRisk>,
+    /// Of many databases: where.
+    #[serde(flatten)]
+    pub places: Option<Places>,
+}
+
+/// In which of many databases a change is to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Places {
+    /// The first ones, by name.
+    pub databases: Vec<String>,
+    /// All of them.
+    pub database_count: usize,
+}
+
+impl Places {
+    /// More names than these help nobody.
+    const MAX_NAMES: usize = 20;
+
+    /// These databases.
+    pub fn of(databases: impl IntoIterator<Item = String>) -> Self {
+        let databases: Vec<_> = databases.into_iter().collect();
+        Self { database_count: databases.len(), databases }.in_order()
+    }
+
+    /// These databases and others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.databases.extend(others.databases);
+        Self { database_count: self.database_count + others.database_count, ..self }.in_order()
+    }
+
+    fn in_order(mut self) -> Self {
+        self.databases.sort_unstable();
+        self.databases.truncate(Self::MAX_NAMES);
+        self
+    }
 }
 
 /// Which rows hold a value that a change would lose, in the names of before the deployment.
@@ -154,6 +190,12 @@ impl SchemaValidation {
             }
         }
         lists
+    }
+
+    /// Every change.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Change> {
+        let incompatible = self.incompatible_changes.iter_mut();
+        self.safe_changes.iter_mut().chain(&mut self.dataloss_changes).chain(incompatible)
     }
 
     /// Whether changes that migrations made need `force=true`.
@@ -273,6 +315,7 @@ fn change(table: &str, change_type: ChangeType, compatibility: Compatibility, re
         reason: reason.into(),
         rows_at_risk: None,
         at_risk: None,
+        places: None,
     }
 }
 
@@ -298,10 +341,14 @@ fn relation_changes(before: &Relation, after: &Relation, types: &Types, changes:
         let reason = format!("the table {} keeps its rows", before.name);
         changes.push(plain(table, ChangeType::RenameTable, None, &reason));
     }
-    for (before, after) in pairs(&before.columns, &after.columns) {
-        match (before, after) {
+    for (number, column) in pairs_by_number(before, after) {
+        match column {
             (Some(before), Some(after)) => column_changes(table, before, after, types, changes),
-            (Some(gone), None) => changes.push(dropped_column(table, gone)),
+            (Some(gone), None) => match computed_anew(gone, number, before, after) {
+                Some(now) => column_changes(table, gone, now, types, changes),
+                None => changes.push(dropped_column(table, gone)),
+            },
+            (None, Some(added)) if computed_anew(added, number, after, before).is_some() => {}
             (None, Some(added)) => changes.push(added_column(table, added)),
             (None, None) => {}
         }
@@ -313,16 +360,37 @@ fn relation_changes(before: &Relation, after: &Relation, types: &Types, changes:
     }
 }
 
+fn pairs_by_number<'a>(
+    before: &'a Relation,
+    after: &'a Relation,
+) -> impl Iterator<Item = (i16, (Option<&'a Column>, Option<&'a Column>))> {
+    let numbers =
+        before.columns.keys().chain(after.columns.keys().filter(|number| !before.columns.contains_key(number)));
+    numbers.map(|number| (*number, (before.columns.get(number), after.columns.get(number))))
+}
+
+/// A generated column that `other` does not have under this number, but has made anew under its name: its values are
+/// worked out from the row's others at any time, so it is the same column.
+fn computed_anew<'a>(column: &Column, number: i16, one: &Relation, other: &'a Relation) -> Option<&'a Column> {
+    if column.generated.is_empty() || other.columns.contains_key(&number) {
+        return None;
+    }
+    let of_name = other.columns.iter().find(|(_, now)| now.name == column.name && !now.generated.is_empty());
+    of_name.filter(|(number, _)| !one.columns.contains_key(number)).map(|(_, now)| now)
+}
+
 pub(super) fn dropped_column(table: &str, gone: &Column) -> Change {
+    if !gone.generated.is_empty() {
+        let reason = "what a generated column holds can be worked out again from the row's other columns";
+        let drop = plain(table, ChangeType::DropColumn, Some(&gone.name), reason);
+        return Change { from_type: Some(gone.data_type.clone()), ..drop };
+    }
     let reason = "the column's values would be lost; write a migration that moves them, or that renames the column if that \
                   is what is meant, or send force=true";
-    // What a generated column held can be worked out again.
-    let rows = gone.generated.is_empty().then(|| Rows::With(gone.name.clone()));
     Change {
         column: Some(gone.name.clone()),
         from_type: Some(gone.data_type.clone()),
-        at_risk: rows.and_then(|rows| at_risk(table, rows)),
-        rows_at_risk: (!gone.generated.is_empty()).then_some(0),
+        at_risk: at_risk(table, Rows::With(gone.name.clone())),
         ..change(table, ChangeType::DropColumn, Compatibility::Dataloss, reason)
     }
 }
@@ -378,7 +446,7 @@ fn changed_default(table: &str, before: &Column, after: &Column) -> Option<Chang
     if value(before) == value(after) {
         return None;
     }
-    if before.generated != after.generated && !after.generated.is_empty() {
+    if before.generated.is_empty() && !after.generated.is_empty() {
         let reason = "the values that are there would give way to computed ones; write a migration that drops the column \
                       and adds it again as generated, and send force=true";
         let set = change(table, ChangeType::SetDefault, Compatibility::Incompatible, reason);
@@ -393,8 +461,13 @@ fn changed_default(table: &str, before: &Column, after: &Column) -> Option<Chang
 }
 
 fn changed_type(table: &str, before: &Column, after: &Column) -> Change {
-    let compatibility = types::compare(&before.data_type, &after.data_type);
+    let is_computed = !before.generated.is_empty() && !after.generated.is_empty();
+    let compatibility = match is_computed {
+        true => Compatibility::Safe,
+        false => types::compare(&before.data_type, &after.data_type),
+    };
     let reason = match compatibility {
+        Compatibility::Safe if is_computed => "the values are computed anew from the row's other columns",
         Compatibility::Safe => "every value fits the wider type",
         Compatibility::Dataloss => {
             "not every value fits the narrower type; write a migration that mends those, then send force=true"

@@ -1,11 +1,14 @@
 //! Why a deployment was refused or failed. Every variant means: the database is as it was.
 
+mod told;
+
 use pg_query::NodeEnum;
 use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
 
+pub use self::told::Told;
 use super::attempts::Blocker;
 use super::dependants::{HINT, Left};
-use super::diff::{Change, SchemaValidation};
+use super::diff::{Change, Places, SchemaValidation};
 use super::fleet::FleetFailure;
 use super::report::Verification;
 use super::seeders::SeederValidation;
@@ -113,6 +116,8 @@ pub enum DeployError {
         differences: Vec<String>,
         /// The same, by what they are about.
         verification: Verification,
+        /// The file and line of a statement of the bundle about the first of them.
+        declared_at: Option<(String, usize)>,
     },
     /// PostgreSQL refused a statement that the gateway generated to bring a table to its declaration.
     #[error("bringing the database to its declaration: {statement}: {}", in_words(.source))]
@@ -121,11 +126,13 @@ pub enum DeployError {
         statement: String,
         /// PostgreSQL's error.
         source: tokio_postgres::Error,
+        /// The file and line of the bundle's statement that asks for it, where that is known.
+        declared_at: Option<(String, usize)>,
     },
     /// A column is to be NOT NULL, and rows have no value for it: also `force=true` knows none.
     #[error(
-        "bringing the database to its declaration: {} rows of {} have no value for {}, which is to be NOT NULL",
-        .change.rows_at_risk.unwrap_or_default(), .change.table, .change.column.as_deref().unwrap_or_default()
+        "bringing the database to its declaration: {} of {} have no value for {}, which is to be NOT NULL",
+        rows(.change.rows_at_risk), .change.table, .change.column.as_deref().unwrap_or_default()
     )]
     NoValue {
         /// What was to be made.
@@ -288,14 +295,27 @@ fn in_the_way(left: &[Left]) -> String {
     left.iter().map(sentence).collect::<Vec<_>>().join("; ")
 }
 
+fn rows(counted: Option<i64>) -> String {
+    counted.map_or_else(|| "rows".to_owned(), |rows| format!("{rows} rows"))
+}
+
 /// The changes that stand in the way, in a few words.
 fn summary(validation: &SchemaValidation) -> String {
     let changes = validation.dataloss_changes.iter().chain(&validation.incompatible_changes);
     let words = changes.map(|change| {
         let column = change.column.as_ref().map(|column| format!(".{column}")).unwrap_or_default();
-        format!("{:?} {}{column}", change.change_type, change.table)
+        let places = change.places.as_ref().map(in_places).unwrap_or_default();
+        format!("{:?} {}{column}{places}", change.change_type, change.table)
     });
     words.collect::<Vec<_>>().join(", ")
+}
+
+fn in_places(places: &Places) -> String {
+    match (places.databases.first(), places.database_count) {
+        (None, _) => String::new(),
+        (Some(only), 1) => format!(" in {only}"),
+        (Some(first), count) => format!(" in {count} databases, {first} among them"),
+    }
 }
 
 fn tables(validations: &[SeederValidation]) -> String {

@@ -59,7 +59,7 @@ pub(super) async fn migrate(
     events: UnboundedSender<Event>,
 ) -> Result<Migrated, DeployError> {
     let started = Instant::now();
-    let mut progress = Progress::new(events);
+    let mut progress = Progress::new(events, wish.dry_run);
     progress.started(names.len());
     // One that installs an extension has two sessions.
     let width = MAX_SIDE_BY_SIDE.min(orchestrator.databases.session_share() / 2);
@@ -95,6 +95,8 @@ enum Plan {
     Possible(Box<Outcome>),
     /// Only in a dry run: what stands in the way, and what would run with `force=true`.
     Blocked(Vec<String>),
+    /// Dropped by hand since they were looked at.
+    Gone,
 }
 
 /// Rehearses every shape. Unless it is a dry run, the first one that is refused ends it: nothing was touched.
@@ -112,12 +114,12 @@ async fn plan(
         match rehearsal::rehearse(orchestrator, group, prepared, wish.force).await {
             Ok(mut outcome) => {
                 look::count_rows_at_risk(orchestrator, &prepared.run_as, group, &mut outcome.validation, width).await?;
-                progress.changes(outcome.validation.clone());
+                progress.changes(group, outcome.validation.clone());
                 plans.push(Plan::Possible(Box::new(outcome)));
             }
             Err(DeployError::Blocked { mut validation }) => {
                 look::count_rows_at_risk(orchestrator, &prepared.run_as, group, &mut validation, width).await?;
-                progress.changes(*validation);
+                progress.changes(group, *validation);
                 blocked = true;
                 let forced = match wish.dry_run {
                     true => rehearsal::rehearse(orchestrator, group, prepared, true).await.ok(),
@@ -126,7 +128,7 @@ async fn plan(
                 plans.push(Plan::Blocked(forced.map(|outcome| outcome.statements).unwrap_or_default()));
             }
             // Everybody is gone: nothing to do.
-            Err(error) if error.is_gone() => plans.push(Plan::Blocked(Vec::new())),
+            Err(error) if error.is_gone() => plans.push(Plan::Gone),
             Err(error) => {
                 let pending = groups[at + 1..].iter().flat_map(|group| &group.databases);
                 return Err(progress.refused(&group.databases, pending, error));

@@ -4,6 +4,7 @@
 mod calls;
 mod databases;
 mod life;
+mod listed;
 mod names;
 mod schemas;
 

@@ -45,7 +45,7 @@ pub(super) fn form(parts: &[Vec<u8>]) -> Vec<u8> {
 
 /// An endpoint that answers what it understood.
 async fn echo(State(gateway): State<Arc<Gateway>>, request: Request) -> Result<Json<Value>, ApiError> {
-    let fields = Expected { texts: &["platform", "tenant_id", "force"], archives: &["schema"] };
+    let fields = Expected { texts: &["platform", "tenant_id", "force"], archives: &["schema"], refuses_unknown: false };
     let upload = Upload::read(request, fields, &gateway).await?;
     let platform = upload.required("platform")?.to_owned();
     let tenant = match upload.which()? {

@@ -145,8 +145,10 @@ pub async fn count_rows_at_risk(
         return Ok(());
     }
     // What was counted on the copy of a blueprint is of nobody's database.
-    validation.dataloss_changes.iter_mut().for_each(|change| change.rows_at_risk = None);
     let uncounted = validation.clone();
+    for change in validation.dataloss_changes.iter_mut().filter(|change| change.at_risk.is_some()) {
+        change.rows_at_risk = Some(0);
+    }
     let counts = group.databases.clone().into_iter().map(|name| {
         let (orchestrator, run_as, mut validation) = (orchestrator.clone(), run_as.clone(), uncounted.clone());
         async move {
@@ -169,13 +171,12 @@ pub async fn count_rows_at_risk(
             change.rows_at_risk = add(change.rows_at_risk, rows);
         }
     }
+    drop(counts);
+    validation.dataloss_changes.iter_mut().for_each(risk::say_where_uncounted);
     Ok(())
 }
 
-/// What was not counted anywhere stays unknown.
+/// Where one of them could not be counted, nobody knows the sum.
 pub(super) fn add(one: Option<i64>, other: Option<i64>) -> Option<i64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one + other),
-        (one, other) => one.or(other),
-    }
+    one?.checked_add(other?)
 }

@@ -9,10 +9,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::look::add;
 use super::{Group, Plan};
 use crate::databases::name::DatabaseName;
-use crate::orchestrator::diff::{Change, SchemaValidation};
-use crate::orchestrator::error::DeployError;
+use crate::orchestrator::diff::{Change, Places, SchemaValidation};
+use crate::orchestrator::error::{DeployError, Told};
 use crate::orchestrator::millis_since;
 use crate::orchestrator::report::{Report, Verification};
+use crate::orchestrator::risk;
 use crate::orchestrator::seeders::SeederValidation;
 
 /// What became of a database, or of all of them.
@@ -147,8 +148,15 @@ pub struct FailedDatabase {
     pub database: String,
     /// The sentence that a `/register` of it would answer.
     pub error: String,
-    /// PostgreSQL's words.
-    pub cause: Option<String>,
+    /// PostgreSQL's words, and where in the bundle.
+    #[serde(flatten)]
+    pub told: Told,
+}
+
+impl FailedDatabase {
+    fn of(database: &DatabaseName, error: &DeployError) -> Self {
+        Self { database: database.to_string(), error: error.to_string(), told: error.told() }
+    }
 }
 
 /// A line of progress.
@@ -190,12 +198,12 @@ pub(super) struct Progress {
     validation: SchemaValidation,
     warnings: Vec<String>,
     blocked: bool,
-    planned: bool,
+    dry_run: bool,
     pub(super) shapes: usize,
 }
 
 impl Progress {
-    pub(super) fn new(events: UnboundedSender<Event>) -> Self {
+    pub(super) fn new(events: UnboundedSender<Event>, dry_run: bool) -> Self {
         Self {
             events,
             reports: Vec::new(),
@@ -205,7 +213,7 @@ impl Progress {
             validation: SchemaValidation::default(),
             warnings: Vec::new(),
             blocked: false,
-            planned: false,
+            dry_run,
             shapes: 0,
         }
     }
@@ -230,7 +238,7 @@ impl Progress {
     }
 
     pub(super) fn failed(&mut self, database: &DatabaseName, error: DeployError) {
-        let failed = FailedDatabase { database: database.to_string(), error: error.to_string(), cause: error.cause() };
+        let failed = FailedDatabase::of(database, &error);
         self.tell(Event::Database(DatabaseEvent::Failed { status: "failed", failed: failed.clone() }));
         self.failed.push(failed);
         self.first_failure.get_or_insert(error);
@@ -246,8 +254,10 @@ impl Progress {
         }
     }
 
-    /// A shape's changes, beside those of the shapes before.
-    pub(super) fn changes(&mut self, validation: SchemaValidation) {
+    /// The changes of a shape's databases, beside those of the shapes before.
+    pub(super) fn changes(&mut self, group: &Group, mut validation: SchemaValidation) {
+        let places = Places::of(group.databases.iter().map(DatabaseName::to_string));
+        validation.all_mut().for_each(|change| change.places = Some(places.clone()));
         merge(&mut self.validation.safe_changes, validation.safe_changes);
         merge(&mut self.validation.dataloss_changes, validation.dataloss_changes);
         merge(&mut self.validation.incompatible_changes, validation.incompatible_changes);
@@ -259,7 +269,6 @@ impl Progress {
 
     /// Dry run: the databases of a group.
     pub(super) fn planned(&mut self, group: &Group, plan: Plan) {
-        self.planned = true;
         let (status, report, statements) = match plan {
             Plan::Possible(outcome) => {
                 self.warnings.extend(outcome.report.warnings.iter().cloned());
@@ -269,6 +278,7 @@ impl Progress {
                 self.blocked = true;
                 (Status::Blocked, Report::default(), statements)
             }
+            Plan::Gone => return self.warn_of_gone(&group.databases),
         };
         for database in &group.databases {
             let statements = Some(statements.clone());
@@ -283,16 +293,7 @@ impl Progress {
         pending: impl Iterator<Item = &'a DatabaseName>,
         error: DeployError,
     ) -> DeployError {
-        let cause = error.cause();
-        let text = error.to_string();
-        self.failed = group
-            .iter()
-            .map(|database| FailedDatabase {
-                database: database.to_string(),
-                error: text.clone(),
-                cause: cause.clone(),
-            })
-            .collect();
+        self.failed = group.iter().map(|database| FailedDatabase::of(database, &error)).collect();
         self.pending.extend(pending.map(DatabaseName::to_string));
         self.failure(error)
     }
@@ -321,7 +322,7 @@ impl Progress {
 
     pub(super) fn into_answer(mut self, started: Instant) -> Migrated {
         self.reports.sort_by(|one, other| one.database.cmp(&other.database));
-        let status = match (self.blocked, self.planned) {
+        let status = match (self.blocked, self.dry_run) {
             (true, _) => Status::Blocked,
             (false, true) => Status::Planned,
             (false, false) => Status::Completed,
@@ -365,6 +366,11 @@ fn merge(changes: &mut Vec<Change>, more: Vec<Change>) {
         match changes.iter_mut().find(same) {
             Some(known) => {
                 known.rows_at_risk = add(known.rows_at_risk, change.rows_at_risk);
+                known.places = match (known.places.take(), change.places) {
+                    (Some(one), Some(other)) => Some(one.and(other)),
+                    (one, other) => one.or(other),
+                };
+                risk::say_where_uncounted(known);
             }
             None => changes.push(change),
         }

@@ -31,10 +31,7 @@ impl Platforms {
         check(&user, &password)?;
         let role = self.role_of(Credentials { user, password, generated: false });
         let writer = self.registry.writer(platform).await?;
-        let known = self.registry.platform(platform).await?;
-        if known.as_ref().is_some_and(|record| record.registered) {
-            return Err(PlatformsError::AlreadyRegistered { platform: platform.given().to_owned() });
-        }
+        let known = self.unregistered(platform).await?;
         // One role for two platforms would be no wall between them, and two that register at once must not both have it.
         let lock = self.databases.lock(&DatabaseName::recorded(format!("role {}", role.user()))).await?;
         let others = self.roles_of_others(platform).await?;

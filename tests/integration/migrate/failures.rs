@@ -25,6 +25,8 @@ async fn one_that_fails_is_as_it_was_and_running_again_resumes() {
         failed[0]["cause"].as_str().is_some_and(|cause| cause.contains("could not create unique index")),
         "{answer}"
     );
+    assert_eq!((&failed[0]["sqlstate"], &failed[0]["file"]), (&json!("23505"), &json!(null)), "{answer}");
+    assert!(failed[0]["detail"].as_str().is_some_and(|detail| detail.contains("is duplicated")), "{answer}");
     let list = |field: &str| answer.body[field].as_array().expect("a list").len();
     assert_eq!(list("databases_updated") + list("databases_failed") + list("databases_pending"), 4, "{answer}");
     assert!(
@@ -37,6 +39,21 @@ async fn one_that_fails_is_as_it_was_and_running_again_resumes() {
     assert_eq!(again.status, 200, "{again}");
     assert_eq!(each(&again.body, "status")[0], "unchanged");
     assert_eq!(again.body["databases_updated"].as_array().map(Vec::len), Some(4));
+}
+
+#[tokio::test]
+async fn one_that_fails_says_where_in_the_bundle() {
+    let platform = three_databases(&version_1()).await;
+    let odd = Sql::connect(&platform.database("b")).await;
+    odd.run("INSERT INTO users (id, email) VALUES (2, 'Ada@Example.com')").await;
+    let migration = "-- the first line\nCREATE UNIQUE INDEX users_email ON users (email);";
+    let answer = platform.migrate(&version_1().file("migrations/900_unique.sql", migration), &[]).await;
+    answer.refused(409, "migration_failed");
+    let failed = &answer.body["databases_failed"][0];
+    assert_eq!(failed["database"], platform.database("b"), "{answer}");
+    let place = (&failed["file"], &failed["line"], &failed["sqlstate"]);
+    assert_eq!(place, (&json!("migrations/900_unique.sql"), &json!(2), &json!("23505")), "{answer}");
+    assert!(failed["detail"].as_str().is_some_and(|detail| detail.contains("is duplicated")), "{answer}");
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ async fn a_dry_run_tells_the_statements_and_changes_nothing() {
     let current = platform.migrate(&version_1(), &[("dry_run", "true")]).await;
     assert_eq!(each(&current.body, "status"), ["unchanged"; 3]);
     assert_eq!(each(&current.body, "statements"), [&json!([]); 3]);
+    assert_eq!(current.text("status"), "planned", "a dry run completes nothing: {current}");
 }
 
 #[tokio::test]
@@ -67,6 +68,8 @@ async fn a_loss_is_blocked_in_every_database_before_the_first_is_touched() {
     let losses = &answer.body["schema_validation"]["dataloss_changes"];
     assert_eq!(losses.as_array().map(Vec::len), Some(1), "once, not once for each shape: {answer}");
     assert_eq!((&losses[0]["change_type"], &losses[0]["table"]), (&json!("DropColumn"), &json!("users")));
+    assert_eq!((&losses[0]["databases"], &losses[0]["database_count"]), (&json!(names(&platform)), &json!(3)));
+    answer.says(&format!("in 3 databases, {} among them", names(&platform)[0]));
     assert_eq!(before, dumps(&platform).await);
     let forced = platform.migrate(&smaller, &[("force", "true")]).await;
     assert_eq!(forced.status, 200, "{forced}");

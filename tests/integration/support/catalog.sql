@@ -143,7 +143,7 @@ fact (line) AS (
     WHERE r.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
     UNION ALL
     SELECT format('right on %s.%I: %s', r.name, a.attname, concat_ws(' ', e.privilege_type, 'of', CASE e.grantee WHEN r.relowner THEN 'its owner' ELSE e.grantee::regrole::text END, e.is_grantable))
-    FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid CROSS JOIN LATERAL aclexplode(a.attacl) e
+    FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid AND NOT a.attisdropped CROSS JOIN LATERAL aclexplode(a.attacl) e
     UNION ALL
     SELECT format('right on %s: %s', r.name, concat_ws(' ', e.privilege_type, 'of', CASE e.grantee WHEN r.proowner THEN 'its owner' ELSE e.grantee::regrole::text END, e.is_grantable))
     FROM routine r CROSS JOIN LATERAL aclexplode(coalesce(r.proacl, acldefault('f', r.proowner))) e
