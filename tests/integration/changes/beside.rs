@@ -334,9 +334,9 @@ async fn partitions_that_the_data_brings_keep_what_is_said_of_them() {
                 "functions/parts.sql",
                 format!(
                     "CREATE FUNCTION make_part(n int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
-                         EXECUTE format('CREATE TABLE p_%1$s PARTITION OF p FOR VALUES FROM (%1$s) TO (%1$s + 1)', n);
-                         EXECUTE format('ALTER TABLE p_%s ALTER t SET COMPRESSION pglz, ALTER a SET STATISTICS 5', n);
-                         EXECUTE format('GRANT SELECT ON p_%s TO PUBLIC', n); END $$; SELECT make_part(1); {more}"
+                         EXECUTE pg_catalog.format('CREATE TABLE p_%1$s PARTITION OF p FOR VALUES FROM (%1$s) TO (%1$s + 1)', n);
+                         EXECUTE pg_catalog.format('ALTER TABLE p_%s ALTER t SET COMPRESSION pglz, ALTER a SET STATISTICS 5', n);
+                         EXECUTE pg_catalog.format('GRANT SELECT ON p_%s TO PUBLIC', n); END $$; SELECT make_part(1); {more}"
                 ),
             )
     };
