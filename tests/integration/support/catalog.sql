@@ -149,8 +149,14 @@ fact (line) AS (
     UNION ALL
     SELECT format('stored column %s.%s: storage %s, compression %s, statistics %s, options %s', r.name, a.attname, a.attstorage,
                   coalesce(nullif(a.attcompression, ''), 'default'), coalesce(nullif(a.attstattarget, -1)::text, 'default'),
-                  coalesce(array_to_string(a.attoptions, ','), 'none'))
+                  -- Not what PostgreSQL itself keeps there since the last minor versions.
+                  coalesce((SELECT string_agg(o, ',') FROM unnest(a.attoptions) o WHERE NOT starts_with(o, 'pg_')), 'none'))
     FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE r.relkind IN ('r', 'p', 'm', 'f')
+    UNION ALL
+    SELECT format('index %s, its column %s: statistics %s', r.name, a.attnum, a.attstattarget)
+    FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attstattarget >= 0
+    WHERE r.relkind IN ('i', 'I')
     UNION ALL
     SELECT format('index %s is the replica identity of %s', i.indexrelid::regclass, r.name)
     FROM relation r JOIN pg_index i ON i.indrelid = r.oid WHERE i.indisreplident

@@ -247,7 +247,7 @@ pub(super) const ALL: &[Kind] = &[
             &[("tables/sum_@.sql", "CREATE TABLE sum_@ (id int PRIMARY KEY, price numeric(8, 2));")],
             &[(
                 "tables/sum_@.sql",
-                "CREATE TABLE sum_@ (id int PRIMARY KEY, price numeric(8, 2), total numeric GENERATED ALWAYS AS (price * 3) STORED NOT NULL);
+                "CREATE TABLE sum_@ (id int PRIMARY KEY, price numeric(8, 2), total numeric GENERATED ALWAYS AS (price * 3) STORED);
                  CREATE INDEX sum_@_total ON sum_@ (total);",
             )],
         ],
