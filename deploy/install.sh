@@ -24,6 +24,30 @@ unit=/etc/systemd/system/$name.service
 # Prints what gateway.env says about a setting.
 configured() { sed -nE "s/^$1=//p" "$env_file" | tail -n 1; }
 
+# Waits until the service says of itself that it is healthy: $address, and what it said last: $health. Not, when it has ended
+# for good, or when the time is over that a PostgreSQL may take to start.
+wait_for_service() {
+    local host port deadline=$((SECONDS + 120))
+    host=$(configured GATEWAY_HOST)
+    port=$(configured GATEWAY_PORT)
+    case $host in
+        '' | 0.0.0.0) host=127.0.0.1 ;;
+        ::) host='[::1]' ;;
+        *:*) host="[$host]" ;;
+    esac
+    address=http://$host:${port:-9000}
+    health="no answer"
+    until health=$(curl -sS --noproxy '*' --max-time 5 "$address/health" 2>&1) && [[ $health == *'"healthy"'* ]]; do
+        case $(systemctl is-active "$name" || true) in
+            failed | inactive) return 1 ;;
+        esac
+        ((SECONDS < deadline)) || return 1
+        sleep 0.5
+    done
+    # Somebody else may answer there.
+    [[ $(systemctl is-active "$name" || true) == active ]]
+}
+
 if ! id -u "$user" >/dev/null 2>&1; then
     say "Making the user $user"
     useradd --system --user-group --no-create-home --home-dir "/var/lib/$name" --shell /usr/sbin/nologin "$user"
@@ -36,12 +60,13 @@ if [[ ! -e $env_file ]]; then
     install -m 0640 -o root -g "$user" "$root/.env.example" "$env_file"
 fi
 
+want_command curl curl
 if [[ -z $(configured DB_HOST)$(configured DATABASE_URL) ]]; then
     PG_BIN_DIR=$(configured PG_BIN_DIR)
     export PG_BIN_DIR
     want_postgres
-    install_missing
 fi
+install_missing
 
 # Tried before it is put in the place of the one that runs.
 new=$(mktemp "$installed.XXXXXX")
@@ -59,4 +84,14 @@ fi
 systemctl daemon-reload
 systemctl enable --quiet "$name"
 systemctl restart "$name"
-say "The service runs. See: systemctl status $name; journalctl -u $name"
+
+# It may have begun and end at once: a setting that cannot be, a port that is taken, a PostgreSQL that does not start.
+if wait_for_service; then
+    say "The service runs and answers on $address. See: systemctl status $name; journalctl -u $name"
+    exit
+fi
+journalctl --no-pager --quiet -u "$name" -n 5 -o cat >&2 || true
+case $(systemctl is-active "$name" || true) in
+    active) fail "the service runs, but $address/health does not say that it is healthy: $health" ;;
+    *) fail "the service does not run; its last lines are above; see: systemctl status $name; journalctl -u $name" ;;
+esac

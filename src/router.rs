@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
@@ -122,6 +123,10 @@ impl Answer for App {
 
     fn is_vital(&self, path: &str) -> bool {
         path == HEALTH
+    }
+
+    fn cuts_off(&self) {
+        self.gateway.cuts_off.store(true, Ordering::Relaxed);
     }
 }
 

@@ -86,6 +86,9 @@ pub trait Answer: Clone + Send + Sync + 'static {
     fn is_vital(&self, _path: &str) -> bool {
         false
     }
+
+    /// From now on answers are dropped because the server stops, and no client is to blame.
+    fn cuts_off(&self) {}
 }
 
 /// Serves `app` until `shutdown` is ready. Then no connection is accepted any more, idle ones are closed, requests in
@@ -239,6 +242,7 @@ impl<A: Answer> Connections<A> {
         }
         if !drained {
             warn!(seconds = self.limits.drain.as_secs(), "cutting off the requests that have not ended");
+            self.app.cuts_off();
         }
         if drained {
             // They have had their answer, and wait for their clients to read it.

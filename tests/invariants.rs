@@ -159,3 +159,37 @@ fn each_setting_stands_where_operators_look_for_it() {
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+/// `Dockerfile.build.example` copies what cargo looks for: each file that `Cargo.toml` names is among them.
+#[test]
+fn the_example_for_containers_copies_what_is_built() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let copied = tempfile::tempdir().expect("a folder");
+    let text = fs::read_to_string(root.join("Dockerfile.build.example")).expect("it is text");
+    for line in text.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|line| !line.starts_with("--from")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (target, names) = words.split_last().expect("COPY has a target");
+        for name in names {
+            let target = if *target == "./" { copied.path().join(name) } else { copied.path().join(target) };
+            copy(&root.join(name), &target);
+        }
+    }
+    let told = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version=1", "--manifest-path"])
+        .arg(copied.path().join("Cargo.toml"))
+        .output()
+        .expect("cargo runs");
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+}
+
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        fs::create_dir_all(to).expect("a folder");
+        for entry in fs::read_dir(from).expect("it can be read") {
+            let entry = entry.expect("an entry");
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        fs::copy(from, to).expect("a copy");
+    }
+}

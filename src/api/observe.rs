@@ -6,6 +6,8 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -37,7 +39,7 @@ where
     A: Future<Output = Response> + Send,
 {
     let id = request_id(&request);
-    let line = LogLine::begin(&request, &id);
+    let line = LogLine::begin(&request, &id, gateway.cuts_off.clone());
     let notes = line.notes.clone();
     let answered = AssertUnwindSafe(next(request, notes)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|panic| ApiError::internal(panic_message(&*panic)).into_response());
@@ -81,23 +83,26 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
     format!("a handler panicked: {}", message.unwrap_or("no message"))
 }
 
-/// The request's log line. Dropped before its end, it says that the client hung up.
+/// The request's log line. Dropped before its end, it says that the client hung up, or that the gateway cut it off.
 struct LogLine {
     started: Instant,
     method: Method,
     uri: Uri,
     notes: Notes,
     is_written: bool,
+    /// See [`Gateway::cuts_off`].
+    cuts_off: Arc<AtomicBool>,
 }
 
 impl LogLine {
-    fn begin(request: &Request, id: &HeaderValue) -> Self {
+    fn begin(request: &Request, id: &HeaderValue, cuts_off: Arc<AtomicBool>) -> Self {
         Self {
             started: Instant::now(),
             method: request.method().clone(),
             uri: request.uri().clone(),
             notes: Notes::new(id.clone()),
             is_written: false,
+            cuts_off,
         }
     }
 
@@ -149,6 +154,7 @@ impl LogLine {
             Outcome::Answered => line!(info, "request"),
             Outcome::Failed => line!(error, "request failed"),
             Outcome::HungUp => line!(info, "the client hung up"),
+            Outcome::CutOff => line!(warn, "cut off because the gateway stops"),
         }
     }
 }
@@ -162,12 +168,15 @@ enum Outcome {
     Failed,
     /// The client left before the answer was there.
     HungUp,
+    /// The gateway stopped before the answer was there.
+    CutOff,
 }
 
 impl Drop for LogLine {
     fn drop(&mut self) {
         if !self.is_written {
-            self.write(Outcome::HungUp, None, None, None);
+            let is_cut = self.cuts_off.load(Ordering::Relaxed);
+            self.write(if is_cut { Outcome::CutOff } else { Outcome::HungUp }, None, None, None);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What every handler gets.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::access::AccessRules;
@@ -30,6 +31,8 @@ pub struct Gateway {
     pub call_memory: CallMemory,
     /// When it started.
     pub started: Instant,
+    /// The stopping server drops what has not ended.
+    pub(crate) cuts_off: Arc<AtomicBool>,
     /// Who may speak to it.
     pub(crate) access: AccessRules,
 }
@@ -45,7 +48,8 @@ impl Gateway {
         let uploads = UploadMemory::new(config.limits.upload_memory_bytes, uploads::WAIT);
         let platforms = Platforms::new(registry, databases.clone(), orchestrator.clone(), uploads.clone(), roles);
         let (call_memory, started) = (CallMemory::new(config.pool.wait_timeout), Instant::now());
-        Self { config, databases, orchestrator, platforms, uploads, call_memory, started, access }
+        let cuts_off = Arc::default();
+        Self { config, databases, orchestrator, platforms, uploads, call_memory, started, cuts_off, access }
     }
 
     /// What an uploaded archive may cost.

@@ -252,3 +252,6 @@ fn of_asking(error: tokio_postgres::Error) -> TerminateError {
         None => TerminateError::Away(describe(&error)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //!
 //! The gateway's own tables, system schemas and members of extensions stay out.
 
+mod details;
 pub mod things;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -11,6 +12,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, Statement};
 
+pub use self::details::Detail;
 use self::things::Thing;
 use super::error::DeployError;
 use crate::databases::{Under, own_path, under};
@@ -36,6 +38,8 @@ pub struct Catalog {
     pub routines: BTreeMap<u32, Routine>,
     /// Comments, by what they are on: class, oid and number.
     pub comments: BTreeMap<String, Comment>,
+    /// Privileges, states of triggers, publications, operators: what is neither table, type nor function.
+    pub details: Vec<Detail>,
     /// Of a blueprint: the names ([`things::Thing::name`]) of what only its migrations made.
     #[serde(default)]
     pub migrated: BTreeSet<String>,
@@ -251,11 +255,11 @@ pub async fn read(client: &Client) -> Result<Catalog, DeployError> {
     Reader::new(client).read().await
 }
 
-/// Reads the catalog of one session as often as it is asked to. Planning the query takes PostgreSQL as long as running
-/// it, so it is prepared once.
+/// Reads the catalog of one session as often as it is asked to. Planning the queries takes PostgreSQL as long as running
+/// them, so they are prepared once.
 pub struct Reader<'a> {
     client: &'a Client,
-    prepared: Mutex<Option<Statement>>,
+    prepared: Mutex<Option<(Statement, Statement)>>,
 }
 
 impl<'a> Reader<'a> {
@@ -274,14 +278,18 @@ impl<'a> Reader<'a> {
         let failed = DeployError::own("reading the catalog");
         // Compiling the query would take longer than running it.
         let jit = self.client.batch_execute("SET jit = off");
-        let ((), prepared) = tokio::try_join!(jit, self.prepared()).map_err(&failed)?;
+        let ((), (snapshot, details)) = tokio::try_join!(jit, self.prepared()).map_err(&failed)?;
         let own = own_path();
-        let reading = self.client.query_one(&prepared, &[]);
-        // Of two that fail together, the first says why.
-        let (row, restored) = tokio::join!(reading, self.client.batch_execute(&own));
-        let row = row.map_err(&failed)?;
+        let reading = self.client.query_one(&snapshot, &[]);
+        let reading_details = self.client.query_one(&details, &[]);
+        // Of those that fail together, the first says why.
+        let (row, details, restored) = tokio::join!(reading, reading_details, self.client.batch_execute(&own));
+        let (row, details) = (row.map_err(&failed)?, details.map_err(&failed)?);
         restored.map_err(&failed)?;
-        serde_json::from_str(row.get(0)).map_err(|error| DeployError::Unreadable { cause: error.to_string() })
+        let unreadable = |error: serde_json::Error| DeployError::Unreadable { cause: error.to_string() };
+        let mut catalog: Catalog = serde_json::from_str(row.get(0)).map_err(unreadable)?;
+        catalog.details = serde_json::from_str(details.get(0)).map_err(unreadable)?;
+        Ok(catalog)
     }
 
     /// Somebody else's SQL was run, which may have said `DEALLOCATE ALL`.
@@ -289,17 +297,19 @@ impl<'a> Reader<'a> {
         self.lock().take();
     }
 
-    async fn prepared(&self) -> Result<Statement, tokio_postgres::Error> {
+    async fn prepared(&self) -> Result<(Statement, Statement), tokio_postgres::Error> {
         let known = self.lock().clone();
         if let Some(known) = known {
             return Ok(known);
         }
-        let prepared = self.client.prepare(&under(Under::Printed(""), include_str!("catalog/snapshot.sql"))).await?;
+        let snapshot = under(Under::Printed(""), include_str!("catalog/snapshot.sql"));
+        let details = under(Under::Printed(""), include_str!("catalog/details.sql"));
+        let prepared = tokio::try_join!(self.client.prepare(&snapshot), self.client.prepare(&details))?;
         *self.lock() = Some(prepared.clone());
         Ok(prepared)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Statement>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Statement, Statement)>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

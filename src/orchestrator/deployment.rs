@@ -13,7 +13,7 @@ mod declaration;
 mod functions;
 mod statements;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ use super::extensions::{self, Terms};
 use super::migrations::{self, Migrations};
 use super::missing::Missing;
 use super::new_values::{self, NewValue};
+use super::objects::subject::{self, Subject};
 use super::recorded::{self, Recorded};
 use super::report::Report;
 use super::runner::{Failure, Mode, Runner};
@@ -149,6 +150,7 @@ async fn attempt(
     if let Some(declared) = goal.declared {
         recorded.compare_routines(&before, declared);
     }
+    let unlike = goal.declared.map(|declared| unlike(&before, declared)).unwrap_or_default();
     let standing = Standing::read(client).await.map_err(DeployError::own("looking at what is there"))?;
     migrations::check_unedited(&goal.script.migrations, &tracked)?;
     let new_database = goal.target == Target::NewDatabase;
@@ -167,6 +169,8 @@ async fn attempt(
         report: Report::default(),
         created: HashSet::new(),
         changed_functions: Vec::new(),
+        unlike,
+        remade: HashSet::new(),
         declared_tables: HashSet::new(),
         declared_types: HashSet::new(),
         migrated: BTreeSet::new(),
@@ -205,6 +209,10 @@ struct Deployment<'a> {
     /// Tables made by this deployment.
     created: HashSet<Object>,
     changed_functions: Vec<&'a Statement>,
+    /// What was not there at the start as it is declared: operators, dictionaries and their like.
+    unlike: HashSet<Subject>,
+    /// What this deployment has made or replaced.
+    remade: HashSet<Subject>,
     /// What `tables/` declares, as PostgreSQL prints it.
     declared_tables: HashSet<String>,
     /// What `types/` declares, as PostgreSQL prints it.
@@ -405,6 +413,14 @@ impl<'a> Deployment<'a> {
         let statements = self.runner.end().await?;
         Ok((self.report, statements))
     }
+}
+
+/// What is not there as it is declared, though a statement of the bundle that made it may be on record.
+fn unlike(before: &Catalog, declared: &Catalog) -> HashSet<Subject> {
+    let there: HashMap<&str, &str> =
+        before.things().iter().map(|thing| (thing.name.as_str(), thing.words.as_str())).collect();
+    let differ = declared.things().iter().filter(|thing| there.get(thing.name.as_str()) != Some(&thing.words.as_str()));
+    differ.filter_map(subject::of_thing).collect()
 }
 
 fn quoted(object: &Object) -> String {

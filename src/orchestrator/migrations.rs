@@ -273,7 +273,7 @@ async fn run_guarded(
     about: Option<&Name>,
 ) -> Result<Option<String>, Failure> {
     let result = match about {
-        Some(table) if forgiving => twins::run(runner, statement, table).await,
+        Some(table) if forgiving => twins::run(runner, statement, table, |_| true).await,
         _ => runner.run(statement).await.map(|_| true),
     };
     match result {

@@ -145,6 +145,11 @@ fn drop_of(thing: &Thing) -> Option<Missing> {
         Kind::Comment => Missing::silent("DropComment", &thing.object, sql),
         Kind::RowSecurity => Missing::silent("DisableRowSecurity", table, sql),
         Kind::Options => Missing::silent("ResetOptions", table, sql),
+        Kind::Privilege => Missing::silent("TakeBackPrivilege", &thing.object, sql),
+        Kind::State => Missing::silent("ResetState", &thing.object, sql),
+        Kind::Schema => Missing::silent("DropSchema", &thing.object, sql),
+        Kind::Object | Kind::Family => Missing::silent("DropObject", &thing.object, sql),
+        Kind::PartitionIndex => return None,
         Kind::Table | Kind::Column => return None,
     })
 }
@@ -170,15 +175,27 @@ pub fn mend(found: &[Thing], declared: &[&Thing]) -> Vec<Missing> {
     let there: BTreeMap<&str, &Thing> = found.iter().map(|thing| (thing.name.as_str(), thing)).collect();
     let mut mended = Vec::new();
     for wanted in declared {
-        let Some(make) = &wanted.make else { continue };
         let now = there.get(wanted.name.as_str());
+        let renamed =
+            now.filter(|_| wanted.kind == Kind::PartitionIndex).map(|now| renaming(&now.words, &wanted.words));
+        let Some(make) = wanted.make.as_ref().or(renamed.as_ref()) else { continue };
         // What it is about has to be there.
         if now.is_some_and(|now| now.words == wanted.words)
             || wanted.table.as_ref().is_some_and(|table| !is_there(table, &there))
         {
             continue;
         }
-        let remade = matches!(wanted.kind, Kind::Index | Kind::Trigger | Kind::Policy | Kind::Rule | Kind::Statistics);
+        let remade = matches!(
+            wanted.kind,
+            Kind::Index
+                | Kind::Trigger
+                | Kind::Policy
+                | Kind::Rule
+                | Kind::Statistics
+                | Kind::Object
+                // `SET` alone leaves those that are declared no longer.
+                | Kind::Options
+        );
         let drop = now.and_then(|now| now.drop.as_ref()).filter(|_| remade);
         let sql = drop.map_or_else(|| make.clone(), |drop| format!("{drop}; {make}"));
         let kind = match wanted.kind {
@@ -189,11 +206,20 @@ pub fn mend(found: &[Thing], declared: &[&Thing]) -> Vec<Missing> {
             Kind::Trigger => "CreateTrigger",
             Kind::Policy => "CreatePolicy",
             Kind::Rule => "CreateRule",
+            Kind::Privilege => "SetPrivilege",
+            Kind::State => "SetState",
+            Kind::PartitionIndex => "RenameIndex",
+            Kind::Schema => "CreateSchema",
             _ => "Create",
         };
         mended.push(Missing::silent(kind, &wanted.object, sql));
     }
     mended
+}
+
+/// PostgreSQL picks the names of the indexes that it makes for partitions; these may be declared under others.
+fn renaming(now: &str, wanted: &str) -> String {
+    format!("ALTER INDEX {now} RENAME TO {}", &wanted[things::schema_prefix(wanted).len()..])
 }
 
 fn is_there(table: &str, things: &BTreeMap<&str, &Thing>) -> bool {

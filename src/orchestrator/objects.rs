@@ -1,51 +1,116 @@
 //! Everything that is neither table, type nor function: views, indexes, triggers, policies, sequences, comments. Makes
 //! it, or replaces what stands in its place.
 
+mod giving_way;
+pub mod subject;
+
 use pg_query::NodeEnum;
-use pg_query::protobuf::{ObjectType, RangeVar};
+use pg_query::protobuf::{AlterTableType, ConstrType, ObjectType, RangeVar};
 use tokio_postgres::error::SqlState;
 
-use super::dependants::{self, Fate};
+use self::giving_way::GivingWay;
+use super::dependants::{self, Fate, Root};
 use super::runner::{Failure, Runner};
 use super::tracking::NameOf;
 use super::twins;
-use crate::bundle::sql::Statement;
+use crate::bundle::sql::{Statement, facts};
 use crate::databases::{Under, quote_ident};
 
-/// Runs the statement; `false` where what it makes was there already. `may_exist`: that is then no error.
-pub async fn create(runner: &Runner<'_>, statement: &Statement, may_exist: bool) -> Result<bool, Failure> {
+/// Runs the statement; `false` where what it makes was there already. `may_exist`: that is then no error. `is_declared`:
+/// of a table by its schema and name, unquoted, and an index or a constraint of it, as PostgreSQL prints that, whether the
+/// declaration has it; what has been made without a name and is not is made by the declaration's own statement later.
+pub async fn create(
+    runner: &Runner<'_>,
+    statement: &Statement,
+    may_exist: bool,
+    is_declared: impl Fn(&(String, String), &str) -> bool,
+) -> Result<bool, Failure> {
     let table = if may_exist { may_have_twin(statement) } else { None };
     let result = match (&table, or_replace(statement)) {
-        (Some(table), _) => twins::run(runner, statement, table).await,
+        (Some(table), _) => {
+            let is_unnamed = is_unnamed(&statement.tree);
+            twins::run(runner, statement, table, |name| !is_unnamed || is_declared(table, name)).await
+        }
         (None, Some((sql, prefix))) if may_exist => runner.run_as(statement, &sql, prefix).await.map(|_| true),
         (None, _) => runner.run(statement).await.map(|_| true),
     };
-    let failure = match result {
-        Ok(made) => return Ok(made),
-        Err(failure) if may_exist && failure.is_one_of(EXISTS) => failure,
-        Err(failure) => return Err(failure),
-    };
+    match result {
+        Err(failure) if may_exist && says_that_it_exists(&failure, &statement.tree) => {
+            replace(runner, statement, failure).await
+        }
+        result => result,
+    }
+}
+
+/// What the statement makes is there, perhaps in another form. `refused`: PostgreSQL's words about that.
+async fn replace(runner: &Runner<'_>, statement: &Statement, refused: Failure) -> Result<bool, Failure> {
+    let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
     if let Some(view) = view_of(statement) {
         // Another kind of view, other columns: what is there is dropped, with its dependants put back after it.
-        let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
         let roots = dependants::relation(runner.client, Under::Path(&runner.path()), view, Fate::Replaced)
             .await
             .map_err(failed)?;
         if roots.is_empty() {
-            return Err(failure);
+            return Err(refused);
         }
         return runner.run_in_place_of(statement, &roots).await.map(|_| true);
     }
-    match drop_of(statement) {
-        // Changed, so what is there gives way.
-        Some(drop) => runner.run_as(statement, &format!("{drop};{}", statement.text), drop.chars().count() + 1).await,
-        None if replaced_by_hand(statement) => return Err(failure),
-        None => return Ok(false),
+    let preceded = |drop: &str| (format!("{drop};{}", statement.text), drop.chars().count() + 1);
+    match giving_way::of(&statement.tree) {
+        Some(GivingWay::Plainly(drop)) => {
+            let (sql, prefix) = preceded(&drop);
+            runner.run_as(statement, &sql, prefix).await.map(|_| true)
+        }
+        Some(GivingWay::WithDependants(drop)) => {
+            let (sql, prefix) = preceded(&drop);
+            runner.run_dropping(statement, &sql, prefix, &drop).await.map(|_| true).map_err(changed)
+        }
+        Some(GivingWay::AsHeir(drop)) => {
+            let roots = dependants::roots_of_text(runner.client, Under::Path(&runner.path()), &drop).await;
+            let roots: Vec<Root> = roots.map_err(failed)?;
+            if roots.is_empty() {
+                return Err(changed(refused));
+            }
+            let replaced = roots.into_iter().map(|root| Root { fate: Fate::Replaced, ..root }).collect::<Vec<_>>();
+            runner.run_in_place_of(statement, &replaced).await.map(|_| true).map_err(changed)
+        }
+        None if is_compared(&statement.tree) => Ok(false),
+        None => Err(changed(refused)),
     }
-    .map(|_| true)
+}
+
+/// Nothing of the gateway's can bring what is there to what the statement says now.
+fn changed(mut failure: Failure) -> Failure {
+    failure.error.hint.get_or_insert_with(|| {
+        "what is there was made by an earlier form of this statement; write a migration that changes or drops it"
+            .to_owned()
+    });
+    failure
+}
+
+/// Whether what is there is held against the declaration later on, or is none of one database's.
+fn is_compared(tree: &NodeEnum) -> bool {
+    match tree {
+        NodeEnum::IndexStmt(_)
+        | NodeEnum::AlterTableStmt(_)
+        | NodeEnum::AlterDomainStmt(_)
+        | NodeEnum::CreateSeqStmt(_)
+        | NodeEnum::CreateRoleStmt(_)
+        | NodeEnum::CreateStatsStmt(_)
+        | NodeEnum::CreateExtensionStmt(_) => true,
+        // Of what stands inside of it nothing would be made.
+        NodeEnum::CreateSchemaStmt(create) => create.schema_elts.is_empty(),
+        _ => false,
+    }
 }
 
 const CREATE: &str = "CREATE";
+
+/// Of what belongs to text search PostgreSQL does not ask beforehand whether it is there.
+fn says_that_it_exists(failure: &Failure, tree: &NodeEnum) -> bool {
+    failure.is_one_of(EXISTS)
+        || matches!(tree, NodeEnum::DefineStmt(_)) && failure.is_one_of(&[SqlState::UNIQUE_VIOLATION])
+}
 
 /// The statement with `OR REPLACE`, where PostgreSQL has that for it, and how much longer that makes it.
 fn or_replace(statement: &Statement) -> Option<(String, usize)> {
@@ -81,6 +146,21 @@ fn may_have_twin(statement: &Statement) -> Option<(String, String)> {
     Some((schema.to_owned(), table.relname.clone()))
 }
 
+/// Whether it adds an index or a constraint without a name, for which PostgreSQL picks one that is free.
+fn is_unnamed(tree: &NodeEnum) -> bool {
+    match tree {
+        NodeEnum::IndexStmt(create) => create.idxname.is_empty(),
+        NodeEnum::AlterTableStmt(alter) => alter.cmds.iter().filter_map(facts::command_of).any(|command| {
+            let added = command.def.as_deref().and_then(|def| def.node.as_ref());
+            let adds = command.subtype == AlterTableType::AtAddConstraint as i32;
+            // A primary key's name is that of its table.
+            matches!(added, Some(NodeEnum::Constraint(one))
+                if adds && one.conname.is_empty() && one.contype != ConstrType::ConstrPrimary as i32)
+        }),
+        _ => false,
+    }
+}
+
 /// PostgreSQL's codes for "exists already", also in another form. `INVALID_TABLE_DEFINITION` is that of a second primary
 /// key, and of a view whose columns differ.
 const EXISTS: &[SqlState] = &[
@@ -91,28 +171,9 @@ const EXISTS: &[SqlState] = &[
     SqlState::INVALID_TABLE_DEFINITION,
     // A view where there is another kind of relation.
     SqlState::WRONG_OBJECT_TYPE,
+    // An aggregate of another type.
+    SqlState::INVALID_FUNCTION_DEFINITION,
 ];
-
-/// The statement that makes room for one that only replaces what was made from it before.
-fn drop_of(statement: &Statement) -> Option<String> {
-    match statement.tree.as_ref() {
-        NodeEnum::CreateTrigStmt(create) => {
-            Some(format!("DROP TRIGGER {} ON {}", quote_ident(&create.trigname), relation(create.relation.as_ref()?)))
-        }
-        NodeEnum::CreatePolicyStmt(create) => {
-            Some(format!("DROP POLICY {} ON {}", quote_ident(&create.policy_name), relation(create.table.as_ref()?)))
-        }
-        NodeEnum::RuleStmt(create) => {
-            Some(format!("DROP RULE {} ON {}", quote_ident(&create.rulename), relation(create.relation.as_ref()?)))
-        }
-        _ => None,
-    }
-}
-
-/// Whether "exists already" leaves the old one standing although the new one may say something else.
-fn replaced_by_hand(statement: &Statement) -> bool {
-    matches!(statement.tree.as_ref(), NodeEnum::DefineStmt(_))
-}
 
 fn relation(name: &RangeVar) -> String {
     if name.schemaname.is_empty() {

@@ -107,7 +107,7 @@ impl Recorded {
 /// What depends on others goes first.
 fn order(thing: &Thing) -> usize {
     match thing.kind {
-        Kind::Comment => 0,
+        Kind::Comment | Kind::Privilege | Kind::State | Kind::PartitionIndex => 0,
         Kind::Trigger | Kind::Rule | Kind::Policy | Kind::Statistics => 1,
         Kind::View => 2,
         Kind::Constraint if thing.words.starts_with("FOREIGN KEY") => 3,
@@ -115,6 +115,7 @@ fn order(thing: &Thing) -> usize {
         Kind::Index => 5,
         Kind::RowSecurity | Kind::Options => 6,
         Kind::Routine => 7,
+        Kind::Schema => 9,
         _ => 8,
     }
 }

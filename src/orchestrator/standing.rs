@@ -152,6 +152,11 @@ fn is_made(now: &Snapshot, stale: &HashSet<u32>, statement: &Statement) -> bool 
             .filter(|made| made.class == Class::Relation)
             .map(|made| now.relations.get(&(made.schema.clone(), made.name.clone())))
             .all(|found| found.is_some_and(|relation| !stale.contains(&relation.oid))),
+        NodeEnum::DefineStmt(_) => statement
+            .makes
+            .iter()
+            .filter(|made| made.class == Class::Routine)
+            .all(|made| now.routines.contains_key(&(made.schema.clone(), made.name.clone()))),
         _ => true,
     }
 }

@@ -1,5 +1,6 @@
 //! Unnamed constraints and indexes: PostgreSQL makes a second one under another name as often as it is asked. Here a
-//! statement that would make the twin of one that is there is taken back.
+//! statement that would make the twin of one that is there is taken back, and so is one that would make something beside
+//! what it is to replace: `t_n_idx1` where `t_n_idx` is declared.
 
 use std::collections::HashMap;
 
@@ -9,8 +10,14 @@ use super::runner::{Failure, Runner};
 use crate::bundle::sql::Statement;
 use crate::databases::quote_ident;
 
-/// Runs a statement about `table` (schema and name, unquoted); `false` where it made a twin and was taken back.
-pub async fn run(runner: &Runner<'_>, statement: &Statement, table: &(String, String)) -> Result<bool, Failure> {
+/// Runs a statement about `table` (schema and name, unquoted); `false` where it made a twin, or something that is not
+/// `is_declared` under the name that it got, and was taken back.
+pub async fn run(
+    runner: &Runner<'_>,
+    statement: &Statement,
+    table: &(String, String),
+    is_declared: impl Fn(&str) -> bool,
+) -> Result<bool, Failure> {
     let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
     let before = read_definitions(runner.client, table).await.map_err(failed)?;
     // Of two savepoints, this one outlives the statement's own.
@@ -19,10 +26,8 @@ pub async fn run(runner: &Runner<'_>, statement: &Statement, table: &(String, St
     let twin = match &result {
         Ok(_) => {
             let after = read_definitions(runner.client, table).await.map_err(failed)?;
-            after
-                .iter()
-                .filter(|(object, _)| !before.contains_key(*object))
-                .any(|(_, definition)| before.values().any(|known| known == definition))
+            let mut made = after.iter().filter(|(object, _)| !before.contains_key(*object));
+            made.any(|(_, one)| !is_declared(&one.name) || before.values().any(|known| known.meaning == one.meaning))
         }
         Err(_) => false,
     };
@@ -34,24 +39,31 @@ pub async fn run(runner: &Runner<'_>, statement: &Statement, table: &(String, St
     result.map(|_| !twin)
 }
 
-/// The constraints and indexes of a table, by identity, each with what it means without its name.
+struct Known {
+    /// As PostgreSQL prints it.
+    name: String,
+    /// What it does, without its name.
+    meaning: String,
+}
+
+/// The constraints and indexes of a table, by identity.
 async fn read_definitions(
     client: &Client,
     table: &(String, String),
-) -> Result<HashMap<String, String>, tokio_postgres::Error> {
+) -> Result<HashMap<String, Known>, tokio_postgres::Error> {
     let rows = client
         .query(
-            "SELECT 'constraint ' || oid, 'constraint ' || pg_get_constraintdef(oid)
+            "SELECT 'constraint ' || oid, 'constraint ' || pg_get_constraintdef(oid), quote_ident(conname)
              FROM pg_constraint WHERE conrelid = to_regclass($1::text)
              UNION ALL
              SELECT 'index ' || i.indexrelid, concat_ws(' ', 'index', c.relam, i.indkey, i.indclass, i.indcollation,
                     i.indoption, i.indisunique, pg_get_expr(i.indexprs, i.indrelid), 'where',
-                    pg_get_expr(i.indpred, i.indrelid))
+                    pg_get_expr(i.indpred, i.indrelid)), quote_ident(c.relname)
              FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass($1::text)",
             &[&qualified(table)],
         )
         .await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    Ok(rows.iter().map(|row| (row.get(0), Known { meaning: row.get(1), name: row.get(2) })).collect())
 }
 
 /// A name for SQL.

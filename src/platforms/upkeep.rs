@@ -18,20 +18,10 @@ const AGAIN: Duration = Duration::from_secs(60);
 impl Platforms {
     /// Sweeps for as long as the gateway runs.
     pub async fn sweep_regularly(self) {
-        loop {
-            let pause = match self.sweep().await {
-                Ok(_) => EVERY,
-                Err(PlatformsError::Deploy(DeployError::Database(DatabaseError::Closed))) => return,
-                Err(error) => {
-                    tracing::warn!(%error, "what was left behind could not be looked for; it is tried again");
-                    AGAIN
-                }
-            };
-            tokio::time::sleep(pause).await;
-        }
+        regularly(|| self.clone().sweep()).await;
     }
 
-    async fn sweep(&self) -> Result<Swept, PlatformsError> {
+    async fn sweep(self) -> Result<Swept, PlatformsError> {
         for error in self.registry.sweep().await? {
             tracing::warn!(%error, "files that were left behind could not be removed");
         }
@@ -41,5 +31,44 @@ impl Platforms {
             tracing::info!(databases, records, blueprints, backends, "what was left behind is gone");
         }
         Ok(swept)
+    }
+}
+
+/// At once, and again and again until the gateway stops.
+async fn regularly<F: Future<Output = Result<Swept, PlatformsError>>>(mut sweep: impl FnMut() -> F) {
+    loop {
+        let pause = match sweep().await {
+            Ok(_) => EVERY,
+            Err(PlatformsError::Deploy(DeployError::Database(DatabaseError::Closed))) => return,
+            Err(error) => {
+                tracing::warn!(%error, "what was left behind could not be looked for; it is tried again");
+                AGAIN
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_swept_every_hour_sooner_after_a_failure_and_no_more_once_the_gateway_stops() {
+        let began = Instant::now();
+        let mut swept_at = Vec::new();
+        let ends = |error| Err(PlatformsError::Deploy(DeployError::Database(error)));
+        regularly(|| {
+            swept_at.push(began.elapsed().as_secs());
+            std::future::ready(match swept_at.len() {
+                2 => ends(DatabaseError::Unreachable { cause: "away".to_owned() }),
+                5 => ends(DatabaseError::Closed),
+                _ => Ok(Swept::default()),
+            })
+        })
+        .await;
+        assert_eq!(swept_at, [0, 3600, 3660, 7260, 10860]);
     }
 }

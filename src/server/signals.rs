@@ -1,10 +1,12 @@
-//! SIGTERM, Ctrl-C and a closed terminal, counted: the first asks for a stop, the second insists.
+//! SIGTERM, Ctrl-C and a closed terminal, counted: the first asks for a stop, the second insists. Where there is no terminal, as
+//! under systemd, SIGHUP is what operators and log rotation send to have settings read again: that is no reason to stop.
 
 use std::io;
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tracing::info;
 
 /// The signals that this process has got since [`StopSignals::listen`].
 #[derive(Clone, Debug)]
@@ -19,7 +21,10 @@ impl StopSignals {
         let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
         // Under nohup the terminal may close without ending us.
         if !is_ignored(Signal::SIGHUP) {
-            kinds.push(SignalKind::hangup());
+            match has_terminal() {
+                true => kinds.push(SignalKind::hangup()),
+                false => tell_of_hangups()?,
+            }
         }
         for kind in kinds {
             let mut stream = signal(kind)?;
@@ -49,6 +54,25 @@ impl StopSignals {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Settings are read at the start alone.
+fn tell_of_hangups() -> io::Result<()> {
+    let mut stream = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while stream.recv().await.is_some() {
+            info!("SIGHUP: nothing is read again while the gateway runs; restart it for other settings");
+        }
+    });
+    Ok(())
+}
+
+/// Whether this process would get SIGHUP from a terminal that closes: Linux tells the controlling terminal in `/proc`, as the
+/// seventh field, behind a name that may hold anything but a last `)`. Elsewhere: yes.
+fn has_terminal() -> bool {
+    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return true };
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    after_name.split_whitespace().nth(4) != Some("0")
 }
 
 /// Whether whoever started this process has it ignore a signal. Linux says so in `/proc`; elsewhere: no.

@@ -293,6 +293,33 @@ async fn what_an_extension_keeps_in_c_goes_with_its_session_and_only_with_that()
     }
 }
 
+/// Nobody names what the materialized view's query does.
+#[tokio::test]
+async fn what_refreshing_a_materialized_view_does_counts() {
+    let platform = platform(
+        "CREATE EXTENSION file_fdw;
+         CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+         CREATE FOREIGN TABLE elsewhere (x text) SERVER files OPTIONS (filename '/dev/null');
+         CREATE FUNCTION looks() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM elsewhere); END';
+         CREATE MATERIALIZED VIEW kept AS SELECT looks();
+         CREATE MATERIALIZED VIEW plain AS SELECT 1;
+         CREATE FUNCTION simple() RETURNS int LANGUAGE plpgsql AS $$
+             BEGIN REFRESH MATERIALIZED VIEW plain; RETURN pg_backend_pid(); END$$;
+         CREATE FUNCTION refreshes() RETURNS int LANGUAGE plpgsql AS $$
+             BEGIN REFRESH MATERIALIZED VIEW kept; RETURN pg_backend_pid(); END$$;",
+    )
+    .await;
+    eventually("a session stays behind what is known to keep nothing", async || {
+        call_a_lot(&platform).await;
+        platform.rows("simple", "").await == platform.rows("simple", "").await
+    })
+    .await;
+    for _ in 0..3 {
+        let pid = platform.rows("refreshes", "").await.replace("refreshes", "simple");
+        assert_ne!(platform.rows("simple", "").await, pid);
+    }
+}
+
 #[tokio::test]
 async fn a_table_elsewhere_keeps_its_connection_no_longer_than_the_call() {
     let platform = platform(

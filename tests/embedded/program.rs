@@ -5,7 +5,7 @@ use std::fs;
 use nix::sys::signal::Signal;
 use stonescriptdb_gateway::config::VARIABLES;
 
-use crate::place::{Place, Who};
+use crate::place::{Place, Who, send};
 
 const SECRET: &str = "hunter2";
 
@@ -67,6 +67,24 @@ fn an_external_postgresql_that_is_away_is_no_reason_not_to_start() {
     assert!(!place.cluster().exists());
     let output = gateway.stop(Signal::SIGTERM);
     assert!(!output.contains(SECRET), "{output}");
+}
+
+/// What log rotation and operators send; a terminal sends it when it closes, and only then the gateway stops.
+#[test]
+fn a_service_goes_on_after_a_hangup() {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let terminal = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(4)).unwrap();
+    let place = Place::new(Who::OrdinaryUser);
+    let mut gateway = place.start(&[("DB_HOST", "127.0.0.1"), ("DB_PORT", "1")]);
+    send(gateway.pid(), Signal::SIGHUP);
+    if terminal != "0" {
+        assert!(gateway.wait_until_ended().success(), "whoever closes a terminal ends what runs in it");
+        return;
+    }
+    send(gateway.pid(), Signal::SIGHUP);
+    assert_eq!(gateway.health(), 503);
+    let output = gateway.stop(Signal::SIGTERM);
+    assert!(output.contains("SIGHUP: nothing is read again"), "{output}");
 }
 
 #[test]

@@ -208,6 +208,32 @@ async fn turns_come_in_order_and_nothing_to_do_or_a_client_that_hung_up_takes_no
 }
 
 #[tokio::test]
+async fn a_fleet_counts_as_one_however_many_of_its_databases_are_deployed_to_at_once() {
+    let server = Server::start().await;
+    let gateway = server.gateway_with(&server.new_folder(), &[("MAX_DEPLOYMENTS_PER_PLATFORM", "1")]);
+    for tenant in ["one", "two", "three"] {
+        assert_eq!(register(&gateway, "a", tenant, BUNDLE).await.status, 200);
+        // Quick where there is no row: in the blueprint.
+        server.connect(&format!("a_{tenant}")).await.batch_execute("INSERT INTO a VALUES (1)").await.expect("a row");
+    }
+    let admin = server.connect("postgres").await;
+    let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname LIKE 'a\\_%'";
+    let slow = [BUNDLE[0], BUNDLE[1], ("migrations/1.sql", "SELECT pg_sleep(2) FROM a;")];
+    let fleet = async {
+        let answer = send(&gateway, "/migrate", &[("platform", "a")], &slow).await;
+        (answer, Instant::now())
+    };
+    let beside = async {
+        wait("two at once", async || value(&admin, sleeps).await == "2").await;
+        let answer = register(&gateway, "a", "four", BUNDLE).await;
+        (answer, Instant::now())
+    };
+    let ((fleet, fleet_ended), (beside, beside_ended)) = tokio::join!(fleet, beside);
+    assert_eq!((fleet.status, beside.status), (200, 200), "{fleet:?} {beside:?}");
+    assert!(fleet_ended < beside_ended, "another deployment had a turn while the fleet had the only one");
+}
+
+#[tokio::test]
 async fn a_gateway_that_stops_keeps_nobody_waiting_for_a_turn() {
     let server = Server::start().await;
     let gateway = server.gateway_with(&server.new_folder(), &[("MAX_DEPLOYMENTS_PER_PLATFORM", "1")]);

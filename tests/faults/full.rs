@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio_postgres::Client;
 
 use crate::disk::SmallDisk;
+use crate::proxy::Proxy;
 use crate::support::{Gateway, Server, ask, client, post, upload, value};
 
 /// A tablespace that new tables go to, on a disk of eight megabytes.
@@ -199,4 +200,26 @@ async fn a_full_data_folder_is_told_of_wherever_it_is_written_to() {
     let (status, body) = upload(&gateway, "/register", &[("platform", "z")], CALLED).await;
     assert_eq!(status, 200, "{body:#}");
     assert_eq!(post(&gateway, "/admin/create-tenant", json!({"platform": "w", "tenant_id": "t"})).await.0, 201);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_when_a_session_begins_is_told_of_like_any_other() {
+    let server = Server::start().await;
+    let proxy = Proxy::start(server.folder.path(), &server.socket(), server.port());
+    let gateway = server.gateway_through(&proxy.folder);
+    gateway.ready(CALLED).await;
+    let mut next = CALLED.to_vec();
+    next.push(("migrations/1.sql", "INSERT INTO a VALUES (1);"));
+    proxy.fill(true);
+    for answer in [
+        call(&gateway, "session", json!([])).await,
+        upload(&gateway, "/register", &[("platform", "x")], &next).await,
+        upload(&gateway, "/migrate", &[("platform", "x")], &next).await,
+    ] {
+        is_full(&answer);
+    }
+    proxy.fill(false);
+    assert_eq!(call(&gateway, "session", json!([])).await.0, 200);
+    let (status, body) = upload(&gateway, "/migrate", &[("platform", "x")], &next).await;
+    assert_eq!((status, &body["migrations_applied"]), (200, &json!(1)), "{body:#}");
 }

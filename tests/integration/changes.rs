@@ -1,6 +1,7 @@
 //! Every row of the contract's table of changes, asked for by the declaration and by a migration: blocked without force
 //! where values are lost, with the database byte for byte as it was; applied with it.
 
+mod beside;
 mod enums;
 mod leftovers;
 mod risk;

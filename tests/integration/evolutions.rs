@@ -8,7 +8,7 @@ mod model;
 mod names;
 mod render;
 mod rows;
-mod schema;
+pub(crate) mod schema;
 mod steps;
 mod types;
 mod verdict;

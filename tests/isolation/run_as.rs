@@ -112,6 +112,28 @@ async fn whatever_is_done_to_a_generated_role_is_put_right_within_the_call() {
     assert_eq!(found, (true, "work_mem=5MB".to_owned(), true));
 }
 
+/// Before anybody deploys or calls: else a platform would be told that its role is full as soon as more is allowed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roles_limit_of_connections_follows_the_settings_at_the_start() {
+    let place = Place::new(Who::possible()[0]);
+    for (number, total) in ["30", "20", "40"].into_iter().enumerate() {
+        let gateway = place.start(&[("MAX_TOTAL_CONNECTIONS", total)]);
+        gateway.wait_until_healthy();
+        if number == 0 {
+            Web::new(gateway.address()).register("a", &[WHO]).await;
+        }
+        let superuser = place.connect().await;
+        let limit = "SELECT rolconnlimit::text FROM pg_roles WHERE rolname = 'stonescriptdb-a'";
+        let begun = std::time::Instant::now();
+        while superuser.query_one(limit, &[]).await.unwrap().get::<_, String>(0) != total {
+            assert!(begun.elapsed() < crate::place::DEADLINE, "the limit is not {total}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        drop(superuser);
+        gateway.stop(Signal::SIGTERM);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_put_right_is_an_error_and_never_the_gateways_session() {
     let place = Place::new(Who::possible()[0]);

@@ -175,6 +175,24 @@ async fn a_client_that_hangs_up_is_logged() {
     insta::assert_snapshot!(masked(log.line().await), @r#"INFO {"message":"the client hung up","request_id":"[id]","method":"GET","path":"/wait","duration_ms":"[ms]"}"#);
 }
 
+#[tokio::test]
+async fn what_the_stopping_gateway_cuts_off_is_no_clients_doing() {
+    let (log, _guard) = Log::start();
+    let gateway = gateway(|_| {});
+    let routes = Router::new().route("/wait", get(std::future::pending::<ApiError>));
+    let server = Server::start_routes(routes, gateway.clone()).await;
+    let mut stream = server.connect_from(LOOPBACK).await;
+    stream.write_all(head("GET", "/wait", "").as_bytes()).await.unwrap();
+    tokio::task::yield_now().await;
+    gateway.cuts_off.store(true, std::sync::atomic::Ordering::Relaxed);
+    drop(stream);
+    let line = log.line().await;
+    assert_eq!(
+        (line["level"].as_str(), line["fields"]["message"].as_str()),
+        (Some("WARN"), Some("cut off because the gateway stops"))
+    );
+}
+
 fn streaming(
     chunks: Vec<Result<&'static str, io::Error>>,
     is_endless: bool,

@@ -145,6 +145,9 @@ fn made(tree: &NodeEnum) -> Vec<Object> {
         NodeEnum::CreateTableAsStmt(create) => {
             one(create.into.as_ref().and_then(|into| into.rel.as_ref()).map(relation))
         }
+        NodeEnum::SelectStmt(select) => {
+            one(select.into_clause.as_ref().and_then(|into| into.rel.as_ref()).map(relation))
+        }
         NodeEnum::CreateSeqStmt(create) => one(create.sequence.as_ref().map(relation)),
         NodeEnum::IndexStmt(create) => index_made(create),
         NodeEnum::CreateEnumStmt(create) => one(named(Class::Type, &create.type_name)),

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use pg_query::protobuf::CreateStmt;
+use pg_query::protobuf::{CreateStmt, CreateTableAsStmt, IntoClause, ObjectType};
 use pg_query::{Node, NodeEnum};
 
 /// Statements about rows, comments and privileges are told apart by their kind alone; each kind is in memory once.
@@ -22,6 +22,13 @@ static DO: LazyLock<Arc<NodeEnum>> = LazyLock::new(|| Arc::new(NodeEnum::DoStmt(
 /// `DROP`, `RENAME` and the rest. [`super::cost`](crate::bundle::cost) counts on it.
 pub(super) fn of(tree: NodeEnum) -> Arc<NodeEnum> {
     Arc::new(match tree {
+        // `SELECT … INTO t` makes a table, and is told of as what it is.
+        NodeEnum::SelectStmt(select) if select.into_clause.is_some() => {
+            let rel = select.into_clause.and_then(|into| into.rel);
+            let into = Some(Box::new(IntoClause { rel, ..IntoClause::default() }));
+            let objtype = ObjectType::ObjectTable as i32;
+            NodeEnum::CreateTableAsStmt(Box::new(CreateTableAsStmt { into, objtype, ..CreateTableAsStmt::default() }))
+        }
         NodeEnum::SelectStmt(_) => return SELECT.clone(),
         NodeEnum::InsertStmt(_) => return INSERT.clone(),
         NodeEnum::UpdateStmt(_) => return UPDATE.clone(),

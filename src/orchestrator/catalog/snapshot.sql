@@ -53,7 +53,12 @@ constraints AS MATERIALIZED (
     -- NOT NULL became a constraint in PostgreSQL 18 (contype n); it is told of with the column.
     SELECT o.conrelid,
            json_object_agg(o.oid::text, json_build_object(
-               'name', quote_ident(o.conname), 'definition', pg_get_constraintdef(o.oid), 'kind', o.contype)) AS list
+               'name', quote_ident(o.conname),
+               'definition', pg_get_constraintdef(o.oid)
+                             -- A key of a partitioned table that some partition lacks.
+                             || CASE WHEN EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = o.conindid AND NOT i.indisvalid
+                                                  AND o.contype IN ('p', 'u', 'x')) THEN ' INVALID' ELSE '' END,
+               'kind', o.contype)) AS list
     FROM pg_constraint o
     JOIN relation r ON r.oid = o.conrelid
     WHERE o.contype IN ('c', 'f', 'p', 'u', 'x') AND o.conislocal AND o.conparentid = 0
@@ -64,7 +69,7 @@ indexes AS MATERIALIZED (
            json_object_agg(i.indexrelid::text, json_build_object(
                'name', quote_ident(c.relname),
                'definition', pg_get_indexdef(i.indexrelid)
-                             || CASE WHEN c.relkind = 'i' AND NOT i.indisvalid THEN ' INVALID' ELSE '' END,
+                             || CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END,
                'kind', 'i')) AS list
     FROM pg_index i
     JOIN relation r ON r.oid = i.indrelid
@@ -158,6 +163,51 @@ commented AS (
     UNION ALL
     SELECT d, CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END || ' ' || t.name
     FROM description d JOIN own_type t ON t.oid = d.objoid WHERE d.classoid = 'pg_type'::regclass
+    UNION ALL
+    SELECT d, 'TYPE ' || r.name
+    FROM description d JOIN pg_type t ON t.oid = d.objoid JOIN relation r ON r.oid = t.typrelid AND r.relkind = 'c'
+    WHERE d.classoid = 'pg_type'::regclass
+    UNION ALL
+    SELECT d, format('AGGREGATE %I.%I(*)', n.nspname, p.proname)
+    FROM description d JOIN routine p ON p.oid = d.objoid JOIN own_schema n ON n.oid = p.pronamespace
+    WHERE d.classoid = 'pg_proc'::regclass AND p.prokind = 'a' AND p.pronargs = 0
+    UNION ALL
+    SELECT d, format('RULE %I ON %s', w.rulename, r.name)
+    FROM description d JOIN pg_rewrite w ON w.oid = d.objoid JOIN relation r ON r.oid = w.ev_class
+    WHERE d.classoid = 'pg_rewrite'::regclass AND w.rulename <> '_RETURN'
+    UNION ALL
+    SELECT d, format('STATISTICS %I.%I', n.nspname, s.stxname)
+    FROM description d JOIN pg_statistic_ext s ON s.oid = d.objoid JOIN own_schema n ON n.oid = s.stxnamespace
+    WHERE d.classoid = 'pg_statistic_ext'::regclass
+    UNION ALL
+    SELECT d, w.what
+    FROM description d
+    CROSS JOIN LATERAL (
+        SELECT 'COLLATION ' || o.oid::regcollation AS what FROM pg_collation o
+        WHERE d.classoid = 'pg_collation'::regclass AND o.oid = d.objoid
+        UNION ALL SELECT 'OPERATOR ' || o.oid::regoperator FROM pg_operator o
+        WHERE d.classoid = 'pg_operator'::regclass AND o.oid = d.objoid
+        UNION ALL SELECT format('CAST (%s AS %s)', format_type(o.castsource, NULL), format_type(o.casttarget, NULL)) FROM pg_cast o
+        WHERE d.classoid = 'pg_cast'::regclass AND o.oid = d.objoid
+        UNION ALL SELECT 'PUBLICATION ' || quote_ident(o.pubname) FROM pg_publication o
+        WHERE d.classoid = 'pg_publication'::regclass AND o.oid = d.objoid
+        UNION ALL SELECT 'TEXT SEARCH DICTIONARY ' || o.oid::regdictionary FROM pg_ts_dict o
+        WHERE d.classoid = 'pg_ts_dict'::regclass AND o.oid = d.objoid
+        UNION ALL SELECT 'TEXT SEARCH CONFIGURATION ' || o.oid::regconfig FROM pg_ts_config o
+        WHERE d.classoid = 'pg_ts_config'::regclass AND o.oid = d.objoid
+        UNION ALL SELECT 'EVENT TRIGGER ' || quote_ident(o.evtname) FROM pg_event_trigger o
+        WHERE d.classoid = 'pg_event_trigger'::regclass AND o.oid = d.objoid
+        UNION ALL SELECT 'SERVER ' || quote_ident(o.srvname) FROM pg_foreign_server o
+        WHERE d.classoid = 'pg_foreign_server'::regclass AND o.oid = d.objoid
+        UNION ALL SELECT format('CONVERSION %I.%I', n.nspname, o.conname) FROM pg_conversion o JOIN pg_namespace n ON n.oid = o.connamespace
+        WHERE d.classoid = 'pg_conversion'::regclass AND o.oid = d.objoid
+        UNION ALL SELECT format('OPERATOR CLASS %I.%I USING %I', n.nspname, o.opcname, m.amname)
+        FROM pg_opclass o JOIN pg_namespace n ON n.oid = o.opcnamespace JOIN pg_am m ON m.oid = o.opcmethod
+        WHERE d.classoid = 'pg_opclass'::regclass AND o.oid = d.objoid
+        UNION ALL SELECT format('OPERATOR FAMILY %I.%I USING %I', n.nspname, o.opfname, m.amname)
+        FROM pg_opfamily o JOIN pg_namespace n ON n.oid = o.opfnamespace JOIN pg_am m ON m.oid = o.opfmethod
+        WHERE d.classoid = 'pg_opfamily'::regclass AND o.oid = d.objoid) w
+    WHERE NOT EXISTS (SELECT FROM member m WHERE m.classid = d.classoid AND m.objid = d.objoid)
     UNION ALL
     SELECT d, 'SCHEMA ' || quote_ident(n.nspname)
     FROM description d JOIN own_schema n ON n.oid = d.objoid WHERE d.classoid = 'pg_namespace'::regclass
@@ -259,6 +309,7 @@ SELECT json_build_object(
             'body', md5(concat(p.prosrc, p.probin, p.prosqlbody::text,
                                (SELECT a::text FROM pg_aggregate a WHERE a.aggfnoid = p.oid))))), '{}')
         FROM routine p JOIN pg_language l ON l.oid = p.prolang),
+    'details', '[]'::json,
     'comments', (
         SELECT coalesce(json_object_agg(concat_ws(' ', (d).classoid, (d).objoid, (d).objsubid), json_build_object(
             'what', what, 'text', (d).description)), '{}')

@@ -40,6 +40,18 @@ pub enum Kind {
     RowSecurity,
     /// Storage parameters.
     Options,
+    /// That somebody may, or may not, do something with one of these.
+    Privilege,
+    /// What is said of a part of a table, or of something else, by a statement of its own: whether a trigger is switched on.
+    State,
+    /// The index of a partition that is part of its parent's.
+    PartitionIndex,
+    /// A schema.
+    Schema,
+    /// Publication, operator, cast, dictionary and the like.
+    Object,
+    /// Of operators; goes after its classes.
+    Family,
 }
 
 /// One thing of a catalog.
@@ -151,6 +163,8 @@ pub(super) fn of(catalog: &Catalog) -> Vec<Thing> {
         let drop = format!("DROP AGGREGATE {}", routine.name);
         things.push(if routine.kind == 'a' { thing.dropped_by(drop) } else { thing });
     }
+    things.extend(catalog.details.iter().map(super::Detail::thing));
+    // Last: what is made anew by then has lost its comment.
     for (key, comment) in &catalog.comments {
         let words = comment.text.clone();
         let thing = Thing::new(Kind::Comment, format!("comment {key}"), "comment on", &comment.what, words);
@@ -231,8 +245,30 @@ fn index_things<'a>(table: &str, indexes: impl Iterator<Item = (&'a u32, &'a Def
     for (oid, one) in indexes {
         let thing = Thing::new(Kind::Index, format!("index {oid}"), "index", &one.name, one.definition.clone());
         let drop = format!("DROP INDEX {}{}", schema_prefix(table), one.name);
-        things.push(thing.of(table).made_by(one.definition.clone()).dropped_by(drop));
+        things.push(thing.of(table).made_by(index_statement(one)).dropped_by(drop));
     }
+}
+
+/// How the snapshot marks an index that queries may not use: one of a partitioned table that some partition lacks, or one
+/// that an interrupted `CREATE INDEX CONCURRENTLY` left.
+const INVALID: &str = " INVALID";
+
+/// The statement that makes an index. PostgreSQL prints that of a partitioned table `ON ONLY` it, which leaves the
+/// partitions without; only one that is declared so, and is invalid in the blueprint too, is made so.
+pub fn index_statement(one: &Definition) -> String {
+    let is_whole = one.definition.strip_suffix(INVALID);
+    let statement = is_whole.unwrap_or(&one.definition);
+    let unique = if statement.starts_with("CREATE UNIQUE ") { "UNIQUE " } else { "" };
+    let start = format!("CREATE {unique}INDEX {} ON ", one.name);
+    match statement.strip_prefix(&start).and_then(|rest| rest.strip_prefix("ONLY ")) {
+        Some(rest) if is_whole.is_none() => format!("{start}{rest}"),
+        _ => statement.to_owned(),
+    }
+}
+
+/// What `ADD CONSTRAINT` takes. A key of a partitioned table whose partitions lack it is marked like such an index.
+pub fn constraint_text(one: &Definition) -> &str {
+    one.definition.strip_suffix(INVALID).unwrap_or(&one.definition)
 }
 
 /// `shop.` of `shop.orders`, where what has no schema of its own in its name lives.
@@ -366,6 +402,24 @@ mod tests {
             ("x.\"c.d\"", "x."),
         ] {
             assert_eq!(schema_prefix(printed), schema, "{printed}");
+        }
+    }
+
+    #[test]
+    fn an_index_of_a_partitioned_table_is_made_for_its_partitions_too() {
+        for (name, definition, statement) in [
+            ("i", "CREATE INDEX i ON ONLY public.t USING btree (n)", "CREATE INDEX i ON public.t USING btree (n)"),
+            (
+                "\"a ON ONLY b\"",
+                "CREATE UNIQUE INDEX \"a ON ONLY b\" ON ONLY s.\"ONLY t\" USING btree (n)",
+                "CREATE UNIQUE INDEX \"a ON ONLY b\" ON s.\"ONLY t\" USING btree (n)",
+            ),
+            ("i", "CREATE INDEX i ON ONLY t USING btree (n) INVALID", "CREATE INDEX i ON ONLY t USING btree (n)"),
+            ("i", "CREATE INDEX i ON \"ONLY x\" USING btree (n)", "CREATE INDEX i ON \"ONLY x\" USING btree (n)"),
+            ("i", "CREATE INDEX i ON t USING btree (n) INVALID", "CREATE INDEX i ON t USING btree (n)"),
+        ] {
+            let one = Definition { name: name.to_owned(), definition: definition.to_owned(), kind: 'i' };
+            assert_eq!(index_statement(&one), statement);
         }
     }
 

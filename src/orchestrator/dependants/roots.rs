@@ -115,6 +115,12 @@ async fn of_drop(client: &Client, path: Under<'_>, drop: &DropStmt) -> Result<Ve
     const ROUTINE: &str = "SELECT 'pg_proc'::regclass::oid, to_regprocedure($1)::oid, 0";
     // DROP FUNCTION without parameters: PostgreSQL takes it where the name is that of one only.
     const NAMED: &str = "SELECT 'pg_proc'::regclass::oid, to_regproc($1)::oid, 0";
+    const OPERATOR: &str = "SELECT 'pg_operator'::regclass::oid, to_regoperator($1)::oid, 0";
+    const COLLATION: &str = "SELECT 'pg_collation'::regclass::oid, to_regcollation($1)::oid, 0";
+    const CAST: &str = "
+        SELECT 'pg_cast'::regclass::oid, c.oid, 0 FROM json_array_elements_text($1::text::json) WITH ORDINALITY AS one (name, place)
+        JOIN json_array_elements_text($1::text::json) WITH ORDINALITY AS other (name, place) ON one.place = 1 AND other.place = 2
+        JOIN pg_cast c ON c.castsource = to_regtype(one.name) AND c.casttarget = to_regtype(other.name)";
     let mut roots = Vec::new();
     for object in &drop.objects {
         let (query, name) = match (ObjectType::try_from(drop.remove_type), &object.node) {
@@ -132,8 +138,23 @@ async fn of_drop(client: &Client, path: Under<'_>, drop: &DropStmt) -> Result<Ve
             (Ok(ObjectType::ObjectType | ObjectType::ObjectDomain), Some(NodeEnum::TypeName(name))) => {
                 (TYPE, qualified(&sql::name_parts(&name.names)))
             }
+            (Ok(ObjectType::ObjectCollation), Some(NodeEnum::List(list))) => {
+                (COLLATION, qualified(&sql::name_parts(&list.items)))
+            }
+            (Ok(ObjectType::ObjectOperator), Some(NodeEnum::ObjectWithArgs(object))) => match operator(object) {
+                Some(operator) => (OPERATOR, operator),
+                None => continue,
+            },
+            (Ok(ObjectType::ObjectCast), Some(NodeEnum::List(list))) => {
+                (CAST, serde_json::json!(list.items.iter().map(type_of).collect::<Vec<_>>()).to_string())
+            }
             (
-                Ok(ObjectType::ObjectFunction | ObjectType::ObjectProcedure | ObjectType::ObjectRoutine),
+                Ok(
+                    ObjectType::ObjectFunction
+                    | ObjectType::ObjectProcedure
+                    | ObjectType::ObjectRoutine
+                    | ObjectType::ObjectAggregate,
+                ),
                 Some(NodeEnum::ObjectWithArgs(object)),
             ) => match signature(object) {
                 Some(signature) => (ROUTINE, signature),
@@ -150,12 +171,25 @@ fn signature(object: &ObjectWithArgs) -> Option<String> {
     if object.args_unspecified {
         return None;
     }
-    let text = |node: &Node| match &node.node {
+    let types: Option<Vec<String>> = object.objargs.iter().map(type_of).collect();
+    Some(format!("{}({})", qualified(&sql::name_parts(&object.objname)), types?.join(",")))
+}
+
+fn type_of(node: &Node) -> Option<String> {
+    match &node.node {
         Some(NodeEnum::TypeName(name)) => type_text(name),
         _ => None,
-    };
-    let types: Option<Vec<String>> = object.objargs.iter().map(text).collect();
-    Some(format!("{}({})", qualified(&sql::name_parts(&object.objname)), types?.join(",")))
+    }
+}
+
+/// `schema.+(left,right)`, for `to_regoperator`. What stands for `NONE` is a node without content.
+fn operator(object: &ObjectWithArgs) -> Option<String> {
+    let mut parts = sql::name_parts(&object.objname);
+    let symbol = parts.pop()?;
+    let schema = parts.pop().map(|schema| format!("{}.", quote_ident(&schema))).unwrap_or_default();
+    let types: Vec<String> =
+        object.objargs.iter().map(|node| type_of(node).unwrap_or_else(|| "NONE".to_owned())).collect();
+    Some(format!("{schema}{symbol}({})", types.join(",")))
 }
 
 fn qualified(parts: &[String]) -> String {

@@ -21,6 +21,9 @@ use crate::orchestrator::missing::{self, Ask, Missing};
 use crate::orchestrator::tracking::{self, NameOf, TrackedObject};
 use crate::orchestrator::verify;
 
+/// How often [`Deployment::mend`] looks again: an index is made anew, then what is said of it, then its comment.
+const MENDING_ROUNDS: usize = 3;
+
 impl Deployment<'_> {
     /// Brings the tables and types that were there before to their declaration, as far as migrations have not.
     pub(super) async fn make_missing(&mut self, before: &Catalog) -> Result<(), DeployError> {
@@ -188,7 +191,7 @@ impl Deployment<'_> {
         }
         for one in others {
             let Some(sql) = &one.sql else { continue };
-            if matches!(one.kind, "DropType" | "DropCollation") {
+            if matches!(one.kind, "DropType" | "DropCollation" | "DropObject" | "DropSchema") {
                 let left = format!("{} is declared no longer, but something depends on it, so it stays", one.object);
                 self.report.warnings.push(left);
             } else {
@@ -204,9 +207,17 @@ impl Deployment<'_> {
         let Some(declared) = self.goal.declared.filter(|_| self.goal.target == Target::ExistingDatabase) else {
             return Ok(());
         };
-        let found = self.read_catalog().await?;
-        let mended = missing::mend(found.things(), &self.wanted(declared));
-        self.make(&mended).await
+        let wanted = self.wanted(declared);
+        // What is made anew may have lost what was still its own when the catalog was read.
+        for _ in 0..MENDING_ROUNDS {
+            let found = self.read_catalog().await?;
+            let mended = missing::mend(found.things(), &wanted);
+            if mended.is_empty() {
+                break;
+            }
+            self.make(&mended).await?;
+        }
+        Ok(())
     }
 
     fn wanted<'c>(&self, declared: &'c Catalog) -> Vec<&'c Thing> {

@@ -1,17 +1,22 @@
 //! One statement of a bundle at a time: run where its effect is not there yet. Called by [`super::deploy`].
 
 use pg_query::NodeEnum;
+use pg_query::protobuf::ObjectType;
 use serde_json::json;
+use tokio_postgres::types::Type;
 
 use super::{Deployment, quoted};
 use crate::bundle::Kind;
 use crate::bundle::order::Target;
 use crate::bundle::sql::{Class, Object, Statement};
+use crate::databases::ask;
+use crate::orchestrator::catalog::{Catalog, things};
 use crate::orchestrator::error::DeployError;
+use crate::orchestrator::objects::subject;
 use crate::orchestrator::runner::Failure;
 use crate::orchestrator::standing::Snapshot;
 use crate::orchestrator::tracking::{Change, NameOf, TrackedFunction, TrackedObject};
-use crate::orchestrator::{functions, objects};
+use crate::orchestrator::{functions, objects, twins};
 
 impl<'a> Deployment<'a> {
     pub(super) async fn run_or_wait(&mut self, statement: &'a Statement) -> Result<(), DeployError> {
@@ -43,6 +48,9 @@ impl<'a> Deployment<'a> {
             (NodeEnum::CreateStmt(_) | NodeEnum::CreateForeignTableStmt(_), Some(table)) => {
                 self.deploy_table(statement, table).await
             }
+            (NodeEnum::CreateTableAsStmt(create), Some(table)) if create.objtype == ObjectType::ObjectTable as i32 => {
+                self.deploy_table(statement, table).await
+            }
             (tree, Some(object)) if object.class == Class::Type && !matches!(tree, NodeEnum::RenameStmt(_)) => {
                 self.deploy_type(statement, object).await
             }
@@ -68,7 +76,26 @@ impl<'a> Deployment<'a> {
             self.report.tables_created += 1;
             self.changed("CreateTable", NameOf::Relation, &name, statement);
         }
+        if there.is_some() && matches!(statement.tree.as_ref(), NodeEnum::CreateTableAsStmt(_)) {
+            self.warn_of_other_rows(statement).await?;
+        }
         self.record.tables.push(TrackedObject { name, checksum: statement.checksum.clone() });
+        Ok(())
+    }
+
+    /// The columns of a `CREATE TABLE … AS` are compared like those of any other table; its rows are the customer's.
+    async fn warn_of_other_rows(&mut self, statement: &Statement) -> Result<(), Failure> {
+        let query = "SELECT EXISTS (SELECT FROM public._stonescriptdb_gateway_tables WHERE checksum = $1)";
+        let rows = ask(self.runner.client, query, &[(&statement.checksum, Type::TEXT)]).await;
+        let rows = rows.map_err(|error| Failure::new(statement, &error, 0))?;
+        let is_known =
+            rows.first().is_some_and(|row| row.get(0)) || self.tracked.statements.contains(&statement.checksum);
+        if !is_known {
+            self.report.warnings.push(format!(
+                "{}, line {}: the table is there already, so the query that fills it was not run; its columns were compared",
+                statement.path, statement.line
+            ));
+        }
         Ok(())
     }
 
@@ -115,6 +142,7 @@ impl<'a> Deployment<'a> {
             self.standing.changed();
         }
         self.changed_functions.push(statement);
+        self.remade.extend(subject::made(&statement.tree));
         Ok(())
     }
 
@@ -137,12 +165,17 @@ impl<'a> Deployment<'a> {
             self.standing.changed();
         }
         let unchanged = self.tracked.statements.contains(&statement.checksum)
+            && !self.is_about_remade(statement)
             && self.standing.has_effect(self.runner.client, statement).await.map_err(failed)?;
         if !unchanged {
             // What migrations may have made before: everything in an existing database, and what comes after them.
             let may_exist =
                 self.goal.target == Target::ExistingDatabase || matches!(statement.kind, Kind::Views | Kind::Functions);
-            if objects::create(&self.runner, statement, may_exist).await? {
+            let declared = self.goal.declared;
+            let tables: &[TrackedObject] = &self.record.tables;
+            let is_declared = |table: &(String, String), name: &str| is_declared(declared, tables, table, name);
+            if objects::create(&self.runner, statement, may_exist, is_declared).await? {
+                self.remade.extend(subject::made(&statement.tree));
                 self.standing.changed();
                 if may_run_anything(statement) {
                     self.reader.distrust_session();
@@ -155,10 +188,33 @@ impl<'a> Deployment<'a> {
         Ok(())
     }
 
+    /// Whether what the statement makes is not there as declared, or what it alters was made anew or replaced, which has
+    /// taken back what it says.
+    fn is_about_remade(&self, statement: &Statement) -> bool {
+        subject::made(&statement.tree).is_some_and(|made| self.unlike.contains(&made))
+            || subject::altered(&statement.tree).is_some_and(|altered| self.remade.contains(&altered))
+    }
+
     pub(super) fn changed(&mut self, change_type: &'static str, name_of: NameOf, name: &str, statement: &Statement) {
         let detail = json!({ "file": statement.path.as_str(), "line": statement.line });
         self.record.changes.push(Change { change_type, name_of, name: name.to_owned(), detail });
     }
+}
+
+/// Whether the declaration has an index or a constraint under the name that PostgreSQL has just picked for it. Of a table
+/// that `tables/` does not declare nothing is brought to the declaration later, so there it is as good as declared.
+fn is_declared(declared: Option<&Catalog>, tables: &[TrackedObject], table: &(String, String), name: &str) -> bool {
+    let Some(declared) = declared else { return true };
+    let is_it = |printed: &str| things::parts_of_name(printed) == *table;
+    if let Some(view) = declared.views.values().find(|view| is_it(&view.name)) {
+        return view.indexes.values().any(|one| one.name == name);
+    }
+    let quoted = twins::qualified(table);
+    if !tables.iter().any(|known| known.name == quoted) {
+        return true;
+    }
+    let Some(relation) = declared.relations.values().find(|relation| is_it(&relation.name)) else { return true };
+    relation.indexes.values().chain(relation.constraints.values()).any(|one| one.name == name)
 }
 
 /// Whether what the statement does to the session cannot be told from its text.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{Ask, Missing};
-use crate::orchestrator::catalog::things::schema_prefix;
+use crate::orchestrator::catalog::things::{constraint_text, index_statement, schema_prefix};
 use crate::orchestrator::catalog::{Definition, Relation};
 use crate::orchestrator::diff::{self, ChangeType};
 
@@ -111,7 +111,7 @@ fn drop(relation: &Relation, one: &Definition) -> String {
 
 fn add(relation: &Relation, one: &Definition) -> String {
     if one.kind == 'i' {
-        return one.definition.clone();
+        return index_statement(one);
     }
-    format!("ALTER TABLE {} ADD CONSTRAINT {} {}", relation.name, one.name, one.definition)
+    format!("ALTER TABLE {} ADD CONSTRAINT {} {}", relation.name, one.name, constraint_text(one))
 }

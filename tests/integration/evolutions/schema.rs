@@ -6,7 +6,7 @@ use crate::support::pg_dump::pg_dump;
 
 /// The lines that only one of them has; empty where they have the same schema. The catalog tells the same as the dump,
 /// which takes a process of its own: `dumped` says whether it is worth that.
-pub(super) async fn differences(old: &str, new: &str, dumped: bool) -> Vec<String> {
+pub(crate) async fn differences(old: &str, new: &str, dumped: bool) -> Vec<String> {
     let mut found = only_one(words(old).await, words(new).await);
     if !dumped {
         return found;

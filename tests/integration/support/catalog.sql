@@ -180,16 +180,22 @@ fact (line) AS (
     SELECT format('comment on publication %I: %s', p.pubname, obj_description(p.oid, 'pg_publication'))
     FROM pg_publication p WHERE obj_description(p.oid, 'pg_publication') IS NOT NULL
     UNION ALL
-    SELECT format('rights on column %s.%s: %s', r.name, a.attname, a.attacl)
-    FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid WHERE a.attacl IS NOT NULL
-    UNION ALL
-    SELECT format('rights on type %s: %s', name, typacl) FROM own_type WHERE typacl IS NOT NULL
-    UNION ALL
     SELECT format('rights on schema %s: %s', nspname, nspacl) FROM pg_namespace
     WHERE oid IN (SELECT oid FROM own_schema) AND nspacl IS NOT NULL AND nspname <> 'public'
     UNION ALL
-    SELECT format('rights on %s: %s', name, relacl) FROM relation WHERE relacl IS NOT NULL
+    -- Where nobody has said anything, the rights that are built in.
+    SELECT format('right on %s: %s', r.name, concat_ws(' ', e.privilege_type, 'of', CASE e.grantee WHEN r.relowner THEN 'its owner' ELSE e.grantee::regrole::text END, e.is_grantable))
+    FROM relation r CROSS JOIN LATERAL aclexplode(coalesce(r.relacl, acldefault(CASE r.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", r.relowner))) e
+    WHERE r.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
     UNION ALL
-    SELECT format('rights on %s: %s', name, proacl) FROM routine WHERE proacl IS NOT NULL
+    SELECT format('right on %s.%I: %s', r.name, a.attname, concat_ws(' ', e.privilege_type, 'of', CASE e.grantee WHEN r.relowner THEN 'its owner' ELSE e.grantee::regrole::text END, e.is_grantable))
+    FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid CROSS JOIN LATERAL aclexplode(a.attacl) e
+    UNION ALL
+    SELECT format('right on %s: %s', r.name, concat_ws(' ', e.privilege_type, 'of', CASE e.grantee WHEN r.proowner THEN 'its owner' ELSE e.grantee::regrole::text END, e.is_grantable))
+    FROM routine r CROSS JOIN LATERAL aclexplode(coalesce(r.proacl, acldefault('f', r.proowner))) e
+    UNION ALL
+    SELECT format('right on %s: %s', t.name, concat_ws(' ', e.privilege_type, 'of', CASE e.grantee WHEN t.typowner THEN 'its owner' ELSE e.grantee::regrole::text END, e.is_grantable))
+    FROM own_type t CROSS JOIN LATERAL aclexplode(coalesce(t.typacl, acldefault('T', t.typowner))) e
+    WHERE t.typtype IN ('e', 'd', 'r')
 )
 SELECT line FROM fact ORDER BY line COLLATE "C"
