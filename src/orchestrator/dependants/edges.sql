@@ -40,4 +40,7 @@ WHERE (b.class, b.object, b.sub) IS DISTINCT FROM (a.class, a.object, a.sub)
                   AND o.oid = b.object AND (o.tgisinternal OR o.tgparentid <> 0))
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o WHERE b.class = 'pg_catalog.pg_class'::regclass
                   AND o.oid = b.object AND o.relkind IN ('i', 'I') AND o.relispartition)
+  -- Long values of a materialized view are stored beside it, which is nobody's to drop.
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o WHERE b.class = 'pg_catalog.pg_class'::regclass
+                  AND o.oid = b.object AND o.relnamespace = 'pg_toast'::regnamespace)
 ORDER BY b.place, b.class, b.object, b.sub
