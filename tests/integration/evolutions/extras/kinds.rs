@@ -239,53 +239,6 @@ pub(super) const ALL: &[Kind] = &[
         ],
     },
     Kind {
-        name: "generated column",
-        always: &[],
-        variants: &[
-            &[("tables/sum_@.sql", "CREATE TABLE sum_@ (id int PRIMARY KEY, price numeric(8, 2), total numeric GENERATED ALWAYS AS (price * 2) STORED);")],
-            &[("tables/sum_@.sql", "CREATE TABLE sum_@ (id int PRIMARY KEY, price numeric(8, 2), total numeric GENERATED ALWAYS AS (price * 3) STORED);")],
-            &[("tables/sum_@.sql", "CREATE TABLE sum_@ (id int PRIMARY KEY, price numeric(8, 2));")],
-            &[(
-                "tables/sum_@.sql",
-                "CREATE TABLE sum_@ (id int PRIMARY KEY, price numeric(8, 2), total numeric GENERATED ALWAYS AS (price * 3) STORED);
-                 CREATE INDEX sum_@_total ON sum_@ (total);",
-            )],
-        ],
-        rows: "INSERT INTO sum_@ (id, price) VALUES (1, 2.5), (2, 100)",
-        stays: "SELECT concat_ws('|', id, price) FROM sum_@ ORDER BY 1",
-        ..NOTHING
-    },
-    Kind {
-        name: "widened under a generated column",
-        always: &[],
-        variants: &[
-            &[("tables/wide_@.sql", "CREATE TABLE wide_@ (id int PRIMARY KEY, code varchar(10), upper_code text GENERATED ALWAYS AS (upper(code)) STORED);")],
-            &[("tables/wide_@.sql", "CREATE TABLE wide_@ (id int PRIMARY KEY, code varchar(40), upper_code text GENERATED ALWAYS AS (upper(code)) STORED);")],
-            &[("tables/wide_@.sql", "CREATE TABLE wide_@ (id int PRIMARY KEY, code text, upper_code text GENERATED ALWAYS AS (upper(code)) STORED);")],
-        ],
-        rows: "INSERT INTO wide_@ (id, code) VALUES (1, 'abc')",
-        stays: "SELECT concat_ws('|', id, code, upper_code) FROM wide_@",
-        ways: &[(0, 1, ""), (1, 2, ""), (0, 2, "")],
-    },
-    Kind {
-        name: "widened in a parent",
-        always: &[(
-            "tables/parent_@_children.sql",
-            "CREATE TABLE child_@ (more text) INHERITS (parent_@); CREATE TABLE part_@_1 PARTITION OF part_@ FOR VALUES FROM (0) TO (1000);",
-        )],
-        variants: &[
-            &[("tables/parent_@.sql", "CREATE TABLE parent_@ (id int, name varchar(10)); CREATE TABLE part_@ (id int, name varchar(10)) PARTITION BY RANGE (id);")],
-            &[("tables/parent_@.sql", "CREATE TABLE parent_@ (id bigint, name varchar(40)); CREATE TABLE part_@ (id int, name varchar(40)) PARTITION BY RANGE (id);")],
-            &[(
-                "tables/parent_@.sql",
-                "CREATE TABLE parent_@ (id bigint, name text, note text DEFAULT 'x'); CREATE TABLE part_@ (id int, name text, note text) PARTITION BY RANGE (id);",
-            )],
-        ],
-        rows: "INSERT INTO parent_@ VALUES (1, 'p'); INSERT INTO child_@ (id, name, more) VALUES (2, 'c', 'm'); INSERT INTO part_@ VALUES (3, 'q')",
-        stays: "SELECT concat_ws('|', tableoid::regclass, id, name) FROM parent_@ UNION ALL SELECT concat_ws('|', tableoid::regclass, id, name) FROM part_@ ORDER BY 1",
-        ways: &[(0, 1, ""), (1, 2, ""), (0, 2, "")],
-    },
-    Kind {
         name: "procedure",
         always: &[("tables/done_@.sql", "CREATE TABLE done_@ (id int);")],
         variants: &[
