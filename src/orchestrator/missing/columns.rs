@@ -166,7 +166,7 @@ fn value_statement(relation: &Relation, before: &Column, after: &Column, ask: &A
         (same, other) if same == other => {}
         (_, "") => statements.push(alter(relation, &format!("ALTER COLUMN {name} DROP IDENTITY"))),
         ("", identity) => {
-            statements.extend(without_sequence(relation, before, ask.found));
+            statements.extend(without_sequence(relation, before, ask));
             statements.push(alter(
                 relation,
                 &format!("ALTER COLUMN {name} ADD GENERATED {} AS IDENTITY", identity_word(identity)),
@@ -181,13 +181,13 @@ fn value_statement(relation: &Relation, before: &Column, after: &Column, ask: &A
     match (&after.default, before.serial, after.serial) {
         (Some(default), false, true) => statements.extend(with_sequence(relation, after, default, ask.declared)),
         (Some(default), true, false) => {
-            statements.extend(without_sequence(relation, before, ask.found));
+            statements.extend(without_sequence(relation, before, ask));
             statements.push(alter(relation, &format!("ALTER COLUMN {name} SET DEFAULT {default}")));
         }
         (Some(default), _, _) => {
             statements.push(alter(relation, &format!("ALTER COLUMN {name} SET DEFAULT {default}")));
         }
-        (None, true, _) => statements.extend(without_sequence(relation, before, ask.found)),
+        (None, true, _) => statements.extend(without_sequence(relation, before, ask)),
         (None, false, _) if before.default.is_some() => {
             statements.push(alter(relation, &format!("ALTER COLUMN {name} DROP DEFAULT")));
         }
@@ -207,13 +207,15 @@ fn owned<'a>(catalog: &'a Catalog, table: &str, column: &str) -> Option<&'a Sequ
         .find(|sequence| sequence.owner.as_ref().is_some_and(|owner| owner.table == table && owner.column == column))
 }
 
-fn without_sequence(relation: &Relation, before: &Column, found: &Catalog) -> Vec<String> {
+/// The sequence goes with the default that draws from it, unless it is declared by itself: then it goes on from where it is.
+fn without_sequence(relation: &Relation, before: &Column, ask: &Ask<'_>) -> Vec<String> {
     let mut statements = Vec::new();
     if before.default.is_some() {
         statements.push(alter(relation, &format!("ALTER COLUMN {} DROP DEFAULT", before.name)));
     }
     if before.serial
-        && let Some(sequence) = owned(found, &relation.name, &before.name)
+        && let Some(sequence) = owned(ask.found, &relation.name, &before.name)
+        && !ask.declared.sequences.values().any(|one| one.name == sequence.name)
     {
         statements.push(format!("DROP SEQUENCE {}", sequence.name));
     }
