@@ -268,7 +268,8 @@ pub(super) fn sequence_options(ask: &Ask<'_>, missing: &mut Vec<Missing>) {
         let found = match &wanted.owner {
             Some(owner) => owned(ask.found, &owner.table, &owner.column),
             None if ask.declared.migrated.contains(&format!("sequence {}", wanted.name)) => None,
-            None => ask.found.sequences.values().find(|one| one.name == wanted.name && one.owner.is_none()),
+            // Also one that a column lets go of only later.
+            None => ask.found.sequences.values().find(|one| one.name == wanted.name),
         };
         let is_concerned = wanted
             .owner
