@@ -131,8 +131,11 @@ impl<'a> Deployment<'a> {
 
     /// Of those that wait for each other the one that waits for something else.
     pub(super) fn first_cause(&self, mut at: usize) -> usize {
+        const LONGEST: usize = 100;
         let mut met = BTreeSet::from([at]);
-        while let Some(next) = self.first_waiting_for(self.waiting[at].0).filter(|next| met.insert(*next)) {
+        while let Some(next) = self.first_waiting_for(self.waiting[at].0).filter(|next| met.insert(*next))
+            && met.len() < LONGEST
+        {
             at = next;
         }
         at
