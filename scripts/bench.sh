@@ -4,6 +4,7 @@
 #
 #   ./scripts/bench.sh             every benchmark there is
 #   ./scripts/bench.sh register    new databases, further tenants, and the same bundle once more
+#   ./scripts/bench.sh history     the first /register of 300 tables and 100 migrations that need functions of the bundle
 #   ./scripts/bench.sh fleet       one bundle for 100 databases at once; BENCH_TENANTS=500 for another number
 #   ./scripts/bench.sh stored      databases of a stored schema, up to BENCH_STORED=500
 #   ./scripts/bench.sh uploads     memory of archives that are small and become much; BENCH_UPLOADS="drops chain" for some
@@ -24,7 +25,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 exec </dev/null
 
-benchmarks=(register fleet stored call uploads)
+benchmarks=(register history fleet stored call uploads)
 chosen=("$@")
 ((${#chosen[@]})) || chosen=("${benchmarks[@]}")
 for name in "${chosen[@]}"; do

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod cost;
+mod down;
 pub mod extension;
 mod files;
 mod lexer;
@@ -48,6 +49,11 @@ impl Kind {
             Self::Functions => "functions",
             Self::Seeders => "seeders",
         }
+    }
+
+    /// Whether its files say what there is in the end, before any migration: in a new database they come first.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Types | Self::Tables)
     }
 
     /// The kind whose folder has this name.

@@ -11,6 +11,7 @@ mod clock;
 mod dependants;
 mod deployment;
 mod diff;
+mod enum_labels;
 mod error;
 mod extensions;
 pub mod fleet;

@@ -12,7 +12,7 @@
 mod entries;
 mod error;
 mod gzip;
-mod layout;
+pub(in crate::bundle) mod layout;
 mod members;
 mod packed;
 mod text;

@@ -3,7 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Bundle, SourceFile};
+use super::sql::tokens::hexadecimal;
+use super::{Bundle, SourceFile, down};
 
 impl Bundle {
     /// Sorts `files` by kind, then path (bytes), and computes the checksum.
@@ -12,17 +13,29 @@ impl Bundle {
         let checksum = checksum_of(&files);
         Self { files, checksum, warnings, memory: None }
     }
+
+    /// Whether a record means this bundle: by its checksum, or by the one of earlier versions, which counted what takes
+    /// migrations back.
+    pub fn is_recorded_as(&self, checksum: &str) -> bool {
+        self.checksum == checksum
+            || checksum_of_texts(self.files.iter().map(|file| (file, vec![&*file.text]))) == checksum
+    }
 }
 
 /// SHA-256, hexadecimal, over each file's folder, path and text, each followed by a NUL: neither holds one, so no two
-/// different sets of files read alike.
+/// different sets of files read alike. What takes migrations back does not count.
 fn checksum_of(files: &[SourceFile]) -> String {
+    let counted = files.iter().filter_map(|file| Some((file, down::counted(file)?)));
+    checksum_of_texts(counted)
+}
+
+fn checksum_of_texts<'a>(files: impl Iterator<Item = (&'a SourceFile, Vec<&'a str>)>) -> String {
     let mut hash = Sha256::new();
-    for file in files {
-        for part in [file.kind.folder(), file.path.as_str(), file.text.as_str()] {
-            hash.update(part.as_bytes());
+    for (file, text) in files {
+        for part in [vec![file.kind.folder()], vec![&*file.path], text] {
+            part.iter().for_each(|piece| hash.update(piece.as_bytes()));
             hash.update([0]);
         }
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hash.finalize())
 }

@@ -171,6 +171,11 @@ impl Lexer {
         }
     }
 
+    /// Whether what comes next belongs to a string, a quoted name, a body or a comment that has begun.
+    pub(super) fn is_inside(&self) -> bool {
+        matches!(self.state, State::Quoted { .. } | State::Name | State::DollarBody { .. } | State::BlockComment { .. })
+    }
+
     /// Whether nothing is open: a string, a comment, a parenthesis.
     #[cfg(test)]
     pub(super) fn is_between(&self) -> bool {

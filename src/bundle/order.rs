@@ -5,14 +5,18 @@
 
 mod cut;
 pub use cut::rewritten;
+mod early;
 mod graph;
 mod seeds;
+mod sums;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use super::down;
 use super::extension::{self, Extension};
 use super::sql::{self, Class, SqlError, Statement};
-use super::{Bundle, Kind};
+use super::{Bundle, Kind, SourceFile};
 use graph::Graph;
 
 /// A bundle, read and sorted: what a deployment goes through from the first to the last.
@@ -37,8 +41,31 @@ pub struct Migration {
     pub file: String,
     /// The file as errors name it.
     pub path: String,
-    /// SHA-256 over its text.
+    /// Over its statements: white space, line ends and comments do not count.
     pub checksum: String,
+    /// What earlier versions may have recorded of the same: SHA-256 over its bytes, with these or other line ends.
+    pub earlier: Vec<String>,
+}
+
+impl Migration {
+    fn of(file: &SourceFile, statements: &[Statement]) -> Self {
+        Self {
+            file: file.path.strip_prefix("migrations/").unwrap_or(&file.path).to_owned(),
+            path: file.path.clone(),
+            checksum: sums::of_statements(statements),
+            earlier: sums::of_earlier_versions(&file.text),
+        }
+    }
+
+    /// Whether this is what was applied, if that was recorded so.
+    pub fn is_recorded_as(&self, checksum: &str) -> bool {
+        self.checksum == checksum || self.earlier.iter().any(|earlier| earlier == checksum)
+    }
+
+    /// Whether a sum was taken over the bytes, as earlier versions did.
+    pub fn is_of_bytes(checksum: &str) -> bool {
+        !checksum.starts_with(sums::PREFIX)
+    }
 }
 
 /// Why a bundle cannot be brought into an order.
@@ -116,14 +143,22 @@ fn read_here(bundle: &Bundle, target: Target) -> Result<Script, OrderError> {
             script.extensions.push(extension::read(file));
             continue;
         }
+        let counted = match down::read(file) {
+            down::Migration::Whole => Cow::Borrowed(file),
+            down::Migration::Masked(counted, lines) => {
+                let told = |line| format!("{}, line {line}: what takes the migration back is not run", file.path);
+                script.warnings.extend(lines.into_iter().map(told));
+                Cow::Owned(counted)
+            }
+            down::Migration::Down => {
+                script.warnings.push(format!("{}: what takes a migration back is not run", file.path));
+                continue;
+            }
+        };
+        let facts = sql::read(&counted)?;
         if file.kind == Kind::Migrations {
-            script.migrations.push(Migration {
-                file: file.path.strip_prefix("migrations/").unwrap_or(&file.path).to_owned(),
-                path: file.path.clone(),
-                checksum: sql::tokens::checksum_bytes(file.text.as_bytes()),
-            });
+            script.migrations.push(Migration::of(file, &facts.statements));
         }
-        let facts = sql::read(file)?;
         script.warnings.extend(facts.warnings);
         match file.kind {
             Kind::Seeders => script.seeds.extend(facts.statements),
@@ -203,7 +238,10 @@ fn sort(mut statements: Vec<Statement>, target: Target) -> Result<Vec<Statement>
         };
         return Err(OrderError::Circle { members: circle.iter().map(member).collect() });
     }
-    let order = graph.order();
+    let order = graph.order(&statements);
+    for (at, statement) in statements.iter_mut().enumerate() {
+        statement.early = graph.is_early(at);
+    }
     let mut slots: Vec<Option<Statement>> = statements.into_iter().map(Some).collect();
     Ok(order.into_iter().filter_map(|index| slots[index].take()).collect())
 }

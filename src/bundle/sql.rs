@@ -50,7 +50,7 @@ pub enum Class {
     Collation,
     /// A trigger, policy, rule, constraint or column that a statement of its own adds to a table.
     Part,
-    /// A primary key or unique index that a statement of its own adds to a table: what a foreign key needs.
+    /// A primary key or unique index over certain columns of a table: what a foreign key needs.
     Key,
     /// The seeded rows of a table, which an `INSERT` in `seeders/` makes.
     Rows,
@@ -145,6 +145,8 @@ pub struct Statement {
     pub needs: Vec<Reference>,
     /// What had better be there before it: what it means or does depends on it, though it can be made without.
     pub prefers: Vec<Reference>,
+    /// Of a migration: it runs before its turn, because the declaration needs what it makes.
+    pub early: bool,
     /// SHA-256 over its tokens ([`tokens::checksum`]); empty for migrations and seeders, which do not need it.
     pub checksum: String,
 }
@@ -176,6 +178,7 @@ impl Statement {
         let (kind, path, start, line) = (self.kind, self.path.clone(), self.start, self.line);
         let (rows, writes) = (facts::rows(&tree), writes::of(kind, &tree));
         let (tree, text) = (head::of(tree), text.into());
+        let early = self.early;
         Some(Self {
             kind,
             path,
@@ -189,6 +192,7 @@ impl Statement {
             makes,
             needs,
             prefers,
+            early,
             checksum,
         })
     }
@@ -394,7 +398,9 @@ fn statement(file: &SourceFile, place: Place<'_>, tree: NodeEnum, line: usize) -
     };
     let (rows, writes) = (facts::rows(&tree), writes::of(file.kind, &tree));
     let (kind, path, tree) = (file.kind, path.clone(), head::of(tree));
-    Statement { kind, path, start, line, text, verbatim: true, tree, rows, writes, makes, needs, prefers, checksum }
+    let verbatim = true;
+    let early = false;
+    Statement { kind, path, start, line, text, verbatim, tree, rows, writes, makes, needs, prefers, early, checksum }
 }
 
 /// A `BEGIN` that opens a migration needs the `COMMIT` that ends it, and the other way round.

@@ -28,21 +28,26 @@ const LARGE_BODY_BYTES: usize = 256 * 1024;
 /// PostgreSQL stops a call at its time limit; if it does not, the gateway does so after this.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
 
+/// How often a call is begun of which nothing has run: what an attempt has looked up anew may be changed by the next deployment
+/// before it is used.
+const MOST_ATTEMPTS: usize = 4;
+
 /// Runs the function that a request asks for, as `run_as`.
 pub async fn run(databases: &Databases, request: &CallRequest, run_as: &RunAs) -> Result<Answer, CallError> {
     let call = Call { databases, request, run_as, started: Instant::now() };
     let mut connection = None;
-    match call.attempt(&mut connection, false).await {
-        Err(failure) if failure.again => {
-            discard_broken(&mut connection, &failure);
-            call.attempt(&mut connection, true).await
-        }
-        result => result,
-    }
-    .map_err(|failure| {
+    let mut attempts = 1;
+    loop {
+        let failure = match call.attempt(&mut connection, attempts > 1).await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => failure,
+        };
         discard_broken(&mut connection, &failure);
-        failure.error
-    })
+        if !failure.again || attempts == MOST_ATTEMPTS {
+            return Err(failure.error);
+        }
+        attempts += 1;
+    }
 }
 
 fn discard_broken(connection: &mut Option<Running>, failure: &Failure) {

@@ -69,7 +69,9 @@ impl ApiError {
                     .with("cause", reason)
             }
             DeployError::Statement(error) => statement_error(*error, message),
-            DeployError::EditedMigration { file } | DeployError::EditedInterrupted { file, .. } => {
+            DeployError::EditedMigration { file }
+            | DeployError::EditedSince { file }
+            | DeployError::EditedInterrupted { file, .. } => {
                 Self::new(ErrorCode::MigrationFailed, message).with("file", format!("migrations/{file}"))
             }
             DeployError::Blocked { validation } => {
@@ -81,11 +83,20 @@ impl ApiError {
                     .with("seeder_validations", json!(validations))
                     .with("verification", json!(verification))
             }
-            DeployError::Differs { differences, verification } => Self::new(ErrorCode::MigrationFailed, message)
-                .with("differences", differences)
-                .with("verification", json!(verification)),
-            DeployError::Generated { statement, source } => {
-                generated_error(&source, message).with("statement", statement)
+            DeployError::Differs { differences, verification, declared_at } => {
+                let (file, line) = declared_at.unzip();
+                Self::new(ErrorCode::MigrationFailed, message)
+                    .with("differences", differences)
+                    .with("verification", json!(verification))
+                    .with_some("file", file)
+                    .with_some("line", line)
+            }
+            DeployError::Generated { statement, source, declared_at } => {
+                let (file, line) = declared_at.unzip();
+                generated_error(&source, message)
+                    .with("statement", statement)
+                    .with_some("file", file)
+                    .with_some("line", line)
             }
             DeployError::NoValue { change, declared_at, source } => {
                 let (file, line) = declared_at.unzip();

@@ -187,6 +187,9 @@ pub struct Column {
     pub storage: Option<char>,
     /// Whether the table itself declares it, not only a parent.
     pub local: bool,
+    /// Whether a parent has it too.
+    #[serde(default)]
+    pub inherited: bool,
 }
 
 impl Column {

@@ -2,8 +2,9 @@
 //! widened, a default that calls the function that is replaced. They are taken off and made again in the deployment's
 //! transaction, with grants, owner and comment.
 //!
-//! What PostgreSQL knows of them (`pg_depend`, `pg_get_viewdef` and their like) is all that is used. Tables and columns
-//! are never taken off, and nothing is ever dropped with `CASCADE`: what cannot be made again is named in a refusal.
+//! What PostgreSQL knows of them (`pg_depend`, `pg_get_viewdef` and their like) is all that is used. Tables are
+//! never taken off, columns only where they are generated, and nothing is ever dropped with `CASCADE`: what cannot be made
+//! again is named in a refusal.
 //!
 //! What was taken off is made again as soon as that works, at the latest before the deployment is verified. Where the
 //! bundle has made a thing in a new form by then, that one stays, and only gets what belonged to the old one.
@@ -157,7 +158,8 @@ impl Dependants {
     /// The statement for which way was made has been run.
     pub fn accept(&self, way: Way) {
         let mut state = self.lock();
-        state.statements.extend(way.0.iter().rev().map(|taken| taken.dropping.clone()));
+        let dropped = way.0.iter().rev().map(|taken| taken.dropping.clone()).filter(|sql| !sql.is_empty());
+        state.statements.extend(dropped);
         state.waiting.extend(way.0);
         state.touched = true;
     }
@@ -231,6 +233,10 @@ async fn take_off(client: &Client, roots: &[Root], because: &str) -> Result<Way,
     let routines = "SELECT 'pg_proc'::regclass::oid";
     let routines: u32 = client.query_one(routines, &[]).await?.get(0);
     let for_function = roots.iter().all(|root| root.address.class == routines);
+    let keys = foreign_keys_of_others(client, roots, &walk.objects).await?;
+    if !keys.is_empty() {
+        return Err(NoWay::Standing(keys));
+    }
     let mut taken = taken::read(client, &walk.objects).await?.map_err(NoWay::Standing)?;
     for one in taken.iter_mut() {
         one.because = because.to_owned();
@@ -240,6 +246,33 @@ async fn take_off(client: &Client, roots: &[Root], because: &str) -> Result<Way,
         client.batch_execute(&one.dropping).await?;
     }
     Ok(Way(taken))
+}
+
+/// Foreign keys stand aside for the key that they point at, which comes again in another form, and for a column that is
+/// made anew. For whatever else is dropped they are in the way.
+async fn foreign_keys_of_others(client: &Client, roots: &[Root], objects: &[Address]) -> Result<Vec<String>, Error> {
+    let (classes, oids, subs) = Address::columns(objects);
+    let keys = "
+        SELECT pg_describe_object(o.class, o.object, o.sub)
+        FROM unnest($1::oid[], $2::oid[], $3::int4[]) AS o (class, object, sub)
+        JOIN pg_constraint c ON o.class = 'pg_constraint'::regclass AND c.oid = o.object AND c.contype = 'f'";
+    let found = client.query(keys, &[&classes, &oids, &subs]).await?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys_or_columns = "
+        SELECT bool_and(o.class = 'pg_constraint'::regclass OR (o.class = 'pg_class'::regclass AND (o.sub > 0
+                        OR EXISTS (SELECT FROM pg_class c WHERE c.oid = o.object AND c.relkind IN ('i', 'I')))))
+        FROM unnest($1::oid[], $2::oid[], $3::int4[]) AS o (class, object, sub)";
+    let lasting: Vec<Address> =
+        roots.iter().filter(|root| root.fate != Fate::Retyped).map(|root| root.address).collect();
+    let (classes, oids, subs) = Address::columns(&lasting);
+    let stands: Option<bool> = client.query_one(keys_or_columns, &[&classes, &oids, &subs]).await?.get(0);
+    let is_dropped = roots.iter().any(|root| root.fate == Fate::Dropped && root.address.sub > 0);
+    if stands == Some(true) && !is_dropped {
+        return Ok(Vec::new());
+    }
+    Ok(found.iter().map(|row| row.get(0)).collect())
 }
 
 /// Before PostgreSQL 16 a generated column goes silently with a function that its expression calls. Its values could be

@@ -5,12 +5,16 @@
 //!
 //! | file          | what it does                                                              |
 //! | ------------- | ------------------------------------------------------------------------- |
+//! | `in_order`    | all statements of the bundle, migrations among them                         |
 //! | `statements`  | one statement of the bundle at a time                                     |
 //! | `declaration` | what is missing and what is left over, against the blueprint; verification |
 //! | `functions`   | which function each statement made; orphans                               |
+//! | `places`      | where the bundle says something                                           |
 
 mod declaration;
 mod functions;
+mod in_order;
+mod places;
 mod statements;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -176,7 +180,9 @@ async fn attempt(
         declared_tables: HashSet::new(),
         declared_types: HashSet::new(),
         migrated: BTreeSet::new(),
+        migrating: false,
         between_migrations: BTreeSet::new(),
+        declared_routines: HashSet::new(),
         held: Held::new(),
         postponed: Vec::new(),
         planned: SchemaValidation::default(),
@@ -220,8 +226,11 @@ struct Deployment<'a> {
     declared_types: HashSet<String>,
     /// In a new database: the names of what its migrations made.
     migrated: BTreeSet<String>,
-    /// What was there before the migrations that run now.
+    /// In a blueprint: whether migrations run now, and what was there before they did.
+    migrating: bool,
     between_migrations: BTreeSet<String>,
+    /// The functions that the bundle declares, by identity ([`super::catalog::things::Thing::identity`]).
+    declared_routines: HashSet<String>,
     /// In a new database: what it holds of seeders' rows that are not there as these say them.
     held: Held,
     /// What is to be dropped, but something still depended on it.
@@ -274,65 +283,11 @@ impl<'a> Deployment<'a> {
         self.run_in_order(&statements[..end_of_tables], before).await?;
         self.make_missing(before).await?;
         self.run_in_order(&statements[end_of_tables..], before).await?;
-        match self.waiting.drain(..).next() {
-            Some((_, failure)) => Err(failure.into()),
-            None => Ok(()),
+        if self.waiting.is_empty() {
+            return Ok(());
         }
-    }
-
-    async fn run_in_order(&mut self, statements: &'a [Statement], before: &Catalog) -> Result<(), DeployError> {
-        let mut last_of_migration: Option<&Statement> = None;
-        for (at, statement) in statements.iter().enumerate() {
-            let continues = last_of_migration.is_some_and(|last| last.path == statement.path);
-            let is_migration = statement.kind == Kind::Migrations;
-            if let (Some(last), false) = (last_of_migration, continues) {
-                if statements[at + 1..].iter().any(|later| later.path == last.path) {
-                    // A table that the rest of the migration needs: what the migration set is none of its business.
-                    let session = self.runner.set_session_aside().await?;
-                    self.note_migrated(false).await?;
-                    self.run_or_wait(statement).await?;
-                    self.note_migrated(true).await?;
-                    self.runner.resume_session(&session).await?;
-                    continue;
-                }
-                self.runner.end_migration(last).await?;
-            }
-            if is_migration != last_of_migration.is_some() {
-                self.note_migrated(is_migration).await?;
-            }
-            if is_migration {
-                if !continues {
-                    self.retry_waiting().await?;
-                }
-                if self.migrations.leaves_transaction(statement) {
-                    self.check_before_commit(before).await?;
-                }
-                if self.migrations.is_pending(statement) {
-                    self.standing.changed();
-                    self.reader.distrust_session();
-                }
-                self.run_migration(statement, before).await?;
-                last_of_migration = Some(statement);
-            } else {
-                self.run_or_wait(statement).await?;
-                last_of_migration = None;
-            }
-        }
-        if let Some(last) = last_of_migration {
-            self.runner.end_migration(last).await?;
-            self.note_migrated(false).await?;
-        }
-        self.retry_waiting().await
-    }
-
-    async fn run_migration(&mut self, statement: &'a Statement, before: &Catalog) -> Result<(), DeployError> {
-        let Err(failure) = self.migrations.run(&self.runner, statement).await else { return Ok(()) };
-        let error = DeployError::from(failure);
-        if self.runner.may_be_wrong(&error) {
-            // The rehearsal ends here; what is known by now is refused by now.
-            self.check_before_commit(before).await?;
-        }
-        Err(error)
+        let cause = self.first_cause(0);
+        Err(self.waiting.swap_remove(cause).1.into())
     }
 
     /// The catalog as it is now; read only where something may have changed it since the last time.
@@ -355,21 +310,6 @@ impl<'a> Deployment<'a> {
         Ok(catalog)
     }
 
-    /// In a new database: at both ends of a run of migrations, what is there.
-    async fn note_migrated(&mut self, begins: bool) -> Result<(), DeployError> {
-        if self.goal.target != Target::NewDatabase || self.goal.declared.is_some() {
-            return Ok(());
-        }
-        let names = self.read_catalog().await?.things().iter().map(|thing| thing.name.clone()).collect();
-        self.between_migrations = if begins {
-            names
-        } else {
-            self.migrated.extend(names.difference(&self.between_migrations).cloned());
-            BTreeSet::new()
-        };
-        Ok(())
-    }
-
     /// A statement that PostgreSQL refuses in a transaction commits what came before it: the last moment to refuse that.
     async fn check_before_commit(&mut self, before: &Catalog) -> Result<(), DeployError> {
         self.runner.check_lock().await?;
@@ -378,6 +318,12 @@ impl<'a> Deployment<'a> {
             settled
                 .map_err(DeployError::own("putting back what depends on a change"))?
                 .map_err(|left| DeployError::Dependants { left })?;
+        }
+        if !self.goal.script.seeds.is_empty() {
+            self.standing.changed();
+            let made = self.standing.made(self.runner.client).await;
+            let made = made.map_err(DeployError::own("looking at what is there"))?;
+            seeders::note_made(self.runner.client, &made).await?;
         }
         let found = self.look().await?;
         self.check_allowed(diff::between(before, &found), Vec::new())
@@ -414,6 +360,8 @@ impl<'a> Deployment<'a> {
         let applied = self.migrations.applied();
         let recorded = tracking::write_migrations(self.runner.client, applied, self.goal.origin).await;
         recorded.map_err(|(table, error)| tracking::altered::failed("recording the migrations", table)(error))?;
+        let anew = migrations::to_be_summed_anew(&self.goal.script.migrations, &self.tracked);
+        tracking::write_sums(self.runner.client, &anew).await?;
         self.report.migrations_applied = applied.len();
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);
         self.report.warnings.extend(self.goal.script.warnings.iter().cloned());

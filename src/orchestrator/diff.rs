@@ -341,10 +341,14 @@ fn relation_changes(before: &Relation, after: &Relation, types: &Types, changes:
         let reason = format!("the table {} keeps its rows", before.name);
         changes.push(plain(table, ChangeType::RenameTable, None, &reason));
     }
-    for (before, after) in pairs(&before.columns, &after.columns) {
-        match (before, after) {
+    for (number, column) in pairs_by_number(before, after) {
+        match column {
             (Some(before), Some(after)) => column_changes(table, before, after, types, changes),
-            (Some(gone), None) => changes.push(dropped_column(table, gone)),
+            (Some(gone), None) => match computed_anew(gone, number, before, after) {
+                Some(now) => column_changes(table, gone, now, types, changes),
+                None => changes.push(dropped_column(table, gone)),
+            },
+            (None, Some(added)) if computed_anew(added, number, after, before).is_some() => {}
             (None, Some(added)) => changes.push(added_column(table, added)),
             (None, None) => {}
         }
@@ -356,16 +360,37 @@ fn relation_changes(before: &Relation, after: &Relation, types: &Types, changes:
     }
 }
 
+fn pairs_by_number<'a>(
+    before: &'a Relation,
+    after: &'a Relation,
+) -> impl Iterator<Item = (i16, (Option<&'a Column>, Option<&'a Column>))> {
+    let numbers =
+        before.columns.keys().chain(after.columns.keys().filter(|number| !before.columns.contains_key(number)));
+    numbers.map(|number| (*number, (before.columns.get(number), after.columns.get(number))))
+}
+
+/// A generated column that `other` does not have under this number, but has made anew under its name: its values are
+/// worked out from the row's others at any time, so it is the same column.
+fn computed_anew<'a>(column: &Column, number: i16, one: &Relation, other: &'a Relation) -> Option<&'a Column> {
+    if column.generated.is_empty() || other.columns.contains_key(&number) {
+        return None;
+    }
+    let of_name = other.columns.iter().find(|(_, now)| now.name == column.name && !now.generated.is_empty());
+    of_name.filter(|(number, _)| !one.columns.contains_key(number)).map(|(_, now)| now)
+}
+
 pub(super) fn dropped_column(table: &str, gone: &Column) -> Change {
+    if !gone.generated.is_empty() {
+        let reason = "what a generated column holds can be worked out again from the row's other columns";
+        let drop = plain(table, ChangeType::DropColumn, Some(&gone.name), reason);
+        return Change { from_type: Some(gone.data_type.clone()), ..drop };
+    }
     let reason = "the column's values would be lost; write a migration that moves them, or that renames the column if that \
                   is what is meant, or send force=true";
-    // What a generated column held can be worked out again.
-    let rows = gone.generated.is_empty().then(|| Rows::With(gone.name.clone()));
     Change {
         column: Some(gone.name.clone()),
         from_type: Some(gone.data_type.clone()),
-        at_risk: rows.and_then(|rows| at_risk(table, rows)),
-        rows_at_risk: (!gone.generated.is_empty()).then_some(0),
+        at_risk: at_risk(table, Rows::With(gone.name.clone())),
         ..change(table, ChangeType::DropColumn, Compatibility::Dataloss, reason)
     }
 }
@@ -421,7 +446,7 @@ fn changed_default(table: &str, before: &Column, after: &Column) -> Option<Chang
     if value(before) == value(after) {
         return None;
     }
-    if before.generated != after.generated && !after.generated.is_empty() {
+    if before.generated.is_empty() && !after.generated.is_empty() {
         let reason = "the values that are there would give way to computed ones; write a migration that drops the column \
                       and adds it again as generated, and send force=true";
         let set = change(table, ChangeType::SetDefault, Compatibility::Incompatible, reason);
@@ -436,8 +461,13 @@ fn changed_default(table: &str, before: &Column, after: &Column) -> Option<Chang
 }
 
 fn changed_type(table: &str, before: &Column, after: &Column) -> Change {
-    let compatibility = types::compare(&before.data_type, &after.data_type);
+    let is_computed = !before.generated.is_empty() && !after.generated.is_empty();
+    let compatibility = match is_computed {
+        true => Compatibility::Safe,
+        false => types::compare(&before.data_type, &after.data_type),
+    };
     let reason = match compatibility {
+        Compatibility::Safe if is_computed => "the values are computed anew from the row's other columns",
         Compatibility::Safe => "every value fits the wider type",
         Compatibility::Dataloss => {
             "not every value fits the narrower type; write a migration that mends those, then send force=true"

@@ -77,6 +77,15 @@ pub enum DeployError {
         /// Below `migrations/`.
         file: String,
     },
+    /// The same, where an earlier version recorded its bytes, not its statements: which change that was cannot be told.
+    #[error(
+        "the migration {file} was applied already by an earlier version of the gateway, and its text is not the one that was recorded \
+         then; deploy it once as it was (line ends aside): from then on white space and comments do not count"
+    )]
+    EditedSince {
+        /// Below `migrations/`.
+        file: String,
+    },
     /// A migration that was interrupted after a statement outside the transaction was edited before that place.
     #[error(
         "the migration {file} was interrupted after its first {done} statements, which are committed, and these were edited \
@@ -107,6 +116,8 @@ pub enum DeployError {
         differences: Vec<String>,
         /// The same, by what they are about.
         verification: Verification,
+        /// The file and line of a statement of the bundle about the first of them.
+        declared_at: Option<(String, usize)>,
     },
     /// PostgreSQL refused a statement that the gateway generated to bring a table to its declaration.
     #[error("bringing the database to its declaration: {statement}: {}", in_words(.source))]
@@ -115,6 +126,8 @@ pub enum DeployError {
         statement: String,
         /// PostgreSQL's error.
         source: tokio_postgres::Error,
+        /// The file and line of the bundle's statement that asks for it, where that is known.
+        declared_at: Option<(String, usize)>,
     },
     /// A column is to be NOT NULL, and rows have no value for it: also `force=true` knows none.
     #[error(

@@ -136,13 +136,15 @@ pub async fn drop_superseded(
     match drop_orphans(runner, &old).await {
         Ok(()) => Ok(()),
         Err(DeployError::Statement(error)) => {
-            Err(Failure { sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST), error: *error })
+            let sqlstate = Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST);
+            Err(Failure { sqlstate, error: *error, unknown_label: false })
         }
         Err(other) => {
             let state = SqlState::DEPENDENT_OBJECTS_STILL_EXIST;
             Err(Failure {
                 error: StatementError::of(statement, state.code(), other.to_string()),
                 sqlstate: Some(state),
+                unknown_label: false,
             })
         }
     }
@@ -338,7 +340,9 @@ pub async fn drop_orphans(runner: &Runner<'_>, orphans: &[&TrackedFunction]) -> 
                 })
                 .collect(),
         },
-        (Refused::Postgres(error), _) => DeployError::Generated { statement: sql.clone(), source: error },
+        (Refused::Postgres(error), _) => {
+            DeployError::Generated { statement: sql.clone(), source: error, declared_at: None }
+        }
     })
 }
 

@@ -2,6 +2,10 @@
 
 mod concurrently;
 mod declared;
+mod in_new;
+mod read_back;
+mod stand_in;
+mod text;
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,16 +13,17 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-use self::declared::{Decision, Declared, History, Live, Name};
+use self::in_new::NewDatabase;
+use self::text::DeclaredText;
+use super::enum_labels::MadeWhole;
 use super::error::DeployError;
 use super::new_values;
 use super::objects::beginning;
 use super::report::SkippedStatement;
 use super::runner::{Doubt, Failure, Mode, Runner};
 use super::tracking::{self, Origin, Tracked, altered};
-use super::twins;
 use crate::bundle::Kind;
-use crate::bundle::order::{Migration, Script, rewritten};
+use crate::bundle::order::{Migration, Script};
 use crate::bundle::sql::tokens::checksum_bytes;
 use crate::bundle::sql::{Object, Statement};
 use crate::databases::quote_literal;
@@ -26,11 +31,24 @@ use crate::databases::quote_literal;
 /// Refuses a bundle in which the text of an applied migration was edited.
 pub fn check_unedited(migrations: &[Migration], tracked: &Tracked) -> Result<(), DeployError> {
     for migration in migrations {
-        if tracked.migrations.get(&migration.file).is_some_and(|checksum| *checksum != migration.checksum) {
-            return Err(DeployError::EditedMigration { file: migration.file.clone() });
+        let recorded = tracked.migrations.get(&migration.file);
+        if let Some(checksum) = recorded.filter(|checksum| !migration.is_recorded_as(checksum)) {
+            let file = migration.file.clone();
+            return Err(match Migration::is_of_bytes(checksum) {
+                true => DeployError::EditedSince { file },
+                false => DeployError::EditedMigration { file },
+            });
         }
     }
     Ok(())
+}
+
+/// File and sum of applied migrations whose sum was taken as earlier versions did: they get one over their statements.
+pub fn to_be_summed_anew(migrations: &[Migration], tracked: &Tracked) -> (Vec<String>, Vec<String>) {
+    let differs = |migration: &&Migration| {
+        tracked.migrations.get(&migration.file).is_some_and(|checksum| *checksum != migration.checksum)
+    };
+    migrations.iter().filter(differs).map(|migration| (migration.file.clone(), migration.checksum.clone())).unzip()
 }
 
 /// The statements of the migrations that are still to be run, also where no tracking tables are yet.
@@ -66,11 +84,15 @@ pub struct Migrations<'a> {
     origin: Origin,
     /// Whether the database is empty at the start.
     is_new: bool,
-    new_database: Option<NewDatabase<'a>>,
+    new_database: Option<NewDatabase>,
+    /// What the bundle declares.
+    text: DeclaredText,
+    /// Enums that get the values of later statements when they are made.
+    enums: MadeWhole,
     /// How many statements of migrations were met, applied ones included.
     met: usize,
-    /// The migration whose statements run now.
-    current: Option<&'a str>,
+    /// The same by path.
+    met_by_file: HashMap<&'a str, usize>,
     /// Statements that a new database had no need of.
     pub skipped: Vec<SkippedStatement>,
     /// How many statements an interrupted run has behind it, by file.
@@ -78,14 +100,8 @@ pub struct Migrations<'a> {
     met_in_file: usize,
     /// The statements of each migration, by path.
     by_path: HashMap<&'a str, Vec<&'a Statement>>,
-}
-
-/// What a new database needs to know to leave out what its declaration made.
-struct NewDatabase<'a> {
-    history: History,
-    /// What files outside `migrations/` make.
+    /// What the statements of all migrations make.
     made: HashSet<&'a Object>,
-    declared: Option<Declared>,
 }
 
 impl<'a> Migrations<'a> {
@@ -101,19 +117,16 @@ impl<'a> Migrations<'a> {
         let pending: Vec<&Migration> = script.migrations.iter().filter(is_pending).collect();
         let pending_in_order =
             pending.iter().map(|migration| (migration.file.clone(), migration.checksum.clone())).collect();
-        let pending = pending.into_iter().map(|migration| (migration.path.as_str(), migration)).collect();
+        let pending: HashMap<&str, &Migration> =
+            pending.into_iter().map(|migration| (migration.path.as_str(), migration)).collect();
         let statements: Vec<_> =
             script.statements.iter().filter(|statement| statement.kind == Kind::Migrations).collect();
-        let declares = script.statements.iter().any(|statement| matches!(statement.kind, Kind::Tables | Kind::Types));
-        let new_database = (is_new && declares).then(|| {
-            let others = script.statements.iter().filter(|statement| statement.kind != Kind::Migrations);
-            let made = others.flat_map(|statement| &statement.makes).collect();
-            NewDatabase { history: History::of(&statements), made, declared: None }
-        });
+        let new_database = is_new.then(|| NewDatabase::new(&statements));
         let mut by_path: HashMap<&str, Vec<&Statement>> = HashMap::new();
         for statement in &statements {
             by_path.entry(statement.path.as_str()).or_default().push(statement);
         }
+        let enums = MadeWhole::of(&script.statements, |one| pending.contains_key(one.path.as_str()));
         let done = read_progress(runner.client, &pending, &by_path).await?;
         Ok(Self {
             pending,
@@ -121,12 +134,15 @@ impl<'a> Migrations<'a> {
             origin: origin.clone(),
             is_new,
             new_database,
+            text: DeclaredText::of(&script.statements, &script.extensions),
+            enums,
             met: 0,
-            current: None,
+            met_by_file: HashMap::new(),
             skipped: Vec::new(),
             done,
             met_in_file: 0,
             by_path,
+            made: statements.iter().flat_map(|statement| &statement.makes).collect(),
         })
     }
 
@@ -142,16 +158,24 @@ impl<'a> Migrations<'a> {
             && !(self.is_new && statement.without_concurrently().is_some())
     }
 
-    /// Runs one statement of a migration, if that is pending.
-    pub async fn run(&mut self, runner: &Runner<'_>, statement: &'a Statement) -> Result<(), Failure> {
+    /// What is run in the stead of a `CREATE TYPE`, so that the values which migrations add later can be used.
+    pub fn whole_type(&self, statement: &Statement) -> Option<Statement> {
+        self.enums.creation(statement).cloned()
+    }
+
+    /// Whether the bundle declares this.
+    pub fn is_declared(&self, object: &Object) -> bool {
+        self.text.has_object(object)
+    }
+
+    /// Runs one statement of a migration, if that is pending. `wants`: it names what the declaration could not make yet.
+    pub async fn run(&mut self, runner: &Runner<'_>, statement: &'a Statement, wants: bool) -> Result<(), Failure> {
         let at = self.met;
         self.met += 1;
         let Some(migration) = self.pending.get(statement.path.as_str()).copied() else { return Ok(()) };
-        if self.current != Some(statement.path.as_str()) {
-            self.current = Some(&statement.path);
-            self.met_in_file = 0;
-        }
-        self.met_in_file += 1;
+        let met_in_file = self.met_by_file.entry(&statement.path).or_default();
+        *met_in_file += 1;
+        self.met_in_file = *met_in_file;
         if self.done.get(&migration.file).is_some_and(|done| self.met_in_file <= *done) {
             return Ok(());
         }
@@ -165,61 +189,71 @@ impl<'a> Migrations<'a> {
                 Mode::Apply => self.run_outside(runner, statement, migration).await,
             };
         }
-        if !self.is_new {
-            // Added just before this transaction, by this deployment or by one that was interrupted.
+        // Added just before this transaction, by this deployment or by one that was interrupted, or with its type.
+        if !self.is_new || self.enums.has_added(statement) {
             let there = new_values::is_there(runner, statement).await;
             if there.map_err(|error| Failure::new(statement, &error, 0))? {
                 return Ok(());
             }
-            return runner.run(statement).await.map(drop);
+        }
+        let whole = self.enums.creation(statement).cloned();
+        let statement = whole.as_ref().unwrap_or(statement);
+        if !self.is_new {
+            return self.run_as_written(runner, statement, &migration.file).await;
         }
         let alone = statement.without_concurrently();
-        self.run_in_new(runner, at, alone.as_ref().unwrap_or(statement), &migration.file).await
+        self.run_in_new(runner, (at, wants), alone.as_ref().unwrap_or(statement), &migration.file).await
+    }
+
+    /// Runs the statement once more that was the last one.
+    pub async fn run_again(&mut self, runner: &Runner<'_>, statement: &'a Statement) -> Result<(), Failure> {
+        self.met -= 1;
+        self.met_by_file.entry(&statement.path).and_modify(|met| *met -= 1);
+        self.run(runner, statement, false).await
+    }
+
+    /// In an existing database. What the bundle declares may have been there before, or have come first because another
+    /// migration needed it.
+    async fn run_as_written(&mut self, runner: &Runner<'_>, statement: &Statement, file: &str) -> Result<(), Failure> {
+        match runner.run(statement).await {
+            Err(failure) if failure.is_one_of(in_new::EXISTS) && self.text.will_replace(statement) => {
+                let reason = format!("the declaration has its effect already: {}", failure.error.cause);
+                self.skip(file, statement, reason);
+                Ok(())
+            }
+            result => result.map(drop),
+        }
+    }
+
+    fn skip(&mut self, file: &str, statement: &Statement, reason: String) {
+        let (migration, line, statement) = (file.to_owned(), statement.line, beginning(&statement.text));
+        self.skipped.push(SkippedStatement { migration, line, statement, reason });
     }
 
     async fn run_in_new(
         &mut self,
         runner: &Runner<'_>,
-        at: usize,
+        (at, wants): (usize, bool),
         statement: &Statement,
         file: &str,
     ) -> Result<(), Failure> {
-        let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
         let Some(new_database) = &mut self.new_database else { return runner.run(statement).await.map(drop) };
-        if new_database.declared.is_none() {
-            new_database.declared = Some(read_declared(runner.client).await.map_err(failed)?);
-        }
-        let Some(known) = &new_database.declared else { return Ok(()) };
-        let about =
-            declared::altered(&statement.tree).or_else(|| declared::dropped_tables(&statement.tree).into_iter().next());
-        let live = match &about {
-            Some(name) => read_live(runner.client, name).await.map_err(failed)?,
-            None => Live::default(),
-        };
-        let decision = match declared::moves_declared(statement, |made| new_database.made.contains(made)) {
-            Some(reason) => Decision::Skip(reason),
-            None => declared::decide(at, statement, known, &new_database.history, &live),
-        };
-        let reason = match decision {
-            Decision::Skip(reason) => Some(reason),
-            Decision::Run { forgiving } => run_guarded(runner, statement, forgiving, about.as_ref()).await?,
-            Decision::RunOnly { tree, reason } => match rewritten(statement, *tree) {
-                Some(rest) => {
-                    let more = run_guarded(runner, &rest, true, about.as_ref()).await?;
-                    Some(more.map_or(reason.clone(), |more| format!("{reason}; {more}")))
-                }
-                None => run_guarded(runner, statement, true, about.as_ref()).await?,
-            },
-        };
-        if let Some(reason) = reason {
-            self.skipped.push(SkippedStatement {
-                migration: file.to_owned(),
-                line: statement.line,
-                statement: beginning(&statement.text),
-                reason,
-            });
+        if let Some(reason) = new_database.run(runner, (at, wants), &self.text, statement).await? {
+            self.skip(file, statement, reason);
         }
         Ok(())
+    }
+
+    /// Something of the declaration was made since the last statement of a migration.
+    pub fn declaration_went_on(&mut self) {
+        if let Some(new_database) = &mut self.new_database {
+            new_database.declaration_went_on();
+        }
+    }
+
+    /// Whether a migration of a new database makes what `statement` declares as well.
+    pub fn make_too(&self, statement: &Statement) -> bool {
+        self.new_database.is_some() && statement.makes.iter().any(|made| self.made.contains(made))
     }
 
     async fn run_outside(
@@ -273,43 +307,6 @@ impl<'a> Migrations<'a> {
     }
 }
 
-/// Runs a statement; the reason where its effect turned out to be there already.
-async fn run_guarded(
-    runner: &Runner<'_>,
-    statement: &Statement,
-    forgiving: bool,
-    about: Option<&Name>,
-) -> Result<Option<String>, Failure> {
-    let result = match about {
-        Some(table) if forgiving => twins::run(runner, statement, table, |_| true).await,
-        _ => runner.run(statement).await.map(|_| true),
-    };
-    match result {
-        Ok(true) => Ok(None),
-        Ok(false) => Ok(Some("the declaration has the same constraint or index already".to_owned())),
-        Err(failure) if forgiving && failure.is_one_of(EFFECT_IS_THERE) => {
-            Ok(Some(format!("the declaration has its effect already: {}", failure.error.cause)))
-        }
-        Err(failure) => Err(failure),
-    }
-}
-
-/// PostgreSQL's codes for "exists already" and "is not there".
-const EFFECT_IS_THERE: &[SqlState] = &[
-    SqlState::DUPLICATE_COLUMN,
-    SqlState::DUPLICATE_TABLE,
-    SqlState::DUPLICATE_OBJECT,
-    SqlState::DUPLICATE_FUNCTION,
-    SqlState::DUPLICATE_SCHEMA,
-    SqlState::UNDEFINED_COLUMN,
-    SqlState::UNDEFINED_TABLE,
-    SqlState::UNDEFINED_OBJECT,
-    // Renaming an enum value that has its new name: "is not an existing enum label".
-    SqlState::INVALID_PARAMETER_VALUE,
-    // A second primary key.
-    SqlState::INVALID_TABLE_DEFINITION,
-];
-
 /// Over the first `count` statements of a migration.
 fn checksum_of(by_path: &HashMap<&str, Vec<&Statement>>, path: &str, count: usize) -> String {
     let statements = by_path.get(path).into_iter().flatten().take(count);
@@ -341,60 +338,4 @@ async fn read_progress(
         progress.insert(file, done);
     }
     Ok(progress)
-}
-
-/// What is in the database before the first migration, which is what the declaration made.
-async fn read_declared(client: &Client) -> Result<Declared, tokio_postgres::Error> {
-    const OURS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-                        AND c.relname NOT LIKE '\\_stonescriptdb\\_gateway\\_%'";
-    let mut declared = Declared::default();
-    let columns = format!(
-        "SELECT n.nspname::text, c.relname::text, a.attname::text FROM pg_class c
-         JOIN pg_namespace n ON n.oid = c.relnamespace
-         LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-         WHERE c.relkind IN ('r', 'p', 'f', 'c') AND {OURS}"
-    );
-    for row in client.query(&columns, &[]).await? {
-        let columns = declared.columns.entry((row.get(0), row.get(1))).or_default();
-        columns.extend(row.get::<_, Option<String>>(2));
-    }
-    let parts = format!(
-        "SELECT n.nspname::text, c.relname::text, part.name::text FROM pg_class c
-         JOIN pg_namespace n ON n.oid = c.relnamespace
-         JOIN (SELECT conrelid AS rel, conname AS name FROM pg_constraint
-               UNION ALL SELECT tgrelid, tgname FROM pg_trigger WHERE NOT tgisinternal
-               UNION ALL SELECT polrelid, polname FROM pg_policy
-               UNION ALL SELECT ev_class, rulename FROM pg_rewrite) AS part ON part.rel = c.oid
-         WHERE {OURS}"
-    );
-    let rows = client.query(&parts, &[]).await?;
-    declared.parts = rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
-    let relations = format!(
-        "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind IN ('i', 'I', 'S', 'v', 'm') AND {OURS}"
-    );
-    let rows = client.query(&relations, &[]).await?;
-    declared.relations = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    let types = "SELECT n.nspname::text, t.typname::text FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-                 WHERE t.typtype IN ('e', 'd', 'r') AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
-    let rows = client.query(types, &[]).await?;
-    declared.types = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    Ok(declared)
-}
-
-async fn read_live(client: &Client, name: &Name) -> Result<Live, tokio_postgres::Error> {
-    let row = client
-        .query_one(
-            "SELECT relation.oid IS NOT NULL,
-                    ARRAY(SELECT attname::text FROM pg_attribute
-                          WHERE attrelid = relation.oid AND attnum > 0 AND NOT attisdropped),
-                    ARRAY(SELECT conname::text FROM pg_constraint WHERE conrelid = relation.oid
-                          UNION ALL SELECT tgname FROM pg_trigger WHERE tgrelid = relation.oid
-                          UNION ALL SELECT polname FROM pg_policy WHERE polrelid = relation.oid)
-             FROM (SELECT to_regclass($1::text)::oid AS oid) AS relation",
-            &[&twins::qualified(name)],
-        )
-        .await?;
-    let (columns, parts): (Vec<String>, Vec<String>) = (row.get(1), row.get(2));
-    Ok(Live { exists: row.get(0), columns: columns.into_iter().collect(), parts: parts.into_iter().collect() })
 }

@@ -8,6 +8,8 @@ mod columns;
 mod definitions;
 mod domains;
 mod enums;
+mod generated;
+mod inheritance;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -26,6 +28,8 @@ pub struct Missing {
     pub object: String,
     /// `None` where only a migration can say how.
     pub sql: Option<String>,
+    /// Whether the statement drops a column and makes it anew, so that what belongs to the column has to be kept.
+    pub anew: bool,
 }
 
 impl Missing {
@@ -38,11 +42,11 @@ impl Missing {
             }
             (_, Some(column)) => format!("{}.{column}", change.table),
         };
-        Self { kind: change.change_type.as_str(), object, change: Some(change), sql }
+        Self { kind: change.change_type.as_str(), object, change: Some(change), sql, anew: false }
     }
 
     fn silent(kind: &'static str, object: &str, sql: String) -> Self {
-        Self { change: None, kind, object: object.to_owned(), sql: Some(sql) }
+        Self { change: None, kind, object: object.to_owned(), sql: Some(sql), anew: false }
     }
 }
 
@@ -90,7 +94,7 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
     let mut plan = Plan::default();
     let found = by_name(&ask.found.relations, |relation| &relation.name);
     let mut kept = HashSet::new();
-    for wanted in ask.wanted.relations.values() {
+    for wanted in inheritance::parents_first(ask.wanted) {
         if let Some((oid, relation)) = found.get(wanted.name.as_str())
             && relation.kind == wanted.kind
         {
@@ -99,6 +103,7 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
             definitions::plan(relation, wanted, &kept, &mut plan.definitions);
         }
     }
+    inheritance::children_first_where_merged(&mut plan.columns, ask.wanted);
     columns::sequence_names(ask, &mut plan.obsolete);
     columns::sequence_options(ask, &mut plan.columns);
     plan.obsolete.extend(ask.obsolete.iter().filter(|thing| !kept.contains(&thing.identity)).filter_map(drop_of));
@@ -176,9 +181,8 @@ pub fn mend(found: &[Thing], declared: &[&Thing]) -> Vec<Missing> {
     let mut mended = Vec::new();
     for wanted in declared {
         let now = there.get(wanted.name.as_str());
-        let renamed =
-            now.filter(|_| wanted.kind == Kind::PartitionIndex).map(|now| renaming(&now.words, &wanted.words));
-        let Some(make) = wanted.make.as_ref().or(renamed.as_ref()) else { continue };
+        let altered = now.and_then(|now| alteration(now, wanted));
+        let Some(make) = wanted.make.as_ref().or(altered.as_ref()) else { continue };
         // What it is about has to be there.
         if now.is_some_and(|now| now.words == wanted.words)
             || wanted.table.as_ref().is_some_and(|table| !is_there(table, &there))
@@ -209,6 +213,7 @@ pub fn mend(found: &[Thing], declared: &[&Thing]) -> Vec<Missing> {
             Kind::Privilege => "SetPrivilege",
             Kind::State => "SetState",
             Kind::PartitionIndex => "RenameIndex",
+            Kind::Sequence => "AlterSequence",
             Kind::Schema => "CreateSchema",
             _ => "Create",
         };
@@ -217,9 +222,23 @@ pub fn mend(found: &[Thing], declared: &[&Thing]) -> Vec<Missing> {
     mended
 }
 
-/// PostgreSQL picks the names of the indexes that it makes for partitions; these may be declared under others.
-fn renaming(now: &str, wanted: &str) -> String {
-    format!("ALTER INDEX {now} RENAME TO {}", &wanted[things::schema_prefix(wanted).len()..])
+/// What is there under another name, or belongs to something else.
+fn alteration(now: &Thing, wanted: &Thing) -> Option<String> {
+    const OWNED: &str = " OWNED BY ";
+    match wanted.kind {
+        // PostgreSQL picks the names of the indexes that it makes for partitions; these may be declared under others.
+        Kind::PartitionIndex => {
+            let new = &wanted.words[things::schema_prefix(&wanted.words).len()..];
+            Some(format!("ALTER INDEX {} RENAME TO {new}", now.words))
+        }
+        Kind::Sequence => {
+            let owner = |thing: &Thing| thing.words.split_once(OWNED).map(|(_, owner)| owner.to_owned());
+            let new = owner(wanted);
+            let sql = || format!("ALTER SEQUENCE {}{OWNED}{}", wanted.object, new.as_deref().unwrap_or("NONE"));
+            (owner(now) != new).then(sql)
+        }
+        _ => None,
+    }
 }
 
 fn is_there(table: &str, things: &BTreeMap<&str, &Thing>) -> bool {

@@ -12,8 +12,9 @@ use serde_json::json;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::catalog::Catalog;
 use super::catalog::things::parts_of_name;
+use super::catalog::{Catalog, EnumType};
+use super::enum_labels::{self, Labels, Name, named};
 use super::error::DeployError;
 use super::runner::Runner;
 use super::tracking::{self, Change, NameOf, Origin};
@@ -35,37 +36,68 @@ pub struct NewValue {
 /// are still to be run.
 pub fn wanted(found: &Catalog, declared: &Catalog, pending: &[&Statement]) -> Vec<NewValue> {
     let mut values = Vec::new();
+    let mut there: HashMap<&str, Vec<String>> =
+        found.enums.values().map(|one| (one.name.as_str(), one.values.clone())).collect();
+    for (name, labels) in added_by_migrations(found, pending) {
+        let Some(there) = there.get_mut(name) else { continue };
+        let all: Vec<String> = labels.at_first().cloned().collect();
+        values.extend(lacking(name, there, &all));
+    }
     for declared in declared.enums.values() {
-        let Some(found) = found.enums.values().find(|one| one.name == declared.name) else { continue };
+        let Some(there) = there.get_mut(declared.name.as_str()) else { continue };
         let name = parts_of_name(&declared.name);
         if pending.iter().any(|statement| makes_anew(statement, &name)) {
             continue;
         }
         let names_before = renamed_values(pending, &name);
         let before = |value: &String| names_before.get(value.as_str()).cloned().unwrap_or_else(|| value.clone());
-        let mut there = found.values.clone();
-        for (at, value) in declared.values.iter().enumerate() {
-            if there.contains(value) || names_before.contains_key(value.as_str()) {
-                continue;
+        let all: Vec<String> = declared.values.iter().map(before).collect();
+        values.extend(lacking(&declared.name, there, &all));
+    }
+    values
+}
+
+/// The types of the database to which pending migrations add values, whatever becomes of those types in the end.
+fn added_by_migrations<'a>(found: &'a Catalog, pending: &[&Statement]) -> Vec<(&'a str, Labels)> {
+    let of_name = |one: &'a EnumType| {
+        let name = parts_of_name(&one.name);
+        (name.clone(), (one.name.as_str(), Labels::new(name, &one.values)))
+    };
+    let mut types: HashMap<Name, (&str, Labels)> = found.enums.values().map(of_name).collect();
+    let mut changed = Vec::new();
+    for statement in pending {
+        for name in enum_labels::changed(statement) {
+            let Some((printed, mut labels)) = types.remove(&name) else { continue };
+            labels.follow(statement);
+            match labels.name().cloned() {
+                Some(name) => drop(types.insert(name, (printed, labels))),
+                None => changed.push((printed, labels)),
             }
-            let previous = declared.values[..at].iter().rev().map(before).find(|one| there.contains(one));
-            let (place, index) = match previous {
-                Some(previous) => {
-                    let index = there.iter().position(|one| *one == previous).map_or(0, |at| at + 1);
-                    (format!(" AFTER {}", quote_literal(&previous)), index)
-                }
-                None => {
-                    let first = there.first();
-                    (first.map(|first| format!(" BEFORE {}", quote_literal(first))).unwrap_or_default(), 0)
-                }
-            };
-            there.insert(index, value.clone());
-            values.push(NewValue {
-                type_name: declared.name.clone(),
-                value: value.clone(),
-                sql: format!("ALTER TYPE {} ADD VALUE IF NOT EXISTS {}{place}", declared.name, quote_literal(value)),
-            });
         }
+    }
+    changed.extend(types.into_values());
+    changed.sort_by_key(|(printed, _)| *printed);
+    changed
+}
+
+/// Adds to `there` what it lacks of `all`, each value behind the one that comes before it.
+fn lacking(type_name: &str, there: &mut Vec<String>, all: &[String]) -> Vec<NewValue> {
+    let mut values = Vec::new();
+    for (at, value) in all.iter().enumerate() {
+        if there.contains(value) {
+            continue;
+        }
+        let previous = all[..at].iter().rev().find_map(|one| there.iter().position(|known| known == one));
+        let (place, index) = match previous {
+            Some(previous) => (format!(" AFTER {}", quote_literal(&there[previous])), previous + 1),
+            None => (there.first().map(|first| format!(" BEFORE {}", quote_literal(first))).unwrap_or_default(), 0),
+        };
+        there.insert(index, value.clone());
+        values.push(NewValue {
+            type_name: type_name.to_owned(),
+            value: value.clone(),
+            sql: format!("ALTER TYPE {type_name} ADD VALUE IF NOT EXISTS {}{place}", quote_literal(value)),
+        });
     }
     values
 }
@@ -76,30 +108,13 @@ fn makes_anew(statement: &Statement, name: &(String, String)) -> bool {
     let is_name = |parts: &[String]| named(parts) == *name;
     match statement.tree.as_ref() {
         NodeEnum::DropStmt(drop) if drop.remove_type == ObjectType::ObjectType as i32 => {
-            dropped_types(drop).iter().any(|parts| is_name(parts))
+            facts::dropped_names(drop).iter().any(|parts| is_name(parts))
         }
         NodeEnum::RenameStmt(rename) if rename.rename_type == ObjectType::ObjectType as i32 => {
             let old = rename.object.as_ref().and_then(|object| object.node.as_ref());
             makes || matches!(old, Some(NodeEnum::List(list)) if is_name(&facts::words(&list.items)))
         }
         _ => makes,
-    }
-}
-
-fn dropped_types(drop: &pg_query::protobuf::DropStmt) -> Vec<Vec<String>> {
-    let parts = |object: &pg_query::Node| match &object.node {
-        Some(NodeEnum::TypeName(name)) => facts::words(&name.names),
-        Some(NodeEnum::List(list)) => facts::words(&list.items),
-        _ => Vec::new(),
-    };
-    drop.objects.iter().map(parts).collect()
-}
-
-fn named(parts: &[String]) -> (String, String) {
-    match parts {
-        [.., schema, name] => (schema.clone(), name.clone()),
-        [name] => ("public".to_owned(), name.clone()),
-        [] => Default::default(),
     }
 }
 
@@ -128,7 +143,7 @@ pub async fn commit(client: &Client, values: &[NewValue], origin: &Origin) -> Re
     for value in values {
         // Written with the names that the catalog prints for `public`.
         let run = client.batch_execute(&format!("{};{};{}", set_printed_path(""), value.sql, own_path())).await;
-        run.map_err(|source| DeployError::Generated { statement: value.sql.clone(), source })?;
+        run.map_err(|source| DeployError::Generated { statement: value.sql.clone(), source, declared_at: None })?;
         changes.push(Change {
             change_type: "AddEnumValue",
             name_of: NameOf::Text,
@@ -166,7 +181,6 @@ mod tests {
     use super::*;
     use crate::bundle::order::{self, Target};
     use crate::bundle::{Bundle, Kind, SourceFile};
-    use crate::orchestrator::catalog::EnumType;
 
     fn mood(values: &[&str]) -> Catalog {
         let values = values.iter().map(|value| (*value).to_owned()).collect();

@@ -94,6 +94,8 @@ fn is_compared(tree: &NodeEnum) -> bool {
         NodeEnum::IndexStmt(_)
         | NodeEnum::AlterTableStmt(_)
         | NodeEnum::AlterDomainStmt(_)
+        | NodeEnum::AlterEnumStmt(_)
+        | NodeEnum::AlterPublicationStmt(_)
         | NodeEnum::CreateSeqStmt(_)
         | NodeEnum::CreateRoleStmt(_)
         | NodeEnum::CreateStatsStmt(_)

@@ -81,6 +81,8 @@ impl Recorded {
             .filter(|thing| matches!(thing.kind, Kind::Table | Kind::View | Kind::Sequence))
             .map(|thing| thing.object.as_str())
             .collect();
+        let is_table = |thing: &&Thing| matches!(thing.kind, Kind::Table | Kind::View);
+        let tables: HashSet<&str> = wanted.iter().filter(is_table).map(|thing| thing.object.as_str()).collect();
         let wanted: HashSet<&str> = wanted.iter().map(|thing| thing.name.as_str()).collect();
         let mut obsolete: Vec<Thing> = found
             .things()
@@ -90,6 +92,11 @@ impl Recorded {
             .filter(|thing| thing.kind != Kind::View || !relations.contains(thing.object.as_str()))
             // It goes with its table.
             .filter(|thing| thing.table.as_ref().is_none_or(|table| !going.contains(table)))
+            // A partition that was made with the data is none of this bundle's.
+            .filter(|thing| {
+                let is_said = matches!(thing.kind, Kind::Privilege | Kind::State | Kind::PartitionIndex);
+                !is_said || thing.table.as_ref().is_none_or(|table| tables.contains(table.as_str()))
+            })
             .cloned()
             .collect();
         // So does it with its view or its domain.

@@ -17,7 +17,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 pub use self::failure::{Failure, Refused};
 use self::paths::{Paths, first_value, last_value};
 use super::clock::Clock;
-use super::dependants::{self, DEPENDED_ON, Dependants};
+use super::dependants::{self, DEPENDED_ON, Dependants, Fate, Left, Root};
 use super::error::DeployError;
 use crate::bundle::Kind;
 use crate::bundle::sql::Statement;
@@ -218,7 +218,7 @@ impl<'a> Runner<'a> {
 
     /// Runs a statement that the gateway generated to bring the database to its declaration.
     pub async fn generated(&self, sql: &str) -> Result<(), DeployError> {
-        let failed = |source| DeployError::Generated { statement: sql.to_owned(), source };
+        let failed = |source| DeployError::Generated { statement: sql.to_owned(), source, declared_at: None };
         self.client.batch_execute("SAVEPOINT generated").await.map_err(failed)?;
         let error = match self.client.batch_execute(&self.paths.printed(sql)).await {
             Ok(()) => {
@@ -250,6 +250,27 @@ impl<'a> Runner<'a> {
         }
     }
 
+    /// Runs a generated statement that drops a column and makes it anew: what belongs to the column is kept.
+    pub async fn generated_anew(&self, sql: &str) -> Result<(), DeployError> {
+        let failed = |source| DeployError::Generated { statement: sql.to_owned(), source, declared_at: None };
+        let path = self.paths.behind_printed();
+        let roots = dependants::roots_of_text(self.client, Under::Printed(&path), sql).await.map_err(failed)?;
+        let roots: Vec<_> = roots.into_iter().map(|root| Root { fate: Fate::Replaced, ..root }).collect();
+        match self.dropping(&self.paths.printed(sql), sql, &roots, sql).await {
+            Ok(()) => Ok(()),
+            Err(Refused::Postgres(error)) => Err(failed(error)),
+            Err(Refused::Standing(names)) => {
+                let left = |description| Left {
+                    description,
+                    because: sql.to_owned(),
+                    refusal: "it cannot be made again".to_owned(),
+                    for_function: false,
+                };
+                Err(DeployError::Dependants { left: names.into_iter().map(left).collect() })
+            }
+        }
+    }
+
     /// Runs a generated statement that may fail because something depends on what it drops; whether it was run.
     pub async fn generated_unless_needed(&self, sql: &str) -> Result<bool, DeployError> {
         match self.client.batch_execute(&format!("{SAVEPOINT}{}{RELEASE}", self.paths.printed(sql))).await {
@@ -261,7 +282,7 @@ impl<'a> Runner<'a> {
                 self.client.batch_execute(ROLLBACK_TO).await.map_err(DeployError::own("dropping what is obsolete"))?;
                 Ok(false)
             }
-            Err(error) => Err(DeployError::Generated { statement: sql.to_owned(), source: error }),
+            Err(error) => Err(DeployError::Generated { statement: sql.to_owned(), source: error, declared_at: None }),
         }
     }
 
@@ -427,6 +448,13 @@ impl<'a> Runner<'a> {
         let limit = self.lock_timeout.saturating_mul(OUTSIDE_TIMES).as_millis().min(i32::MAX as u128);
         self.outside(statement, &format!("RESET search_path;COMMIT;{}", own_path())).await?;
         self.outside(statement, &format!("SET lock_timeout = {limit}")).await
+    }
+
+    /// Commits what came before a statement, and opens the next transaction.
+    pub async fn renew(&self, statement: &Statement) -> Result<(), DeployError> {
+        self.outside(statement, &format!("RESET search_path;COMMIT;{}", own_path())).await?;
+        self.paths.reset();
+        self.outside(statement, &format!("BEGIN; {} {ALONE}", self.settings)).await.map_err(DeployError::from)
     }
 
     /// After it: records that with `done`, and opens the next transaction.

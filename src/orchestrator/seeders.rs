@@ -33,6 +33,7 @@ use std::sync::Arc;
 
 use self::course::Course;
 pub use self::held::Held;
+pub use self::records::note_made;
 use self::rows::{Insert, Row, Stored};
 use self::tables::{Table, Tables, name_of};
 pub use self::validation::SeederValidation;
@@ -96,10 +97,11 @@ pub async fn run(
     situation: Situation<'_>,
 ) -> Result<Seeded, DeployError> {
     let mut seeded = Seeded::default();
+    let made = records::take_made(runner.client).await?;
     if statements.is_empty() {
         return Ok(seeded);
     }
-    let tables = read_tables(runner, statements, situation.before).await?;
+    let tables = read_tables(runner, statements, situation.before, &made).await?;
     let seeds = read_seeds(statements, &tables, situation, &mut seeded.warnings).await?;
     let there = rows_there(runner, &seeds).await?;
     seeded.warnings.extend(there.warnings);
@@ -124,7 +126,12 @@ pub async fn run(
     Ok(seeded)
 }
 
-async fn read_tables(runner: &Runner<'_>, statements: &[Statement], before: &Snapshot) -> Result<Tables, DeployError> {
+async fn read_tables(
+    runner: &Runner<'_>,
+    statements: &[Statement],
+    before: &Snapshot,
+    made: &HashSet<u32>,
+) -> Result<Tables, DeployError> {
     let filled: HashSet<String> = statements.iter().filter_map(filled_name).collect();
     let targets: Vec<&Target> = statements
         .iter()
@@ -134,7 +141,7 @@ async fn read_tables(runner: &Runner<'_>, statements: &[Statement], before: &Sna
         })
         .flatten()
         .collect();
-    let tables = Tables::read(runner.client, &filled, &targets, before).await;
+    let tables = Tables::read(runner.client, &filled, &targets, (before, made)).await;
     tables.map_err(DeployError::own("looking at the tables that the seeders fill"))
 }
 

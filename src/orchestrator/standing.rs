@@ -79,6 +79,17 @@ impl Standing {
         Ok(Self { now: Some(before.clone()), before, stale: HashSet::new() })
     }
 
+    /// Tables that are there now and were not before.
+    pub async fn made(&mut self, client: &Client) -> Result<Vec<u32>, Error> {
+        let before = self.before.clone();
+        let oids: HashSet<u32> = before.relations.values().map(|relation| relation.oid).collect();
+        let now = self.now(client).await?.relations.iter();
+        let is_made = |((schema, name), relation): &(&Name, &Relation)| {
+            !oids.contains(&relation.oid) && !before.had_table(schema, name)
+        };
+        Ok(now.filter(is_made).map(|(_, relation)| relation.oid).collect())
+    }
+
     /// What stood before the deployment.
     pub fn before(&self) -> &Snapshot {
         &self.before

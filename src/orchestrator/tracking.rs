@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 
-pub use self::write::{Record, write, write_changes, write_migrations};
+pub use self::write::{Record, write, write_changes, write_migrations, write_sums};
 use super::error::DeployError;
 use crate::databases::{Under, ask, under};
 

@@ -26,7 +26,17 @@ pub fn declared<'a>(
     let is_declared = |thing: &&Thing| match (thing.kind, &thing.table) {
         (Kind::Table, _) => tables.contains(&thing.object),
         (Kind::Type, _) => types.contains(&thing.object),
-        (Kind::Column | Kind::Constraint | Kind::Index | Kind::Sequence, Some(table)) => {
+        // Partitions come and go with the data, so what is said of one that no file declares is not compared either.
+        (
+            Kind::Column
+            | Kind::Constraint
+            | Kind::Index
+            | Kind::Sequence
+            | Kind::Privilege
+            | Kind::State
+            | Kind::PartitionIndex,
+            Some(table),
+        ) => {
             let owner = table.strip_prefix("domain ").unwrap_or(table);
             tables.contains(owner)
                 || types.contains(owner)
@@ -44,6 +54,8 @@ pub struct Difference {
     pub kind: Kind,
     /// A sentence.
     pub words: String,
+    /// See [`Thing::name`].
+    pub name: String,
 }
 
 /// What the declaration has and the database has not, or has otherwise, a sentence each. What somebody made by hand
@@ -61,7 +73,7 @@ pub fn differences(declared: &[&Thing], found: &[Thing]) -> Vec<Difference> {
             Some(now) if now.words != wanted.words => format!("{name} is {}, declared is {words}", short(&now.words)),
             Some(_) => return None,
         };
-        Some(Difference { kind: wanted.kind, words })
+        Some(Difference { kind: wanted.kind, words, name: name.clone() })
     };
     declared.iter().filter(|thing| !of_missing(thing)).filter_map(difference).collect()
 }

@@ -116,7 +116,7 @@ pub(super) fn read_bundle(folder: &Path) -> Result<Option<Bundle>, RegistryError
         }
     }
     let bundle = Bundle::from_files(files, Vec::new());
-    if bundle.checksum != record.checksum {
+    if !bundle.is_recorded_as(&record.checksum) {
         let cause = "its files are not those that were uploaded; upload the schema again".to_owned();
         return Err(RegistryError::Damaged { path: folder.to_owned(), cause });
     }

@@ -3,6 +3,7 @@
 //!
 //! A failure prints its seed. `EVOLUTION_SEED=17` runs that series alone, `EVOLUTION_SEED=101-600` other ones than usual.
 
+mod extras;
 mod model;
 mod names;
 mod render;
@@ -15,6 +16,8 @@ mod verdict;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::support::{Platform, Sql, register};
 
 /// Series, of [`verdict::DEPLOYMENTS`] deployments to an old database each: 500 in all.
 const SERIES: u64 = 100;
@@ -39,6 +42,27 @@ async fn an_old_database_becomes_what_a_new_one_is_whatever_happened_to_its_sche
         let others: Vec<_> = others.collect();
         panic!("series {failed:?} of {seeds:?} failed.\n{}\nThe first one: {first}", others.join("\n"));
     }
+}
+
+/// What the series compare with sees whatever a dump shows: of no two variants of a thing do the dumps alone differ.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_query_that_compares_databases_sees_what_a_dump_shows() {
+    let platform = Platform::new();
+    let mut unseen = Vec::new();
+    for (kind, variants) in extras::each() {
+        let mut databases = Vec::new();
+        for (number, bundle) in variants.iter().enumerate() {
+            let tenant = format!("v{number}");
+            let answer = register(platform.name(), Some(&tenant), bundle).await;
+            assert_eq!(answer.status, 200, "{kind}, variant {number}: {answer}");
+            databases.push((format!("{kind} {number}"), platform.database(&tenant)));
+        }
+        unseen.extend(schema::unseen(&databases).await);
+        for (_, database) in databases {
+            Sql::connect("postgres").await.run(&format!("DROP DATABASE \"{database}\" WITH (FORCE)")).await;
+        }
+    }
+    assert!(unseen.is_empty(), "{}", unseen.join("\n"));
 }
 
 fn chosen_seeds() -> RangeInclusive<u64> {

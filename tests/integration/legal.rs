@@ -3,6 +3,7 @@
 
 mod bodies;
 mod moved;
+mod widened;
 
 use crate::support::catalog::{assert_same, in_words};
 use crate::support::{BundleBuilder, Platform, Sql, bundle, register};

@@ -7,7 +7,7 @@ use super::error::ArchiveError;
 use crate::bundle::Kind;
 
 /// What a SQL file's name ends in.
-const ENDINGS: [&str; 4] = [".sql", ".pssql", ".pgsql", ".psql"];
+pub(in crate::bundle) const ENDINGS: [&str; 4] = [".sql", ".pssql", ".pgsql", ".psql"];
 
 /// How many ignored files and folders are named; an archive of a whole home folder has thousands.
 const NAMED_WARNINGS: usize = 20;

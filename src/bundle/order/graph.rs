@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 
-use super::Target;
+use super::{Target, early};
 use crate::bundle::Kind;
-use crate::bundle::sql::{Class, Reference, Statement};
+use crate::bundle::sql::{Class, Object, Reference, Statement, facts};
 
 /// Statements by the names that they make.
-struct Index<'a> {
+pub(super) struct Index<'a> {
     qualified: HashMap<(Class, &'a str, &'a str), Vec<usize>>,
     unqualified: HashMap<(Class, &'a str), Vec<usize>>,
 }
@@ -28,7 +28,7 @@ impl<'a> Index<'a> {
 
     /// Who makes what is meant. A name without a schema means `public`'s, else any schema's: what the search path will
     /// be is PostgreSQL's to know.
-    fn makers<'b>(&'b self, reference: &'b Reference) -> &'b [usize] {
+    pub(super) fn makers<'b>(&'b self, reference: &'b Reference) -> &'b [usize] {
         let found = reference.wanted.classes().iter().find_map(|class| {
             let schema = reference.schema.as_deref().unwrap_or("public");
             self.qualified.get(&(*class, schema, &reference.name)).or_else(|| match reference.schema {
@@ -37,6 +37,12 @@ impl<'a> Index<'a> {
             })
         });
         found.map_or(&[], Vec::as_slice)
+    }
+
+    /// Who makes this very name.
+    pub(super) fn made<'b>(&'b self, object: &'b Object) -> &'b [usize] {
+        let name = (object.class, object.schema.as_str(), object.name.as_str());
+        self.qualified.get(&name).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -47,23 +53,25 @@ impl Index<'_> {
         names.filter_map(|name| self.qualified.get(&name)).map(Vec::len).sum()
     }
 
-    /// The migrations that make what `statement` declares, by a rename for one: in an existing database they go first,
-    /// or the declaration would stand in their way.
-    fn migrations_making(&self, statements: &[Statement], statement: &Statement) -> Vec<usize> {
-        let lasting = |class: Class| matches!(class, Class::Relation | Class::Type);
+    /// Who makes what `statement` makes and has the first turn. In a new database that is the declaration; in an existing
+    /// one the migrations, by a rename for one, or the declaration would stand in their way.
+    fn first_makers(&self, statements: &[Statement], statement: &Statement, target: Target) -> Vec<usize> {
+        let lasting = |class: Class| match target {
+            Target::NewDatabase => matches!(class, Class::Relation | Class::Type | Class::Schema | Class::Part),
+            Target::ExistingDatabase => matches!(class, Class::Relation | Class::Type),
+        };
+        let has_first_turn = |maker: &usize| match target {
+            Target::NewDatabase => statements[*maker].kind.is_final(),
+            Target::ExistingDatabase => statements[*maker].kind == Kind::Migrations,
+        };
         let names = statement.makes.iter().filter(|made| lasting(made.class));
-        names
-            .filter_map(|made| self.qualified.get(&(made.class, made.schema.as_str(), made.name.as_str())))
-            .flatten()
-            .copied()
-            .filter(|maker| statements[*maker].kind == Kind::Migrations)
-            .collect()
+        names.flat_map(|made| self.made(made)).copied().filter(has_first_turn).collect()
     }
 }
 
 /// What the edges may cost, so much for each reference and something beside: a real bundle's names are made once or
 /// twice. [`crate::bundle::cost`] counts on it.
-struct Effort {
+pub(super) struct Effort {
     looks: usize,
     edges: usize,
 }
@@ -75,7 +83,7 @@ impl Effort {
         Self { looks: 1_000_000 + 64 * references, edges: 20_000 + 8 * references }
     }
 
-    fn spend(&mut self, looks: usize, edges: usize) -> Option<()> {
+    pub(super) fn spend(&mut self, looks: usize, edges: usize) -> Option<()> {
         self.looks = self.looks.checked_sub(looks)?;
         self.edges = self.edges.checked_sub(edges)?;
         Some(())
@@ -89,6 +97,8 @@ pub(super) struct Graph {
     prefers: Vec<Vec<usize>>,
     /// The makers of each reference of each statement, as in [`Statement::needs`].
     makers: Vec<Vec<Vec<usize>>>,
+    /// Whether each runs out of its turn ([`early`]).
+    early: Vec<bool>,
 }
 
 impl Graph {
@@ -97,8 +107,7 @@ impl Graph {
     pub(super) fn of(statements: &[Statement], target: Target) -> Result<Self, usize> {
         let index = Index::of(statements);
         let mut effort = Effort::of(statements);
-        let mut graph = Self { needs: Vec::new(), prefers: Vec::new(), makers: Vec::new() };
-        let mut previous_migration = None;
+        let mut graph = Self { needs: Vec::new(), prefers: Vec::new(), makers: Vec::new(), early: Vec::new() };
         for (at, statement) in statements.iter().enumerate() {
             let mut makers_of = |reference| {
                 let all = index.makers(reference);
@@ -108,11 +117,9 @@ impl Graph {
             let makers = statement.needs.iter().map(&mut makers_of).collect::<Result<Vec<_>, _>>()?;
             let preferred = statement.prefers.iter().map(&mut makers_of).collect::<Result<Vec<_>, _>>()?;
             let mut needs: Vec<usize> = makers.iter().flatten().copied().collect();
-            if statement.kind == Kind::Migrations {
-                needs.extend(previous_migration.replace(at));
-            } else if target == Target::ExistingDatabase {
+            if (statement.kind == Kind::Migrations) == (target == Target::NewDatabase) {
                 effort.spend(index.namesakes(statement), 0).ok_or(at)?;
-                needs.extend(index.migrations_making(statements, statement));
+                needs.extend(index.first_makers(statements, statement, target));
             }
             needs.sort_unstable();
             needs.dedup();
@@ -121,7 +128,34 @@ impl Graph {
             graph.needs.push(needs);
             graph.makers.push(makers);
         }
+        graph.add_chain(statements, &index, target, &mut effort)?;
         Ok(graph)
+    }
+
+    /// Each statement of the migrations after the one before it.
+    fn add_chain(
+        &mut self,
+        statements: &[Statement],
+        index: &Index<'_>,
+        target: Target,
+        effort: &mut Effort,
+    ) -> Result<(), usize> {
+        if target == Target::NewDatabase {
+            let chain = early::chain(statements, index, &self.needs, effort)?;
+            (self.needs, self.early) = (chain.needs, chain.early);
+            return Ok(());
+        }
+        self.early = vec![false; statements.len()];
+        let mut previous = None;
+        for at in (0..statements.len()).filter(|at| statements[*at].kind == Kind::Migrations) {
+            self.needs[at].extend(previous.replace(at));
+        }
+        Ok(())
+    }
+
+    /// Whether statement `at` runs out of its turn.
+    pub(super) fn is_early(&self, at: usize) -> bool {
+        self.early[at]
     }
 
     /// Who makes the `need`th reference of statement `at`.
@@ -129,33 +163,49 @@ impl Graph {
         &self.makers[at][need]
     }
 
-    /// Every set of statements that need each other, sorted; Tarjan's algorithm without recursion.
+    /// Every set of statements that need each other, sorted.
     pub(super) fn circles(&self) -> Vec<Vec<usize>> {
-        let mut search = Tarjan::new(self.needs.len());
-        for start in 0..self.needs.len() {
-            search.from(start, &self.needs);
-        }
-        search.circles
+        circles(&self.needs)
     }
 
-    /// The order, where there is no circle of needs.
-    pub(super) fn order(&self) -> Vec<usize> {
-        depth_first(&self.needs, &self.prefers)
+    /// The order, where there is no circle of needs. What runs out of its turn comes together, behind the types.
+    pub(super) fn order(&self, statements: &[Statement]) -> Vec<usize> {
+        let types = (0..statements.len()).filter(|at| statements[*at].kind == Kind::Types);
+        let early = (0..statements.len()).filter(|at| self.early[*at]);
+        let starts: Vec<usize> = types.chain(early).chain(0..statements.len()).collect();
+        depth_first(&starts, &self.needs, &self.prefers)
     }
+}
+
+/// Every set of statements that need each other, sorted; Tarjan's algorithm without recursion.
+pub(super) fn circles(needs: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let mut search = Tarjan::new(needs.len());
+    for start in 0..needs.len() {
+        search.from(start, needs);
+    }
+    search.circles
 }
 
 /// Of the makers of a name those that statement `at` has to wait for.
 fn makers_for(statements: &[Statement], at: usize, makers: &[usize], target: Target) -> Vec<usize> {
     let is_migration = |maker: &usize| statements[*maker].kind == Kind::Migrations;
     let in_migration = is_migration(&at);
+    if in_migration && target == Target::NewDatabase {
+        return declared_for(statements, at, makers);
+    }
     let declared: Vec<usize> = makers.iter().copied().filter(|maker| *maker != at && !is_migration(maker)).collect();
     if in_migration {
         // Migrations are in order already, and what an earlier one makes is there.
         let made_before = makers.iter().any(|maker| is_migration(maker) && *maker <= at);
-        // In an existing database the declaration waits for the migration that makes the same; a statement before that
-        // one means what is there already (`DROP TABLE t; ALTER TABLE t_new RENAME TO t`).
-        let made_later = target == Target::ExistingDatabase && makers.iter().any(is_migration);
-        return if made_before || made_later { Vec::new() } else { declared };
+        // The declaration waits for the migration that makes the same; a statement before that one means what is there
+        // already (`DROP TABLE t; ALTER TABLE t_new RENAME TO t`).
+        let made_later = makers.iter().any(is_migration);
+        if !made_before && !made_later {
+            return declared;
+        }
+        // Nobody waits for a migration that makes the same function.
+        let before: Vec<usize> = makers.iter().copied().filter(|maker| is_migration(maker) && *maker <= at).collect();
+        return declared.into_iter().filter(is_other_overload(statements, &before)).collect();
     }
     // The declaration goes before a migration that makes the same: it is the final state.
     if makers.contains(&at) {
@@ -165,9 +215,31 @@ fn makers_for(statements: &[Statement], at: usize, makers: &[usize], target: Tar
     if declared.is_empty() { makers.to_vec() } else { declared }
 }
 
+/// In a new database, of the makers of a name those that the migrations' statement `at` has to wait for: types and tables
+/// as declared, which are final, and of views and functions those that no migration has made by then.
+fn declared_for(statements: &[Statement], at: usize, makers: &[usize]) -> Vec<usize> {
+    let is_migration = |one: &usize| statements[*one].kind == Kind::Migrations;
+    let made_before: Vec<usize> = makers.iter().copied().filter(|maker| is_migration(maker) && *maker <= at).collect();
+    let is_other = is_other_overload(statements, &made_before);
+    let is_needed = |one: &usize| statements[*one].kind.is_final() || made_before.is_empty() || is_other(one);
+    makers.iter().copied().filter(|maker| !is_migration(maker)).filter(is_needed).collect()
+}
+
+/// Whether a statement makes a function, and none that a migration among `makers` makes; one that moves a function says
+/// not which of them that is.
+fn is_other_overload<'a>(statements: &'a [Statement], makers: &'a [usize]) -> impl Fn(&usize) -> bool {
+    let migrations = makers.iter().filter(|maker| statements[**maker].kind == Kind::Migrations);
+    let made: Vec<_> = migrations.map(|maker| facts::input_types(&statements[*maker].tree)).collect();
+    move |one| {
+        let types = facts::input_types(&statements[*one].tree);
+        types.is_some() && !made.contains(&types) && !made.contains(&None)
+    }
+}
+
 /// Each item in turn, but first what it needs. Within a circle, the given order.
 pub(super) fn after_their_needs(needs: &[Vec<usize>]) -> Vec<usize> {
-    depth_first(needs, &vec![Vec::new(); needs.len()])
+    let starts: Vec<usize> = (0..needs.len()).collect();
+    depth_first(&starts, needs, &vec![Vec::new(); needs.len()])
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -180,10 +252,10 @@ enum State {
 
 /// Depth first: so the given order holds wherever needs allow it, and what is needed early comes just before the one
 /// that needs it. A preference is followed unless it leads back at once to one that waits for its needs.
-fn depth_first(needs: &[Vec<usize>], prefers: &[Vec<usize>]) -> Vec<usize> {
+fn depth_first(starts: &[usize], needs: &[Vec<usize>], prefers: &[Vec<usize>]) -> Vec<usize> {
     let mut search = Search::new(needs);
     let mut path: Vec<(usize, usize)> = Vec::new();
-    for start in 0..needs.len() {
+    for &start in starts {
         if search.states[start] == State::New {
             search.enter(start);
             path.push((start, 0));

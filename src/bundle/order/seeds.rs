@@ -131,7 +131,10 @@ fn foreign_keys(statements: &[Statement]) -> HashMap<Table, HashSet<Table>> {
         let Some(table) = facts::altered_or_created(&statement.tree) else { continue };
         for target in statement.needs.iter().filter(|need| need.wanted == Wanted::Key) {
             let schema = target.schema.clone().unwrap_or_else(|| "public".to_owned());
-            found.entry(key(&facts::relation(table))).or_default().insert((schema, target.name.clone()));
+            found
+                .entry(key(&facts::relation(table)))
+                .or_default()
+                .insert((schema, facts::table_of_key(&target.name).to_owned()));
         }
     }
     found

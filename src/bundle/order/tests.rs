@@ -248,3 +248,63 @@ fn in_an_existing_database_migrations_go_before_the_declaration() {
     let found = order(&files);
     before(&found, "CREATE TABLE b", "ALTER TABLE old");
 }
+
+#[test]
+fn what_a_declaration_needs_of_a_migration_about_it_leaves_the_chain() {
+    let found = order(&[
+        ("tables/a.sql", "CREATE TABLE a (id int, k t REFERENCES u)"),
+        (
+            "migrations/1.sql",
+            "CREATE TABLE a (id int); INSERT INTO a VALUES (1); CREATE SCHEMA s; CREATE TYPE t2 AS (x int);
+             ALTER TYPE t2 RENAME TO t; CREATE TABLE u (id t); ALTER TABLE u ADD PRIMARY KEY (id); DROP VIEW v",
+        ),
+    ]);
+    let declared = "CREATE TABLE a (id int, k";
+    for early in ["CREATE TYPE t2", "ALTER TYPE t2", "CREATE TABLE u", "ALTER TABLE u"] {
+        before(&found, early, declared);
+    }
+    for in_turn in ["CREATE TABLE a (id int)", "INSERT", "CREATE SCHEMA", "DROP VIEW"] {
+        before(&found, declared, in_turn);
+    }
+    before(&found, "INSERT", "CREATE SCHEMA");
+}
+
+#[test]
+fn a_name_that_is_dropped_and_made_again_keeps_its_order_outside_the_chain() {
+    let found = order(&[
+        ("tables/a.sql", "CREATE TABLE a (k t)"),
+        (
+            "migrations/1.sql",
+            "CREATE TABLE a (id int); CREATE TYPE t AS ENUM ('x'); DROP TYPE t; CREATE TYPE t AS (y int)",
+        ),
+    ]);
+    before(&found, "CREATE TYPE t AS ENUM", "DROP TYPE t");
+    before(&found, "DROP TYPE t", "CREATE TYPE t AS (");
+    before(&found, "CREATE TYPE t AS (", "CREATE TABLE a (k t)");
+    before(&found, "CREATE TABLE a (k t)", "CREATE TABLE a (id int)");
+}
+
+#[test]
+fn a_foreign_key_waits_for_its_own_key_only() {
+    let files = [
+        ("tables/c.sql", "CREATE TABLE c (e text REFERENCES r (e), i int REFERENCES r)"),
+        ("tables/r.sql", "CREATE TABLE r (id int PRIMARY KEY, e text UNIQUE, n int)"),
+        ("migrations/1.sql", "SELECT 1; ALTER TABLE r ADD UNIQUE (n); ALTER TABLE r ADD PRIMARY KEY (id)"),
+    ];
+    let found = order(&files);
+    before(&found, "CREATE TABLE r", "CREATE TABLE c");
+    before(&found, "CREATE TABLE c", "SELECT 1");
+}
+
+#[test]
+fn a_thousand_tables_that_each_need_a_type_of_their_own_history_are_sorted() {
+    let count = 1000;
+    let mut files: Vec<(String, String)> =
+        (0..count).map(|n| (format!("tables/t{n:04}.sql"), format!("CREATE TABLE t{n} (k k{n})"))).collect();
+    files.extend((0..count).map(|n| {
+        let text = format!("CREATE TABLE t{n} (id int); CREATE TYPE k{n} AS ENUM ('x'); ALTER TABLE t{n} ADD k k{n}");
+        (format!("migrations/{n:04}.sql"), text)
+    }));
+    let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    assert_eq!(order(&files).len(), 4 * count);
+}

@@ -1,15 +1,19 @@
 //! One statement's facts: what it makes, what it needs, and how the bundle treats it. Pure; called by [`super::read`].
 
+mod keys;
 mod needs;
+mod signature;
 
 use std::collections::HashSet;
 
-use pg_query::protobuf::{AlterObjectSchemaStmt, CommentStmt, RenameStmt};
-use pg_query::protobuf::{AlterTableStmt, AlterTableType, ConstrType, CreateStmt, DefineStmt, ObjectType, RangeVar};
+use pg_query::protobuf::{AlterObjectSchemaStmt, CommentStmt, CreateExtensionStmt, RenameStmt};
+use pg_query::protobuf::{AlterTableStmt, AlterTableType, CreateStmt, DefineStmt, ObjectType, RangeVar};
 use pg_query::{Node, NodeEnum};
 
+pub(in crate::bundle) use self::keys::table_of_key;
 pub(in crate::bundle) use self::needs::{altered_or_created, needed};
 use self::needs::{calls_in_body, comment_needs};
+pub use self::signature::input_types;
 use super::walk::{name_parts, touches_own};
 use super::{Class, Object, Reference, Wanted};
 use crate::bundle::Kind;
@@ -97,7 +101,8 @@ fn sets_session(tree: &NodeEnum) -> bool {
 
 /// `(makes, needs, prefers)`
 pub(in crate::bundle) fn of(kind: Kind, tree: &NodeEnum) -> (Vec<Object>, Vec<Reference>, Vec<Reference>) {
-    let mut makes = made(tree);
+    // A temporary table is no object of the database's.
+    let mut makes = if kind == Kind::Migrations && is_temporary(tree) { Vec::new() } else { made(tree) };
     let optional = |reference: &Reference| matches!(reference.wanted, Wanted::Cast | Wanted::Details);
     let (mut prefers, mut needs): (Vec<_>, Vec<_>) = needed(tree).into_iter().partition(optional);
     prefers.extend(calls_in_body(tree));
@@ -134,6 +139,18 @@ pub(super) fn rows(tree: &NodeEnum) -> u64 {
         Some(NodeEnum::SelectStmt(select)) => select.values_lists.len() as u64,
         _ => 0,
     }
+}
+
+fn is_temporary(tree: &NodeEnum) -> bool {
+    let relation = match tree {
+        NodeEnum::CreateStmt(create) => create.relation.as_ref(),
+        NodeEnum::ViewStmt(create) => create.view.as_ref(),
+        NodeEnum::CreateSeqStmt(create) => create.sequence.as_ref(),
+        NodeEnum::CreateTableAsStmt(create) => create.into.as_ref().and_then(|into| into.rel.as_ref()),
+        NodeEnum::SelectStmt(select) => select.into_clause.as_ref().and_then(|into| into.rel.as_ref()),
+        _ => None,
+    };
+    relation.is_some_and(|relation| relation.relpersistence == "t" || relation.schemaname == "pg_temp")
 }
 
 fn made(tree: &NodeEnum) -> Vec<Object> {
@@ -263,6 +280,7 @@ fn table_made(create: &CreateStmt) -> Vec<Object> {
             made.push(sequence);
         }
     }
+    made.extend(keys::of_table(create));
     made
 }
 
@@ -281,9 +299,7 @@ fn index_made(create: &pg_query::protobuf::IndexStmt) -> Vec<Object> {
         index.name = create.idxname.clone();
         made.push(index);
     }
-    if create.unique {
-        made.push(relation_as(Class::Key, table));
-    }
+    made.extend(keys::of_index(create));
     made.push(relation_as(Class::Details, table));
     made
 }
@@ -318,13 +334,10 @@ fn alterations_made(alter: &AlterTableStmt) -> Vec<Object> {
     made.push(relation_as(Class::Details, table));
     for command in alter.cmds.iter().filter_map(command_of) {
         let added = command.def.as_deref().and_then(|def| def.node.as_ref());
+        made.extend(keys::of_command(table, command));
         match (AlterTableType::try_from(command.subtype), added) {
             (Ok(AlterTableType::AtAddConstraint), Some(NodeEnum::Constraint(constraint))) => {
                 made.extend(part(Some(table), &constraint.conname));
-                let key = [ConstrType::ConstrPrimary as i32, ConstrType::ConstrUnique as i32];
-                if key.contains(&constraint.contype) {
-                    made.push(relation_as(Class::Key, table));
-                }
             }
             (Ok(AlterTableType::AtAddColumn), Some(NodeEnum::ColumnDef(column))) => {
                 made.extend(part(Some(table), &column.colname));
@@ -380,7 +393,21 @@ pub fn words(names: &[Node]) -> Vec<String> {
 pub fn dropped_names(drop: &pg_query::protobuf::DropStmt) -> Vec<Vec<String>> {
     let parts = |object: &Node| match &object.node {
         Some(NodeEnum::List(list)) => name_parts(&list.items),
+        Some(NodeEnum::TypeName(name)) => name_parts(&name.names),
+        Some(NodeEnum::ObjectWithArgs(object)) => name_parts(&object.objname),
+        Some(NodeEnum::String(name)) => vec![name.sval.clone()],
         _ => Vec::new(),
     };
     drop.objects.iter().map(parts).filter(|parts| !parts.is_empty()).collect()
+}
+
+/// The schema that a `CREATE EXTENSION` names.
+pub fn schema_of_extension(create: &CreateExtensionStmt) -> Option<String> {
+    create.options.iter().find_map(|option| match &option.node {
+        Some(NodeEnum::DefElem(option)) if option.defname == "schema" => match &option.arg.as_ref()?.node {
+            Some(NodeEnum::String(name)) => Some(name.sval.clone()),
+            _ => None,
+        },
+        _ => None,
+    })
 }

@@ -42,7 +42,7 @@ fn references_are_found_wherever_they_hide() {
         "Type mood",
         "Routine initial_state",
         "Relation customers",
-        "Key customers",
+        "Key customers\0id",
         "Routine add_tax",
         "Routine is_known",
         "Relation codes",
@@ -79,10 +79,10 @@ fn what_a_statement_makes_is_known() {
         ["Relation public.Order Item", "Relation public.Order Item_id_seq"]
     );
     assert_eq!(makes("CREATE TYPE s.mood AS ENUM ('a')"), ["Type s.mood"]);
-    assert_eq!(makes("CREATE UNIQUE INDEX i ON a (x)"), ["Relation public.i", "Key public.a", "Details public.a"]);
+    assert_eq!(makes("CREATE UNIQUE INDEX i ON a (x)"), ["Relation public.i", "Key public.a\0x", "Details public.a"]);
     assert_eq!(
         makes("ALTER TABLE a ADD CONSTRAINT a_pkey PRIMARY KEY (id)"),
-        ["Details public.a", "Part public.a.a_pkey", "Key public.a"]
+        ["Details public.a", "Key public.a\0id", "Key public.a\0", "Part public.a.a_pkey"]
     );
     assert_eq!(makes("CREATE PROCEDURE p() LANGUAGE sql AS ''"), ["Routine public.p"]);
 }

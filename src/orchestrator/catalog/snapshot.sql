@@ -40,7 +40,8 @@ columns AS MATERIALIZED (
                'collation', CASE WHEN a.attcollation <> t.typcollation
                                  THEN a.attcollation::regcollation::text END,
                'storage', CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage END,
-               'local', a.attislocal)) AS list
+               'local', a.attislocal,
+               'inherited', a.attinhcount > 0)) AS list
     FROM pg_attribute a
     JOIN relation r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'f', 'c')
     JOIN pg_type t ON t.oid = a.atttypid

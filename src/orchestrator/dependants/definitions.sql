@@ -84,7 +84,7 @@ definition AS (
     JOIN pg_rewrite r ON a.class = 'pg_rewrite'::regclass AND r.oid = a.object AND r.rulename <> '_RETURN'
     CROSS JOIN LATERAL (SELECT CASE r.ev_enabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' END AS word) w
     UNION ALL
-    -- Defaults; the expression of a generated column cannot be taken off alone.
+    -- Defaults; the expression of a generated column goes with the column, below.
     SELECT a.*, NULL, format('(SELECT d.oid FROM pg_attrdef d JOIN pg_attribute t ON t.attrelid = d.adrelid AND t.attnum = d.adnum
                               WHERE d.adrelid = to_regclass(%L) AND t.attname = %L)', d.adrelid::regclass, t.attname),
            format('ALTER TABLE ONLY %s ALTER COLUMN %I DROP DEFAULT', d.adrelid::regclass, t.attname),
@@ -93,6 +93,30 @@ definition AS (
     FROM asked a
     JOIN pg_attrdef d ON a.class = 'pg_attrdef'::regclass AND d.oid = a.object
     JOIN pg_attribute t ON t.attrelid = d.adrelid AND t.attnum = d.adnum AND t.attgenerated = ''
+    UNION ALL
+    -- A generated column. One that is inherited comes and goes with the parent's.
+    SELECT a.*, format('COLUMN %s.%I', w.relation, t.attname),
+           format('(SELECT attrelid FROM pg_attribute WHERE attrelid = to_regclass(%L) AND attname = %L AND NOT attisdropped)', w.relation, t.attname),
+           CASE WHEN t.attinhcount > 0 THEN '' ELSE format('ALTER TABLE %s DROP COLUMN %I', w.relation, t.attname) END,
+           CASE WHEN t.attinhcount > 0 THEN ARRAY[]::text[] ELSE
+               ARRAY[concat(format('ALTER TABLE %s ADD COLUMN %I %s', w.relation, t.attname, format_type(t.atttypid, t.atttypmod)),
+                            CASE WHEN t.attcollation <> y.typcollation THEN ' COLLATE ' || t.attcollation::regcollation END,
+                            format(' GENERATED ALWAYS AS (%s) %s', pg_get_expr(d.adbin, d.adrelid), CASE t.attgenerated WHEN 'v' THEN 'VIRTUAL' ELSE 'STORED' END),
+                            CASE WHEN t.attnotnull THEN ' NOT NULL' END)] END
+           || array_remove(ARRAY[
+               CASE WHEN t.attstorage <> y.typstorage THEN
+                   format('ALTER TABLE %s ALTER COLUMN %I SET STORAGE %s', w.relation, t.attname,
+                          CASE t.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END) END,
+               CASE t.attcompression WHEN 'p' THEN format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION pglz', w.relation, t.attname)
+                                     WHEN 'l' THEN format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION lz4', w.relation, t.attname) END,
+               CASE WHEN t.attstattarget >= 0 THEN format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', w.relation, t.attname, t.attstattarget) END,
+               CASE WHEN t.attoptions IS NOT NULL THEN format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', w.relation, t.attname, array_to_string(t.attoptions, ', ')) END], NULL),
+           NULL, NULL
+    FROM asked a
+    JOIN pg_attribute t ON a.class = 'pg_class'::regclass AND t.attrelid = a.object AND t.attnum = a.sub AND t.attgenerated <> ''
+    JOIN pg_attrdef d ON d.adrelid = t.attrelid AND d.adnum = t.attnum
+    JOIN pg_type y ON y.oid = t.atttypid
+    CROSS JOIN LATERAL (SELECT t.attrelid::regclass::text AS relation) w
     UNION ALL
     -- A domain as a dependant of a function is its default.
     SELECT a.*, NULL, format('(SELECT oid FROM pg_type WHERE oid = to_regtype(%L) AND typdefault IS NOT NULL)', t.oid::regtype),
@@ -107,7 +131,7 @@ definition AS (
            ARRAY[format('ALTER %s ADD CONSTRAINT %I %s', w.owner, o.conname, pg_get_constraintdef(o.oid))],
            NULL, NULL
     FROM asked a
-    JOIN pg_constraint o ON a.class = 'pg_constraint'::regclass AND o.oid = a.object AND o.contype IN ('c', 'x')
+    JOIN pg_constraint o ON a.class = 'pg_constraint'::regclass AND o.oid = a.object AND o.contype IN ('c', 'x', 'p', 'u', 'f')
     CROSS JOIN LATERAL (SELECT CASE WHEN o.conrelid <> 0 THEN 'TABLE ' || o.conrelid::regclass ELSE 'DOMAIN ' || o.contypid::regtype END AS owner) w
     UNION ALL
     SELECT a.*, 'INDEX ' || c.oid::regclass, format('to_regclass(%L)::oid', c.oid::regclass), NULL,

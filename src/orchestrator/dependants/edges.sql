@@ -40,4 +40,12 @@ WHERE (b.class, b.object, b.sub) IS DISTINCT FROM (a.class, a.object, a.sub)
                   AND o.oid = b.object AND (o.tgisinternal OR o.tgparentid <> 0))
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o WHERE b.class = 'pg_catalog.pg_class'::regclass
                   AND o.oid = b.object AND o.relkind IN ('i', 'I') AND o.relispartition)
+  -- The expression of a generated column is part of it.
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_attrdef e
+                  JOIN pg_catalog.pg_attribute t ON t.attrelid = e.adrelid AND t.attnum = e.adnum AND t.attgenerated <> ''
+                  WHERE b.class = 'pg_catalog.pg_attrdef'::regclass AND e.oid = b.object
+                    AND e.adrelid = a.object AND e.adnum = a.sub)
+  -- Long values of a materialized view are stored beside it, which is nobody's to drop.
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o WHERE b.class = 'pg_catalog.pg_class'::regclass
+                  AND o.oid = b.object AND o.relnamespace = 'pg_toast'::regnamespace)
 ORDER BY b.place, b.class, b.object, b.sub

@@ -10,7 +10,7 @@ FROM pg_class c
 JOIN pg_attribute t ON t.attrelid = c.oid AND NOT t.attisdropped
 CROSS JOIN LATERAL aclexplode(t.attacl) e
 CROSS JOIN LATERAL (SELECT CASE e.grantee WHEN 0 THEN 'PUBLIC' ELSE e.grantee::regrole::text END AS who) w
-WHERE $1 = 'pg_class'::regclass AND c.oid = $2 AND c.relkind IN ('v', 'm')
+WHERE $1 = 'pg_class'::regclass AND c.oid = $2 AND (c.relkind IN ('v', 'm') OR t.attgenerated <> '')
 UNION
 SELECT format('%s ON ROUTINE %s', e.privilege_type, p.oid::regprocedure), w.who, e.is_grantable
 FROM pg_proc p

@@ -84,6 +84,12 @@ async fn of_alter(client: &Client, path: Under<'_>, alter: &AlterTableStmt) -> R
             let address =
                 |row: &tokio_postgres::Row| Address { class: row.get(0), object: row.get(1), sub: row.get(2) };
             roots.extend(rows.iter().map(|row| Root { address: address(row), fate }));
+            if fate == Fate::Retyped {
+                // PostgreSQL changes no type under a generated column: that is made anew behind it.
+                let rows = ask(client, &under(path, include_str!("generated.sql")), &params).await?;
+                let fate = Fate::Replaced;
+                roots.extend(rows.iter().map(|row| Root { address: address(row), fate }));
+            }
         }
     }
     Ok(roots)
@@ -93,9 +99,12 @@ fn of_command(command: &AlterTableCmd) -> Option<(&'static str, Fate)> {
     // Tables that inherit the column have it changed too.
     const COLUMN: &str = "
         WITH RECURSIVE tree AS (
-            SELECT to_regclass($1)::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree ON tree.oid = i.inhparent)
-        SELECT 'pg_class'::regclass::oid, a.attrelid, a.attnum::int4 FROM tree JOIN pg_attribute a ON a.attrelid = tree.oid
-        WHERE a.attname = $2::text AND NOT a.attisdropped";
+            SELECT to_regclass($1)::oid AS oid, 0 AS depth
+            UNION ALL SELECT i.inhrelid, depth + 1 FROM pg_inherits i JOIN tree ON tree.oid = i.inhparent)
+        SELECT 'pg_class'::regclass::oid, a.attrelid, a.attnum::int4
+        FROM (SELECT oid, max(depth) AS depth FROM tree GROUP BY oid) AS tree
+        JOIN pg_attribute a ON a.attrelid = tree.oid
+        WHERE a.attname = $2::text AND NOT a.attisdropped ORDER BY depth, 2";
     // With the index that a foreign key or a GROUP BY leans on.
     const CONSTRAINT: &str = "
         WITH one AS (SELECT oid, conindid FROM pg_constraint WHERE conrelid = to_regclass($1) AND conname = $2::text)

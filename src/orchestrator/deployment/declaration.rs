@@ -8,17 +8,17 @@ use serde_json::json;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-use super::Deployment;
+use super::statements::{makes_table, makes_type};
+use super::{Deployment, places};
 use crate::bundle::Kind;
 use crate::bundle::order::Target;
-use crate::bundle::sql::Object;
 use crate::databases::{Under, ask, under};
 use crate::orchestrator::catalog::things::{self, Thing};
 use crate::orchestrator::catalog::{self, Catalog};
 use crate::orchestrator::diff::{self, Change, Compatibility, SchemaValidation};
 use crate::orchestrator::error::DeployError;
 use crate::orchestrator::missing::{self, Ask, Missing};
-use crate::orchestrator::tracking::{self, NameOf, TrackedObject};
+use crate::orchestrator::tracking::{self, NameOf};
 use crate::orchestrator::verify;
 
 /// How often [`Deployment::mend`] looks again: an index is made anew, then what is said of it, then its comment.
@@ -50,6 +50,11 @@ impl Deployment<'_> {
             plan = missing::plan(&Ask { found: &found, obsolete: &[], ..all });
         }
         self.make(&plan.columns).await?;
+        if !plan.columns.is_empty() && wanted.relations.values().any(|relation| !relation.parents.is_empty()) {
+            // What is said of a parent's column is carried to the children, also to one that declares it otherwise.
+            let found = self.read_catalog().await?;
+            self.make(&missing::plan(&Ask { found: &found, obsolete: &[], ..all }).columns).await?;
+        }
         // What takes its place as a view needs the name now; the others may wait for what depends on them to go.
         let (now, later): (Vec<_>, Vec<_>) =
             undeclared.into_iter().partition(|one| declared.views.values().any(|view| view.name == one.object));
@@ -80,8 +85,12 @@ impl Deployment<'_> {
 
     /// Works out the names that PostgreSQL prints for what `tables/` and `types/` declare; whether there are tables.
     async fn declared_names(&mut self) -> Result<bool, DeployError> {
-        let printed = |lookup: &'static str, objects: &[TrackedObject]| {
-            let names: Vec<String> = objects.iter().map(|object| object.name.clone()).collect();
+        // Also those that stand in a file of another folder, which is run later.
+        let statements = &self.goal.script.statements;
+        let declaring = || statements.iter().filter(|one| one.kind != Kind::Migrations);
+        let tables: Vec<String> = declaring().filter_map(makes_table).map(super::quoted).collect();
+        let types: Vec<String> = declaring().filter_map(makes_type).map(super::quoted).collect();
+        let printed = |lookup: &'static str, names: Vec<String>| {
             let client = self.runner.client;
             async move {
                 let query = format!("SELECT {lookup}(name)::text FROM unnest($1::text[]) AS name");
@@ -91,8 +100,8 @@ impl Deployment<'_> {
                 Ok::<HashSet<String>, DeployError>(rows.iter().filter_map(|row| row.get(0)).collect())
             }
         };
-        let tables = printed("to_regclass", &self.record.tables).await?;
-        self.declared_types = printed("to_regtype", &self.record.types).await?;
+        let tables = printed("to_regclass", tables).await?;
+        self.declared_types = printed("to_regtype", types).await?;
         self.declared_tables = tables;
         Ok(!self.record.tables.is_empty())
     }
@@ -113,7 +122,8 @@ impl Deployment<'_> {
         for one in missing {
             // What a parent table brings needs no statement; what is missing in the end is told by the verification.
             let Some(sql) = &one.sql else { continue };
-            self.runner.generated(sql).await.map_err(|error| self.told_of_rows(error, one))?;
+            let made = if one.anew { self.runner.generated_anew(sql).await } else { self.runner.generated(sql).await };
+            made.map_err(|error| self.told_of_rows(error, one))?;
             self.log(one);
         }
         Ok(())
@@ -121,6 +131,7 @@ impl Deployment<'_> {
 
     /// Where rows stand in the way of a NOT NULL: which rows, and where it is declared.
     fn told_of_rows(&self, error: DeployError, one: &Missing) -> DeployError {
+        let error = self.told_of_place(error, one);
         let Some(change) = &one.change else { return error };
         let is_it = |planned: &&Change| {
             (&planned.table, planned.change_type, &planned.column)
@@ -130,15 +141,25 @@ impl Deployment<'_> {
             (DeployError::Generated { source, .. }, Some(planned))
                 if source.code() == Some(&SqlState::NOT_NULL_VIOLATION) =>
             {
-                let name = things::parts_of_name(&change.table);
-                let makes = |made: &Object| (&made.schema, &made.name) == (&name.0, &name.1);
-                let mut statements = self.goal.script.statements.iter();
-                let table = statements.find(|one| one.kind == Kind::Tables && one.object().is_some_and(makes));
-                let declared_at = table.map(|statement| (statement.path.to_string(), statement.line));
+                let declared_at = places::of_name(&self.goal.script.statements, &change.table);
                 DeployError::NoValue { change: Box::new(planned.clone()), declared_at, source }
             }
             (error, _) => error,
         }
+    }
+
+    /// Where the bundle says what the statement is to bring about.
+    fn told_of_place(&self, error: DeployError, one: &Missing) -> DeployError {
+        let DeployError::Generated { statement, source, .. } = error else { return error };
+        let table = one.change.as_ref().map(|change| change.table.as_str());
+        let thing = self.goal.declared.and_then(|declared| {
+            let mut things = declared.things().iter().filter(|thing| thing.object == one.object);
+            things.find(|thing| table.is_none() || thing.table.as_deref() == table)
+        });
+        let statements = &self.goal.script.statements;
+        let place = thing.and_then(|thing| places::of(statements, thing));
+        let declared_at = place.or_else(|| table.and_then(|table| places::of_name(statements, table)));
+        DeployError::Generated { statement, source, declared_at }
     }
 
     fn log(&mut self, one: &Missing) {
@@ -207,6 +228,8 @@ impl Deployment<'_> {
         let Some(declared) = self.goal.declared.filter(|_| self.goal.target == Target::ExistingDatabase) else {
             return Ok(());
         };
+        // Those of other folders are there by now.
+        self.declared_names().await?;
         let wanted = self.wanted(declared);
         // What is made anew may have lost what was still its own when the catalog was read.
         for _ in 0..MENDING_ROUNDS {
@@ -232,7 +255,8 @@ impl Deployment<'_> {
             return Err(DeployError::Blocked { validation: Box::new(validation) });
         }
         if !self.migrated.is_empty() {
-            Arc::make_mut(&mut after).migrated = std::mem::take(&mut self.migrated);
+            let migrated = self.only_migrated(&after);
+            Arc::make_mut(&mut after).migrated = migrated;
         }
         if !self.held.is_empty() {
             Arc::make_mut(&mut after).seeded = std::mem::take(&mut self.held);
@@ -243,7 +267,10 @@ impl Deployment<'_> {
             return Ok((after, validation));
         }
         let verification = verify::verification(&differences);
+        let first = differences.first().map(|difference| difference.name.as_str());
+        let first = first.and_then(|name| declared.things().iter().find(|thing| thing.name == name));
+        let declared_at = first.and_then(|thing| places::of(&self.goal.script.statements, thing));
         let differences = differences.into_iter().map(|difference| difference.words).collect();
-        Err(DeployError::Differs { differences, verification })
+        Err(DeployError::Differs { differences, verification, declared_at })
     }
 }

@@ -46,6 +46,7 @@ impl<'a> Deployment<'a> {
 
     fn record_functions(&mut self, known: &[(&'a Statement, CatalogFunction)]) {
         for (statement, function) in known {
+            self.declared_routines.insert(format!("routine {}", function.oid));
             let before = self.tracked.functions.iter().find(|tracked| tracked.signature == function.signature);
             if self.changed_functions.iter().any(|changed| std::ptr::eq(*changed, *statement)) {
                 self.report.functions_deployed += 1;

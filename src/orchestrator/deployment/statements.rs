@@ -43,16 +43,10 @@ impl<'a> Deployment<'a> {
     }
 
     async fn run_statement(&mut self, statement: &'a Statement) -> Result<(), Failure> {
-        match (statement.tree.as_ref(), statement.object()) {
-            (NodeEnum::CreateFunctionStmt(_), Some(_)) => self.deploy_function(statement).await,
-            (NodeEnum::CreateStmt(_) | NodeEnum::CreateForeignTableStmt(_), Some(table)) => {
-                self.deploy_table(statement, table).await
-            }
-            (NodeEnum::CreateTableAsStmt(create), Some(table)) if create.objtype == ObjectType::ObjectTable as i32 => {
-                self.deploy_table(statement, table).await
-            }
-            (NodeEnum::RenameStmt(_) | NodeEnum::AlterObjectSchemaStmt(_), _) => self.deploy_other(statement).await,
-            (_, Some(object)) if object.class == Class::Type => self.deploy_type(statement, object).await,
+        match (statement.tree.as_ref(), makes_table(statement), makes_type(statement)) {
+            (NodeEnum::CreateFunctionStmt(_), ..) => self.deploy_function(statement).await,
+            (_, Some(table), _) => self.deploy_table(statement, table).await,
+            (_, _, Some(object)) => self.deploy_type(statement, object).await,
             _ => self.deploy_other(statement).await,
         }
     }
@@ -100,7 +94,8 @@ impl<'a> Deployment<'a> {
     async fn deploy_type(&mut self, statement: &'a Statement, object: &Object) -> Result<(), Failure> {
         let name = quoted(object);
         if !self.now(statement).await?.is_some_and(|now| now.has_type(object)) {
-            self.runner.run(statement).await?;
+            let whole = self.migrations.whole_type(statement);
+            self.runner.run(whole.as_ref().unwrap_or(statement)).await?;
             self.standing.changed();
             self.report.types_deployed += 1;
             self.changed("CreateType", NameOf::Type, &name, statement);
@@ -167,8 +162,9 @@ impl<'a> Deployment<'a> {
             && self.standing.has_effect(self.runner.client, statement).await.map_err(failed)?;
         if !unchanged {
             // What migrations may have made before: everything in an existing database, and what comes after them.
-            let may_exist =
-                self.goal.target == Target::ExistingDatabase || matches!(statement.kind, Kind::Views | Kind::Functions);
+            let may_exist = self.goal.target == Target::ExistingDatabase
+                || matches!(statement.kind, Kind::Views | Kind::Functions)
+                || self.migrations.make_too(statement);
             let declared = self.goal.declared;
             let tables: &[TrackedObject] = &self.record.tables;
             let is_declared = |table: &(String, String), name: &str| is_declared(declared, tables, table, name);
@@ -197,6 +193,22 @@ impl<'a> Deployment<'a> {
         let detail = json!({ "file": statement.path.as_str(), "line": statement.line });
         self.record.changes.push(Change { change_type, name_of, name: name.to_owned(), detail });
     }
+}
+
+/// The table that the statement declares.
+pub(super) fn makes_table(statement: &Statement) -> Option<&Object> {
+    let is_one = match statement.tree.as_ref() {
+        NodeEnum::CreateStmt(_) | NodeEnum::CreateForeignTableStmt(_) => true,
+        NodeEnum::CreateTableAsStmt(create) => create.objtype == ObjectType::ObjectTable as i32,
+        _ => false,
+    };
+    statement.object().filter(|_| is_one)
+}
+
+/// The type that the statement declares.
+pub(super) fn makes_type(statement: &Statement) -> Option<&Object> {
+    let moves = matches!(statement.tree.as_ref(), NodeEnum::RenameStmt(_) | NodeEnum::AlterObjectSchemaStmt(_));
+    statement.object().filter(|object| object.class == Class::Type && !moves)
 }
 
 /// Whether the declaration has an index or a constraint under the name that PostgreSQL has just picked for it. Of a table

@@ -12,6 +12,7 @@ use pg_query::protobuf::{
 };
 use pg_query::{Node, NodeEnum};
 
+use super::text::DeclaredText;
 use crate::bundle::sql::{Object, Statement};
 
 /// A table or composite type: schema and name, unquoted.
@@ -28,9 +29,33 @@ pub struct Declared {
     pub relations: HashSet<Name>,
     /// Enums and domains.
     pub types: HashSet<Name>,
+    /// The tables that the bundle's text names, also those that are not made yet.
+    tables: HashSet<Name>,
 }
 
 impl Declared {
+    /// Takes in what the text declares: it is final, whether it is there yet or not.
+    pub fn name(&mut self, text: &DeclaredText) {
+        self.tables.extend(text.tables.iter().cloned());
+        self.types.extend(text.types.iter().cloned());
+    }
+
+    /// Takes in what was declared since: of what is there by now only that which the text names.
+    pub fn learn(&mut self, now: Self, text: &DeclaredText) {
+        let is_new =
+            |name: &Name| !self.columns.contains_key(name) && (text.tables.contains(name) || text.types.contains(name));
+        let new: HashSet<Name> = now.columns.keys().filter(|name| is_new(name)).cloned().collect();
+        self.parts
+            .extend(now.parts.into_iter().filter(|(table, name)| new.contains(table) || text.has_part(table, name)));
+        self.relations.extend(now.relations.into_iter().filter(|name| text.has_relation(name)));
+        self.columns.extend(now.columns.into_iter().filter(|(name, _)| new.contains(name)));
+    }
+
+    /// Whether it is a declared table or composite type.
+    pub fn is_table(&self, name: &Name) -> bool {
+        self.columns.contains_key(name) || self.tables.contains(name)
+    }
+
     fn has_column(&self, relation: &Name, column: &str) -> bool {
         self.columns.get(relation).is_some_and(|columns| columns.contains(column))
     }
@@ -82,6 +107,10 @@ pub struct History {
     once: HashSet<Name>,
     /// Types that a migration renames: its number, the old name, the new one.
     type_renames: Vec<(usize, Name, Name)>,
+    /// Types that a migration drops, with its number.
+    type_drops: Vec<(usize, Name)>,
+    /// Whether a migration renames a value of an enum.
+    renames_labels: bool,
 }
 
 impl History {
@@ -103,7 +132,71 @@ impl History {
             let (old, new) = renamed_type(&statement.tree)?;
             Some((at, old, new))
         });
-        Self { events, once, type_renames: type_renames.collect() }
+        let type_drops = migrations.iter().enumerate().flat_map(|(at, statement)| match statement.tree.as_ref() {
+            NodeEnum::DropStmt(drop) if drop.remove_type == ObjectType::ObjectType as i32 => {
+                dropped(drop).into_iter().map(|name| (at, name)).collect()
+            }
+            _ => Vec::new(),
+        });
+        let (type_renames, type_drops) = (type_renames.collect(), type_drops.collect());
+        let renames_label = |statement: &&Statement| matches!(statement.tree.as_ref(), NodeEnum::AlterEnumStmt(alter) if !alter.old_val.is_empty());
+        Self { events, once, type_renames, type_drops, renames_labels: migrations.iter().any(renames_label) }
+    }
+
+    /// Whether a type gives its name away or goes later on, so that what is declared under that name is another one.
+    fn type_ends(&self, name: &Name, after: usize) -> bool {
+        let renamed = self.type_renames.iter().any(|(at, old, _)| *at > after && old == name);
+        renamed || self.type_drops.iter().any(|(at, dropped)| *at > after && dropped == name)
+    }
+
+    /// Whether a value that a declared enum does not have may be one that it had: no row can have it now, so that a
+    /// condition is about nothing. A row with it is only left out if the migrations change an enum's values.
+    pub fn may_use_former_labels(&self, statement: &Statement) -> bool {
+        match statement.tree.as_ref() {
+            NodeEnum::DeleteStmt(_) | NodeEnum::UpdateStmt(_) | NodeEnum::SelectStmt(_) => true,
+            _ => self.renames_labels || !self.type_renames.is_empty() || !self.type_drops.is_empty(),
+        }
+    }
+
+    /// The name that a table of this name gets in the end, by renames alone; `None` where it has none, or where it takes
+    /// the place of another table: then its rows are copies of that one's.
+    pub fn renamed_to(&self, table: &Name, after: usize) -> Option<Name> {
+        let mut name = table;
+        let mut given_away = HashSet::new();
+        for (_, event) in self.events.iter().filter(|(at, _)| *at > after) {
+            match event {
+                Event::RenameTable(old, new) if old == name => {
+                    if given_away.contains(new) {
+                        return None;
+                    }
+                    name = new;
+                }
+                Event::DropTable(dropped) if dropped == name => return None,
+                Event::RenameTable(other, _) | Event::DropTable(other) => drop(given_away.insert(other)),
+                Event::RenameColumn(..) | Event::DropColumn(..) => {}
+            }
+        }
+        (name != table).then(|| name.clone())
+    }
+
+    /// What the columns of a table are called at statement number `after`, given their names in the end.
+    pub fn former_columns(&self, table: &Name, after: usize, columns: &[String]) -> Vec<String> {
+        let mut name = table;
+        let mut renames = Vec::new();
+        for (_, event) in self.events.iter().filter(|(at, _)| *at > after) {
+            match event {
+                Event::RenameTable(old, new) if old == name => name = new,
+                Event::RenameColumn(of, old, new) if of == name => renames.push((old, new)),
+                _ => {}
+            }
+        }
+        let former = |column: &String| {
+            renames
+                .iter()
+                .rev()
+                .fold(column.clone(), |known, (old, new)| if **new == known { (*old).clone() } else { known })
+        };
+        columns.iter().map(former).collect()
     }
 
     /// What a type is called in the end.
@@ -241,19 +334,33 @@ pub fn dropped_tables(tree: &NodeEnum) -> Vec<Name> {
 /// What becomes of statement number `at` of the migrations, given what the database holds of what it is about.
 pub fn decide(at: usize, statement: &Statement, declared: &Declared, history: &History, live: &Live) -> Decision {
     match statement.tree.as_ref() {
-        NodeEnum::CreateStmt(create) => {
-            let Some(table) = create.relation.as_ref().map(name) else { return run(false) };
-            match history.fate_of_table(&table, at) {
-                Some(fate) if declared.columns.contains_key(&fate) => {
-                    Decision::Skip(format!("the table {} is declared", fate.1))
-                }
-                _ => run(false),
-            }
-        }
-        NodeEnum::CreateEnumStmt(create) => match type_name(&create.type_name) {
+        NodeEnum::CreateStmt(_)
+        | NodeEnum::CreateForeignTableStmt(_)
+        | NodeEnum::CreateTableAsStmt(_)
+        | NodeEnum::SelectStmt(_) => decide_create(at, statement, declared, history),
+        NodeEnum::CreateEnumStmt(_)
+        | NodeEnum::CreateDomainStmt(_)
+        | NodeEnum::CreateRangeStmt(_)
+        | NodeEnum::CompositeTypeStmt(_) => match statement
+            .object()
+            .map(|made| (made.schema.clone(), made.name.clone()))
+        {
+            Some(made) if declared.types.contains(&made) => Decision::Skip(format!("the type {} is declared", made.1)),
             // Made under another name, to take the place of the declared one.
             Some(made) if declared.types.contains(&history.fate_of_type(&made, at)) => {
                 Decision::Skip(format!("the type {} is declared", history.fate_of_type(&made, at).1))
+            }
+            _ => run(concerns(statement, declared, history)),
+        },
+        NodeEnum::AlterEnumStmt(alter) => match type_name(&alter.type_name) {
+            Some(name) if declared.types.contains(&name) && history.type_ends(&name, at) => {
+                Decision::Skip(format!("the type {} is declared as it is after a later migration", name.1))
+            }
+            // The type of another name that takes the declared one's place was not made.
+            Some(name)
+                if declared.types.contains(&history.fate_of_type(&name, at)) && !declared.types.contains(&name) =>
+            {
+                Decision::Skip(format!("the type {} is declared", history.fate_of_type(&name, at).1))
             }
             _ => run(concerns(statement, declared, history)),
         },
@@ -263,6 +370,22 @@ pub fn decide(at: usize, statement: &Statement, declared: &Declared, history: &H
         NodeEnum::AlterTableStmt(alter) => decide_alter(at, alter, declared, history, live),
         NodeEnum::DoStmt(_) => run(false),
         _ => run(concerns(statement, declared, history)),
+    }
+}
+
+/// A table's name is the declaration's, whatever table had it in between; so is one that a table gets later.
+fn decide_create(at: usize, statement: &Statement, declared: &Declared, history: &History) -> Decision {
+    let is_view = matches!(statement.tree.as_ref(), NodeEnum::CreateTableAsStmt(create)
+        if create.objtype != ObjectType::ObjectTable as i32);
+    // A temporary table counts as none.
+    let made = statement.object().filter(|_| !is_view).map(|made| (made.schema.clone(), made.name.clone()));
+    let Some(table) = made else { return run(concerns(statement, declared, history)) };
+    if declared.is_table(&table) {
+        return Decision::Skip(format!("the table {} is declared", table.1));
+    }
+    match history.fate_of_table(&table, at) {
+        Some(fate) if declared.is_table(&fate) => Decision::Skip(format!("the table {} is declared", fate.1)),
+        _ => run(false),
     }
 }
 
@@ -278,7 +401,7 @@ fn concerns(statement: &Statement, declared: &Declared, history: &History) -> bo
         .map(|need| (need.schema.clone().unwrap_or_else(|| "public".to_owned()), need.name.clone()));
     let made = statement.makes.iter().map(|made| (made.schema.clone(), made.name.clone()));
     named.chain(made).any(|name| {
-        declared.columns.contains_key(&name)
+        declared.is_table(&name)
             || declared.types.contains(&name)
             || declared.relations.contains(&name)
             || history.once.contains(&name)
@@ -288,7 +411,7 @@ fn concerns(statement: &Statement, declared: &Declared, history: &History) -> bo
 fn decide_drop(drop: &DropStmt, declared: &Declared, live: &Live) -> Decision {
     let names = dropped(drop);
     let is_declared = |name: &Name| match ObjectType::try_from(drop.remove_type) {
-        Ok(ObjectType::ObjectTable) => declared.columns.contains_key(name),
+        Ok(ObjectType::ObjectTable) => declared.is_table(name),
         Ok(ObjectType::ObjectTrigger | ObjectType::ObjectPolicy | ObjectType::ObjectRule) => {
             // For these the words are table and name.
             declared.parts.contains(&(("public".to_owned(), name.0.clone()), name.1.clone()))
@@ -299,7 +422,7 @@ fn decide_drop(drop: &DropStmt, declared: &Declared, live: &Live) -> Decision {
         return Decision::Skip(format!("{} is declared, and the declaration is the final state", name.1));
     }
     // Where the bundle declares tables, one that is neither declared nor there is gone as it should be.
-    let declares = !declared.columns.is_empty() || !declared.types.is_empty();
+    let declares = !declared.columns.is_empty() || !declared.types.is_empty() || !declared.tables.is_empty();
     match names.as_slice() {
         [table] if drop.remove_type == ObjectType::ObjectTable as i32 && declares && !live.exists => {
             Decision::Skip(format!("the table {} is not declared and not there", table.1))
@@ -315,14 +438,14 @@ fn decide_rename(rename: &RenameStmt, declared: &Declared, history: &History, li
         return Decision::Skip(format!("the type {} is declared, and the declaration is the final state", name.1));
     }
     let Some(relation) = rename.relation.as_ref().map(name) else { return run(!declared.types.is_empty()) };
-    let known = declared.columns.contains_key(&relation);
+    let known = declared.is_table(&relation);
     match ObjectType::try_from(rename.rename_type) {
         Ok(ObjectType::ObjectTable) if known => {
             Decision::Skip(format!("the table {} is declared, and the declaration is the final state", relation.1))
         }
         Ok(ObjectType::ObjectTable) if !live.exists => {
             let new = (relation.0.clone(), rename.newname.clone());
-            match declared.columns.contains_key(&new) || !declared.columns.is_empty() {
+            match declared.is_table(&new) || !declared.columns.is_empty() {
                 true => Decision::Skip(format!("the declaration has no table {} any more", relation.1)),
                 false => run(false),
             }
@@ -345,7 +468,7 @@ fn decide_rename(rename: &RenameStmt, declared: &Declared, history: &History, li
 fn decide_move(alter: &AlterObjectSchemaStmt, declared: &Declared, live: &Live) -> Decision {
     let moved = moved_table(alter).or_else(|| moved_type(alter));
     let Some((old, new)) = moved else { return run(!declared.relations.is_empty()) };
-    let is_known = |name: &&Name| declared.columns.contains_key(*name) || declared.types.contains(*name);
+    let is_known = |name: &&Name| declared.is_table(name) || declared.types.contains(*name);
     if let Some(name) = [&old, &new].into_iter().find(is_known) {
         return Decision::Skip(format!("{}.{} is declared, and the declaration is the final state", name.0, name.1));
     }
@@ -365,12 +488,16 @@ pub fn moves_declared(statement: &Statement, is_declared: impl Fn(&Object) -> bo
 
 fn decide_alter(at: usize, alter: &AlterTableStmt, declared: &Declared, history: &History, live: &Live) -> Decision {
     let Some(relation) = alter.relation.as_ref().map(name) else { return run(false) };
-    let known = declared.columns.contains_key(&relation);
+    let known = declared.is_table(&relation);
     if !known {
         if live.exists || !history.once.contains(&relation) {
             return run(declared.relations.contains(&relation));
         }
         return Decision::Skip(format!("the declaration has no table {} any more", relation.1));
+    }
+    if !live.exists {
+        // The declaration could not make it yet.
+        return Decision::Skip(format!("the table {} is declared, and the declaration is the final state", relation.1));
     }
     let mut kept = Vec::new();
     let mut reasons = Vec::new();

@@ -3,13 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ask, Missing};
+use super::{Ask, Missing, generated, inheritance};
 use crate::orchestrator::catalog::things::storage_word;
 use crate::orchestrator::catalog::{Catalog, Column, Relation, Sequence};
 use crate::orchestrator::diff::{self, ChangeType, Compatibility};
-
-/// Since this version a generated column's expression can be changed.
-const SET_EXPRESSION: u32 = 170_000;
 
 pub(super) fn plan(found: &Relation, wanted: &Relation, ask: &Ask<'_>, missing: &mut Vec<Missing>) {
     let table = &wanted.name;
@@ -17,7 +14,10 @@ pub(super) fn plan(found: &Relation, wanted: &Relation, ask: &Ask<'_>, missing: 
         relation.columns.values().map(|column| (column.name.clone(), column.clone())).collect()
     };
     let (there, declared) = (by_name(found), by_name(wanted));
-    for column in wanted.columns.values() {
+    // What is generated reads the others as they will be.
+    let (generated, others): (Vec<_>, Vec<_>) =
+        wanted.columns.values().partition(|column| !column.generated.is_empty());
+    for column in others.into_iter().chain(generated) {
         match there.get(&column.name) {
             None => missing.push(Missing::of(
                 diff::added_column(table, column),
@@ -27,9 +27,10 @@ pub(super) fn plan(found: &Relation, wanted: &Relation, ask: &Ask<'_>, missing: 
             Some(before) => changed(wanted, before, column, ask, missing),
         }
     }
-    for gone in found.columns.values().filter(|column| !declared.contains_key(&column.name)) {
-        let sql = gone.local.then(|| alter(wanted, &format!("DROP COLUMN {}", gone.name)));
-        missing.push(Missing::of(diff::dropped_column(table, gone), sql));
+    let gone = found.columns.values().filter(|column| !declared.contains_key(&column.name));
+    let (generated, others): (Vec<_>, Vec<_>) = gone.partition(|column| !column.generated.is_empty());
+    for gone in generated.into_iter().chain(others) {
+        missing.push(Missing::of(diff::dropped_column(table, gone), drop_column(found, wanted, gone, ask)));
     }
     persistence(found, wanted, missing);
 }
@@ -41,8 +42,19 @@ fn persistence(found: &Relation, wanted: &Relation, missing: &mut Vec<Missing>) 
     }
 }
 
+/// What a parent has goes with the parent's, unless another of its children keeps it.
+fn drop_column(found: &Relation, wanted: &Relation, gone: &Column, ask: &Ask<'_>) -> Option<String> {
+    let drop = format!("DROP COLUMN {}", gone.name);
+    let is_kept_below = |table: &str| inheritance::is_kept_below(ask.wanted, table, &gone.name);
+    if wanted.kind != 'c' && is_kept_below(&wanted.name) {
+        return Some(format!("ALTER TABLE ONLY {} {drop}", wanted.name));
+    }
+    let stays_behind = || found.parents.iter().any(|parent| is_kept_below(parent));
+    (gone.local || stays_behind()).then(|| alter(wanted, &drop))
+}
+
 /// `ALTER TABLE` or `ALTER TYPE`, whose words for columns differ.
-fn alter(relation: &Relation, command: &str) -> String {
+pub(super) fn alter(relation: &Relation, command: &str) -> String {
     match relation.kind {
         'c' => format!("ALTER TYPE {} {}", relation.name, command.replacen("COLUMN", "ATTRIBUTE", 1)),
         'f' => format!("ALTER FOREIGN TABLE {} {command}", relation.name),
@@ -50,7 +62,7 @@ fn alter(relation: &Relation, command: &str) -> String {
     }
 }
 
-fn definition(column: &Column) -> String {
+pub(super) fn definition(column: &Column) -> String {
     // Makes its sequence, under the name that the declaration's has too.
     if let Some(serial) = serial_word(column) {
         return format!("{} {serial}", column.name);
@@ -91,6 +103,9 @@ fn collated(column: &Column) -> String {
 fn changed(relation: &Relation, before: &Column, after: &Column, ask: &Ask<'_>, missing: &mut Vec<Missing>) {
     let mut changes = Vec::new();
     diff::column_changes(&relation.name, before, after, &diff::Types::default(), &mut changes);
+    if generated::is_another(before, after) {
+        return generated::plan(relation, before, after, changes, ask.found.server_version, missing);
+    }
     let new_type = before.data_type != after.data_type;
     // PostgreSQL converts a default along with its column, and refuses where it cannot: a new one comes after.
     let new_default = changes.iter().any(|change| change.change_type == ChangeType::SetDefault);
@@ -98,6 +113,8 @@ fn changed(relation: &Relation, before: &Column, after: &Column, ask: &Ask<'_>, 
         let name = &after.name;
         let command = match change.change_type {
             _ if change.compatibility == Compatibility::Incompatible => None,
+            // Comes with the parent's.
+            ChangeType::ModifyColumnType if before.inherited => None,
             ChangeType::ModifyColumnType if new_type || before.collation != after.collation => {
                 // A narrower type takes what fits; PostgreSQL refuses the rest, except where the cast cuts silently.
                 let collation = if before.collation.is_some() && after.collation.is_none() {
@@ -134,24 +151,22 @@ fn default_storage(column: &Column) -> Option<char> {
 fn value_statement(relation: &Relation, before: &Column, after: &Column, ask: &Ask<'_>) -> Option<String> {
     let name = &after.name;
     if before.generated != after.generated {
-        // Only this way round: the other was refused above.
+        // Only this way round: the other was refused above. What a parent has comes with the parent's.
+        if before.inherited {
+            return None;
+        }
         let mut sql = alter(relation, &format!("ALTER COLUMN {name} DROP EXPRESSION"));
         if let Some(default) = &after.default {
             sql += &format!("; {}", alter(relation, &format!("ALTER COLUMN {name} SET DEFAULT {default}")));
         }
         return Some(sql);
     }
-    if !after.generated.is_empty() {
-        let can = ask.found.server_version >= SET_EXPRESSION;
-        let expression = after.default.as_ref().filter(|_| can)?;
-        return Some(alter(relation, &format!("ALTER COLUMN {name} SET EXPRESSION AS ({expression})")));
-    }
     let mut statements = Vec::new();
     match (before.identity.as_str(), after.identity.as_str()) {
         (same, other) if same == other => {}
         (_, "") => statements.push(alter(relation, &format!("ALTER COLUMN {name} DROP IDENTITY"))),
         ("", identity) => {
-            statements.extend(without_sequence(relation, before, ask.found));
+            statements.extend(without_sequence(relation, before, ask));
             statements.push(alter(
                 relation,
                 &format!("ALTER COLUMN {name} ADD GENERATED {} AS IDENTITY", identity_word(identity)),
@@ -166,13 +181,13 @@ fn value_statement(relation: &Relation, before: &Column, after: &Column, ask: &A
     match (&after.default, before.serial, after.serial) {
         (Some(default), false, true) => statements.extend(with_sequence(relation, after, default, ask.declared)),
         (Some(default), true, false) => {
-            statements.extend(without_sequence(relation, before, ask.found));
+            statements.extend(without_sequence(relation, before, ask));
             statements.push(alter(relation, &format!("ALTER COLUMN {name} SET DEFAULT {default}")));
         }
         (Some(default), _, _) => {
             statements.push(alter(relation, &format!("ALTER COLUMN {name} SET DEFAULT {default}")));
         }
-        (None, true, _) => statements.extend(without_sequence(relation, before, ask.found)),
+        (None, true, _) => statements.extend(without_sequence(relation, before, ask)),
         (None, false, _) if before.default.is_some() => {
             statements.push(alter(relation, &format!("ALTER COLUMN {name} DROP DEFAULT")));
         }
@@ -192,13 +207,15 @@ fn owned<'a>(catalog: &'a Catalog, table: &str, column: &str) -> Option<&'a Sequ
         .find(|sequence| sequence.owner.as_ref().is_some_and(|owner| owner.table == table && owner.column == column))
 }
 
-fn without_sequence(relation: &Relation, before: &Column, found: &Catalog) -> Vec<String> {
+/// The sequence goes with the default that draws from it, unless it is declared by itself: then it goes on from where it is.
+fn without_sequence(relation: &Relation, before: &Column, ask: &Ask<'_>) -> Vec<String> {
     let mut statements = Vec::new();
     if before.default.is_some() {
         statements.push(alter(relation, &format!("ALTER COLUMN {} DROP DEFAULT", before.name)));
     }
     if before.serial
-        && let Some(sequence) = owned(found, &relation.name, &before.name)
+        && let Some(sequence) = owned(ask.found, &relation.name, &before.name)
+        && !ask.declared.sequences.values().any(|one| one.name == sequence.name)
     {
         statements.push(format!("DROP SEQUENCE {}", sequence.name));
     }
@@ -251,7 +268,8 @@ pub(super) fn sequence_options(ask: &Ask<'_>, missing: &mut Vec<Missing>) {
         let found = match &wanted.owner {
             Some(owner) => owned(ask.found, &owner.table, &owner.column),
             None if ask.declared.migrated.contains(&format!("sequence {}", wanted.name)) => None,
-            None => ask.found.sequences.values().find(|one| one.name == wanted.name && one.owner.is_none()),
+            // Also one that a column lets go of only later.
+            None => ask.found.sequences.values().find(|one| one.name == wanted.name),
         };
         let is_concerned = wanted
             .owner

@@ -48,7 +48,22 @@ pub(super) fn renames(
     if ask.found.relations.contains_key(&oid) {
         of_kind("constraint", &found.constraints, &wanted.constraints);
         of_kind("index", &found.indexes, &wanted.indexes);
+        kept.extend(key_to_exchange(found, wanted, ask));
     }
+}
+
+/// A table has one primary key, and a view may lean on it: where another one is declared, under another name, it goes in the
+/// statement that makes that, not by itself before.
+fn key_to_exchange(found: &Relation, wanted: &Relation, ask: &Ask<'_>) -> Option<String> {
+    let declared = primary_key(&wanted.constraints)?.1;
+    let (oid, there) = primary_key(&found.constraints)?;
+    let identity = format!("constraint {oid}");
+    let is_another = there.name != declared.name && meaning(there) != meaning(declared);
+    (is_another && ask.known.contains(&identity)).then_some(identity)
+}
+
+fn primary_key(constraints: &BTreeMap<u32, Definition>) -> Option<(&u32, &Definition)> {
+    constraints.iter().find(|(_, one)| one.kind == 'p')
 }
 
 /// What it does, without its name.
@@ -91,6 +106,13 @@ fn of_kind(
             let reason = "it is declared otherwise";
             missing.push(Missing::of(plain(dropped, reason), Some(drop(relation, one))));
         }
+        let exchanged = primary_key(found).filter(|(oid, other)| {
+            one.kind == 'p' && other.name != one.name && kept.contains(&format!("constraint {oid}"))
+        });
+        if let Some((_, other)) = exchanged {
+            let gone = diff::plain(&relation.name, dropped, Some(&other.name), "a table has one primary key");
+            missing.push(Missing::of(gone, None));
+        }
         let reason = match one.kind {
             'i' => "an index holds no values of its own",
             _ => {
@@ -98,7 +120,14 @@ fn of_kind(
                   them"
             }
         };
-        missing.push(Missing::of(plain(added, reason), Some(add(relation, one))));
+        let sql = match exchanged {
+            Some((_, other)) => format!(
+                "ALTER TABLE {} DROP CONSTRAINT {}, ADD CONSTRAINT {} {}",
+                relation.name, other.name, one.name, one.definition
+            ),
+            None => add(relation, one),
+        };
+        missing.push(Missing::of(plain(added, reason), Some(sql)));
     }
 }
 

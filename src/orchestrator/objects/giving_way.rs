@@ -34,11 +34,12 @@ pub(super) fn of(tree: &NodeEnum) -> Option<GivingWay> {
             let types = (of_type(create.sourcetype.as_ref())?, of_type(create.targettype.as_ref())?);
             Some(GivingWay::AsHeir(format!("DROP CAST ({} AS {})", types.0, types.1)))
         }
-        NodeEnum::CreateOpClassStmt(create) => Some(GivingWay::WithDependants(format!(
-            "DROP OPERATOR CLASS {} USING {}",
-            name(&create.opclassname),
-            quote_ident(&create.amname)
-        ))),
+        NodeEnum::CreateOpClassStmt(create) => {
+            // Of a class that goes, PostgreSQL leaves some functions in its family: one that came with the class goes too.
+            let noun = if create.opfamilyname.is_empty() { "FAMILY" } else { "CLASS" };
+            let (name, method) = (name(&create.opclassname), quote_ident(&create.amname));
+            Some(GivingWay::WithDependants(format!("DROP OPERATOR {noun} {name} USING {method}")))
+        }
         NodeEnum::CreateOpFamilyStmt(create) => Some(GivingWay::WithDependants(format!(
             "DROP OPERATOR FAMILY {} USING {}",
             name(&create.opfamilyname),

@@ -21,6 +21,8 @@ const EVENT_TRIGGER: &str = "EVENT TRIGGER";
 const SERVER: &str = "server";
 const PUBLICATION: &str = "publication";
 const SCHEMA: &str = "schema";
+/// Materialized ones, which are empty when they were made `WITH NO DATA`.
+const VIEW: &str = "materialized view";
 const ROUTINE: &str = "routine";
 /// Told apart by types, which are written in many ways: each stands for all.
 const CAST: &str = "CAST";
@@ -41,6 +43,7 @@ pub fn made(tree: &NodeEnum) -> Option<Subject> {
             };
             (noun, last(&define.defnames)?)
         }
+        NodeEnum::CreateTableAsStmt(create) => (VIEW, create.into.as_ref()?.rel.as_ref()?.relname.clone()),
         NodeEnum::CreateFunctionStmt(create) => (ROUTINE, last(&create.funcname)?),
         NodeEnum::CreateOpClassStmt(create) => (CLASS, last(&create.opclassname)?),
         NodeEnum::CreateOpFamilyStmt(create) => (FAMILY, last(&create.opfamilyname)?),
@@ -60,6 +63,7 @@ pub fn altered(tree: &NodeEnum) -> Option<Subject> {
     let last = |names: &[Node]| name_parts(names).pop();
     Some(match tree {
         NodeEnum::AlterFunctionStmt(alter) => (ROUTINE, last(&alter.func.as_ref()?.objname)?),
+        NodeEnum::RefreshMatViewStmt(refresh) => (VIEW, refresh.relation.as_ref()?.relname.clone()),
         NodeEnum::AlterTsconfigurationStmt(alter) => (CONFIGURATION, last(&alter.cfgname)?),
         NodeEnum::AlterTsdictionaryStmt(alter) => (DICTIONARY, last(&alter.dictname)?),
         NodeEnum::AlterOperatorStmt(alter) => (OPERATOR, last(&alter.opername.as_ref()?.objname)?),

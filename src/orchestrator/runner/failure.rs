@@ -16,18 +16,24 @@ pub enum Refused {
 }
 
 /// A statement of the bundle failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
     /// PostgreSQL's code; `None` where the connection was lost.
     pub sqlstate: Option<SqlState>,
     /// What the client is told.
     pub error: StatementError,
+    /// Whether a text is no value of an enum.
+    pub unknown_label: bool,
 }
 
 impl Failure {
     /// See [`StatementError::new`].
     pub fn new(statement: &Statement, error: &tokio_postgres::Error, prefix: usize) -> Self {
-        Self { sqlstate: error.code().cloned(), error: StatementError::new(statement, error, prefix) }
+        // The code is that of any text that no type takes; which type it was, only the routine tells that raised it.
+        let unknown_label = error.as_db_error().is_some_and(|told| {
+            *told.code() == SqlState::INVALID_TEXT_REPRESENTATION && told.routine() == Some("enum_in")
+        });
+        Self { sqlstate: error.code().cloned(), error: StatementError::new(statement, error, prefix), unknown_label }
     }
 
     /// Other objects depend on what it changes and cannot be taken off. `refused`: PostgreSQL's own words, if it was asked.
@@ -36,6 +42,7 @@ impl Failure {
         let mut failure = refused.unwrap_or_else(|| Self {
             sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST),
             error: StatementError::of(statement, SqlState::DEPENDENT_OBJECTS_STILL_EXIST.code(), cause.clone()),
+            unknown_label: false,
         });
         failure.error.detail.get_or_insert(cause);
         failure.error.hint = Some(dependants::HINT.to_owned());

@@ -69,16 +69,17 @@ pub fn name_of(schema: Option<&str>, name: &str) -> String {
 }
 
 impl Tables {
-    /// Looks them up: the names that `INSERT`s fill, and what other statements write.
+    /// Looks them up: the names that `INSERT`s fill, and what other statements write. `known`: what stood before, and which
+    /// tables of it an interrupted run of the deployment has made.
     pub async fn read(
         client: &Client,
         filled: &HashSet<String>,
         targets: &[&Target],
-        before: &Snapshot,
+        known: (&Snapshot, &HashSet<u32>),
     ) -> Result<Self, Error> {
         let others = targets.iter().map(|target| (name_of(target.schema.as_deref(), &target.name), target.cascades));
         let wanted: HashSet<(String, bool)> = filled.iter().map(|name| (name.clone(), false)).chain(others).collect();
-        let concerned = read_concerned(client, &wanted, before).await?;
+        let concerned = read_concerned(client, &wanted, known).await?;
         let mut tables = Self { filled: read_filled(client, filled).await?, concerned };
         read_keys(client, &mut tables.filled).await?;
         Ok(tables)
@@ -144,7 +145,7 @@ struct Reached {
 async fn read_concerned(
     client: &Client,
     wanted: &HashSet<(String, bool)>,
-    before: &Snapshot,
+    (before, made): (&Snapshot, &HashSet<u32>),
 ) -> Result<HashMap<(String, bool), Concerned>, Error> {
     if wanted.is_empty() {
         return Ok(HashMap::new());
@@ -176,7 +177,9 @@ async fn read_concerned(
         let tables: Vec<&Reached> = reached.iter().copied().filter(|one| b"rpf".contains(&one.kind)).collect();
         // A sequence, or a view, that no table stands behind is judged by itself.
         let judged = if tables.is_empty() { reached } else { tables };
-        let is_new = |one: &&Reached| !before.had_table(&one.schema, &one.name) && !before.had(one.oid);
+        let is_new = |one: &&Reached| {
+            made.contains(&one.oid) || (!before.had_table(&one.schema, &one.name) && !before.had(one.oid))
+        };
         let concerned = Concerned {
             are_new: judged.iter().all(is_new),
             are_empty: !judged.iter().any(|one| full.contains(&one.oid)),

@@ -86,6 +86,18 @@ pub async fn write_migrations(
     write_changes(client, &changes, origin).await.map_err(|error| ("changelog", error))
 }
 
+/// Records other sums of applied migrations, file and sum.
+pub async fn write_sums(client: &Client, (files, sums): &(Vec<String>, Vec<String>)) -> Result<(), DeployError> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let update = "UPDATE public._stonescriptdb_gateway_migrations AS tracked SET checksum = anew.checksum
+                  FROM unnest($1::text[], $2::text[]) AS anew (migration_file, checksum)
+                  WHERE tracked.migration_file = anew.migration_file";
+    let written = client.execute(update, &[files, sums]).await;
+    written.map(drop).map_err(altered::failed("recording the migrations", MIGRATIONS))
+}
+
 async fn write_objects(
     client: &Client,
     table: &str,

@@ -1,6 +1,7 @@
 //! A schema as its developer has it in mind: things with an identity of their own, so that a column that is renamed is
 //! still the same one, and whoever refers to it writes its new name in the next bundle.
 
+use super::extras::Extra;
 use super::types::Type;
 
 /// What tells things apart, whatever they are called.
@@ -19,6 +20,7 @@ pub(super) struct Model {
     pub(super) views: Vec<View>,
     pub(super) functions: Vec<Function>,
     pub(super) migrations: Vec<Migration>,
+    pub(super) extras: Vec<Extra>,
 }
 
 /// A name with its schema, unquoted.

@@ -29,6 +29,9 @@ pub(super) fn render(model: &Model) -> BundleBuilder {
     for migration in &model.migrations {
         made = made.file(&format!("migrations/{:03}.sql", migration.number), format!("{}\n", migration.sql));
     }
+    for extra in &model.extras {
+        made = extra.render(made);
+    }
     made
 }
 

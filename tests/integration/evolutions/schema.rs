@@ -17,6 +17,25 @@ pub(crate) async fn differences(old: &str, new: &str, dumped: bool) -> Vec<Strin
     found
 }
 
+/// Pairs of databases whose dumps differ, and in which the catalog says nothing of it: the first line of the difference. Where
+/// there is no `pg_dump`, none.
+pub(super) async fn unseen(databases: &[(String, String)]) -> Vec<String> {
+    let mut told = Vec::new();
+    for (what, database) in databases {
+        let Some(dump) = pg_dump(database).await else { return Vec::new() };
+        told.push((what, words(database).await, statements(&dump)));
+    }
+    let mut found = Vec::new();
+    for (at, (what, words, dump)) in told.iter().enumerate() {
+        for (other, other_words, other_dump) in &told[..at] {
+            if dump != other_dump && words == other_words {
+                found.push(format!("{other} / {what}: {:?}", only_one(other_dump.clone(), dump.clone())));
+            }
+        }
+    }
+    found
+}
+
 fn only_one(old: Vec<String>, new: Vec<String>) -> Vec<String> {
     if old == new {
         return Vec::new();
@@ -51,7 +70,7 @@ async fn words(database: &str) -> Vec<String> {
 fn statements(dump: &str) -> Vec<String> {
     let lines: Vec<&str> = dump.lines().filter(|line| !line.starts_with("--") && !line.is_empty()).collect();
     let text = lines.join("\n");
-    let mut statements: Vec<String> = text.split(";\n").map(in_any_order).collect();
+    let mut statements: Vec<String> = text.trim_end_matches(';').split(";\n").map(in_any_order).collect();
     statements.sort();
     statements
 }

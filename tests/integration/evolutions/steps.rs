@@ -12,6 +12,7 @@ use std::collections::HashSet;
 
 pub(super) use self::views::column_name;
 
+use super::extras;
 use super::model::{Id, Model};
 use crate::support::random::Random;
 
@@ -54,6 +55,8 @@ const STEPS: &[(usize, Step)] = &[
     (1, functions::change_result),
     (2, enums::add),
     (3, enums::add_value),
+    (6, extras::add),
+    (12, extras::change),
 ];
 
 /// Takes one step that the model allows; what it was.
@@ -83,8 +86,8 @@ pub(super) fn first_version(random: &mut Random) -> Model {
         let schema = ["shop", "Back Office"][random.below(2)];
         model.schemas.push(schema.to_owned());
     }
-    let additions: [(usize, Step); 5] =
-        [(3, enums::add), (5, tables::add), (6, parts::add), (3, views::add), (6, functions::add)];
+    let additions: [(usize, Step); 6] =
+        [(3, enums::add), (5, tables::add), (6, parts::add), (3, views::add), (6, functions::add), (6, extras::add)];
     for (most, step) in additions {
         for _ in 0..=random.below(most) {
             step(&mut model, &nothing, random, &mut effects);
@@ -94,7 +97,7 @@ pub(super) fn first_version(random: &mut Random) -> Model {
 }
 
 /// One of these, if there is one.
-fn any<'a, T>(items: impl IntoIterator<Item = &'a T>, random: &mut Random) -> Option<&'a T> {
+pub(super) fn any<'a, T>(items: impl IntoIterator<Item = &'a T>, random: &mut Random) -> Option<&'a T> {
     let items: Vec<_> = items.into_iter().collect();
     if items.is_empty() { None } else { Some(items[random.below(items.len())]) }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::model::Model;
 use super::steps::{self, Effects};
-use super::{render, rows, schema};
+use super::{extras, render, rows, schema};
 use crate::support::catalog::identity;
 use crate::support::pg_dump::pg_dump;
 use crate::support::random::Random;
@@ -34,6 +34,7 @@ pub(super) async fn run(seed: u64) -> Result<(), String> {
     }
     let sql = platform.sql().await;
     rows::insert(&sql, &mut model, &mut random).await;
+    extras::fill(&sql, &mut model).await;
     for number in 1..=DEPLOYMENTS {
         let mut next = model.clone();
         let mut effects = Effects::default();
@@ -52,6 +53,7 @@ pub(super) async fn run(seed: u64) -> Result<(), String> {
         model = next;
         model.enums.iter_mut().for_each(|one| one.new_values.clear());
         rows::insert(&sql, &mut model, &mut random).await;
+        extras::fill(&sql, &mut model).await;
     }
     drop_blueprints(&platform).await;
     Ok(())
@@ -60,6 +62,7 @@ pub(super) async fn run(seed: u64) -> Result<(), String> {
 impl Deployment<'_> {
     async fn run(&self, sql: &Sql, model: &Model, next: &Model, number: usize) -> Result<(), String> {
         let values = rows::read(sql, model).await;
+        let extra = extras::read(sql, model).await;
         if self.loses {
             self.refused_without_force().await?;
         }
@@ -68,7 +71,8 @@ impl Deployment<'_> {
             false => self.platform.register(&self.after).await,
         };
         expect(answer.status == 200, || format!("refused: {answer}"))?;
-        let differences = rows::differences(&values, &rows::read(sql, next).await, &self.effects, next);
+        let mut differences = rows::differences(&values, &rows::read(sql, next).await, &self.effects, next);
+        differences.extend(extras::differences(&extra, &extras::read(sql, next).await));
         expect(differences.is_empty(), || differences.join("\n"))?;
         self.is_as_new(number).await?;
         self.again(&answer).await

@@ -228,3 +228,24 @@ async fn a_start_leaves_a_table_with_rows_alone() {
         "{refused}"
     );
 }
+
+#[tokio::test]
+async fn tables_of_an_interrupted_deployment_are_new_to_the_next() {
+    let platform = Platform::new();
+    let old = bundle().file("tables/old.sql", "CREATE TABLE old (id int PRIMARY KEY, name text);");
+    platform.register(&old).await.ready();
+    let sql = platform.sql().await;
+    sql.run("INSERT INTO old VALUES (1, 'a'), (2, 'a')").await;
+    let next = old
+        .file("tables/fresh.sql", "CREATE TABLE fresh (id int PRIMARY KEY);")
+        .file("migrations/001.sql", "CREATE TABLE fresh (id int PRIMARY KEY);")
+        .file("migrations/002.sql", "CREATE UNIQUE INDEX CONCURRENTLY old_name ON old (name);")
+        .file("seeders/fresh.sql", "INSERT INTO fresh VALUES (1), (2);");
+    platform.migrate(&next, &[]).await.refused(409, "migration_failed").sqlstate("23505");
+    assert_eq!(sql.value("SELECT count(*) FROM fresh").await, "0");
+    sql.run("DELETE FROM old WHERE id = 2").await;
+    let answer = platform.migrate(&next, &[]).await;
+    assert_eq!(answer.status, 200, "{answer}");
+    assert_eq!(sql.value("SELECT count(*) FROM fresh").await, "2");
+    assert_eq!(sql.value("SELECT count(*) FROM _stonescriptdb_gateway_seeds").await, "0");
+}

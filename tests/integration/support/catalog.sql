@@ -104,7 +104,7 @@ fact (line) AS (
                   coalesce(pg_get_expr(p.polwithcheck, p.polrelid), 'none'))
     FROM relation r JOIN pg_policy p ON p.polrelid = r.oid
     UNION ALL
-    SELECT format('rule %s', pg_get_ruledef(w.oid))
+    SELECT format('rule %s enabled %s', pg_get_ruledef(w.oid), w.ev_enabled)
     FROM relation r JOIN pg_rewrite w ON w.ev_class = r.oid WHERE w.rulename <> '_RETURN'
     UNION ALL
     SELECT format('statistics %s', pg_get_statisticsobjdef(s.oid))
@@ -112,12 +112,14 @@ fact (line) AS (
     UNION ALL
     -- Routines
     SELECT CASE WHEN prokind = 'a' THEN format('aggregate %s over %s', name,
-                     (SELECT format('%s, %s, %s', a.aggtransfn, a.aggfinalfn, coalesce(a.agginitval, 'none'))
+                     (SELECT format('%s, %s, %s, %s, %s, %s', a.aggtransfn, a.aggfinalfn, coalesce(a.agginitval, 'none'),
+                                    a.aggtranstype::regtype, a.aggsortop::regoperator, proparallel)
                       FROM pg_aggregate a WHERE a.aggfnoid = routine.oid))
                 ELSE format('routine %s: %s', name, pg_get_functiondef(oid)) END
     FROM routine
     UNION ALL
-    SELECT format('operator %s calls %s', o.oid::regoperator, o.oprcode)
+    SELECT format('operator %s calls %s, %s %s %s %s %s %s', o.oid::regoperator, o.oprcode, o.oprcom::regoperator, o.oprnegate::regoperator,
+                  o.oprrest, o.oprjoin, o.oprcanmerge, o.oprcanhash)
     FROM pg_operator o JOIN own_schema s ON s.oid = o.oprnamespace
     WHERE NOT EXISTS (SELECT FROM of_extension e WHERE e.classid = 'pg_operator'::regclass AND e.objid = o.oid)
     UNION ALL
@@ -135,7 +137,51 @@ fact (line) AS (
         UNION ALL SELECT 'pg_namespace'::regclass, oid FROM own_schema
         UNION ALL SELECT 'pg_constraint'::regclass, c.oid FROM pg_constraint c JOIN relation r ON r.oid = c.conrelid
         UNION ALL SELECT 'pg_trigger'::regclass, t.oid FROM pg_trigger t JOIN relation r ON r.oid = t.tgrelid
+        UNION ALL SELECT 'pg_statistic_ext'::regclass, e.oid FROM pg_statistic_ext e JOIN relation r ON r.oid = e.stxrelid
+        UNION ALL SELECT 'pg_operator'::regclass, o.oid FROM pg_operator o JOIN own_schema s ON s.oid = o.oprnamespace
+        UNION ALL SELECT 'pg_rewrite'::regclass, w.oid FROM pg_rewrite w JOIN relation r ON r.oid = w.ev_class
         UNION ALL SELECT 'pg_policy'::regclass, p.oid FROM pg_policy p JOIN relation r ON r.oid = p.polrelid)
+    UNION ALL
+    -- Storage
+    SELECT format('stored %s: toast options %s, access method %s', r.name, coalesce(array_to_string(t.reloptions, ','), 'none'),
+                  coalesce((SELECT amname FROM pg_am WHERE oid = r.relam), 'none'))
+    FROM relation r LEFT JOIN pg_class t ON t.oid = r.reltoastrelid
+    UNION ALL
+    SELECT format('stored column %s.%s: storage %s, compression %s, statistics %s, options %s', r.name, a.attname, a.attstorage,
+                  coalesce(nullif(a.attcompression, ''), 'default'), coalesce(nullif(a.attstattarget, -1)::text, 'default'),
+                  -- Not what PostgreSQL itself keeps there since the last minor versions.
+                  coalesce((SELECT string_agg(o, ',') FROM unnest(a.attoptions) o WHERE NOT starts_with(o, 'pg_')), 'none'))
+    FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE r.relkind IN ('r', 'p', 'm', 'f')
+    UNION ALL
+    SELECT format('index %s, its column %s: statistics %s', r.name, a.attnum, a.attstattarget)
+    FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attstattarget >= 0
+    WHERE r.relkind IN ('i', 'I')
+    UNION ALL
+    SELECT format('index %s is the replica identity of %s', i.indexrelid::regclass, r.name)
+    FROM relation r JOIN pg_index i ON i.indrelid = r.oid WHERE i.indisreplident
+    UNION ALL
+    SELECT format('statistics %I: target %s', s.name, coalesce(nullif(s.stxstattarget, -1)::text, 'default'))
+    FROM (SELECT e.*, e.stxname AS name FROM pg_statistic_ext e JOIN relation r ON r.oid = e.stxrelid) s
+    UNION ALL
+    -- Publications
+    SELECT format('publication %I: %s', p.pubname, to_jsonb(p) - 'oid' - 'pubname')
+    FROM pg_publication p
+    UNION ALL
+    SELECT format('publication %I tells of %s, columns %s, where %s', p.pubname, t.prrelid::regclass,
+                  coalesce((SELECT string_agg(a.attname, ', ' ORDER BY a.attname) FROM pg_attribute a
+                            WHERE a.attrelid = t.prrelid AND a.attnum = ANY (t.prattrs)), 'all'),
+                  coalesce(pg_get_expr(t.prqual, t.prrelid), 'none'))
+    FROM pg_publication_rel t JOIN pg_publication p ON p.oid = t.prpubid
+    UNION ALL
+    SELECT format('publication %I tells of schema %s', p.pubname, n.pnnspid::regnamespace)
+    FROM pg_publication_namespace n JOIN pg_publication p ON p.oid = n.pnpubid
+    UNION ALL
+    SELECT format('comment on publication %I: %s', p.pubname, obj_description(p.oid, 'pg_publication'))
+    FROM pg_publication p WHERE obj_description(p.oid, 'pg_publication') IS NOT NULL
+    UNION ALL
+    SELECT format('rights on schema %s: %s', nspname, nspacl) FROM pg_namespace
+    WHERE oid IN (SELECT oid FROM own_schema) AND nspacl IS NOT NULL AND nspname <> 'public'
     UNION ALL
     -- Where nobody has said anything, the rights that are built in.
     SELECT format('right on %s: %s', r.name, concat_ws(' ', e.privilege_type, 'of', CASE e.grantee WHEN r.relowner THEN 'its owner' ELSE e.grantee::regrole::text END, e.is_grantable))
@@ -143,7 +189,7 @@ fact (line) AS (
     WHERE r.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
     UNION ALL
     SELECT format('right on %s.%I: %s', r.name, a.attname, concat_ws(' ', e.privilege_type, 'of', CASE e.grantee WHEN r.relowner THEN 'its owner' ELSE e.grantee::regrole::text END, e.is_grantable))
-    FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid CROSS JOIN LATERAL aclexplode(a.attacl) e
+    FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid AND NOT a.attisdropped CROSS JOIN LATERAL aclexplode(a.attacl) e
     UNION ALL
     SELECT format('right on %s: %s', r.name, concat_ws(' ', e.privilege_type, 'of', CASE e.grantee WHEN r.proowner THEN 'its owner' ELSE e.grantee::regrole::text END, e.is_grantable))
     FROM routine r CROSS JOIN LATERAL aclexplode(coalesce(r.proacl, acldefault('f', r.proowner))) e

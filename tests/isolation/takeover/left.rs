@@ -50,6 +50,23 @@ pub(super) fn address(body: &Value) -> String {
 
 /// The archive with further files.
 pub(super) fn with_files(archive: &[u8], files: &[(&str, &str)]) -> Vec<u8> {
+    let all = unpacked(archive);
+    let mut together: Vec<(&str, &str)> = all.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    together.extend_from_slice(files);
+    crate::web::archive(&together)
+}
+
+/// The bundle as an editor of another system leaves it: with LF alone, and a last line end in each file.
+pub(super) fn with_line_ends(archive: &[u8]) -> Vec<u8> {
+    let all: Vec<(String, String)> = unpacked(archive)
+        .into_iter()
+        .map(|(path, text)| (path, format!("{}\n", text.replace("\r\n", "\n").trim_end_matches('\n'))))
+        .collect();
+    let together: Vec<(&str, &str)> = all.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    crate::web::archive(&together)
+}
+
+fn unpacked(archive: &[u8]) -> Vec<(String, String)> {
     let mut all = Vec::new();
     let mut tar = tar::Archive::new(GzDecoder::new(archive));
     for entry in tar.entries().unwrap() {
@@ -61,9 +78,7 @@ pub(super) fn with_files(archive: &[u8], files: &[(&str, &str)]) -> Vec<u8> {
             all.push((path, text));
         }
     }
-    let mut together: Vec<(&str, &str)> = all.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    together.extend_from_slice(files);
-    crate::web::archive(&together)
+    all
 }
 
 /// The server of a place without its gateway.

@@ -3,7 +3,8 @@
 use pg_query::protobuf::{CommentStmt, ConstrType, Constraint, DefineStmt, GrantStmt, ObjectType, RangeVar};
 use pg_query::{Node, NodeEnum};
 
-use super::{body, column_of, command_of, schema_of};
+use super::keys::key_needed;
+use super::{body, column_of, command_of};
 use crate::bundle::sql::walk::{name_parts, references};
 use crate::bundle::sql::{Reference, Wanted};
 
@@ -18,6 +19,10 @@ pub(in crate::bundle) fn needed(tree: &NodeEnum) -> Vec<Reference> {
         NodeEnum::AlterDomainStmt(alter) => by_name(Wanted::Type, &alter.type_name),
         NodeEnum::CreateSeqStmt(create) => owned_by(&create.options),
         NodeEnum::AlterSeqStmt(alter) => owned_by(&alter.options),
+        NodeEnum::CreateExtensionStmt(create) => {
+            let schema = super::schema_of_extension(create);
+            schema.map(|name| Reference { wanted: Wanted::Schema, schema: None, name }).into_iter().collect()
+        }
         NodeEnum::RenameStmt(rename) => object_needs(rename.rename_type, rename.object.as_deref()),
         NodeEnum::AlterOwnerStmt(alter) => object_needs(alter.object_type, alter.object.as_deref()),
         NodeEnum::AlterObjectSchemaStmt(alter) => {
@@ -44,10 +49,7 @@ fn keys_needed(tree: &NodeEnum) -> Vec<Reference> {
         NodeEnum::Constraint(constraint) => vec![&**constraint],
         _ => foreign_keys(tree),
     };
-    keys.into_iter()
-        .filter_map(|constraint| constraint.pktable.as_ref())
-        .map(|table| Reference { wanted: Wanted::Key, schema: schema_of(table), name: table.relname.clone() })
-        .collect()
+    keys.into_iter().filter_map(key_needed).collect()
 }
 
 /// The table that a `CREATE TABLE` or `ALTER TABLE` is about.
@@ -102,6 +104,7 @@ fn object_needs(kind: i32, object: Option<&Node>) -> Vec<Reference> {
             | ObjectType::ObjectIndex
             | ObjectType::ObjectForeignTable,
         ) => by_name(Wanted::Relation, &list.items),
+        Ok(ObjectType::ObjectType | ObjectType::ObjectDomain) => by_name(Wanted::Type, &list.items),
         Ok(ObjectType::ObjectCollation) => by_name(Wanted::Collation, &list.items),
         Ok(
             ObjectType::ObjectColumn

@@ -1,0 +1,213 @@
+//! The statements of a bundle one after the other: where a migration begins and ends, what runs in the middle of one, and
+//! what of a new database only its migrations made. Called by [`super::deploy`].
+
+use std::collections::BTreeSet;
+
+use pg_query::NodeEnum;
+use tokio_postgres::error::SqlState;
+
+use super::Deployment;
+use crate::bundle::Kind;
+use crate::bundle::order::Target;
+use crate::bundle::sql::{Class, Object, Statement, Wanted};
+use crate::orchestrator::catalog::Catalog;
+use crate::orchestrator::catalog::things::{self, Thing, parts_of_name};
+use crate::orchestrator::error::DeployError;
+use crate::orchestrator::runner::Failure;
+
+/// A migration that has begun.
+struct Open<'a> {
+    last: &'a Statement,
+    /// What it has set, while others run in between.
+    aside: Option<Vec<(String, String)>>,
+}
+
+impl<'a> Deployment<'a> {
+    pub(super) async fn run_in_order(
+        &mut self,
+        statements: &'a [Statement],
+        before: &Catalog,
+    ) -> Result<(), DeployError> {
+        let mut open: Option<Open<'a>> = None;
+        for (at, statement) in statements.iter().enumerate() {
+            let continues = open.as_ref().is_some_and(|open| belongs_to(statement, open.last));
+            if let Some(current) = open.as_mut().filter(|_| !continues) {
+                if statements[at + 1..].iter().any(|later| belongs_to(later, current.last)) {
+                    // A table that the rest of the migration needs: what the migration set is none of its business.
+                    if current.aside.is_none() {
+                        current.aside = Some(self.runner.set_session_aside().await?);
+                    }
+                    self.run_one(statement, before).await?;
+                    continue;
+                }
+                self.runner.end_migration(current.last).await?;
+                open = None;
+            }
+            if let Some(session) = open.as_mut().and_then(|open| open.aside.take()) {
+                self.take_side(true).await?;
+                self.runner.resume_session(&session).await?;
+            }
+            if begins(statement) && !continues {
+                self.retry_waiting().await?;
+            }
+            self.run_one(statement, before).await?;
+            if begins(statement) {
+                open = Some(Open { last: statement, aside: None });
+            }
+        }
+        if let Some(open) = open {
+            self.runner.end_migration(open.last).await?;
+        }
+        self.take_side(false).await?;
+        self.retry_waiting().await
+    }
+
+    async fn run_one(&mut self, statement: &'a Statement, before: &Catalog) -> Result<(), DeployError> {
+        if statement.kind == Kind::Migrations {
+            self.take_side(true).await?;
+            return self.run_migration(statement, before).await;
+        }
+        // Which function a statement makes is found out in the end; to look around each of them takes long.
+        if !matches!(statement.tree.as_ref(), NodeEnum::CreateFunctionStmt(_)) {
+            self.take_side(false).await?;
+            self.migrations.declaration_went_on();
+        }
+        self.run_or_wait(statement).await
+    }
+
+    async fn run_migration(&mut self, statement: &'a Statement, before: &Catalog) -> Result<(), DeployError> {
+        if self.migrations.leaves_transaction(statement) {
+            self.check_before_commit(before).await?;
+        }
+        let is_pending = self.migrations.is_pending(statement);
+        if is_pending {
+            self.standing.changed();
+            self.reader.distrust_session();
+        }
+        if is_pending && self.first_waiting_for(statement).is_some() {
+            self.retry_waiting().await?;
+        }
+        let wants = self.first_waiting_for(statement).filter(|_| is_pending);
+        let mut result = self.migrations.run(&self.runner, statement, wants.is_some()).await;
+        let uses_new_value = |failure: &Failure| failure.is_one_of(&[SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE]);
+        if result.as_ref().is_err_and(uses_new_value) && self.is_blueprint() {
+            // A value that no text tells of was added, by a DO block say. Nobody sees a blueprint before it is whole, and
+            // one that fails is dropped: so what came before may be committed.
+            let session = self.runner.set_session_aside().await?;
+            self.runner.renew(statement).await?;
+            self.runner.resume_session(&session).await?;
+            result = self.migrations.run_again(&self.runner, statement).await;
+        }
+        let Err(mut failure) = result else { return Ok(()) };
+        if failure.wants_an_object() {
+            failure = self.root_of(failure, wants);
+        }
+        let error = DeployError::from(failure);
+        if self.runner.may_be_wrong(&error) {
+            // The rehearsal ends here; what is known by now is refused by now.
+            self.check_before_commit(before).await?;
+        }
+        Err(error)
+    }
+
+    /// The first of those that wait for an object that `statement` refers to.
+    fn first_waiting_for(&self, statement: &Statement) -> Option<usize> {
+        self.waiting.iter().position(|(waiting, _)| refers_to(statement, waiting))
+    }
+
+    /// Why a statement of a migration really failed: what it wants is to be made by one that waits itself. One that says
+    /// nothing of it may want it all the same, in a body for one, so that is told of.
+    fn root_of(&self, mut failure: Failure, wants: Option<usize>) -> Failure {
+        if let Some(at) = wants {
+            return self.waiting[self.first_cause(at)].1.clone();
+        }
+        if let Some((_, waiting)) = self.waiting.first().map(|_| &self.waiting[self.first_cause(0)]) {
+            let error = &waiting.error;
+            let told = format!("{}, line {}, could not be run either: {}", error.path, error.line, error.cause);
+            failure.error.hint.get_or_insert(told);
+        }
+        failure
+    }
+
+    /// Of those that wait for each other the one that waits for something else.
+    pub(super) fn first_cause(&self, mut at: usize) -> usize {
+        const LONGEST: usize = 100;
+        let mut met = BTreeSet::from([at]);
+        while let Some(next) = self.first_waiting_for(self.waiting[at].0).filter(|next| met.insert(*next))
+            && met.len() < LONGEST
+        {
+            at = next;
+        }
+        at
+    }
+
+    fn is_blueprint(&self) -> bool {
+        self.goal.target == Target::NewDatabase && self.goal.declared.is_none()
+    }
+
+    /// In a new database: from here on migrations make what is new, or the declaration does.
+    async fn take_side(&mut self, of_migrations: bool) -> Result<(), DeployError> {
+        if !self.is_blueprint() || self.migrating == of_migrations {
+            return Ok(());
+        }
+        let names = self.read_catalog().await?.things().iter().map(|thing| thing.name.clone()).collect();
+        self.migrating = of_migrations;
+        self.between_migrations = if of_migrations {
+            names
+        } else {
+            self.migrated.extend(names.difference(&self.between_migrations).cloned());
+            BTreeSet::new()
+        };
+        Ok(())
+    }
+
+    /// What only the migrations made: not what the bundle declares too, whichever of the two came first.
+    pub(super) fn only_migrated(&mut self, after: &Catalog) -> BTreeSet<String> {
+        let mut migrated = std::mem::take(&mut self.migrated);
+        if migrated.is_empty() {
+            return migrated;
+        }
+        for thing in after.things() {
+            if self.declared_routines.contains(&thing.identity) || self.is_declared(thing) {
+                migrated.remove(&thing.name);
+            }
+        }
+        migrated
+    }
+
+    fn is_declared(&self, thing: &Thing) -> bool {
+        let table = thing.table.as_deref().map(parts_of_name);
+        let (class, (schema, name)) = match (thing.kind, table) {
+            (things::Kind::View, _) => (Class::Relation, parts_of_name(&thing.object)),
+            (things::Kind::Sequence, None) => (Class::Relation, parts_of_name(&thing.object)),
+            (things::Kind::Type, _) => (Class::Type, parts_of_name(&thing.object)),
+            (things::Kind::Index, Some((schema, _))) => (Class::Relation, (schema, parts_of_name(&thing.object).1)),
+            (things::Kind::Trigger | things::Kind::Policy | things::Kind::Rule, Some((schema, table))) => {
+                (Class::Part, (schema, format!("{table}.{}", parts_of_name(&thing.object).1)))
+            }
+            _ => return false,
+        };
+        self.migrations.is_declared(&Object { class, schema, name })
+    }
+}
+
+/// A statement with which a migration begins or goes on.
+fn begins(statement: &Statement) -> bool {
+    statement.kind == Kind::Migrations && !statement.early
+}
+
+fn belongs_to(statement: &Statement, last: &Statement) -> bool {
+    begins(statement) && statement.path == last.path
+}
+
+fn refers_to(statement: &Statement, maker: &Statement) -> bool {
+    let lasting = |made: &&Object| !matches!(made.class, Class::Details | Class::Key);
+    maker.makes.iter().filter(lasting).any(|made| {
+        statement.needs.iter().any(|need| {
+            need.wanted != Wanted::Details
+                && need.name == made.name
+                && need.schema.as_deref().unwrap_or("public") == made.schema
+                && need.wanted.classes().contains(&made.class)
+        })
+    })
+}

@@ -1,0 +1,186 @@
+//! What becomes of an enum's values by the statements of migrations, told from their text. PostgreSQL lets nobody use a
+//! value in the transaction that adds it, unless the type was made with it: so a type that a deployment makes gets at once
+//! the values that the same deployment adds later, and one that is there gets them just before ([`super::new_values`]).
+//! Pure.
+
+use std::collections::{HashMap, HashSet};
+
+use pg_query::protobuf::{AlterEnumStmt, ObjectType};
+use pg_query::{Node, NodeEnum};
+
+use crate::bundle::Kind;
+use crate::bundle::sql::{Statement, facts};
+
+/// An enum with more values than this is nobody's, and following it takes long.
+const MOST: usize = 10_000;
+
+/// Schema and name, unquoted.
+pub type Name = (String, String);
+
+/// The values of one enum while migrations change it.
+#[derive(Clone, Debug)]
+pub struct Labels {
+    name: Name,
+    /// Each value as it is called at first, and as it is called by then.
+    values: Vec<(String, String)>,
+    is_gone: bool,
+}
+
+impl Labels {
+    /// An enum as it is made, or found.
+    pub fn new(name: Name, values: &[String]) -> Self {
+        Self { name, values: values.iter().map(|one| (one.clone(), one.clone())).collect(), is_gone: false }
+    }
+
+    /// Follows one more statement. The place of the value that it adds: `None` where it adds none that could be added at
+    /// first.
+    pub fn follow(&mut self, statement: &Statement) -> Option<usize> {
+        if self.is_gone || self.values.len() > MOST || !changed(statement).contains(&self.name) {
+            return None;
+        }
+        match statement.tree.as_ref() {
+            NodeEnum::RenameStmt(rename) => self.name.1.clone_from(&rename.newname),
+            NodeEnum::DropStmt(_) => self.is_gone = true,
+            NodeEnum::AlterEnumStmt(alter) => return self.alter(alter),
+            _ => {}
+        }
+        None
+    }
+
+    fn alter(&mut self, alter: &AlterEnumStmt) -> Option<usize> {
+        let by_then = |values: &[(String, String)], value: &str| values.iter().position(|(_, now)| now == value);
+        if !alter.old_val.is_empty() {
+            let at = by_then(&self.values, &alter.old_val)?;
+            self.values[at].1.clone_from(&alter.new_val);
+            return None;
+        }
+        let is_taken = self.values.iter().any(|(first, now)| *first == alter.new_val || *now == alter.new_val);
+        if is_taken || alter.new_val.is_empty() {
+            return None;
+        }
+        let at = match alter.new_val_neighbor.as_str() {
+            "" => self.values.len(),
+            neighbor => by_then(&self.values, neighbor)? + usize::from(alter.new_val_is_after),
+        };
+        self.values.insert(at, (alter.new_val.clone(), alter.new_val.clone()));
+        Some(at)
+    }
+
+    /// The values, as they are called at first.
+    pub fn at_first(&self) -> impl Iterator<Item = &String> {
+        self.values.iter().map(|(first, _)| first)
+    }
+
+    /// The type's name by then; `None` where it is gone.
+    pub fn name(&self) -> Option<&Name> {
+        Some(&self.name).filter(|_| !self.is_gone)
+    }
+}
+
+/// A type that is made, and what is added to it later.
+struct Growing<'a> {
+    statement: &'a Statement,
+    added: Vec<(String, usize)>,
+    labels: Labels,
+}
+
+/// The types of a deployment that are made with the values that it adds to them later.
+#[derive(Debug, Default)]
+pub struct MadeWhole {
+    /// By path and place in the file, what is run in a `CREATE TYPE`'s stead.
+    creations: HashMap<(String, usize), Statement>,
+    /// The additions that are done by then.
+    additions: HashSet<(String, usize)>,
+}
+
+impl MadeWhole {
+    /// `is_pending`: whether a migration's statement is to be run.
+    pub fn of(statements: &[Statement], is_pending: impl Fn(&Statement) -> bool) -> Self {
+        let mut made = Self::default();
+        let mut types: HashMap<Name, Growing<'_>> = HashMap::new();
+        for statement in statements.iter().filter(|one| one.kind != Kind::Migrations || is_pending(one)) {
+            match statement.tree.as_ref() {
+                NodeEnum::CreateEnumStmt(create) => {
+                    // Where there is one already, this is one that the declaration has made.
+                    let labels = Labels::new(named(&facts::words(&create.type_name)), &facts::words(&create.vals));
+                    let growing = Growing { statement, added: Vec::new(), labels };
+                    types.entry(growing.labels.name.clone()).or_insert(growing);
+                }
+                _ if statement.kind == Kind::Migrations => {
+                    for name in changed(statement) {
+                        let Some(mut growing) = types.remove(&name) else { continue };
+                        if growing.labels.follow(statement).is_some() {
+                            growing.added.push(key(statement));
+                        }
+                        match growing.labels.name().cloned() {
+                            Some(name) => drop(types.insert(name, growing)),
+                            None => made.take(growing),
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        types.into_values().for_each(|growing| made.take(growing));
+        made
+    }
+
+    fn take(&mut self, growing: Growing<'_>) {
+        let Growing { statement, added, labels } = growing;
+        let NodeEnum::CreateEnumStmt(create) = statement.tree.as_ref() else { return };
+        if added.is_empty() {
+            return;
+        }
+        let value = |sval: &String| {
+            let value = pg_query::protobuf::String { sval: sval.clone() };
+            Node { node: Some(NodeEnum::String(value)) }
+        };
+        let vals = labels.at_first().map(value).collect();
+        let whole = pg_query::protobuf::CreateEnumStmt { vals, ..create.clone() };
+        if let Some(whole) = statement.rewritten(NodeEnum::CreateEnumStmt(whole)) {
+            self.creations.insert(key(statement), whole);
+            self.additions.extend(added);
+        }
+    }
+
+    /// What is run in a `CREATE TYPE`'s stead.
+    pub fn creation(&self, statement: &Statement) -> Option<&Statement> {
+        self.creations.get(&key(statement))
+    }
+
+    /// Whether the value that a statement adds came with its type.
+    pub fn has_added(&self, statement: &Statement) -> bool {
+        self.additions.contains(&key(statement))
+    }
+}
+
+fn key(statement: &Statement) -> (String, usize) {
+    (statement.path.to_string(), statement.start)
+}
+
+/// The types that a statement may change, by the names that they have by then.
+pub fn changed(statement: &Statement) -> Vec<Name> {
+    let of_type = ObjectType::ObjectType as i32;
+    match statement.tree.as_ref() {
+        NodeEnum::AlterEnumStmt(alter) => vec![named(&facts::words(&alter.type_name))],
+        NodeEnum::DropStmt(drop) if drop.remove_type == of_type => {
+            facts::dropped_names(drop).iter().map(|parts| named(parts)).collect()
+        }
+        NodeEnum::RenameStmt(rename) if rename.rename_type == of_type => {
+            match rename.object.as_ref().and_then(|object| object.node.as_ref()) {
+                Some(NodeEnum::List(list)) => vec![named(&facts::words(&list.items))],
+                _ => Vec::new(),
+            }
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A type's name in its parts; `public`'s where none is named.
+pub fn named(parts: &[String]) -> Name {
+    match parts {
+        [.., schema, name] => (schema.clone(), name.clone()),
+        [name] => ("public".to_owned(), name.clone()),
+        [] => Default::default(),
+    }
+}

@@ -1,0 +1,73 @@
+//! Reads what [`super::declared`] wants to know of a new database: what was declared in it, and what it holds now.
+
+use std::collections::HashSet;
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Error};
+
+use super::declared::{Declared, Live, Name};
+use crate::orchestrator::twins;
+
+const OURS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+                    AND c.relname NOT LIKE '\\_stonescriptdb\\_gateway\\_%'";
+
+/// What is in the database; before the first migration that is what the declaration made.
+pub(super) async fn declared(client: &Client) -> Result<Declared, Error> {
+    let mut declared = Declared::default();
+    let columns = format!(
+        "SELECT n.nspname::text, c.relname::text, a.attname::text FROM pg_class c
+         JOIN pg_namespace n ON n.oid = c.relnamespace
+         LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         WHERE c.relkind IN ('r', 'p', 'f', 'c') AND {OURS}"
+    );
+    for row in client.query_typed(&columns, &[]).await? {
+        let columns = declared.columns.entry((row.get(0), row.get(1))).or_default();
+        columns.extend(row.get::<_, Option<String>>(2));
+    }
+    let parts = format!(
+        "SELECT n.nspname::text, c.relname::text, part.name::text FROM pg_class c
+         JOIN pg_namespace n ON n.oid = c.relnamespace
+         JOIN (SELECT conrelid AS rel, conname AS name FROM pg_constraint
+               UNION ALL SELECT tgrelid, tgname FROM pg_trigger WHERE NOT tgisinternal
+               UNION ALL SELECT polrelid, polname FROM pg_policy
+               UNION ALL SELECT ev_class, rulename FROM pg_rewrite) AS part ON part.rel = c.oid
+         WHERE {OURS}"
+    );
+    let rows = client.query_typed(&parts, &[]).await?;
+    declared.parts = rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
+    let relations = format!(
+        "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('i', 'I', 'S', 'v', 'm') AND {OURS}"
+    );
+    let rows = client.query_typed(&relations, &[]).await?;
+    declared.relations = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let types = "SELECT n.nspname::text, t.typname::text FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+                 WHERE t.typtype IN ('e', 'd', 'r') AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
+    let rows = client.query_typed(types, &[]).await?;
+    declared.types = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    Ok(declared)
+}
+
+/// What there is of a relation at this moment.
+pub(super) async fn live(client: &Client, name: &Name) -> Result<Live, Error> {
+    let query = "SELECT relation.oid IS NOT NULL,
+                        ARRAY(SELECT attname::text FROM pg_attribute
+                              WHERE attrelid = relation.oid AND attnum > 0 AND NOT attisdropped),
+                        ARRAY(SELECT conname::text FROM pg_constraint WHERE conrelid = relation.oid
+                              UNION ALL SELECT tgname FROM pg_trigger WHERE tgrelid = relation.oid
+                              UNION ALL SELECT polname FROM pg_policy WHERE polrelid = relation.oid)
+                 FROM (SELECT to_regclass($1::text)::oid AS oid) AS relation";
+    let rows = client.query_typed(query, &[(&twins::qualified(name), Type::TEXT)]).await?;
+    let Some(row) = rows.first() else { return Ok(Live::default()) };
+    let (columns, parts): (Vec<String>, Vec<String>) = (row.get(1), row.get(2));
+    let parts: HashSet<String> = parts.into_iter().collect();
+    Ok(Live { exists: row.get(0), columns: columns.into_iter().collect(), parts })
+}
+
+/// The columns of a table, in their order; none where it is not there.
+pub(super) async fn columns_in_order(client: &Client, name: &Name) -> Result<Vec<String>, Error> {
+    let query = "SELECT attname::text FROM pg_attribute
+                 WHERE attrelid = to_regclass($1::text) AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
+    let rows = client.query_typed(query, &[(&twins::qualified(name), Type::TEXT)]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

@@ -1,0 +1,94 @@
+//! What a bundle declares, told from its text: before any of it is made, and whatever is there yet. Pure.
+
+use std::collections::HashSet;
+
+use pg_query::NodeEnum;
+
+use super::declared::Name;
+use crate::bundle::Kind;
+use crate::bundle::extension::Extension;
+use crate::bundle::sql::{Class, Object, Statement, facts};
+
+/// The names that `types/`, `tables/`, `views/` and `functions/` make.
+#[derive(Clone, Debug, Default)]
+pub struct DeclaredText {
+    /// Tables, of whatever kind.
+    pub tables: HashSet<Name>,
+    /// Types of every kind.
+    pub types: HashSet<Name>,
+    /// Everything with a name, tables and types too.
+    objects: HashSet<Object>,
+    /// The input types of each overload of a function.
+    overloads: HashSet<(Object, Vec<String>)>,
+    /// Extensions.
+    extensions: HashSet<String>,
+    /// Whether `types/` or `tables/` declare anything.
+    pub declares: bool,
+}
+
+impl DeclaredText {
+    /// Reads the statements of a bundle; those of migrations declare nothing.
+    pub fn of(statements: &[Statement], extensions: &[Extension]) -> Self {
+        let mut text =
+            Self { extensions: extensions.iter().map(|extension| extension.name.clone()).collect(), ..Self::default() };
+        for statement in statements.iter().filter(|statement| statement.kind != Kind::Migrations) {
+            text.declares |= statement.kind.is_final();
+            let named = statement.object().map(|object| (object.schema.clone(), object.name.clone()));
+            match statement.tree.as_ref() {
+                NodeEnum::CreateStmt(_) | NodeEnum::CreateForeignTableStmt(_) => text.tables.extend(named),
+                NodeEnum::RenameStmt(_) => {}
+                _ if statement.object().is_some_and(|object| object.class == Class::Type) => text.types.extend(named),
+                _ => {}
+            }
+            let lasting = |made: &&Object| !matches!(made.class, Class::Key | Class::Details | Class::Rows);
+            text.objects.extend(statement.makes.iter().filter(lasting).cloned());
+            text.overloads.extend(overload(statement));
+        }
+        text
+    }
+
+    /// Whether a relation of this name is declared by itself: an index, a view, a sequence.
+    pub fn has_relation(&self, name: &Name) -> bool {
+        self.has(Class::Relation, &name.0, name.1.clone())
+    }
+
+    /// Whether a statement of its own declares this part of a table.
+    pub fn has_part(&self, table: &Name, part: &str) -> bool {
+        self.has(Class::Part, &table.0, format!("{}.{part}", table.1))
+    }
+
+    fn has(&self, class: Class, schema: &str, name: String) -> bool {
+        self.has_object(&Object { class, schema: schema.to_owned(), name })
+    }
+
+    /// Whether it is declared.
+    pub fn has_object(&self, object: &Object) -> bool {
+        self.objects.contains(object)
+    }
+
+    /// Whether a migration's statement makes something that is declared as well.
+    pub fn has_what_is_made_by(&self, statement: &Statement) -> bool {
+        let extension = match statement.tree.as_ref() {
+            NodeEnum::CreateExtensionStmt(create) => self.extensions.contains(&create.extname),
+            _ => false,
+        };
+        match overload(statement) {
+            Some(overload) => self.overloads.contains(&overload),
+            None => extension || statement.makes.iter().any(|made| self.objects.contains(made)),
+        }
+    }
+
+    /// Whether it makes a function, view or trigger that is declared as well: in any database the declaration replaces
+    /// what stands there under its name.
+    pub fn will_replace(&self, statement: &Statement) -> bool {
+        let is_replaced = matches!(
+            statement.tree.as_ref(),
+            NodeEnum::CreateFunctionStmt(_) | NodeEnum::ViewStmt(_) | NodeEnum::CreateTrigStmt(_)
+        );
+        is_replaced && self.has_what_is_made_by(statement)
+    }
+}
+
+fn overload(statement: &Statement) -> Option<(Object, Vec<String>)> {
+    Some((statement.object()?.clone(), facts::input_types(&statement.tree)?))
+}

@@ -1,0 +1,546 @@
+//! Declared tables and the migrations that once made them, in one bundle: small pairs out of what Prisma, golang-migrate
+//! and pg_dump leave. Each is compared with what psql makes of the statements that count.
+
+use crate::support::catalog::{assert_same, in_words};
+use crate::support::{BundleBuilder, Platform, Sql, bundle};
+
+/// A pair of a declaration and its history.
+struct History {
+    name: &'static str,
+    files: &'static [(&'static str, &'static str)],
+    /// What the database has to be, by hand.
+    psql: &'static str,
+    /// A query, and the values of its first column.
+    rows: (&'static str, &'static [&'static str]),
+}
+
+const NO_ROWS: (&str, &[&str]) = ("SELECT 1 WHERE false", &[]);
+
+impl History {
+    fn bundle(&self) -> BundleBuilder {
+        self.files.iter().fold(bundle(), |bundle, (path, text)| bundle.file(path, *text))
+    }
+
+    async fn check(&self) {
+        let platform = Platform::new();
+        let by_hand = platform.database("by_hand");
+        Sql::connect("postgres").await.run(&format!("CREATE DATABASE \"{by_hand}\" TEMPLATE template0")).await;
+        Sql::connect(&by_hand).await.run(self.psql).await;
+        let answer = platform.register(&self.bundle()).await;
+        assert_eq!(answer.status, 200, "{}: {answer}", self.name);
+        assert_same(self.name, &in_words(&by_hand).await, &in_words(&platform.main()).await);
+        assert_eq!(platform.sql().await.column(self.rows.0).await, self.rows.1, "{}", self.name);
+        let again = platform.register(&self.bundle()).await;
+        assert_eq!(again.status, 200, "{} again: {again}", self.name);
+        again.counts(&[("migrations_applied", 0), ("tables_created", 0)]);
+        self.check_existing(&platform).await;
+    }
+
+    /// The same bundle for a database in which none of it is yet: pending migrations come first there.
+    async fn check_existing(&self, platform: &Platform) {
+        let first = bundle().file("functions/zz.sql", "CREATE FUNCTION zz() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+        let existing = Platform::new();
+        existing.register(&first).await.ready();
+        let answer = existing.register(&self.bundle()).await;
+        assert_eq!(answer.status, 200, "{} in an existing database: {answer}", self.name);
+        assert_same(self.name, &in_words(&platform.main()).await, &in_words(&existing.main()).await);
+        assert_eq!(existing.sql().await.column(self.rows.0).await, self.rows.1, "{}, existing", self.name);
+    }
+}
+
+async fn check_all(histories: &[History]) {
+    for history in histories {
+        history.check().await;
+    }
+}
+
+#[tokio::test]
+async fn a_declared_key_satisfies_a_reference_and_no_migrations_key_comes_before_its_table() {
+    check_all(&[
+        History {
+            name: "a reference to itself",
+            files: &[
+                ("tables/r.sql", "create table r(id int primary key, p int references r(id));"),
+                ("migrations/1.sql", "create table r(id int, p int); alter table r add primary key (id);"),
+            ],
+            psql: "create table r(id int primary key, p int references r(id))",
+            rows: NO_ROWS,
+        },
+        History {
+            name: "a reference without columns, and the key in an ALTER of its own",
+            files: &[
+                ("tables/a.sql", "create table a(id int primary key, r int references r);"),
+                ("tables/r.sql", "create table r(id int not null); alter table r add constraint r_id primary key (id);"),
+                (
+                    "migrations/1.sql",
+                    "create table r(id int not null); create table a(id int primary key, r int);
+                     insert into r values (1); alter table r add constraint r_id primary key (id);
+                     insert into a values (1, 1); alter table a add foreign key (r) references r;",
+                ),
+            ],
+            psql: "create table r(id int constraint r_id primary key); create table a(id int primary key, r int references r)",
+            rows: ("select r from a", &["1"]),
+        },
+        History {
+            name: "a unique index on the referenced table",
+            files: &[
+                (
+                    "tables/r.sql",
+                    "create table r(id int primary key, e text); create unique index r_e on r (e);",
+                ),
+                ("tables/c.sql", "create table c(e text references r(e));"),
+                (
+                    "migrations/1.sql",
+                    "create table r(id int, e text); create table c(e text); alter table r add primary key (id);
+                     create unique index r_e on r (e); insert into r values (1, 'x'); insert into c values ('x');
+                     alter table c add foreign key (e) references r (e);",
+                ),
+            ],
+            psql: "create table r(id int primary key, e text); create unique index r_e on r (e);
+                   create table c(e text references r(e))",
+            rows: ("select e from c", &["x"]),
+        },
+        History {
+            name: "a unique constraint, added with the primary key and what only the migration says",
+            files: &[
+                ("tables/r.sql", "create table r(id int primary key, e text unique);"),
+                ("tables/c.sql", "create table c(e text references r(e));"),
+                (
+                    "migrations/1.sql",
+                    "create table r(id int, e text);
+                     alter table r add primary key (id), add unique (e), add constraint only_here check (id > 0);
+                     create table c(e text references r(e));",
+                ),
+            ],
+            psql: "create table r(id int primary key, e text unique, constraint only_here check (id > 0));
+                   create table c(e text references r(e))",
+            rows: NO_ROWS,
+        },
+        History {
+            name: "a key that only the migration makes",
+            files: &[
+                ("tables/c.sql", "create table c(e text references r(e));"),
+                ("tables/r.sql", "create table r(id int primary key, e text);"),
+                (
+                    "migrations/1.sql",
+                    "create table r(id int primary key, e text); create table c(e text);
+                     insert into r values (1, 'x'); insert into c values ('x'); create unique index r_e on r (e);
+                     alter table c add foreign key (e) references r (e);",
+                ),
+            ],
+            psql: "create table r(id int primary key, e text); create unique index r_e on r (e);
+                   create table c(e text references r(e))",
+            rows: ("select e from c", &["x"]),
+        },
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_declared_table_needs_of_a_migration_that_makes_the_table_too_comes_first() {
+    check_all(&[
+        History {
+            name: "a schema",
+            files: &[
+                ("tables/a.sql", "create table s.a(id int primary key);"),
+                ("migrations/0.sql", "create schema s; create table s.a(id int primary key); insert into s.a values (1);"),
+            ],
+            psql: "create schema s; create table s.a(id int primary key)",
+            rows: ("select id from s.a", &["1"]),
+        },
+        History {
+            name: "a schema that a later migration makes, and a table that moves there is made before",
+            files: &[
+                ("tables/a.sql", "create table a(id int primary key);"),
+                ("tables/b.sql", "create table s.b(id int references a);"),
+                (
+                    "migrations/1.sql",
+                    "create table a(id int primary key); insert into a values (7); create view old as select * from a;",
+                ),
+                ("migrations/2.sql", "create schema s; create table s.b(id int references a); insert into s.b select id from old;"),
+            ],
+            psql: "create schema s; create table a(id int primary key); create table s.b(id int references a);
+                   create view old as select * from a",
+            rows: ("select id from s.b", &["7"]),
+        },
+        History {
+            name: "a sequence, a type and a function",
+            files: &[
+                (
+                    "tables/a.sql",
+                    "create table a(id int default nextval('ids'), k kind not null default 'x', n int default next());",
+                ),
+                (
+                    "migrations/0.sql",
+                    "create table a(id int); insert into a default values; create sequence ids start 5;
+                     create type kind as enum ('x', 'y'); create function next() returns int language sql as 'select 9';
+                     alter table a alter id set default nextval('ids'), add k kind not null default 'x';
+                     alter table a add n int default next(); insert into a default values;",
+                ),
+            ],
+            psql: "create sequence ids start 5; create type kind as enum ('x', 'y');
+                   create function next() returns int language sql as 'select 9';
+                   create table a(id int default nextval('ids'), k kind not null default 'x', n int default next())",
+            rows: ("select k from a order by id limit 1", &["x"]),
+        },
+        History {
+            name: "a type that is made anew under its name, as Prisma does it",
+            files: &[
+                ("tables/a.sql", "create table a(id int, k kind);"),
+                ("migrations/1.sql", "create type kind as enum ('x', 'y'); create table a(id int, k kind); insert into a values (1, 'x');"),
+                (
+                    "migrations/2.sql",
+                    "create type kind_new as enum ('x', 'z'); alter table a alter column k type kind_new using (k::text::kind_new);
+                     alter type kind rename to kind_old; alter type kind_new rename to kind; drop type kind_old;",
+                ),
+            ],
+            psql: "create type kind as enum ('x', 'z'); create table a(id int, k kind)",
+            rows: ("select k from a", &["x"]),
+        },
+        History {
+            name: "a domain over a type, and a table that is not declared",
+            files: &[
+                ("tables/a.sql", "create table a(id int primary key, d positive, u int references u(id));"),
+                (
+                    "migrations/1.sql",
+                    "create table a(id int primary key); insert into a values (1);
+                     create domain positive as int check (value > 0); create table u(id int); insert into u values (3);
+                     alter table u add primary key (id); alter table a add d positive, add u int references u;
+                     update a set u = 3, d = 4;",
+                ),
+            ],
+            psql: "create domain positive as int check (value > 0); create table u(id int primary key);
+                   create table a(id int primary key, d positive, u int references u)",
+            rows: ("select u + d from a", &["7"]),
+        },
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn an_extension_of_a_migration_is_there_before_the_declared_table() {
+    let available = "SELECT count(*) FROM pg_available_extensions WHERE name = 'citext'";
+    if Sql::connect("postgres").await.value(available).await == "0" {
+        return;
+    }
+    check_all(&[History {
+        name: "an extension",
+        files: &[
+            ("tables/a.sql", "create table a(id int, e ext.citext);"),
+            (
+                "migrations/1.sql",
+                "create table a(id int); insert into a values (1); create schema ext;
+                 create extension citext with schema ext; alter table a add e ext.citext;",
+            ),
+        ],
+        psql: "create schema ext; create extension citext with schema ext; create table a(id int, e ext.citext)",
+        rows: ("select id from a", &["1"]),
+    }])
+    .await;
+}
+
+#[tokio::test]
+async fn swapped_and_renamed_tables_end_as_declared_with_their_rows() {
+    check_all(&[
+        History {
+            name: "renamed away and dropped",
+            files: &[
+                ("tables/x.sql", "create table x(id int primary key);"),
+                ("migrations/1.sql", "create table x(id int primary key); insert into x values (1);"),
+                (
+                    "migrations/2.sql",
+                    "create table new_x(like x including all); insert into new_x select * from x;
+                     alter table x rename to old_x; alter table new_x rename to x; drop table old_x;",
+                ),
+            ],
+            psql: "create table x(id int primary key)",
+            rows: ("select id from x", &["1"]),
+        },
+        History {
+            name: "dropped before the rename",
+            files: &[
+                ("tables/x.sql", "create table x(id int);"),
+                ("migrations/1.sql", "create table x(id int); insert into x values (1);"),
+                (
+                    "migrations/2.sql",
+                    "create table new_x as select * from x; drop table x; alter table new_x rename to x;
+                     insert into x values (2);",
+                ),
+            ],
+            psql: "create table x(id int)",
+            rows: ("select id from x order by 1", &["1", "2"]),
+        },
+        History {
+            name: "rows under a former name, and a former column",
+            files: &[
+                (
+                    "tables/b.sql",
+                    "create table b(id int generated by default as identity, title text, n int default 4);",
+                ),
+                (
+                    "migrations/1.sql",
+                    "create table a(id int generated by default as identity, name text);
+                     insert into a (name) values ('one'), ('two'); update a set name = upper(a.name) where a.id = 2;",
+                ),
+                (
+                    "migrations/2.sql",
+                    "alter table a rename to b; alter table b rename name to title; alter table b add n int default 4;",
+                ),
+            ],
+            psql: "create table b(id int generated by default as identity, title text, n int default 4)",
+            rows: ("select id || title || n from b order by id", &["1one4", "2TWO4"]),
+        },
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_value_that_a_declared_enum_no_longer_has_is_asked_for_in_vain() {
+    let platform = Platform::new();
+    let bundle =
+        bundle().file("types/e.sql", "create type e as enum ('a');").file("tables/t.sql", "create table t(x e);").file(
+            "migrations/1.sql",
+            "insert into t values ('a');\ndelete from t where x = 'b';\nupdate t set x = 'a' where x = 'b';",
+        );
+    let answer = platform.register(&bundle).await;
+    answer.ready();
+    assert_eq!(answer.skipped_statements(), [("1.sql", 2), ("1.sql", 3)], "{answer}");
+    assert_eq!(platform.sql().await.column("select x from t").await, ["a"]);
+    // A row with a value that no migration takes away is a mistake.
+    let wrong = Platform::new();
+    let answer = wrong.register(&bundle.file("migrations/2.sql", "insert into t values ('c');")).await;
+    answer.refused(409, "migration_failed").at("migrations/2.sql", 1).sqlstate("22P02");
+}
+
+#[tokio::test]
+async fn migrations_may_make_what_views_and_functions_declare_too() {
+    check_all(&[
+        History {
+            name: "an overload",
+            files: &[
+                ("functions/f.sql", "create or replace function f(text) returns int language sql as 'select 1';"),
+                (
+                    "migrations/1.sql",
+                    "create function f(int) returns int language sql as 'select 2';
+                     create table t as select f('x'::text) as n;",
+                ),
+            ],
+            psql: "create function f(text) returns int language sql as 'select 1';
+                   create function f(int) returns int language sql as 'select 2'; create table t(n int)",
+            rows: ("select n from t", &["1"]),
+        },
+        History {
+            name: "an aggregate named like its function",
+            files: &[
+                ("functions/f.sql", "create function plus(int, int) returns int language sql as 'select $1 + $2';"),
+                ("migrations/1.sql", "create aggregate plus(int) (sfunc = plus, stype = int, initcond = 0);"),
+            ],
+            psql: "create function plus(int, int) returns int language sql as 'select $1 + $2';
+                   create aggregate plus(int) (sfunc = plus, stype = int, initcond = 0)",
+            rows: ("select plus(n) from generate_series(1, 3) as n", &["6"]),
+        },
+        History {
+            name: "a function that a declared table needs",
+            files: &[
+                ("tables/t.sql", "create table t(n int default f());"),
+                ("functions/f.sql", "create function f() returns int language sql as 'select 2';"),
+                (
+                    "migrations/1.sql",
+                    "create function f() returns int language sql as 'select 1'; create table t(n int default f());
+                     insert into t default values;",
+                ),
+            ],
+            psql: "create function f() returns int language sql as 'select 2'; create table t(n int default f())",
+            rows: ("select count(*) from t", &["1"]),
+        },
+        History {
+            name: "a function that an earlier migration needs",
+            files: &[
+                ("functions/f.sql", "create function f() returns trigger language plpgsql as 'begin return new; end';"),
+                (
+                    "migrations/1.sql",
+                    "create table t(n int); create trigger early before insert on t execute function f();",
+                ),
+                (
+                    "migrations/2.sql",
+                    "create function f() returns trigger language plpgsql as 'begin return null; end';
+                     insert into t values (1);",
+                ),
+            ],
+            psql:
+                "create table t(n int); create function f() returns trigger language plpgsql as 'begin return new; end';
+                   create trigger early before insert on t execute function f()",
+            rows: ("select n from t", &["1"]),
+        },
+        History {
+            name: "a view, and a trigger beside its function",
+            files: &[
+                ("views/v.sql", "create view v as select n, n + 1 as m from t;"),
+                (
+                    "functions/f.sql",
+                    "create function f() returns trigger language plpgsql as 'begin return new; end';
+                     create trigger late after insert on t for each row execute function f();",
+                ),
+                (
+                    "migrations/1.sql",
+                    "create table t(n int); create view v as select n from t;
+                     create trigger late before insert on t for each row execute function f();",
+                ),
+            ],
+            psql: "create table t(n int); create view v as select n, n + 1 as m from t;
+                   create function f() returns trigger language plpgsql as 'begin return new; end';
+                   create trigger late after insert on t for each row execute function f()",
+            rows: NO_ROWS,
+        },
+        History {
+            name: "a trigger in tables/ for a table of the migrations",
+            files: &[
+                ("tables/t.sql", "create trigger late after insert on t for each row execute function f();"),
+                ("functions/f.sql", "create function f() returns trigger language plpgsql as 'begin return new; end';"),
+                (
+                    "migrations/1.sql",
+                    "create table t(n int); create trigger late before insert on t for each row execute function f();",
+                ),
+            ],
+            psql:
+                "create table t(n int); create function f() returns trigger language plpgsql as 'begin return new; end';
+                   create trigger late after insert on t for each row execute function f()",
+            rows: NO_ROWS,
+        },
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn the_file_that_cannot_be_run_is_blamed_and_not_the_one_that_needs_it() {
+    for (files, path, line) in [
+        (
+            &[
+                ("tables/a.sql", "-- one\ncreate table a(id int, x nosuchtype);"),
+                ("tables/b.sql", "create table b(a a);"),
+                ("migrations/1.sql", "create table c(id int); insert into a values (1);"),
+            ][..],
+            "tables/a.sql",
+            2,
+        ),
+        (
+            &[
+                ("tables/a.sql", "\ncreate table a(id int default nosuch());"),
+                ("tables/b.sql", "create table b(a int, y a);"),
+                ("migrations/1.sql", "create table c(id int); create index on b (a);"),
+            ],
+            "tables/a.sql",
+            2,
+        ),
+        (
+            &[
+                ("tables/a.sql", "create table a(id int, x nosuchtype);"),
+                ("migrations/1.sql", "alter table a add column y int; select * from nosuch;"),
+            ],
+            "migrations/1.sql",
+            1,
+        ),
+    ] {
+        let bundle = files.iter().fold(bundle(), |bundle, (path, text)| bundle.file(path, *text));
+        let answer = Platform::new().register(&bundle).await;
+        assert_eq!(answer.status, 409, "{answer}");
+        answer.at(path, line);
+    }
+}
+
+/// An enum of migrations only, and what uses its second value at once.
+const TYPE: &str = "create type e as enum ('a');";
+const USES: &[(&str, &str)] = &[
+    ("a row", "insert into t values ('b');"),
+    ("a default", "alter table t alter column x set default 'b'; insert into t values ('b');"),
+    ("an index", "create index on t (x) where x = 'b'; insert into t values ('b');"),
+    ("a block", "do $$ begin insert into t values ('b'); end $$;"),
+    ("a text", "do $$ begin execute 'insert into t values (''b'')'; end $$;"),
+    (
+        "a function",
+        "create function f() returns void language plpgsql as $$ begin insert into t values ('b'); end $$; select f();",
+    ),
+];
+
+#[tokio::test]
+async fn a_value_that_a_migration_adds_is_used_by_the_next_statement() {
+    let add = "alter type e add value 'b';";
+    for (what, using) in USES {
+        let first = bundle().file("migrations/1.sql", format!("{TYPE} create table t(x e);"));
+        let second = first.clone().file("migrations/2.sql", add).file("migrations/3.sql", *using);
+        let whole = Platform::new();
+        let answer = whole.register(&second).await;
+        assert_eq!(answer.status, 200, "{what}: {answer}");
+        assert_eq!(whole.sql().await.column("select x from t").await, ["b"], "{what}");
+
+        let in_steps = Platform::new();
+        in_steps.register(&first).await.ready();
+        let answer = in_steps.register(&second).await;
+        assert_eq!(answer.status, 200, "{what}, in steps: {answer}");
+        assert_eq!(in_steps.sql().await.column("select x from t").await, ["b"], "{what}, in steps");
+        assert_same(what, &in_words(&whole.main()).await, &in_words(&in_steps.main()).await);
+    }
+}
+
+#[tokio::test]
+async fn values_of_a_type_that_is_declared_renamed_or_gone_can_be_used_too() {
+    let table = "create table t(x text);";
+    for (what, types, first, second, values) in [
+        ("declared without it", TYPE, "", "alter type e add value 'b'; insert into t select 'b'::e;", "a,b"),
+        (
+            "renamed",
+            "",
+            TYPE,
+            "alter type e add value 'c' before 'a'; alter type e rename value 'a' to 'd'; alter type e rename to f;
+             alter type f add value 'b' after 'd'; insert into t select 'b'::f;",
+            "c,d,b",
+        ),
+        ("gone", "", TYPE, "alter type e add value 'b'; insert into t select 'b'::e; drop type e;", ""),
+        (
+            "swapped",
+            "",
+            TYPE,
+            "alter type e rename to old; create type e as enum ('a'); alter type e add value if not exists 'b';
+             insert into t select 'b'::e; drop type old;",
+            "a,b",
+        ),
+        (
+            "added by a block",
+            "",
+            TYPE,
+            "do $$ begin alter type e add value 'b'; exception when duplicate_object then null; end $$;
+             insert into t select 'b'::e;",
+            "a,b",
+        ),
+    ] {
+        let base = bundle().file("migrations/0.sql", table);
+        let base = if types.is_empty() { base } else { base.file("types/e.sql", types) };
+        let one = if first.is_empty() { base } else { base.file("migrations/1.sql", first) };
+        let two = one.clone().file("migrations/2.sql", second);
+        let (whole, in_steps) = (Platform::new(), Platform::new());
+        let answer = whole.register(&two).await;
+        assert_eq!(answer.status, 200, "{what}: {answer}");
+        in_steps.register(&one).await.ready();
+        let answer = in_steps.register(&two).await;
+        assert_eq!(answer.status, 200, "{what}, in steps: {answer}");
+        let labels = "select coalesce(string_agg(enumlabel, ',' order by enumsortorder), '') from pg_enum";
+        for platform in [&whole, &in_steps] {
+            assert_eq!(platform.sql().await.value(labels).await, values, "{what}");
+            assert_eq!(platform.sql().await.column("select x from t").await, ["b"], "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_existing_database_that_gets_type_value_and_use_at_once() {
+    let platform = Platform::new();
+    let first = bundle().file("migrations/1.sql", "create table t(x text);");
+    platform.register(&first).await.ready();
+    let second = first.file(
+        "migrations/2.sql",
+        "create type e as enum ('a'); alter type e add value 'b'; insert into t select 'b'::e;
+         create type d as enum ('a'); insert into t select 'a'::d; drop type d;",
+    );
+    platform.register(&second).await.ready();
+    assert_eq!(platform.sql().await.column("select x from t order by x").await, ["a", "b"]);
+}
