@@ -7,6 +7,8 @@ mod deployments;
 mod desync;
 mod errors;
 mod failover;
+mod forms;
+mod hstore;
 mod left_over;
 mod locks;
 mod owners;
