@@ -140,7 +140,7 @@ impl Platforms {
         Ok(self.databases.list(platform).await?.into_iter().filter(of_schema).collect())
     }
 
-    /// Every platform that v2 accepts ([`Platforms::known`]), by name.
+    /// Every platform that v2 accepts (see `known`), by name.
     pub async fn platforms(&self) -> Result<Vec<PlatformSummary>, PlatformsError> {
         let mut owners = self.databases.count_by_platform().await?;
         let mut platforms = BTreeMap::new();
