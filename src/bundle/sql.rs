@@ -5,6 +5,7 @@ pub(crate) mod facts;
 pub mod grammar;
 mod head;
 mod pieces;
+pub mod positional;
 pub mod tokens;
 mod transaction;
 mod walk;
