@@ -44,7 +44,8 @@ pub struct Unnamed(pub Option<String>, pub String);
 /// The statement with the names said; `None` where it means the same without them. On a deep stack.
 pub fn named(text: &str, orders: &Orders<'_>) -> Result<Option<String>, Unnamed> {
     let tree = grammar::parse(text).ok().and_then(|mut parsed| parsed.pop()?.stmt?.node);
-    let (Some(tree), Ok(mut tokens)) = (tree, grammar::scan(text)) else { return Ok(None) };
+    let Some(tree) = tree else { return Ok(None) };
+    let Ok(mut tokens) = grammar::scan(text) else { return Ok(None) };
     tokens.retain(|token| ![Token::SqlComment as i32, Token::CComment as i32].contains(&token.token));
     let mut naming = Naming { orders, text, tokens, edits: Vec::new() };
     match &tree {
