@@ -10,6 +10,7 @@
 //! | `again`       | what migrations gave away of what is declared                             |
 //! | `declaration` | what is missing and what is left over, against the blueprint; verification |
 //! | `functions`   | which function each statement made; orphans                               |
+//! | `upheld`      | whether a new database has what its bundle declares                        |
 //! | `places`      | where the bundle says something                                           |
 
 mod again;
@@ -18,6 +19,7 @@ mod functions;
 mod in_order;
 mod places;
 mod statements;
+mod upheld;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -260,6 +262,8 @@ impl<'a> Deployment<'a> {
         self.drop_postponed().await?;
         self.mend().await?;
         self.seed().await?;
+        let found = self.look().await?;
+        self.check_promises(&found).await?;
         self.verify(before).await
     }
 

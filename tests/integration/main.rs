@@ -21,6 +21,7 @@ mod inheritance;
 mod large_schemas;
 mod legal;
 mod locks;
+mod lost;
 mod migrate;
 mod migrations;
 mod names;
