@@ -159,9 +159,9 @@ async fn attempt(
     }
     let unlike = goal.declared.map(|declared| unlike(&before, declared)).unwrap_or_default();
     let standing = Standing::read(client).await.map_err(DeployError::own("looking at what is there"))?;
-    migrations::check_unedited(&goal.script.migrations, &tracked)?;
+    migrations::check_unedited(&goal.script.migrations, &tracked.migrations)?;
     let new_database = goal.target == Target::NewDatabase;
-    let migrations = Migrations::new(&runner, goal.script, &tracked, new_database, goal.origin).await?;
+    let migrations = Migrations::new(&runner, goal.script, &tracked.migrations, new_database, goal.origin).await?;
     let seen = (!outdated).then(|| (runner.changes(), before.clone()));
     let mut deployment = Deployment {
         runner,
@@ -360,7 +360,7 @@ impl<'a> Deployment<'a> {
         let applied = self.migrations.applied();
         let recorded = tracking::write_migrations(self.runner.client, applied, self.goal.origin).await;
         recorded.map_err(|(table, error)| tracking::altered::failed("recording the migrations", table)(error))?;
-        let anew = migrations::to_be_summed_anew(&self.goal.script.migrations, &self.tracked);
+        let anew = migrations::to_be_summed_anew(&self.goal.script.migrations, &self.tracked.migrations);
         tracking::write_sums(self.runner.client, &anew).await?;
         self.report.migrations_applied = applied.len();
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);
