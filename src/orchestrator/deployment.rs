@@ -6,6 +6,7 @@
 //! | file          | what it does                                                              |
 //! | ------------- | ------------------------------------------------------------------------- |
 //! | `in_order`    | all statements of the bundle, migrations among them                         |
+//! | `sides`       | what of a new database only its migrations made                           |
 //! | `statements`  | one statement of the bundle at a time                                     |
 //! | `declaration` | what is missing and what is left over, against the blueprint; verification |
 //! | `functions`   | which function each statement made; orphans                               |
@@ -15,15 +16,17 @@ mod declaration;
 mod functions;
 mod in_order;
 mod places;
+mod sides;
 mod statements;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio_postgres::Client;
 
+use self::sides::Sides;
 use super::catalog::{Catalog, Reader};
 use super::clock::Clock;
 use super::diff::{self, SchemaValidation};
@@ -179,9 +182,7 @@ async fn attempt(
         remade: HashSet::new(),
         declared_tables: HashSet::new(),
         declared_types: HashSet::new(),
-        migrated: BTreeSet::new(),
-        migrating: false,
-        between_migrations: BTreeSet::new(),
+        sides: Sides::default(),
         declared_routines: HashSet::new(),
         held: Held::new(),
         postponed: Vec::new(),
@@ -224,11 +225,8 @@ struct Deployment<'a> {
     declared_tables: HashSet<String>,
     /// What `types/` declares, as PostgreSQL prints it.
     declared_types: HashSet<String>,
-    /// In a new database: the names of what its migrations made.
-    migrated: BTreeSet<String>,
-    /// In a blueprint: whether migrations run now, and what was there before they did.
-    migrating: bool,
-    between_migrations: BTreeSet<String>,
+    /// Of a blueprint: who made what.
+    sides: Sides,
     /// The functions that the bundle declares, by identity ([`super::catalog::things::Thing::identity`]).
     declared_routines: HashSet<String>,
     /// In a new database: what it holds of seeders' rows that are not there as these say them.

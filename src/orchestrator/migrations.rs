@@ -243,10 +243,10 @@ impl<'a> Migrations<'a> {
         Ok(())
     }
 
-    /// Something of the declaration was made since the last statement of a migration.
-    pub fn declaration_went_on(&mut self) {
+    /// A statement of the declaration runs, after the last one of a migration.
+    pub fn declaration_went_on(&mut self, statement: &Statement) {
         if let Some(new_database) = &mut self.new_database {
-            new_database.declaration_went_on();
+            new_database.declaration_went_on(statement);
         }
     }
 
