@@ -166,7 +166,7 @@ impl Way {
 async fn sums_of_an_earlier_version_are_replaced_also_where_nothing_else_is_to_be_done() {
     const ONE: &str = "-- One.\nCREATE TABLE one (id int);\n";
     const TWO: &str = "-- Two.\nCREATE TABLE two (id int);\n";
-    let of = |files: &[(&str, &str)]| files.iter().fold(bundle(), |bundle, (path, text)| bundle.file(*path, *text));
+    let of = |files: &[(&str, &str)]| files.iter().fold(bundle(), |bundle, (path, text)| bundle.file(path, *text));
     let edited = |text: &str| text.replace("-- ", "-- Edited: ");
     for way in [Way::Register, Way::Migrate, Way::Stored] {
         let (platform, sql) = way.create(&of(&[("migrations/1.sql", ONE), ("migrations/2.sql", TWO)])).await;
