@@ -5,6 +5,7 @@ mod declared;
 mod dropped;
 mod emptied;
 mod in_new;
+mod moved;
 mod read_back;
 mod stand_in;
 mod text;

@@ -697,6 +697,38 @@ async fn rows_of_a_declared_table_that_a_migration_drops_go_with_it() {
             rows: ("select id from s.x", &["2"]),
         },
         History {
+            name: "renamed, and made anew under its old name",
+            files: &[
+                (
+                    "tables/x.sql",
+                    "create table x(id serial primary key, v text); create table seen(n int);
+                     create table old_x(id serial primary key, w text);",
+                ),
+                (
+                    "functions/f.sql",
+                    "create function see() returns trigger language plpgsql as
+                     'begin insert into seen values (1); return new; end';
+                     create trigger see before insert on old_x for each row execute function see();",
+                ),
+                ("migrations/1.sql", "create table x(id serial primary key, v text); insert into x (v) values ('a'), ('b');"),
+                (
+                    "migrations/2.sql",
+                    "alter table x rename to old_x; alter table old_x rename v to w;
+                     create table x(id serial primary key, v text); insert into x (v) values ('new');",
+                ),
+            ],
+            psql: "create table x(id serial primary key, v text); create table seen(n int);
+                   create table old_x(id serial primary key, w text);
+                   create function see() returns trigger language plpgsql as
+                   'begin insert into seen values (1); return new; end';
+                   create trigger see before insert on old_x for each row execute function see()",
+            rows: (
+                "select (select string_agg(id || w, ',' order by id) from old_x) || ' ' || (select id || v from x) || ' '
+                        || (select count(*) from seen) || ' ' || nextval('x_id_seq') || nextval('old_x_id_seq')",
+                &["1a,2b 1new 0 23"],
+            ),
+        },
+        History {
             name: "a table that another one takes the place of has its rows still",
             files: &[
                 ("tables/x.sql", "create table x(id int primary key);"),

@@ -4,30 +4,33 @@
 //! through once more. Called by [`super::deploy`].
 
 use std::collections::HashSet;
+use std::mem::discriminant;
 
 use pg_query::NodeEnum;
+use pg_query::protobuf::{AlterTableCmd, AlterTableType};
 
 use super::Deployment;
 use super::statements::{makes_table, makes_type};
 use crate::bundle::Kind;
 use crate::bundle::order::Target;
-use crate::bundle::sql::Statement;
+use crate::bundle::sql::{Statement, facts};
 use crate::orchestrator::error::DeployError;
 use crate::orchestrator::functions;
 use crate::orchestrator::missing::{self, Ask};
 use crate::orchestrator::objects::subject;
 
 impl<'a> Deployment<'a> {
-    /// `statements`: those that have run so far. In a new database migrations take nothing away of what is declared.
+    /// `statements`: those that have run so far.
     pub(super) async fn make_again(&mut self, statements: &'a [Statement]) -> Result<(), DeployError> {
         let is_pending =
             |one: &Statement| one.kind == Kind::Migrations && !one.early && self.migrations.is_pending(one);
-        let last = match self.goal.target {
-            Target::NewDatabase => None,
-            Target::ExistingDatabase => statements.iter().rposition(is_pending),
-        };
-        let Some(last) = last else { return Ok(()) };
+        let Some(last) = statements.iter().rposition(is_pending) else { return Ok(()) };
         let early: Vec<&'a Statement> = statements[..last].iter().filter(|one| one.kind != Kind::Migrations).collect();
+        if self.goal.target == Target::NewDatabase {
+            let migrations = statements.iter().filter(|one| one.kind == Kind::Migrations);
+            let said: Vec<&Statement> = migrations.collect();
+            return self.say_again(&early, &said).await;
+        }
         self.standing.changed();
         let mut is_any = self.replace_functions(&early).await?;
         let mut are_free = false;
@@ -43,6 +46,25 @@ impl<'a> Deployment<'a> {
         if is_any {
             self.retry_waiting().await?;
             self.record_once();
+        }
+        Ok(())
+    }
+
+    /// In a new database migrations take nothing away of what is declared, but what they say of it (a comment, a privilege, a
+    /// trigger's state) they say later than the declaration, which is the final state.
+    async fn say_again(&mut self, early: &[&'a Statement], migrations: &[&Statement]) -> Result<(), DeployError> {
+        let kinds: HashSet<_> = migrations.iter().map(|one| discriminant(one.tree.as_ref())).collect();
+        let may_say_anything =
+            |one: &&Statement| matches!(one.tree.as_ref(), NodeEnum::DoStmt(_) | NodeEnum::CallStmt(_));
+        let anything = migrations.iter().any(may_say_anything);
+        let is_said = |one: &&&Statement| anything || kinds.contains(&discriminant(one.tree.as_ref()));
+        for statement in early.iter().filter(|one| only_says(one)).filter(is_said) {
+            match self.runner.run(statement).await {
+                Ok(_) => {}
+                // What it is about is gone, which is told of in the end.
+                Err(failure) if failure.wants_an_object() => {}
+                Err(failure) => return Err(failure.into()),
+            }
         }
         Ok(())
     }
@@ -108,5 +130,38 @@ impl<'a> Deployment<'a> {
         self.record.types.retain(|one| met.insert(one.name.clone()));
         met.clear();
         self.record.statements.retain(|(checksum, _)| met.insert(checksum.clone()));
+    }
+}
+
+/// Whether a statement only says something of what is there, and says the same when it is run once more.
+fn only_says(statement: &Statement) -> bool {
+    use AlterTableType as Alter;
+    let says = |command: &AlterTableCmd| {
+        matches!(
+            Alter::try_from(command.subtype),
+            Ok(Alter::AtSetStatistics
+                | Alter::AtSetOptions
+                | Alter::AtResetOptions
+                | Alter::AtSetStorage
+                | Alter::AtSetCompression
+                | Alter::AtClusterOn
+                | Alter::AtDropCluster
+                | Alter::AtSetRelOptions
+                | Alter::AtResetRelOptions
+                | Alter::AtReplicaIdentity
+                | Alter::AtEnableTrig
+                | Alter::AtEnableAlwaysTrig
+                | Alter::AtEnableReplicaTrig
+                | Alter::AtDisableTrig
+                | Alter::AtEnableRule
+                | Alter::AtEnableAlwaysRule
+                | Alter::AtEnableReplicaRule
+                | Alter::AtDisableRule)
+        )
+    };
+    match statement.tree.as_ref() {
+        NodeEnum::CommentStmt(_) | NodeEnum::GrantStmt(_) | NodeEnum::AlterDefaultPrivilegesStmt(_) => true,
+        NodeEnum::AlterTableStmt(alter) => alter.cmds.iter().filter_map(facts::command_of).all(says),
+        _ => false,
     }
 }

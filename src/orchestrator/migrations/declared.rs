@@ -297,6 +297,14 @@ fn events_of(tree: &NodeEnum) -> Vec<Event> {
     }
 }
 
+/// The names of a table that gets another name or schema, before and after.
+pub fn renamed_table(tree: &NodeEnum) -> Option<(Name, Name)> {
+    events_of(tree).into_iter().find_map(|event| match event {
+        Event::RenameTable(old, new) => Some((old, new)),
+        _ => None,
+    })
+}
+
 /// The names of a table that goes into another schema, before and after.
 fn moved_table(alter: &AlterObjectSchemaStmt) -> Option<(Name, Name)> {
     let is_table = alter.object_type == ObjectType::ObjectTable as i32

@@ -10,6 +10,7 @@ use tokio_postgres::error::SqlState;
 
 use super::declared::{self, Decision, Declared, History, Live, Name};
 use super::emptied::Unchecked;
+use super::moved;
 use super::read_back;
 use super::stand_in::StandIns;
 use super::text::DeclaredText;
@@ -65,7 +66,11 @@ impl NewDatabase {
         let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
         if !text.declares {
             // Its tables and types are its own matter; a function or view may be declared as well.
-            let pardon = if text.has_what_is_made_by(statement) { Pardon::Exists } else { Pardon::Nothing };
+            let pardon = match text {
+                _ if text.has_what_is_dropped_by(statement) => Pardon::Effect,
+                _ if text.has_what_is_made_by(statement) => Pardon::Exists,
+                _ => Pardon::Nothing,
+            };
             return run_pardoning(runner, statement, pardon, None).await;
         }
         self.read(runner, text).await.map_err(failed)?;
@@ -89,6 +94,12 @@ impl NewDatabase {
         };
         if let (NodeEnum::DropStmt(drop), false) = (statement.tree.as_ref(), matches!(decision, Decision::Run { .. })) {
             self.unchecked.empty(runner, at, drop, known, &self.history).await.map_err(failed)?;
+        }
+        if matches!(decision, Decision::Skip(_))
+            && let Some(left) =
+                moved::move_rows(runner, at, &statement.tree, known, &self.history).await.map_err(failed)?
+        {
+            self.unchecked.empty_one(runner, &left).await.map_err(failed)?;
         }
         match decision {
             Decision::Skip(reason) => Ok(Some(reason)),
