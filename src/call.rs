@@ -23,6 +23,7 @@ mod answer;
 mod choose;
 mod error;
 mod failure;
+mod forms;
 mod json;
 mod params;
 mod request;

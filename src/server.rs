@@ -106,6 +106,7 @@ pub async fn serve_within(
 ) -> io::Result<()> {
     let (stop, stopping) = Stop::new();
     let mut connections = Connections {
+        end: End(app.clone()),
         limits,
         app,
         drain: GracefulShutdown::new(),
@@ -145,8 +146,20 @@ struct Open {
     is_strangers: bool,
 }
 
+/// Says on drop that from now on answers are dropped because the server is: whoever drops `serve_within` in the middle cuts off what
+/// is in flight.
+struct End<A: Answer>(A);
+
+impl<A: Answer> Drop for End<A> {
+    fn drop(&mut self) {
+        self.0.cuts_off();
+    }
+}
+
 /// The connections that are open.
-struct Connections<A> {
+struct Connections<A: Answer> {
+    /// Dropped before `tasks` are.
+    end: End<A>,
     limits: ServerLimits,
     app: A,
     drain: GracefulShutdown,
@@ -242,7 +255,7 @@ impl<A: Answer> Connections<A> {
         }
         if !drained {
             warn!(seconds = self.limits.drain.as_secs(), "cutting off the requests that have not ended");
-            self.app.cuts_off();
+            self.end.0.cuts_off();
         }
         if drained {
             // They have had their answer, and wait for their clients to read it.

@@ -166,6 +166,7 @@ fn is_whole(value: &RawValue, of: &ParamType) -> bool {
         Structure::Plain
         | Structure::Integer
         | Structure::Json
+        | Structure::Hstore
         | Structure::Composite(_)
         | Structure::Any(AnyOf::Element) => false,
     }
@@ -218,6 +219,7 @@ fn suits(kind: JsonKind, of: &ParamType) -> u32 {
         (JsonKind::Array, Structure::Array { .. }) => 5,
         (JsonKind::Object, Structure::Composite(_)) => 5,
         (JsonKind::Array | JsonKind::Object, Structure::Json) => 4,
+        (JsonKind::Object, Structure::Hstore) => 3,
         (JsonKind::Array, Structure::Composite(_)) => 2,
         (_, Structure::Json) => 1,
         (JsonKind::String, _) if is_text => 5,
@@ -239,7 +241,7 @@ fn suits(kind: JsonKind, of: &ParamType) -> u32 {
             _ => 0,
         },
         // Whatever can be written as text: dates, uuids, enums.
-        (JsonKind::String, Structure::Plain) if !matches!(of.category, 'N' | 'B') => 4,
+        (JsonKind::String, Structure::Plain | Structure::Hstore) if !matches!(of.category, 'N' | 'B') => 4,
         (JsonKind::String, _) => 2,
         (JsonKind::Bool | JsonKind::Array | JsonKind::Object, _) if is_text => 1,
         (JsonKind::Bool | JsonKind::Array | JsonKind::Object, _) => 0,

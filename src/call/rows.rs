@@ -1,7 +1,7 @@
 //! Rows → JSON objects: what a prepared statement says about its columns, and what is written for each row. No I/O.
 
 use super::json::{Malformed, Writer, write_text};
-use crate::databases::wire::{Column, CutOff, Row};
+use crate::databases::wire::{BINARY, Column, CutOff, Row, TEXT};
 
 /// What to run, and how to write what it returns.
 #[derive(Debug)]
@@ -9,6 +9,8 @@ pub(super) struct Plan {
     /// The statement.
     pub(super) sql: String,
     columns: Vec<PlannedColumn>,
+    /// In which the columns are asked for: one for all, or one for each.
+    pub(super) formats: Vec<i16>,
 }
 
 #[derive(Debug)]
@@ -31,7 +33,7 @@ impl Plan {
             let oid = column.type_oid;
             PlannedColumn { name: column.name.clone(), oid, key, writer: Writer::of(oid) }
         });
-        Self { sql, columns: planned.collect() }
+        Self { sql, columns: planned.collect(), formats: vec![BINARY] }
     }
 
     /// Whether a statement returns what was planned: the function may have changed since.
@@ -49,9 +51,22 @@ impl Plan {
         self.columns.iter().map(|column| (column.name.as_str(), column.writer.is_none()))
     }
 
-    /// The oid of each column's type where the server has to make JSON of it.
-    pub(super) fn types_for_server(&self) -> impl Iterator<Item = Option<u32>> {
-        self.columns.iter().map(|column| column.writer.is_none().then_some(column.oid))
+    /// The same where columns of some types cannot be sent to and fro in binary: they are asked for as text.
+    pub(super) fn with_texts(mut self, types: &[u32]) -> Self {
+        if !types.is_empty() {
+            let format = |column: &PlannedColumn| if types.contains(&column.oid) { TEXT } else { BINARY };
+            self.formats = self.columns.iter().map(format).collect();
+        }
+        self
+    }
+
+    /// The oid of each column's type where the server has to make JSON of it, and the format in which it comes.
+    pub(super) fn types_for_server(&self) -> impl Iterator<Item = Option<(u32, i16)>> {
+        let format = |index| self.formats.get(index).copied().unwrap_or(BINARY);
+        self.columns
+            .iter()
+            .enumerate()
+            .map(move |(index, column)| column.writer.is_none().then(|| (column.oid, format(index))))
     }
 
     /// Whether the server has to make JSON of any.

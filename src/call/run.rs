@@ -10,6 +10,7 @@ use super::answer::{Answer, AnswerBody, Body, StrangeEncoding};
 use super::choose::{Chosen, Refusal, choose};
 use super::error::CallError;
 use super::failure::{Circumstances, Failure, Phase};
+use super::forms::read_without_binary;
 use super::params::Params;
 use super::request::CallRequest;
 use super::rows::{Plan, RowError};
@@ -148,7 +149,7 @@ impl Call<'_> {
             .map_err(|error| with_what_exists(explain(Phase::Prepare, error), overloads))?;
         let prepared = Prepared { chosen, shape, statement, plan };
         let care = self.care(running, &prepared, database, &signatures);
-        match running.start(&prepared.statement, &values, care).await {
+        match running.start(&prepared.statement, &values, &prepared.plan.formats, care).await {
             Ok(()) => {}
             Err(StartError::Wire(error)) => return Err(explain(Phase::Bind, error)),
             Err(StartError::Value(index, error)) => {
@@ -260,14 +261,16 @@ impl Call<'_> {
         explain: &impl Fn(Phase, WireError) -> Failure,
     ) -> Result<(), Failure> {
         for row in rows {
-            let (mut types, mut values) = (Vec::new(), Vec::new());
-            for (oid, value) in plan.types_for_server().zip(&row) {
-                if let Some(oid) = oid {
+            let (mut types, mut formats, mut values) = (Vec::new(), Vec::new(), Vec::new());
+            for (column, value) in plan.types_for_server().zip(&row) {
+                if let Some((oid, format)) = column {
                     types.push(oid);
+                    formats.push(format);
                     values.push(value.as_deref());
                 }
             }
-            let made = running.make_json(&types, &values).await.map_err(|error| explain(Phase::Run, error))?;
+            let made =
+                running.make_json(&types, &formats, &values).await.map_err(|error| explain(Phase::Run, error))?;
             let values = row.iter().map(|value| Ok(value.as_deref()));
             let mut made = made.iter().map(Option::as_deref);
             plan.write_values(values, &mut made, body.next_row()).map_err(|error| self.unwritten(&error))?;
@@ -341,7 +344,10 @@ async fn prepare(running: &mut Running, shape: &Shape) -> Result<(Arc<Statement>
     let plain = shape.plain_sql();
     let mut statement = running.prepare(&plain).await?;
     let mut plan = Plan::new(plain, &statement.columns);
-    if plan.needs_server() && shape.kind != Kind::Procedure {
+    if plan.needs_server() && shape.kind == Kind::Procedure {
+        let types: Vec<u32> = plan.types_for_server().flatten().map(|(oid, _)| oid).collect();
+        plan = plan.with_texts(&read_without_binary(running.connection(), &types).await?);
+    } else if plan.needs_server() {
         running.forget(&plan.sql);
         let wrapped = shape.wrapped_sql(plan.columns());
         statement = running.prepare(&wrapped).await?;

@@ -79,9 +79,10 @@ impl Running {
         &mut self,
         statement: &Statement,
         values: &[Value<'_, '_>],
+        formats: &[i16],
         care: Care,
     ) -> Result<(), StartError<TextError>> {
-        self.connection().start(statement, values, |value, out| value.put(out), care).await
+        self.connection().start(statement, values, |value, out| value.put(out), formats, care).await
     }
 
     /// Writes rows until the body is larger than `size` bytes, or until the end. What is written is UTF-8.
@@ -140,14 +141,15 @@ impl Running {
         self.connection().take_kept()
     }
 
-    /// Has the server make JSON of values that it sent: each with the oid of its type.
+    /// Has the server make JSON of values that the call has just returned: each with the oid of its type, in these formats.
     pub(super) async fn make_json(
         &mut self,
         types: &[u32],
+        formats: &[i16],
         values: &[Option<&[u8]>],
     ) -> Result<Vec<Option<Vec<u8>>>, WireError> {
         let columns: Vec<String> = (1..=types.len()).map(|number| format!("pg_catalog.to_json(${number})")).collect();
         let sql = format!("SELECT {}", columns.join(", "));
-        self.connection().query_row_over(&sql, types, values).await
+        self.connection().query_row_over(&sql, types, formats, values).await
     }
 }

@@ -50,6 +50,13 @@ WITH RECURSIVE found AS (
            CASE WHEN e.typarray = t.oid THEN e.oid::int8 END AS element,
            e.typdelim AS delimiter,
            CASE WHEN t.typtype = 'd' THEN t.typbasetype::int8 END AS base,
+           -- By what reads it: anybody may call a type hstore, but only superusers make functions in C.
+           EXISTS (
+               SELECT FROM pg_catalog.pg_proc AS i
+               JOIN pg_catalog.pg_language AS l ON l.oid = i.prolang
+               WHERE i.oid = t.typinput AND t.typtype = 'b' AND l.lanname = 'c' AND i.prosrc = 'hstore_in'
+                 AND i.probin ~ '(^|/)hstore$'
+           ) AS is_hstore,
            CASE WHEN t.typtype = 'c' THEN (
                SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'type', a.atttypid::int8) ORDER BY a.attnum)
                FROM pg_catalog.pg_attribute AS a

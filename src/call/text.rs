@@ -4,6 +4,7 @@
 //! differently from JSON is.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use bytes::BufMut;
 use serde_json::value::RawValue;
@@ -51,6 +52,7 @@ fn write_at(value: &RawValue, of: &ParamType, out: &mut impl BufMut, depth: usiz
         (JsonKind::Object | JsonKind::Array, Structure::Composite(attributes)) => {
             write_composite(value, kind, of, attributes, out, depth)?;
         }
+        (JsonKind::Object, Structure::Hstore) => write_pairs(value, out)?,
         (JsonKind::Decimal, Structure::Integer) => match integral(value.get()) {
             Some(integer) => out.put_slice(integer.as_bytes()),
             None => out.put_slice(value.get().as_bytes()),
@@ -129,6 +131,31 @@ fn write_composite(
         }
     }
     out.put_u8(b')');
+    Ok(())
+}
+
+/// The pairs of an `hstore`, whose values are texts or NULL: what is neither is its JSON text, as it is for a `text`.
+fn write_pairs(value: &RawValue, out: &mut impl BufMut) -> Result<(), TextError> {
+    let mut given = HashSet::new();
+    for (key, value) in parse_object(value).map_err(|_| TextError::Escape)? {
+        if key.contains('\0') {
+            return Err(TextError::Nul);
+        }
+        if !given.is_empty() {
+            out.put_u8(b',');
+        }
+        put_quoted(&key, b'\\', out);
+        out.put_slice(b"=>");
+        match JsonKind::of(value) {
+            JsonKind::Null => out.put_slice(b"NULL"),
+            JsonKind::String => put_quoted(&unescape(value)?, b'\\', out),
+            _ => put_quoted(value.get(), b'\\', out),
+        }
+        // The extension keeps one of several and says nothing.
+        if let Some(key) = given.replace(key) {
+            return Err(TextError::Twice(key.into_owned()));
+        }
+    }
     Ok(())
 }
 

@@ -28,6 +28,8 @@ pub(super) enum Structure {
     Integer,
     /// JSON stays JSON.
     Json,
+    /// The extension's: `"key"=>"value"`, where an object is given.
+    Hstore,
     /// `{…}`
     Array { element: Arc<ParamType>, delimiter: char },
     /// `(…)`
@@ -56,6 +58,7 @@ pub(super) struct TypeRow {
     element: Option<u32>,
     delimiter: Option<char>,
     base: Option<u32>,
+    is_hstore: bool,
     attributes: Option<Vec<AttributeRow>>,
 }
 
@@ -127,6 +130,7 @@ fn share_structure(base: &ParamType) -> Structure {
         Structure::Plain => Structure::Plain,
         Structure::Integer => Structure::Integer,
         Structure::Json => Structure::Json,
+        Structure::Hstore => Structure::Hstore,
         Structure::Array { element, delimiter } => Structure::Array { element: element.clone(), delimiter: *delimiter },
         Structure::Composite(attributes) => Structure::Composite(attributes.clone()),
         Structure::Any(of) => Structure::Any(*of),
@@ -135,6 +139,7 @@ fn share_structure(base: &ParamType) -> Structure {
 
 fn structure_of(row: &TypeRow) -> Structure {
     match row.name.as_str() {
+        _ if row.is_hstore => Structure::Hstore,
         _ if row.kind == 'p' => match row.name.as_str() {
             "anyarray" | "anycompatiblearray" => Structure::Any(AnyOf::Array),
             "anyelement" | "anycompatible" | "anynonarray" | "anycompatiblenonarray" | "any" => {

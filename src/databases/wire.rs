@@ -42,8 +42,9 @@ use self::script::{Script, Step};
 use super::socket::Socket;
 
 /// The formats of parameters and of results (PostgreSQL manual, "Formats and Format Codes").
-const TEXT: i16 = 0;
-const BINARY: i16 = 1;
+pub const TEXT: i16 = 0;
+/// See [`TEXT`].
+pub const BINARY: i16 = 1;
 
 /// A connection for calls.
 #[derive(Debug)]

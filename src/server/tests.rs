@@ -17,6 +17,7 @@ use super::*;
 mod bodies;
 mod crowd;
 mod heads;
+mod insisted;
 
 const GENEROUS: Duration = Duration::from_secs(20);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n";

@@ -78,7 +78,6 @@ async fn behind_a_tidy_function_nothing_is_cleaned_once_it_is_called_a_lot() {
          CREATE FUNCTION failing() RETURNS int LANGUAGE plpgsql STABLE AS $$BEGIN RAISE EXCEPTION 'no'; END$$;"
     ))
     .await;
-    assert!(is_cleaned(&platform, "simple").await, "nobody has looked yet");
     for function in ["simple", "longer", "modern"] {
         is_spared(&platform, function).await;
     }

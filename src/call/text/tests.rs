@@ -72,6 +72,35 @@ fn integers_may_be_written_with_a_point_or_an_exponent() {
 }
 
 #[test]
+fn an_object_is_an_hstore_and_a_string_is_its_text() {
+    let single = Arc::new(ParamType { structure: Structure::Hstore, ..ParamType::unknown() });
+    check(
+        &single,
+        &[
+            ("{}", ""),
+            (r#"{"a":"1"}"#, r#""a"=>"1""#),
+            (r#"{"a":null,"b":"null","":""}"#, r#""a"=>NULL,"b"=>"null",""=>"""#),
+            (
+                r#"{"a":1.50,"b":true,"c":[1],"d":{"e":"f"}}"#,
+                r#""a"=>"1.50","b"=>"true","c"=>"[1]","d"=>"{\"e\":\"f\"}""#,
+            ),
+            (r#"{"it's \"q\" \\ =>, \u00e4":"\"\\"}"#, r#""it's \"q\" \\ =>, ä"=>"\"\\""#),
+            (r#""a=>1""#, "a=>1"),
+        ],
+    );
+    for (json, error) in [
+        (r#"{"a":1,"a":2}"#, TextError::Twice("a".to_owned())),
+        (r#"{"a\u0000":1}"#, TextError::Nul),
+        (r#"{"a":"\u0000"}"#, TextError::Nul),
+        (r#"{"\ud800":1}"#, TextError::Escape),
+    ] {
+        assert_eq!(text(json, &single), Err(error), "{json}");
+    }
+    let array = ParamType { structure: Structure::Array { element: single, delimiter: ',' }, ..ParamType::unknown() };
+    check(&array, &[(r#"[{"a":"\""},null,"b=>2"]"#, r#"{"\"a\"=>\"\\\"\"",NULL,"b=>2"}"#)]);
+}
+
+#[test]
 fn json_stays_json_and_a_string_is_json_text() {
     check(
         &Guess::Jsonb.param_type(),

@@ -49,46 +49,47 @@ impl Wire {
     /// path, which is the call's again afterwards: all of it is one flight and one transaction.
     pub async fn query_row(&mut self, sql: &str, params: &[Option<&str>]) -> Result<Vec<Option<Vec<u8>>>, WireError> {
         let values: Vec<_> = params.iter().map(|param| param.map(str::as_bytes)).collect();
-        let around = [Some((own_path(), "SET")), Some(("RESET search_path".to_owned(), "RESET"))];
-        self.ask(sql, &[], TEXT, &values, around).await
+        let around = [&[(own_path(), "SET")][..], &[("RESET search_path".to_owned(), "RESET")]];
+        self.ask(sql, &[], &[TEXT], &values, around).await
     }
 
-    /// The only row of a query over values as another statement returned them, of the types with these oids. It may run
-    /// what platforms have written (casts), so that everything is taken back afterwards.
+    /// The only row of a query over values as the call before has returned them, of the types with these oids and in these
+    /// formats. It may run what platforms have written (casts), so that everything is taken back afterwards.
     pub async fn query_row_over(
         &mut self,
         sql: &str,
         types: &[u32],
+        formats: &[i16],
         values: &[Option<&[u8]>],
     ) -> Result<Vec<Option<Vec<u8>>>, WireError> {
-        let row = self.ask(sql, types, BINARY, values, [None, None]).await;
+        // A text means what it meant when the call ended, not what it means in a cleaned session.
+        let styles = if formats.contains(&TEXT) { self.line.reports.statements_for_styles() } else { Vec::new() };
+        let before: Vec<_> = styles.into_iter().map(|sql| (sql, "SET")).collect();
+        let row = self.ask(sql, types, formats, values, [&before, &[]]).await;
         self.spoiled = true;
         row
     }
 
     /// The only row of a statement that is run once. `types` are those of the values (`pg_type.oid`; 0: PostgreSQL
-    /// infers it), which are in `format`; the columns come in binary. `around`: what is run before and after it, and the tags
-    /// with which that answers.
+    /// infers it), which are in `formats`: one for each, or one for all; the columns come in binary. `around`: what is run before and
+    /// after it, and the tags with which that answers.
     async fn ask(
         &mut self,
         sql: &str,
         types: &[u32],
-        format: i16,
+        formats: &[i16],
         values: &[Option<&[u8]>],
-        around: [Option<(String, &'static str)>; 2],
+        around: [&[(String, &'static str)]; 2],
     ) -> Result<Vec<Option<Vec<u8>>>, WireError> {
         self.settle().await?;
         let [before, after] = around;
-        let around = |one: &Option<(String, &'static str)>| match one {
-            Some((_, tag)) => vec![Step::Parsed, Step::Bound, Step::Done(tag)],
-            None => Vec::new(),
-        };
-        let mut steps = around(&before);
+        let steps_of = |(_, tag): &(String, &'static str)| [Step::Parsed, Step::Bound, Step::Done(tag)];
+        let mut steps: Vec<Step> = before.iter().flat_map(steps_of).collect();
         steps.extend([Step::Parsed, Step::Bound, Step::Row, Step::Done(ONE_ROW)]);
-        steps.extend(around(&after));
+        steps.extend(after.iter().flat_map(steps_of));
         steps.push(Step::Ready);
         self.queue(&steps, |out| {
-            run_at_once(&before, out)?;
+            before.iter().try_for_each(|(sql, _)| run_at_once(sql, out))?;
             frontend::parse("", sql, types.iter().copied(), out)?;
             let write = |value: &Option<&[u8]>, out: &mut BytesMut| {
                 Ok(match value {
@@ -99,13 +100,13 @@ impl Wire {
                     None => IsNull::Yes,
                 })
             };
-            match frontend::bind("", "", [format], values, write, [BINARY], out) {
+            match frontend::bind("", "", formats.iter().copied(), values, write, [BINARY], out) {
                 Ok(()) => {}
                 Err(BindError::Serialization(error)) => return Err(error),
                 Err(BindError::Conversion(error)) => return Err(std::io::Error::other(error)),
             }
             frontend::execute("", 0, out)?;
-            run_at_once(&after, out)?;
+            after.iter().try_for_each(|(sql, _)| run_at_once(sql, out))?;
             frontend::sync(out);
             Ok(())
         })?;
@@ -145,8 +146,7 @@ impl Wire {
 }
 
 /// A statement that has neither parameters nor rows.
-fn run_at_once(one: &Option<(String, &'static str)>, out: &mut BytesMut) -> std::io::Result<()> {
-    let Some((sql, _)) = one else { return Ok(()) };
+fn run_at_once(sql: &str, out: &mut BytesMut) -> std::io::Result<()> {
     frontend::parse("", sql, [], out)?;
     let no_values: [&[u8]; 0] = [];
     match frontend::bind("", "", [], no_values, |_, _| Ok(IsNull::Yes), [], out) {

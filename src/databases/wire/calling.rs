@@ -10,7 +10,7 @@ use postgres_protocol::message::frontend::{self, BindError};
 
 use super::cleaning::{self, Extent};
 use super::script::Step;
-use super::{BINARY, Care, Commit, Event, Row, State, Statement, TEXT, Wire, WireError};
+use super::{Care, Commit, Event, Row, State, Statement, TEXT, Wire, WireError};
 
 /// Why a statement was not started.
 #[derive(Debug)]
@@ -23,12 +23,13 @@ pub enum StartError<E> {
 
 impl Wire {
     /// Sends a statement, and right behind it what cleans the session, if need be. Returns when the server has taken the
-    /// parameters, which `write` appends as text; false: it is NULL.
+    /// parameters, which `write` appends as text; false: it is NULL. The columns come in `formats`: one for each, or one for all.
     pub async fn start<V, E: Error + Send + Sync + 'static>(
         &mut self,
         statement: &Statement,
         values: impl IntoIterator<Item = V>,
         mut write: impl FnMut(V, &mut BytesMut) -> Result<bool, E>,
+        formats: &[i16],
         care: Care,
     ) -> Result<(), StartError<E>> {
         self.settle().await.map_err(StartError::Wire)?;
@@ -44,7 +45,7 @@ impl Wire {
                 Err(Box::from("a value"))
             }
         };
-        match frontend::bind("", &statement.name, [TEXT], values, serialize, [BINARY], out) {
+        match frontend::bind("", &statement.name, [TEXT], values, serialize, formats.iter().copied(), out) {
             Ok(()) => {}
             Err(error) => {
                 // Nothing of it was sent.

@@ -180,10 +180,11 @@ fact (line) AS (
     SELECT format('comment on publication %I: %s', p.pubname, obj_description(p.oid, 'pg_publication'))
     FROM pg_publication p WHERE obj_description(p.oid, 'pg_publication') IS NOT NULL
     UNION ALL
-    SELECT format('rights on schema %s: %s', nspname, nspacl) FROM pg_namespace
-    WHERE oid IN (SELECT oid FROM own_schema) AND nspacl IS NOT NULL AND nspname <> 'public'
-    UNION ALL
     -- Where nobody has said anything, the rights that are built in.
+    SELECT format('right on schema %s: %s', nspname, concat_ws(' ', e.privilege_type, 'of', CASE e.grantee WHEN nspowner THEN 'its owner' ELSE e.grantee::regrole::text END, e.is_grantable))
+    FROM pg_namespace CROSS JOIN LATERAL aclexplode(coalesce(nspacl, acldefault('n', nspowner))) e
+    WHERE oid IN (SELECT oid FROM own_schema) AND nspname <> 'public'
+    UNION ALL
     SELECT format('right on %s: %s', r.name, concat_ws(' ', e.privilege_type, 'of', CASE e.grantee WHEN r.relowner THEN 'its owner' ELSE e.grantee::regrole::text END, e.is_grantable))
     FROM relation r CROSS JOIN LATERAL aclexplode(coalesce(r.relacl, acldefault(CASE r.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", r.relowner))) e
     WHERE r.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
