@@ -96,7 +96,8 @@ async fn what_is_declared_no_longer_goes_without_its_drop_being_run() {
     let after = bundle().file("tables/t.sql", format!("CREATE TABLE t (id int); {left}"));
     let answer = platform.migrate(&after, &[]).await;
     assert_eq!((answer.status, warnings(&answer).len()), (200, 3), "{answer}");
-    let left = "SELECT count(*) FROM pg_class WHERE relname = 'v' UNION ALL SELECT count(*) FROM pg_proc WHERE proname = 'f'
+    let left =
+        "SELECT count(*) FROM pg_class WHERE relname = 'v' UNION ALL SELECT count(*) FROM pg_proc WHERE proname = 'f'
                 UNION ALL SELECT count(*) FROM pg_constraint WHERE conname = 'c'";
     assert_eq!(platform.sql().await.column(left).await, ["0", "0", "0"]);
 }
@@ -108,10 +109,13 @@ async fn an_owner_is_passed_over_wherever_it_is_set() {
         ALTER TABLE t OWNER TO CURRENT_USER, ALTER id SET NOT NULL;\nALTER SCHEMA public OWNER TO nobody_known;\n\
         ALTER VIEW v OWNER TO nobody_known;\nCREATE SCHEMA public;\nCREATE SCHEMA IF NOT EXISTS public AUTHORIZATION nobody_known;\n\
         ALTER SEQUENCE s OWNER TO nobody_known;\nALTER TYPE y OWNER TO nobody_known;";
-    let made = "CREATE TABLE t (id int); CREATE SEQUENCE s; CREATE TYPE y AS ENUM ('a'); CREATE VIEW v AS SELECT 1 AS x;
+    let made =
+        "CREATE TABLE t (id int); CREATE SEQUENCE s; CREATE TYPE y AS ENUM ('a'); CREATE VIEW v AS SELECT 1 AS x;
         CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1';\n";
     for path in ["tables/t.sql", "migrations/1.sql"] {
-        let answer = platform.register(&bundle().file(path, format!("{owned}\n{made}").replace("id int", "id int NOT NULL"))).await;
+        let answer = platform
+            .register(&bundle().file(path, format!("{owned}\n{made}").replace("id int", "id int NOT NULL")))
+            .await;
         match path {
             // There the statements run one after the other, so what they are about has to be there before.
             "migrations/1.sql" => drop(answer.refused(409, "migration_failed").at(path, 3)),

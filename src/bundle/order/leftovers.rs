@@ -32,8 +32,7 @@ struct Reason {
 }
 
 const BY_MIGRATION: &str = "write a migration";
-const WITHOUT_IF_EXISTS: &str =
-    "take it out, or write IF EXISTS: what an earlier bundle declared and this one does not is dropped anyway; \
+const WITHOUT_IF_EXISTS: &str = "take it out, or write IF EXISTS: what an earlier bundle declared and this one does not is dropped anyway; \
      what else has to go is dropped by a migration";
 const NEW_NAME: &str = "declare it under its new name, and write a migration that renames or moves what is there";
 

@@ -68,9 +68,8 @@ const OWNER: &str = "OWNER TO was passed over: what a platform deploys belongs t
 
 /// `ALTER TABLE` and its like, which may do something else in the same statement.
 fn without_owner(alter: &AlterTableStmt) -> Treatment {
-    let sets_owner = |node: &Node| {
-        command_of(node).is_some_and(|command| command.subtype == AlterTableType::AtChangeOwner as i32)
-    };
+    let sets_owner =
+        |node: &Node| command_of(node).is_some_and(|command| command.subtype == AlterTableType::AtChangeOwner as i32);
     match alter.cmds.iter().filter(|command| sets_owner(command)).count() {
         0 => Treatment::Deploy,
         all if all == alter.cmds.len() => Treatment::PassOver(OWNER),

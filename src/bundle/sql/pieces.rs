@@ -92,7 +92,10 @@ mod tests {
             &["command \\restrict k", "SELECT 1;", "command \\unrestrict k", "remark -- end"],
         );
         check("SELECT 1; \\echo it's\nSELECT 2", &["SELECT 1;", "command \\echo it's", "SELECT 2"]);
-        check("/* \\a */ -- \\b\n'\\c'; $$\n\\d\n$$; \"\\e\"", &["/* \\a */ -- \\b\n'\\c';", "$$\n\\d\n$$;", "\"\\e\""]);
+        check(
+            "/* \\a */ -- \\b\n'\\c'; $$\n\\d\n$$; \"\\e\"",
+            &["/* \\a */ -- \\b\n'\\c';", "$$\n\\d\n$$;", "\"\\e\""],
+        );
         check("SELECT 1\n\\g\n;", &["SELECT 1\n\\g\n;"]);
         check("--\\x\n/* c */\\y", &["command \\y"]);
         check("\\", &["command \\"]);
