@@ -290,7 +290,7 @@ impl<'a> Deployment<'a> {
         self.make_missing(before).await?;
         self.run_in_order(&statements[end_of_tables..], before).await?;
         if self.waiting.is_empty() {
-            return Ok(());
+            return self.say_again().await;
         }
         let cause = self.first_cause(0);
         Err(self.waiting.swap_remove(cause).1.into())

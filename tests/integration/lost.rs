@@ -109,8 +109,9 @@ async fn what_the_files_themselves_take_back_or_say_twice_is_not_missed() {
                 .file(
                     "tables/u.sql",
                     "CREATE TABLE u (a int DEFAULT NULL, b text DEFAULT NULL::text, c int UNIQUE PRIMARY KEY, d int NOT NULL,
-                         e int GENERATED ALWAYS AS IDENTITY, f int GENERATED ALWAYS AS (d + 1) STORED, UNIQUE (c), UNIQUE (c));
-                     ALTER TABLE u DROP COLUMN a, ALTER d DROP NOT NULL, ALTER b SET DEFAULT 'x', ADD COLUMN IF NOT EXISTS b text;
+                         e int GENERATED ALWAYS AS IDENTITY, f int GENERATED ALWAYS AS (d + 1) STORED, UNIQUE (c), UNIQUE (c),
+                         CONSTRAINT one UNIQUE (d), CONSTRAINT other UNIQUE (d));
+                     ALTER TABLE u ALTER d DROP NOT NULL, ALTER b SET DEFAULT 'x', ADD COLUMN IF NOT EXISTS b text;
                      ALTER TABLE u ALTER b DROP DEFAULT; CREATE TABLE IF NOT EXISTS u (c int);
                      CREATE UNIQUE INDEX u_d ON u (d); ALTER TABLE u ADD CONSTRAINT u_key UNIQUE USING INDEX u_d;
                      CREATE TEMP TABLE temporary (id int); SELECT 1 AS one INTO made;
@@ -125,7 +126,7 @@ async fn what_the_files_themselves_take_back_or_say_twice_is_not_missed() {
                      CREATE INDEX p2_n ON p2 (n); ALTER TABLE p ATTACH PARTITION p2 FOR VALUES FROM (10) TO (20);
                      CREATE TABLE parent (id int CHECK (id > 0)); CREATE TABLE kid (CHECK (id > 0), x int) INHERITS (parent);",
                 )
-                .file("types/c.sql", "CREATE TYPE c AS (x int, y text); ALTER TYPE c DROP ATTRIBUTE y; CREATE TYPE r AS RANGE (subtype = float8);")
+                .file("types/c.sql", "CREATE TYPE c AS (x int, y text); ALTER TYPE c ADD ATTRIBUTE z int; CREATE TYPE r AS RANGE (subtype = float8);")
                 .file(
                     "functions/o.sql",
                     "CREATE AGGREGATE total(int) (sfunc = int4pl, stype = int); CREATE CAST (c AS text) WITH INOUT;

@@ -20,17 +20,15 @@ use crate::orchestrator::missing::{self, Ask};
 use crate::orchestrator::objects::subject;
 
 impl<'a> Deployment<'a> {
-    /// `statements`: those that have run so far.
+    /// `statements`: those that have run so far. In a new database migrations take nothing away of what is declared.
     pub(super) async fn make_again(&mut self, statements: &'a [Statement]) -> Result<(), DeployError> {
+        if self.goal.target == Target::NewDatabase {
+            return Ok(());
+        }
         let is_pending =
             |one: &Statement| one.kind == Kind::Migrations && !one.early && self.migrations.is_pending(one);
         let Some(last) = statements.iter().rposition(is_pending) else { return Ok(()) };
         let early: Vec<&'a Statement> = statements[..last].iter().filter(|one| one.kind != Kind::Migrations).collect();
-        if self.goal.target == Target::NewDatabase {
-            let migrations = statements.iter().filter(|one| one.kind == Kind::Migrations);
-            let said: Vec<&Statement> = migrations.collect();
-            return self.say_again(&early, &said).await;
-        }
         self.standing.changed();
         let mut is_any = self.replace_functions(&early).await?;
         let mut are_free = false;
@@ -50,15 +48,24 @@ impl<'a> Deployment<'a> {
         Ok(())
     }
 
-    /// In a new database migrations take nothing away of what is declared, but what they say of it (a comment, a privilege, a
-    /// trigger's state) they say later than the declaration, which is the final state.
-    async fn say_again(&mut self, early: &[&'a Statement], migrations: &[&Statement]) -> Result<(), DeployError> {
-        let kinds: HashSet<_> = migrations.iter().map(|one| discriminant(one.tree.as_ref())).collect();
+    /// What migrations say of something declared (a comment, a privilege, a trigger's state) they say later than the
+    /// declaration, which is the final state: so that is said once more.
+    pub(super) async fn say_again(&mut self) -> Result<(), DeployError> {
+        let statements = &self.goal.script.statements;
+        let is_new = self.goal.target == Target::NewDatabase;
+        let is_pending = |one: &Statement| one.kind == Kind::Migrations && self.migrations.is_pending(one);
+        let Some(last) = statements.iter().rposition(is_pending) else { return Ok(()) };
+        let pending = || statements.iter().filter(|one| is_pending(one));
+        let kinds: HashSet<_> =
+            pending().filter(|one| says(one, false)).map(|one| discriminant(one.tree.as_ref())).collect();
+        // In an existing database, what a block took away is found by comparison.
         let may_say_anything =
-            |one: &&Statement| matches!(one.tree.as_ref(), NodeEnum::DoStmt(_) | NodeEnum::CallStmt(_));
-        let anything = migrations.iter().any(may_say_anything);
-        let is_said = |one: &&&Statement| anything || kinds.contains(&discriminant(one.tree.as_ref()));
-        for statement in early.iter().filter(|one| only_says(one)).filter(is_said) {
+            |one: &Statement| matches!(one.tree.as_ref(), NodeEnum::DoStmt(_) | NodeEnum::CallStmt(_));
+        let anything = is_new && pending().any(may_say_anything);
+        // In a new one, what comes behind the last migration has been said last.
+        let early = if is_new { &statements[..last] } else { &statements[..] };
+        let declared = early.iter().filter(|one| one.kind != Kind::Migrations && says(one, true));
+        for statement in declared.filter(|one| anything || kinds.contains(&discriminant(one.tree.as_ref()))) {
             match self.runner.run(statement).await {
                 Ok(_) => {}
                 // What it is about is gone, which is told of in the end.
@@ -133,10 +140,11 @@ impl<'a> Deployment<'a> {
     }
 }
 
-/// Whether a statement only says something of what is there, and says the same when it is run once more.
-fn only_says(statement: &Statement) -> bool {
+/// Whether a statement says something of what is there, and says the same when it is run once more; `only`: it does nothing
+/// else.
+fn says(statement: &Statement, only: bool) -> bool {
     use AlterTableType as Alter;
-    let says = |command: &AlterTableCmd| {
+    let command_says = |command: &AlterTableCmd| {
         matches!(
             Alter::try_from(command.subtype),
             Ok(Alter::AtSetStatistics
@@ -161,7 +169,10 @@ fn only_says(statement: &Statement) -> bool {
     };
     match statement.tree.as_ref() {
         NodeEnum::CommentStmt(_) | NodeEnum::GrantStmt(_) | NodeEnum::AlterDefaultPrivilegesStmt(_) => true,
-        NodeEnum::AlterTableStmt(alter) => alter.cmds.iter().filter_map(facts::command_of).all(says),
+        NodeEnum::AlterTableStmt(alter) => {
+            let mut commands = alter.cmds.iter().filter_map(facts::command_of);
+            if only { commands.all(command_says) } else { commands.any(command_says) }
+        }
         _ => false,
     }
 }

@@ -5,8 +5,8 @@
 use tokio_postgres::types::{ToSql, Type};
 
 use super::Deployment;
-use crate::bundle::Kind;
 use crate::bundle::order::Target;
+use crate::bundle::{Kind, Rules};
 use crate::databases::{Under, ask, under};
 use crate::orchestrator::catalog::Catalog;
 use crate::orchestrator::error::{DeployError, StatementError};
@@ -41,7 +41,7 @@ impl Deployment<'_> {
             let of = script.statements.get(one.at).map(|of| format!(" ({}, line {})", of.path, of.line));
             format!("{}{}", one.promise, of.unwrap_or_default())
         };
-        if !self.refuses_what_is_gone() {
+        if script.rules == Rules::Earlier {
             let told =
                 broken.iter().take(TOLD).map(|one| format!("{} is declared, but not there in the end", place(one)));
             self.report.warnings.extend(told);
@@ -101,10 +101,6 @@ impl Deployment<'_> {
         let there: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
         let is_gone = |at: usize| i32::try_from(at).is_ok_and(|at| !there.contains(&at));
         Ok(broken.into_iter().enumerate().filter(|(at, _)| is_gone(*at)).map(|(_, one)| one).collect())
-    }
-
-    fn refuses_what_is_gone(&self) -> bool {
-        true
     }
 }
 

@@ -12,31 +12,55 @@ use crate::databases::quote_ident;
 use crate::orchestrator::runner::Runner;
 use crate::orchestrator::twins::qualified;
 
-/// The old name, where the rows of statement number `at` have gone to another table and it has to be emptied.
+/// What has become of the rows of a table whose rename is left out.
+pub(super) enum Moved {
+    /// There is nothing to be moved.
+    None,
+    /// They stand in the other table, and the one of this name has to be emptied.
+    All(Name),
+    /// The other table does not take them as they are now: PostgreSQL's words.
+    Refused(String),
+}
+
+/// Moves the rows where statement number `at` renames a declared table and both names are declared.
 pub(super) async fn move_rows(
     runner: &Runner<'_>,
     at: usize,
     tree: &NodeEnum,
     declared: &Declared,
     history: &History,
-) -> Result<Option<Name>, Error> {
-    let Some((old, new)) = renamed_table(tree) else { return Ok(None) };
+) -> Result<Moved, Error> {
+    let Some((old, new)) = renamed_table(tree) else { return Ok(Moved::None) };
     // What the new name is called in the end.
     let last = history.renamed_to(&new, at).unwrap_or_else(|| new.clone());
     if old == last || !declared.is_table(&old) || !declared.is_table(&last) || history.is_swapped(&old, at) {
-        return Ok(None);
+        return Ok(Moved::None);
     }
     let client = runner.client;
     let there = read_back::columns_in_order(client, &old).await?;
     let columns = plain_columns(client, &last).await?;
     let former = history.former_columns(&new, at, &columns);
     let pairs: Vec<(String, String)> = columns.into_iter().zip(former).filter(|(_, one)| there.contains(one)).collect();
-    if pairs.is_empty() || !has_rows(client, &old).await? {
-        return Ok(None);
+    if pairs.is_empty() {
+        return Ok(Moved::None);
     }
-    client.batch_execute(&statements(client, &old, &last, &pairs).await?).await?;
+    let sql = statements(client, &old, &last, &pairs).await?;
     runner.changed();
-    Ok(Some(old))
+    // Row security would hide rows, which would then be lost: an error is better.
+    let sql = format!(
+        "SAVEPOINT moving; SET LOCAL row_security = off; {sql}; SET LOCAL row_security = on; RELEASE SAVEPOINT moving"
+    );
+    match client.batch_execute(&sql).await {
+        Ok(()) => Ok(Moved::All(old)),
+        Err(error) => match error.as_db_error() {
+            Some(told) => {
+                let words = told.message().to_owned();
+                client.batch_execute("ROLLBACK TO SAVEPOINT moving").await?;
+                Ok(Moved::Refused(words))
+            }
+            None => Err(error),
+        },
+    }
 }
 
 /// Those that can be written.
@@ -49,12 +73,7 @@ async fn plain_columns(client: &Client, table: &Name) -> Result<Vec<String>, Err
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-async fn has_rows(client: &Client, table: &Name) -> Result<bool, Error> {
-    let row = client.query_one(&format!("SELECT EXISTS (SELECT FROM {})", qualified(table)), &[]).await?;
-    Ok(row.get(0))
-}
-
-/// In nobody's sight: no trigger sees the rows a second time. The sequences of their columns go along.
+/// In nobody's sight: no trigger or rule sees the rows a second time. The sequences of their columns go along.
 async fn statements(client: &Client, old: &Name, new: &Name, pairs: &[(String, String)]) -> Result<String, Error> {
     let list = |columns: Vec<&String>| columns.into_iter().map(|one| quote_ident(one)).collect::<Vec<_>>().join(", ");
     let (to, from) =
@@ -65,10 +84,10 @@ async fn statements(client: &Client, old: &Name, new: &Name, pairs: &[(String, S
                     FROM pg_trigger WHERE tgrelid = to_regclass($1::text) AND NOT tgisinternal AND tgenabled <> 'D'
                     ORDER BY oid";
     let (mut off, mut on) = (String::new(), String::new());
-    for row in client.query_typed(triggers, &[(&new, Type::TEXT)]).await? {
-        let (trigger, how): (String, String) = (row.get(0), row.get(1));
-        off += &format!("ALTER TABLE {new} DISABLE TRIGGER {trigger};");
-        on += &format!("ALTER TABLE {new} ENABLE{how} TRIGGER {trigger};");
+    for row in client.query_typed(watching, &[(&new, Type::TEXT)]).await? {
+        let (watcher, how): (String, String) = (row.get(0), row.get(1));
+        off += &format!("ALTER TABLE {new} DISABLE {watcher};");
+        on += &format!("ALTER TABLE {new} ENABLE{how} {watcher};");
     }
     let sequences = "SELECT format('SELECT pg_catalog.setval(%L, last_value, is_called) FROM %s', of_new, of_old)
                      FROM unnest($3::text[], $4::text[]) AS pair (new, old),

@@ -1,5 +1,7 @@
 //! What a table, its `ALTER TABLE` and its indexes promise. Pure; called by [`super`].
 
+use std::collections::BTreeMap;
+
 use pg_query::protobuf::{
     AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, ConstrType, Constraint, CreateStmt, IndexStmt, TypeName,
 };
@@ -10,25 +12,50 @@ use crate::bundle::sql::{facts, grammar};
 
 pub(super) fn created(promises: &mut Promises, at: usize, create: &CreateStmt) {
     let Some(table) = create.relation.as_ref().and_then(lasting) else { return };
-    columns(promises, at, &table, &create.table_elts);
+    let mut keys = Keys::default();
     for element in &create.table_elts {
-        if let Some(NodeEnum::Constraint(one)) = &element.node {
-            constraint(promises, at, &table, one);
+        match &element.node {
+            Some(NodeEnum::ColumnDef(one)) => column(promises, at, &table, one, &mut keys),
+            Some(NodeEnum::Constraint(one)) => constraint(promises, at, &table, one, &mut keys),
+            _ => {}
         }
     }
+    keys.promise(promises, at, &table);
     promises.add(at, Promise::Table(table));
 }
 
-/// Also the attributes of a composite type.
-pub(super) fn columns(promises: &mut Promises, at: usize, table: &Name, elements: &[Node]) {
-    for element in elements {
-        if let Some(NodeEnum::ColumnDef(one)) = &element.node {
-            column(promises, at, table, one);
+/// The primary key and the unique constraints of one statement, by what they say: of those that say the same PostgreSQL makes
+/// one, under the name of one of them.
+#[derive(Default)]
+struct Keys(BTreeMap<String, Vec<Promise>>);
+
+impl Keys {
+    fn add(&mut self, constraint: &Constraint, promise: Promise) {
+        let unnamed =
+            Constraint { conname: String::new(), contype: ConstrType::ConstrUnique as i32, ..constraint.clone() };
+        self.0.entry(text(&unnamed)).or_default().push(promise);
+    }
+
+    fn promise(self, promises: &mut Promises, at: usize, table: &Name) {
+        for (text, mut same) in self.0 {
+            match (same.pop(), same.is_empty()) {
+                (Some(only), true) => promises.add(at, only),
+                _ => promises.add(at, Promise::Unnamed(table.clone(), 'u', text)),
+            }
         }
     }
 }
 
-fn column(promises: &mut Promises, at: usize, table: &Name, column: &ColumnDef) {
+/// The attributes of a composite type.
+pub(super) fn columns(promises: &mut Promises, at: usize, table: &Name, elements: &[Node]) {
+    for element in elements {
+        if let Some(NodeEnum::ColumnDef(one)) = &element.node {
+            column(promises, at, table, one, &mut Keys::default());
+        }
+    }
+}
+
+fn column(promises: &mut Promises, at: usize, table: &Name, column: &ColumnDef, keys: &mut Keys) {
     let of = |promise: fn(Name, String) -> Promise| promise(table.clone(), column.colname.clone());
     promises.add(at, of(Promise::Column));
     if column.type_name.as_ref().is_some_and(is_serial) || column.raw_default.as_deref().is_some_and(is_a_value) {
@@ -42,7 +69,12 @@ fn column(promises: &mut Promises, at: usize, table: &Name, column: &ColumnDef) 
                 promises.add(at, of(Promise::Default));
             }
             Ok(ConstrType::ConstrIdentity | ConstrType::ConstrGenerated) => promises.add(at, of(Promise::Default)),
-            _ => constraint(promises, at, table, one),
+            Ok(ConstrType::ConstrPrimary | ConstrType::ConstrUnique) => {
+                let word = pg_query::protobuf::String { sval: column.colname.clone() };
+                let key = vec![Node { node: Some(NodeEnum::String(word)) }];
+                constraint(promises, at, table, &Constraint { keys: key, ..(**one).clone() }, keys);
+            }
+            _ => constraint(promises, at, table, one, keys),
         }
     }
 }
@@ -62,7 +94,7 @@ fn is_a_value(expression: &Node) -> bool {
 }
 
 /// Where PostgreSQL picks the name, the text tells the one from the other.
-fn constraint(promises: &mut Promises, at: usize, table: &Name, constraint: &Constraint) {
+fn constraint(promises: &mut Promises, at: usize, table: &Name, constraint: &Constraint, keys: &mut Keys) {
     let kind = match ConstrType::try_from(constraint.contype) {
         Ok(ConstrType::ConstrCheck) => 'c',
         Ok(ConstrType::ConstrForeign) => 'f',
@@ -77,13 +109,14 @@ fn constraint(promises: &mut Promises, at: usize, table: &Name, constraint: &Con
             |promise| matches!(promise, Promise::Index(of, index) if of.1 == table.1 && *index == constraint.indexname),
         );
     }
-    promises.add(
-        at,
-        match constraint.conname.is_empty() {
-            true => Promise::Unnamed(table.clone(), kind, text(constraint)),
-            false => Promise::Constraint(table.clone(), constraint.conname.clone()),
-        },
-    );
+    let promise = match constraint.conname.is_empty() {
+        true => Promise::Unnamed(table.clone(), kind, text(constraint)),
+        false => Promise::Constraint(table.clone(), constraint.conname.clone()),
+    };
+    match kind {
+        'p' | 'u' if constraint.indexname.is_empty() => keys.add(constraint, promise),
+        _ => promises.add(at, promise),
+    }
 }
 
 /// The same for the same, however it is written; where the grammar's writer refuses, all such count as one.
@@ -117,21 +150,23 @@ pub(super) fn domain(promises: &mut Promises, at: usize, name: &Name, constraint
         if let Some(NodeEnum::Constraint(one)) = &node.node
             && one.contype == ConstrType::ConstrCheck as i32
         {
-            constraint(promises, at, name, one);
+            constraint(promises, at, name, one, &mut Keys::default());
         }
     }
 }
 
 pub(super) fn altered(promises: &mut Promises, at: usize, alter: &AlterTableStmt) {
     let Some(table) = alter.relation.as_ref().map(name_of) else { return };
+    let mut keys = Keys::default();
     for node in &alter.cmds {
         if let Some(command) = facts::command_of(node) {
-            command_of(promises, at, &table, command);
+            command_of(promises, at, &table, command, &mut keys);
         }
     }
+    keys.promise(promises, at, &table);
 }
 
-fn command_of(promises: &mut Promises, at: usize, table: &Name, command: &AlterTableCmd) {
+fn command_of(promises: &mut Promises, at: usize, table: &Name, command: &AlterTableCmd, keys: &mut Keys) {
     use AlterTableType as Alter;
     let def = command.def.as_deref().and_then(|def| def.node.as_ref());
     let column_name = &command.name;
@@ -139,8 +174,8 @@ fn command_of(promises: &mut Promises, at: usize, table: &Name, command: &AlterT
     let is_column = |of: &Name, column: &String| of.1 == table.1 && column == column_name;
     let Ok(kind) = Alter::try_from(command.subtype) else { return };
     match (kind, def) {
-        (Alter::AtAddColumn, Some(NodeEnum::ColumnDef(one))) => column(promises, at, table, one),
-        (Alter::AtAddConstraint, Some(NodeEnum::Constraint(one))) => constraint(promises, at, table, one),
+        (Alter::AtAddColumn, Some(NodeEnum::ColumnDef(one))) => column(promises, at, table, one, keys),
+        (Alter::AtAddConstraint, Some(NodeEnum::Constraint(one))) => constraint(promises, at, table, one, keys),
         (Alter::AtColumnDefault, Some(_)) if command.def.as_deref().is_some_and(is_a_value) => {
             promises.add(at, of(Promise::Default));
         }

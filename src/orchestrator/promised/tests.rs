@@ -35,6 +35,14 @@ fn a_table_promises_its_parts() {
 }
 
 #[test]
+fn keys_that_say_the_same_are_one() {
+    check(
+        "CREATE TABLE t (a int UNIQUE PRIMARY KEY, CONSTRAINT x UNIQUE (a), CONSTRAINT y UNIQUE (a))",
+        &["the table t", "the column t.a", "the UNIQUE (a) of t"],
+    );
+}
+
+#[test]
 fn what_a_later_statement_takes_back_is_promised_no_longer() {
     check(
         "CREATE TABLE t (a int DEFAULT 1 NOT NULL, b int, CHECK (a > b), CONSTRAINT k UNIQUE (b));
