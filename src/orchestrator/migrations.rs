@@ -2,6 +2,7 @@
 
 mod concurrently;
 mod declared;
+mod former_columns;
 mod in_new;
 mod read_back;
 mod stand_in;

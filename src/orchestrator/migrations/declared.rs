@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use pg_query::protobuf::{
-    AlterObjectSchemaStmt, AlterTableStmt, AlterTableType, DropStmt, ObjectType, RangeVar, RenameStmt,
+    AlterObjectSchemaStmt, AlterTableCmd, AlterTableStmt, AlterTableType, DropStmt, ObjectType, RangeVar, RenameStmt,
 };
 use pg_query::{Node, NodeEnum};
 
@@ -92,10 +92,16 @@ pub enum Decision {
 }
 
 /// Something that a migration does to a name.
-enum Event {
+pub enum Event {
+    /// The table's old name and its new one.
     RenameTable(Name, Name),
+    /// The table.
     DropTable(Name),
+    /// The table, and the column.
+    AddColumn(Name, String),
+    /// The table, the column's old name and its new one.
     RenameColumn(Name, String, String),
+    /// The table, and the column.
     DropColumn(Name, String),
 }
 
@@ -125,7 +131,7 @@ impl History {
             .filter_map(|(_, event)| match event {
                 Event::RenameTable(old, _) => Some(old.clone()),
                 Event::DropTable(name) => Some(name.clone()),
-                Event::RenameColumn(..) | Event::DropColumn(..) => None,
+                Event::AddColumn(..) | Event::RenameColumn(..) | Event::DropColumn(..) => None,
             })
             .collect();
         let type_renames = migrations.iter().enumerate().filter_map(|(at, statement)| {
@@ -141,6 +147,12 @@ impl History {
         let (type_renames, type_drops) = (type_renames.collect(), type_drops.collect());
         let renames_label = |statement: &&Statement| matches!(statement.tree.as_ref(), NodeEnum::AlterEnumStmt(alter) if !alter.old_val.is_empty());
         Self { events, once, type_renames, type_drops, renames_labels: migrations.iter().any(renames_label) }
+    }
+
+    /// What is done to names by the statements from number `first` to before number `end`.
+    pub fn events_between(&self, first: usize, end: usize) -> &[(usize, Event)] {
+        let place = |number| self.events.partition_point(|(at, _)| *at < number);
+        self.events.get(place(first)..place(end)).unwrap_or_default()
     }
 
     /// Whether a type gives its name away or goes later on, so that what is declared under that name is another one.
@@ -173,7 +185,7 @@ impl History {
                 }
                 Event::DropTable(dropped) if dropped == name => return None,
                 Event::RenameTable(other, _) | Event::DropTable(other) => drop(given_away.insert(other)),
-                Event::RenameColumn(..) | Event::DropColumn(..) => {}
+                Event::AddColumn(..) | Event::RenameColumn(..) | Event::DropColumn(..) => {}
             }
         }
         (name != table).then(|| name.clone())
@@ -224,7 +236,7 @@ impl History {
     }
 
     /// What a column is called in the end, and in which table; `None` where it is dropped.
-    fn fate_of_column(&self, table: &Name, column: &str, after: usize) -> Option<(Name, String)> {
+    pub fn fate_of_column(&self, table: &Name, column: &str, after: usize) -> Option<(Name, String)> {
         let (mut table, mut column) = (table.clone(), column.to_owned());
         for (_, event) in self.events.iter().filter(|(at, _)| *at > after) {
             match event {
@@ -250,12 +262,19 @@ fn events_of(tree: &NodeEnum) -> Vec<Event> {
         }
         NodeEnum::AlterTableStmt(alter) => {
             let Some(table) = alter.relation.as_ref().map(name) else { return Vec::new() };
-            commands(alter)
-                .filter(|command| command.subtype == AlterTableType::AtDropColumn as i32)
-                .map(|command| Event::DropColumn(table.clone(), command.name.clone()))
-                .collect()
+            commands(alter).filter_map(|command| column_event(&table, command)).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+fn column_event(table: &Name, command: &AlterTableCmd) -> Option<Event> {
+    match (AlterTableType::try_from(command.subtype).ok()?, &command.def.as_ref().and_then(|def| def.node.as_ref())) {
+        (AlterTableType::AtDropColumn, _) => Some(Event::DropColumn(table.clone(), command.name.clone())),
+        (AlterTableType::AtAddColumn, Some(NodeEnum::ColumnDef(column))) => {
+            Some(Event::AddColumn(table.clone(), column.colname.clone()))
+        }
+        _ => None,
     }
 }
 
@@ -582,14 +601,15 @@ fn command_reason(
     }
 }
 
-fn commands(alter: &AlterTableStmt) -> impl Iterator<Item = &pg_query::protobuf::AlterTableCmd> {
+fn commands(alter: &AlterTableStmt) -> impl Iterator<Item = &AlterTableCmd> {
     alter.cmds.iter().filter_map(|node| match &node.node {
         Some(NodeEnum::AlterTableCmd(command)) => Some(&**command),
         _ => None,
     })
 }
 
-fn name(relation: &RangeVar) -> Name {
+/// A relation's schema and name.
+pub fn name(relation: &RangeVar) -> Name {
     let schema = if relation.schemaname.is_empty() { "public" } else { &relation.schemaname };
     (schema.to_owned(), relation.relname.clone())
 }
