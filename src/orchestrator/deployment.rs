@@ -7,10 +7,12 @@
 //! | ------------- | ------------------------------------------------------------------------- |
 //! | `in_order`    | all statements of the bundle, migrations among them                         |
 //! | `statements`  | one statement of the bundle at a time                                     |
+//! | `again`       | what migrations gave away of what is declared                             |
 //! | `declaration` | what is missing and what is left over, against the blueprint; verification |
 //! | `functions`   | which function each statement made; orphans                               |
 //! | `places`      | where the bundle says something                                           |
 
+mod again;
 mod declaration;
 mod functions;
 mod in_order;
@@ -281,6 +283,8 @@ impl<'a> Deployment<'a> {
             |statement: &Statement| matches!(statement.kind, Kind::Types | Kind::Migrations | Kind::Tables);
         let end_of_tables = statements.iter().rposition(shapes_tables).map_or(0, |last| last + 1);
         self.run_in_order(&statements[..end_of_tables], before).await?;
+        self.migrations.settle(&self.runner).await?;
+        self.make_again(&statements[..end_of_tables]).await?;
         self.make_missing(before).await?;
         self.run_in_order(&statements[end_of_tables..], before).await?;
         if self.waiting.is_empty() {

@@ -2,6 +2,8 @@
 
 mod concurrently;
 mod declared;
+mod dropped;
+mod emptied;
 mod former_columns;
 mod in_new;
 mod read_back;
@@ -241,6 +243,16 @@ impl<'a> Migrations<'a> {
         let Some(new_database) = &mut self.new_database else { return runner.run(statement).await.map(drop) };
         if let Some(reason) = new_database.run(runner, (at, wants), &self.text, statement).await? {
             self.skip(file, statement, reason);
+        }
+        Ok(())
+    }
+
+    /// All of them have run: what has to be checked by now is.
+    pub async fn settle(&mut self, runner: &Runner<'_>) -> Result<(), DeployError> {
+        let Some(new_database) = &mut self.new_database else { return Ok(()) };
+        let checks = new_database.checks(runner.client).await;
+        for check in checks.map_err(DeployError::own("reading what is to be checked"))? {
+            runner.generated(&check).await?;
         }
         Ok(())
     }

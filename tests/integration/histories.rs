@@ -636,3 +636,101 @@ async fn an_existing_database_that_gets_type_value_and_use_at_once() {
     platform.register(&second).await.ready();
     assert_eq!(platform.sql().await.column("select x from t order by x").await, ["a", "b"]);
 }
+
+#[tokio::test]
+async fn rows_of_a_declared_table_that_a_migration_drops_go_with_it() {
+    check_all(&[
+        History {
+            name: "dropped and made again",
+            files: &[
+                ("tables/x.sql", "create table x(id serial primary key, v text);"),
+                ("migrations/1.sql", "create table x(id serial primary key, v text); insert into x (v) values ('old');"),
+                (
+                    "migrations/2.sql",
+                    "drop table if exists x; create table x(id serial primary key, v text);
+                     insert into x (v) values ('new');",
+                ),
+            ],
+            psql: "create table x(id serial primary key, v text)",
+            rows: ("select id || v from x", &["1new"]),
+        },
+        History {
+            name: "beside a table that only the migrations know, with a copy of the rows",
+            files: &[
+                ("tables/x.sql", "create table x(id int primary key, v text);"),
+                (
+                    "migrations/1.sql",
+                    "create table x(id int, v text); create table old(n int); insert into x values (1, 'kept'), (2, 'gone');
+                     create table copy as select * from x where id = 1;
+                     drop table x, old; create table x(id int primary key, v text); insert into x select * from copy;
+                     drop table copy;",
+                ),
+            ],
+            psql: "create table x(id int primary key, v text)",
+            rows: ("select v from x", &["kept"]),
+        },
+        History {
+            name: "with foreign keys and a trigger that would see it",
+            files: &[
+                (
+                    "tables/x.sql",
+                    "create table x(id int primary key, v text);
+                     create table y(x int constraint to_x references x on delete cascade);
+                     comment on constraint to_x on y is 'a comment'; create table seen(n int);",
+                ),
+                (
+                    "functions/f.sql",
+                    "create function see() returns trigger language plpgsql as
+                     'begin insert into seen values (1); return null; end';
+                     create trigger see before truncate on x execute function see();",
+                ),
+                (
+                    "migrations/1.sql",
+                    "create table x(id int primary key, v text); create table y(x int references x);
+                     insert into x values (1, 'old'), (2, 'old'); insert into y values (1);",
+                ),
+                (
+                    "migrations/2.sql",
+                    "drop table x cascade; create table x(id int primary key, v text); insert into x values (1, 'new');
+                     alter table y add constraint to_x foreign key (x) references x on delete cascade;",
+                ),
+            ],
+            psql: "create table x(id int primary key, v text);
+                   create table y(x int constraint to_x references x on delete cascade);
+                   comment on constraint to_x on y is 'a comment'; create table seen(n int);
+                   create function see() returns trigger language plpgsql as
+                   'begin insert into seen values (1); return null; end';
+                   create trigger see before truncate on x execute function see()",
+            rows: ("select v || (select x from y) || (select count(*) from seen) from x", &["new10"]),
+        },
+        History {
+            name: "in a schema that goes whole",
+            files: &[
+                ("tables/x.sql", "create schema s; create table s.x(id int primary key);"),
+                ("migrations/1.sql", "create schema s; create table s.x(id int); insert into s.x values (1);"),
+                (
+                    "migrations/2.sql",
+                    "drop schema if exists s cascade; create schema s; create table s.x(id int primary key);
+                     insert into s.x values (2);",
+                ),
+            ],
+            psql: "create schema s; create table s.x(id int primary key)",
+            rows: ("select id from s.x", &["2"]),
+        },
+        History {
+            name: "a table that another one takes the place of has its rows still",
+            files: &[
+                ("tables/x.sql", "create table x(id int primary key);"),
+                ("migrations/1.sql", "create table x(id int); insert into x values (1);"),
+                (
+                    "migrations/2.sql",
+                    "create table new_x(id int constraint x_pkey primary key); insert into new_x select * from x; drop table x;
+                     alter table new_x rename to x;",
+                ),
+            ],
+            psql: "create table x(id int primary key)",
+            rows: ("select id from x", &["1"]),
+        },
+    ])
+    .await;
+}

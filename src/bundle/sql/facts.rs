@@ -13,7 +13,7 @@ use pg_query::{Node, NodeEnum};
 pub(in crate::bundle) use self::keys::table_of_key;
 pub(in crate::bundle) use self::needs::{altered_or_created, needed};
 use self::needs::{calls_in_body, comment_needs};
-pub use self::signature::input_types;
+pub use self::signature::{input_types, types_of_named};
 use super::walk::{name_parts, touches_own};
 use super::{Class, Object, Reference, Wanted};
 use crate::bundle::Kind;
@@ -213,6 +213,19 @@ fn rename_made(rename: &RenameStmt) -> Option<Object> {
             _ => None,
         },
         Ok(ObjectType::ObjectColumn) => part(rename.relation.as_ref(), &rename.newname),
+        Ok(
+            ObjectType::ObjectFunction
+            | ObjectType::ObjectProcedure
+            | ObjectType::ObjectRoutine
+            | ObjectType::ObjectAggregate,
+        ) => match &rename.object.as_ref()?.node {
+            Some(NodeEnum::ObjectWithArgs(routine)) => {
+                let mut object = named(Class::Routine, &routine.objname)?;
+                object.name = rename.newname.clone();
+                Some(object)
+            }
+            _ => None,
+        },
         _ => None,
     }
 }

@@ -2,10 +2,12 @@
 //! [`super::declared`], and carries the answer out. Called by [`super::Migrations`].
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::AlterTableStmt;
+use pg_query::protobuf::{AlterTableStmt, DropStmt};
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::declared::{self, Decision, Declared, History, Live, Name};
+use super::emptied::Unchecked;
 use super::former_columns::FormerColumns;
 use super::read_back;
 use super::stand_in::{StandIns, is_about_rows};
@@ -22,13 +24,14 @@ pub(super) struct NewDatabase {
     columns: FormerColumns,
     /// Whether `declared` lacks something that was made since it was read.
     outdated: bool,
+    unchecked: Unchecked,
 }
 
 impl NewDatabase {
     /// `migrations`: the statements of all of them, in the order in which they run.
     pub(super) fn new(migrations: &[&Statement]) -> Self {
         let (history, columns) = (History::of(migrations), FormerColumns::of(migrations));
-        Self { history, declared: None, columns, outdated: false }
+        Self { history, declared: None, columns, outdated: false, unchecked: Unchecked::default() }
     }
 
     /// Something of the declaration was made since the last statement of a migration.
@@ -70,6 +73,9 @@ impl NewDatabase {
             Some(reason) => Decision::Skip(reason),
             None => declared::decide(at, statement, known, &self.history, &live),
         };
+        if let (NodeEnum::DropStmt(drop), false) = (statement.tree.as_ref(), matches!(decision, Decision::Run { .. })) {
+            self.unchecked.empty(runner, at, drop, known, &self.history).await.map_err(failed)?;
+        }
         match decision {
             Decision::Skip(reason) => Ok(Some(reason)),
             Decision::Run { forgiving } => {
@@ -91,6 +97,11 @@ impl NewDatabase {
                 }
             }
         }
+    }
+
+    /// All migrations have run: the statements that check what was put back unchecked.
+    pub(super) async fn checks(&mut self, client: &Client) -> Result<Vec<String>, tokio_postgres::Error> {
+        self.unchecked.check(client).await
     }
 
     /// What is there before the first migration is declared; later on, only what the text names.
@@ -147,13 +158,16 @@ enum Pardon {
 }
 
 impl Pardon {
-    fn covers(self, tree: &NodeEnum, failure: &Failure) -> bool {
+    fn covers(self, failure: &Failure, statement: &Statement) -> bool {
         let exists = failure.is_one_of(EXISTS);
+        // Elsewhere a function that is not there is one that the statement calls.
+        let drops = matches!(statement.tree.as_ref(), NodeEnum::DropStmt(_));
+        let gone = is_gone(&statement.tree, failure) || drops && failure.is_one_of(&[SqlState::UNDEFINED_FUNCTION]);
         match self {
             Self::Nothing => false,
             Self::Exists => exists,
-            Self::Effect => exists || is_gone(tree, failure),
-            Self::EffectOrLabel => exists || is_gone(tree, failure) || failure.is_unknown_label(),
+            Self::Effect => exists || gone,
+            Self::EffectOrLabel => exists || gone || failure.is_unknown_label(),
         }
     }
 }
@@ -192,19 +206,31 @@ async fn run_each(
     pardon: Pardon,
     about: Option<&Name>,
 ) -> Result<Option<String>, Failure> {
-    let NodeEnum::AlterTableStmt(alter) = statement.tree.as_ref() else {
-        return run_pardoning(runner, statement, pardon, about).await;
+    let parts: Option<Vec<Statement>> = match statement.tree.as_ref() {
+        NodeEnum::AlterTableStmt(alter) => alter.cmds.iter().map(|command| only(statement, alter, command)).collect(),
+        NodeEnum::DropStmt(drop) => drop.objects.iter().map(|object| only_dropping(statement, drop, object)).collect(),
+        _ => None,
     };
-    let parts: Option<Vec<Statement>> = alter.cmds.iter().map(|command| only(statement, alter, command)).collect();
     let parts = match parts {
         Some(parts) if parts.len() > 1 && pardon != Pardon::Nothing => parts,
         _ => return run_pardoning(runner, statement, pardon, about).await,
     };
+    if matches!(statement.tree.as_ref(), NodeEnum::DropStmt(_)) {
+        // Those that only need each other go together.
+        match runner.run(statement).await {
+            Err(failure) if pardon.covers(&failure, statement) => {}
+            result => return result.map(|_| None),
+        }
+    }
     let mut reasons = Vec::new();
     for part in &parts {
         reasons.extend(run_pardoning(runner, part, pardon, about).await?);
     }
     Ok((!reasons.is_empty()).then(|| reasons.join("; ")))
+}
+
+fn only_dropping(statement: &Statement, drop: &DropStmt, object: &pg_query::Node) -> Option<Statement> {
+    rewritten(statement, NodeEnum::DropStmt(DropStmt { objects: vec![object.clone()], ..drop.clone() }))
 }
 
 fn only(statement: &Statement, alter: &AlterTableStmt, command: &pg_query::Node) -> Option<Statement> {
@@ -225,7 +251,7 @@ async fn run_pardoning(
     match result {
         Ok(true) => Ok(None),
         Ok(false) => Ok(Some("the declaration has the same constraint or index already".to_owned())),
-        Err(failure) if pardon.covers(&statement.tree, &failure) => {
+        Err(failure) if pardon.covers(&failure, statement) => {
             let told = if is_about_rows(&statement.tree) {
                 "what it is about is not declared any more"
             } else {

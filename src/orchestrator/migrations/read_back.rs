@@ -24,6 +24,14 @@ pub(super) async fn declared(client: &Client) -> Result<Declared, Error> {
         let columns = declared.columns.entry((row.get(0), row.get(1))).or_default();
         columns.extend(row.get::<_, Option<String>>(2));
     }
+    let secured = format!(
+        "SELECT n.nspname::text, c.relname::text, c.relrowsecurity, c.relforcerowsecurity FROM pg_class c
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE (c.relrowsecurity OR c.relforcerowsecurity) AND {OURS}"
+    );
+    for row in client.query_typed(&secured, &[]).await? {
+        let kinds = [(false, row.get(2)), (true, row.get(3))].into_iter().filter(|(_, is_so)| *is_so);
+        declared.secured.extend(kinds.map(|(is_forced, _)| ((row.get(0), row.get(1)), is_forced)));
+    }
     let parts = format!(
         "SELECT n.nspname::text, c.relname::text, part.name::text FROM pg_class c
          JOIN pg_namespace n ON n.oid = c.relnamespace
