@@ -73,6 +73,14 @@ pub struct SourceFile {
     pub text: Text,
 }
 
+impl SourceFile {
+    /// Its path below the kind's folder.
+    pub fn below_folder(&self) -> &str {
+        let below = self.path.strip_prefix(self.kind.folder()).and_then(|rest| rest.strip_prefix('/'));
+        below.unwrap_or(&self.path)
+    }
+}
+
 /// What a platform uploaded: its `postgresql/` folder.
 #[derive(Clone, Debug)]
 pub struct Bundle {

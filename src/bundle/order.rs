@@ -9,6 +9,7 @@ mod early;
 mod graph;
 mod seeds;
 mod sums;
+pub use sums::PREFIX as SUM_PREFIX;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -50,7 +51,7 @@ pub struct Migration {
 impl Migration {
     fn of(file: &SourceFile, statements: &[Statement]) -> Self {
         Self {
-            file: file.path.strip_prefix("migrations/").unwrap_or(&file.path).to_owned(),
+            file: file.below_folder().to_owned(),
             path: file.path.clone(),
             checksum: sums::of_statements(statements),
             earlier: sums::of_earlier_versions(&file.text),

@@ -637,6 +637,77 @@ async fn an_existing_database_that_gets_type_value_and_use_at_once() {
     assert_eq!(platform.sql().await.column("select x from t order by x").await, ["a", "b"]);
 }
 
+/// What only migrations made is passed over where databases are compared, and stays when their files go. So what they say of
+/// a declared thing in their midst is told from what that came with, by somebody's default privileges say.
+#[tokio::test]
+async fn what_migrations_say_of_declared_things_is_told_from_what_these_came_with() {
+    let platform = Platform::new();
+    let files = bundle()
+        .file(
+            "migrations/1.sql",
+            "CREATE TABLE log (id int);
+             ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC;
+             ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON SEQUENCES TO PUBLIC;
+             ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;",
+        )
+        .file("views/v.sql", "CREATE VIEW v AS SELECT * FROM log;")
+        .file(
+            "migrations/2.sql",
+            "CREATE TABLE kept AS SELECT * FROM v; GRANT UPDATE ON v TO PUBLIC; COMMENT ON VIEW v IS 'seen';
+             CREATE INDEX kept_id ON kept (id);",
+        )
+        .file("functions/f.sql", "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';")
+        .file(
+            "migrations/3.sql",
+            "CREATE TRIGGER kept_changed BEFORE UPDATE ON kept FOR EACH ROW EXECUTE FUNCTION f();",
+        )
+        .file("functions/s.sql", "CREATE SEQUENCE s;")
+        .file(
+            "migrations/4.sql",
+            "CREATE TABLE numbered (n int DEFAULT nextval('s')); GRANT USAGE ON SEQUENCE s TO PUBLIC;",
+        )
+        .file("views/w.sql", "CREATE VIEW w WITH (security_barrier) AS SELECT * FROM numbered;")
+        // More than it makes: this one is looked at.
+        .file("views/x.sql", "CREATE MATERIALIZED VIEW x WITH (fillfactor = 50) AS SELECT * FROM w;")
+        .file("migrations/5.sql", "CREATE VIEW over_x AS SELECT * FROM x; COMMENT ON MATERIALIZED VIEW x IS 'seen';");
+    platform.register(&files).await.ready();
+    let made = "SELECT object FROM _stonescriptdb_gateway_declared WHERE object !~ '^default privilege' AND";
+    let sql = platform.sql().await;
+    assert_eq!(
+        sql.column(&format!("{made} NOT by_migration ORDER BY object COLLATE \"C\"")).await,
+        [
+            "contents of x",
+            "function f()",
+            "materialized view x",
+            "options of w",
+            "options of x",
+            "privilege EXECUTE on ROUTINE f() of PUBLIC",
+            "privilege SELECT on SEQUENCE s of PUBLIC",
+            "privilege SELECT on TABLE v of PUBLIC",
+            "privilege SELECT on TABLE w of PUBLIC",
+            "privilege SELECT on TABLE x of PUBLIC",
+            "sequence s",
+            "view v",
+            "view w",
+        ]
+    );
+    assert_eq!(
+        sql.column(&format!("{made} by_migration ORDER BY object COLLATE \"C\"")).await,
+        [
+            "comment on MATERIALIZED VIEW x",
+            "comment on VIEW v",
+            "index kept_id of kept",
+            "privilege SELECT on TABLE kept of PUBLIC",
+            "privilege SELECT on TABLE numbered of PUBLIC",
+            "privilege SELECT on TABLE over_x of PUBLIC",
+            "privilege UPDATE on TABLE v of PUBLIC",
+            "privilege USAGE on SEQUENCE s of PUBLIC",
+            "trigger kept_changed of kept",
+            "view over_x",
+        ]
+    );
+}
+
 #[tokio::test]
 async fn rows_of_a_declared_table_that_a_migration_drops_go_with_it() {
     check_all(&[

@@ -1,6 +1,8 @@
 //! Runs the statements of migrations in a new database, without what its declaration made: asks the database and
 //! [`super::declared`], and carries the answer out. Called by [`super::Migrations`].
 
+use std::collections::HashSet;
+
 use pg_query::NodeEnum;
 use pg_query::protobuf::{AlterTableStmt, DropStmt};
 use tokio_postgres::Client;
@@ -13,7 +15,7 @@ use super::read_back;
 use super::stand_in::{StandIns, is_about_rows};
 use super::text::DeclaredText;
 use crate::bundle::order::rewritten;
-use crate::bundle::sql::Statement;
+use crate::bundle::sql::{Class, Statement};
 use crate::orchestrator::runner::{Failure, Runner};
 use crate::orchestrator::twins;
 
@@ -24,19 +26,34 @@ pub(super) struct NewDatabase {
     columns: FormerColumns,
     /// Whether `declared` lacks something that was made since it was read.
     outdated: bool,
+    /// Indexes, views and sequences that it may lack, and nothing else.
+    made: HashSet<Name>,
     unchecked: Unchecked,
 }
 
 impl NewDatabase {
     /// `migrations`: the statements of all of them, in the order in which they run.
     pub(super) fn new(migrations: &[&Statement]) -> Self {
-        let (history, columns) = (History::of(migrations), FormerColumns::of(migrations));
-        Self { history, declared: None, columns, outdated: false, unchecked: Unchecked::default() }
+        Self {
+            history: History::of(migrations),
+            declared: None,
+            columns: FormerColumns::of(migrations),
+            outdated: false,
+            made: HashSet::new(),
+            unchecked: Unchecked::default(),
+        }
     }
 
-    /// Something of the declaration was made since the last statement of a migration.
-    pub(super) fn declaration_went_on(&mut self) {
-        self.outdated = true;
+    /// A statement of the declaration was run since the last one of a migration, or waits.
+    pub(super) fn declaration_went_on(&mut self, statement: &Statement) {
+        match statement.tree.as_ref() {
+            NodeEnum::CreateFunctionStmt(_) | NodeEnum::CreateEnumStmt(_) => {}
+            NodeEnum::ViewStmt(_) | NodeEnum::CreateSeqStmt(_) | NodeEnum::IndexStmt(_) => {
+                let relations = statement.makes.iter().filter(|made| made.class == Class::Relation);
+                self.made.extend(relations.map(|made| (made.schema.clone(), made.name.clone())));
+            }
+            _ => self.outdated = true,
+        }
     }
 
     /// Runs statement number `at`; the reason where all or part of it was left out. `wants`: it names what the declaration
@@ -113,9 +130,15 @@ impl NewDatabase {
                 self.declared = Some(declared);
             }
             Some(declared) if self.outdated => declared.learn(read_back::declared(runner.client).await?, text),
+            Some(declared) if !self.made.is_empty() => {
+                declared.relations.extend(read_back::there(runner.client, &self.made).await?);
+                self.made.retain(|name| !declared.relations.contains(name));
+            }
             Some(_) => {}
         }
-        self.outdated = false;
+        if std::mem::take(&mut self.outdated) {
+            self.made.clear();
+        }
         Ok(())
     }
 }
