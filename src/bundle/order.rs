@@ -7,6 +7,7 @@ mod cut;
 pub use cut::rewritten;
 mod early;
 mod graph;
+mod leftovers;
 mod seeds;
 mod sums;
 pub use sums::PREFIX as SUM_PREFIX;
@@ -166,6 +167,7 @@ fn read_here(bundle: &Bundle, target: Target) -> Result<Script, OrderError> {
             _ => script.statements.extend(facts.statements),
         }
     }
+    leftovers::take_out(&mut script, bundle.rules)?;
     sort_migrations(&mut script);
     script.seeds = seeds::sort(script.seeds, &script.statements);
     // Stable: the migrations keep the order just found.

@@ -10,6 +10,7 @@ mod changes;
 mod crash;
 mod dependants;
 mod down;
+mod dumps;
 mod evolutions;
 mod extensions;
 mod folders;
