@@ -79,10 +79,11 @@ async fn statements(client: &Client, old: &Name, new: &Name, pairs: &[(String, S
     let (to, from) =
         (list(pairs.iter().map(|(one, _)| one).collect()), list(pairs.iter().map(|(_, one)| one).collect()));
     let (old, new) = (qualified(old), qualified(new));
-    let triggers =
-        "SELECT quote_ident(tgname), CASE tgenabled WHEN 'A' THEN ' ALWAYS' WHEN 'R' THEN ' REPLICA' ELSE '' END
-                    FROM pg_trigger WHERE tgrelid = to_regclass($1::text) AND NOT tgisinternal AND tgenabled <> 'D'
-                    ORDER BY oid";
+    let watching = "SELECT what, CASE enabled WHEN 'A' THEN ' ALWAYS' WHEN 'R' THEN ' REPLICA' ELSE '' END
+                    FROM (SELECT format('TRIGGER %I', tgname), tgenabled, tgrelid FROM pg_trigger WHERE NOT tgisinternal
+                          UNION ALL SELECT format('RULE %I', rulename), ev_enabled, ev_class FROM pg_rewrite
+                          WHERE ev_type = '3') AS watcher (what, enabled, watched)
+                    WHERE watched = to_regclass($1::text) AND enabled <> 'D' ORDER BY what";
     let (mut off, mut on) = (String::new(), String::new());
     for row in client.query_typed(watching, &[(&new, Type::TEXT)]).await? {
         let (watcher, how): (String, String) = (row.get(0), row.get(1));
