@@ -6,24 +6,31 @@
 //! | file          | what it does                                                              |
 //! | ------------- | ------------------------------------------------------------------------- |
 //! | `in_order`    | all statements of the bundle, migrations among them                         |
+//! | `sides`       | what of a new database only its migrations made                           |
 //! | `statements`  | one statement of the bundle at a time                                     |
+//! | `again`       | what migrations gave away of what is declared                             |
 //! | `declaration` | what is missing and what is left over, against the blueprint; verification |
 //! | `functions`   | which function each statement made; orphans                               |
+//! | `upheld`      | whether a new database has what its bundle declares                        |
 //! | `places`      | where the bundle says something                                           |
 
+mod again;
 mod declaration;
 mod functions;
 mod in_order;
 mod places;
+mod sides;
 mod statements;
+mod upheld;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio_postgres::Client;
 
+use self::sides::Sides;
 use super::catalog::{Catalog, Reader};
 use super::clock::Clock;
 use super::diff::{self, SchemaValidation};
@@ -159,9 +166,9 @@ async fn attempt(
     }
     let unlike = goal.declared.map(|declared| unlike(&before, declared)).unwrap_or_default();
     let standing = Standing::read(client).await.map_err(DeployError::own("looking at what is there"))?;
-    migrations::check_unedited(&goal.script.migrations, &tracked)?;
+    migrations::check_unedited(&goal.script.migrations, &tracked.migrations)?;
     let new_database = goal.target == Target::NewDatabase;
-    let migrations = Migrations::new(&runner, goal.script, &tracked, new_database, goal.origin).await?;
+    let migrations = Migrations::new(&runner, goal.script, &tracked.migrations, new_database, goal.origin).await?;
     let seen = (!outdated).then(|| (runner.changes(), before.clone()));
     let mut deployment = Deployment {
         runner,
@@ -179,9 +186,7 @@ async fn attempt(
         remade: HashSet::new(),
         declared_tables: HashSet::new(),
         declared_types: HashSet::new(),
-        migrated: BTreeSet::new(),
-        migrating: false,
-        between_migrations: BTreeSet::new(),
+        sides: Sides::default(),
         declared_routines: HashSet::new(),
         held: Held::new(),
         postponed: Vec::new(),
@@ -224,11 +229,8 @@ struct Deployment<'a> {
     declared_tables: HashSet<String>,
     /// What `types/` declares, as PostgreSQL prints it.
     declared_types: HashSet<String>,
-    /// In a new database: the names of what its migrations made.
-    migrated: BTreeSet<String>,
-    /// In a blueprint: whether migrations run now, and what was there before they did.
-    migrating: bool,
-    between_migrations: BTreeSet<String>,
+    /// Of a blueprint: who made what.
+    sides: Sides,
     /// The functions that the bundle declares, by identity ([`super::catalog::things::Thing::identity`]).
     declared_routines: HashSet<String>,
     /// In a new database: what it holds of seeders' rows that are not there as these say them.
@@ -258,6 +260,8 @@ impl<'a> Deployment<'a> {
         self.drop_postponed().await?;
         self.mend().await?;
         self.seed().await?;
+        let found = self.look().await?;
+        self.check_promises(&found).await?;
         self.verify(before).await
     }
 
@@ -281,10 +285,12 @@ impl<'a> Deployment<'a> {
             |statement: &Statement| matches!(statement.kind, Kind::Types | Kind::Migrations | Kind::Tables);
         let end_of_tables = statements.iter().rposition(shapes_tables).map_or(0, |last| last + 1);
         self.run_in_order(&statements[..end_of_tables], before).await?;
+        self.migrations.settle(&self.runner).await?;
+        self.make_again(&statements[..end_of_tables]).await?;
         self.make_missing(before).await?;
         self.run_in_order(&statements[end_of_tables..], before).await?;
         if self.waiting.is_empty() {
-            return Ok(());
+            return self.say_again().await;
         }
         let cause = self.first_cause(0);
         Err(self.waiting.swap_remove(cause).1.into())
@@ -360,7 +366,7 @@ impl<'a> Deployment<'a> {
         let applied = self.migrations.applied();
         let recorded = tracking::write_migrations(self.runner.client, applied, self.goal.origin).await;
         recorded.map_err(|(table, error)| tracking::altered::failed("recording the migrations", table)(error))?;
-        let anew = migrations::to_be_summed_anew(&self.goal.script.migrations, &self.tracked);
+        let anew = migrations::to_be_summed_anew(&self.goal.script.migrations, &self.tracked.migrations);
         tracking::write_sums(self.runner.client, &anew).await?;
         self.report.migrations_applied = applied.len();
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);

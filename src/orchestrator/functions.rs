@@ -16,6 +16,7 @@ use super::error::{DeployError, StatementError};
 use super::runner::{Failure, Refused, Runner};
 use super::tracking::{TrackedFunction, altered};
 use crate::bundle::sql::Statement;
+use crate::bundle::sql::tokens::checksum_bytes;
 use crate::databases::{Under, ask, own_path, quote_ident, under};
 
 /// A function as `pg_proc` has it.
@@ -35,6 +36,15 @@ pub struct CatalogFunction {
     pub validator: Option<String>,
     /// Its `SET` clauses, each as `name=value`.
     pub settings: Vec<String>,
+    /// Of its body, SHA-256.
+    pub body: String,
+}
+
+impl CatalogFunction {
+    /// Whether its body is another one than the statement's, as far as the statement's text tells.
+    pub fn has_another_body(&self, statement: &Statement) -> bool {
+        statement.body().is_some_and(|body| checksum_bytes(body.as_bytes()) != self.body)
+    }
 }
 
 /// `(schema, name)` that a `CREATE FUNCTION` makes.
@@ -137,14 +147,14 @@ pub async fn drop_superseded(
         Ok(()) => Ok(()),
         Err(DeployError::Statement(error)) => {
             let sqlstate = Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST);
-            Err(Failure { sqlstate, error: *error, unknown_label: false })
+            Err(Failure { sqlstate, error: *error, routine: None })
         }
         Err(other) => {
             let state = SqlState::DEPENDENT_OBJECTS_STILL_EXIST;
             Err(Failure {
                 error: StatementError::of(statement, state.code(), other.to_string()),
                 sqlstate: Some(state),
-                unknown_label: false,
+                routine: None,
             })
         }
     }
@@ -197,7 +207,7 @@ async fn read_catalog(
                         coalesce(pg_get_function_result(p.oid), ''),
                         CASE WHEN l.lanvalidator <> 0 THEN (SELECT format('%I.%I', s.nspname, v.proname) FROM pg_proc v
                              JOIN pg_namespace s ON s.oid = v.pronamespace WHERE v.oid = l.lanvalidator) END,
-                        coalesce(p.proconfig, '{}')
+                        coalesce(p.proconfig, '{}'), encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex')
                  FROM pg_proc p
                  JOIN pg_namespace n ON n.oid = p.pronamespace
                  JOIN pg_language l ON l.oid = p.prolang
@@ -213,6 +223,7 @@ async fn read_catalog(
         return_type: row.get(5),
         validator: row.get(6),
         settings: row.get(7),
+        body: row.get(8),
     };
     Ok(rows.iter().map(function).collect())
 }

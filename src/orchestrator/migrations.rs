@@ -2,7 +2,11 @@
 
 mod concurrently;
 mod declared;
+mod dropped;
+mod emptied;
+mod former_columns;
 mod in_new;
+mod moved;
 mod read_back;
 mod stand_in;
 mod text;
@@ -21,7 +25,7 @@ use super::new_values;
 use super::objects::beginning;
 use super::report::SkippedStatement;
 use super::runner::{Doubt, Failure, Mode, Runner};
-use super::tracking::{self, Origin, Tracked, altered};
+use super::tracking::{self, Origin, Sums, altered};
 use crate::bundle::Kind;
 use crate::bundle::order::{Migration, Script};
 use crate::bundle::sql::tokens::checksum_bytes;
@@ -29,9 +33,9 @@ use crate::bundle::sql::{Object, Statement};
 use crate::databases::quote_literal;
 
 /// Refuses a bundle in which the text of an applied migration was edited.
-pub fn check_unedited(migrations: &[Migration], tracked: &Tracked) -> Result<(), DeployError> {
+pub fn check_unedited(migrations: &[Migration], tracked: &Sums) -> Result<(), DeployError> {
     for migration in migrations {
-        let recorded = tracked.migrations.get(&migration.file);
+        let recorded = tracked.get(&migration.file);
         if let Some(checksum) = recorded.filter(|checksum| !migration.is_recorded_as(checksum)) {
             let file = migration.file.clone();
             return Err(match Migration::is_of_bytes(checksum) {
@@ -44,10 +48,9 @@ pub fn check_unedited(migrations: &[Migration], tracked: &Tracked) -> Result<(),
 }
 
 /// File and sum of applied migrations whose sum was taken as earlier versions did: they get one over their statements.
-pub fn to_be_summed_anew(migrations: &[Migration], tracked: &Tracked) -> (Vec<String>, Vec<String>) {
-    let differs = |migration: &&Migration| {
-        tracked.migrations.get(&migration.file).is_some_and(|checksum| *checksum != migration.checksum)
-    };
+pub fn to_be_summed_anew(migrations: &[Migration], tracked: &Sums) -> (Vec<String>, Vec<String>) {
+    let differs =
+        |migration: &&Migration| tracked.get(&migration.file).is_some_and(|checksum| *checksum != migration.checksum);
     migrations.iter().filter(differs).map(|migration| (migration.file.clone(), migration.checksum.clone())).unzip()
 }
 
@@ -109,11 +112,11 @@ impl<'a> Migrations<'a> {
     pub async fn new(
         runner: &Runner<'_>,
         script: &'a Script,
-        tracked: &Tracked,
+        tracked: &Sums,
         is_new: bool,
         origin: &Origin,
     ) -> Result<Self, DeployError> {
-        let is_pending = |migration: &&Migration| !tracked.migrations.contains_key(&migration.file);
+        let is_pending = |migration: &&Migration| !tracked.contains_key(&migration.file);
         let pending: Vec<&Migration> = script.migrations.iter().filter(is_pending).collect();
         let pending_in_order =
             pending.iter().map(|migration| (migration.file.clone(), migration.checksum.clone())).collect();
@@ -244,10 +247,20 @@ impl<'a> Migrations<'a> {
         Ok(())
     }
 
-    /// Something of the declaration was made since the last statement of a migration.
-    pub fn declaration_went_on(&mut self) {
+    /// All of them have run: what has to be checked by now is.
+    pub async fn settle(&mut self, runner: &Runner<'_>) -> Result<(), DeployError> {
+        let Some(new_database) = &mut self.new_database else { return Ok(()) };
+        let checks = new_database.checks(runner.client).await;
+        for check in checks.map_err(DeployError::own("reading what is to be checked"))? {
+            runner.generated(&check).await?;
+        }
+        Ok(())
+    }
+
+    /// A statement of the declaration runs, after the last one of a migration.
+    pub fn declaration_went_on(&mut self, statement: &Statement) {
         if let Some(new_database) = &mut self.new_database {
-            new_database.declaration_went_on();
+            new_database.declaration_went_on(statement);
         }
     }
 

@@ -38,6 +38,7 @@ pub struct Snapshot {
     relations: HashMap<Name, Relation>,
     types: HashSet<Name>,
     routines: HashMap<Name, BTreeSet<u32>>,
+    schemas: HashSet<String>,
     /// Triggers, policies, rules: relation and name.
     parts: HashSet<(u32, String)>,
 }
@@ -57,6 +58,11 @@ impl Snapshot {
     /// Whether this relation was there, whatever its name.
     pub fn had(&self, oid: u32) -> bool {
         self.relations.values().any(|relation| relation.oid == oid)
+    }
+
+    /// Whether there is a function of this name, whatever its parameters.
+    pub fn has_routine(&self, object: &Object) -> bool {
+        self.routines.contains_key(&(object.schema.clone(), object.name.clone()))
     }
 
     /// Whether there is a type of this name.
@@ -179,6 +185,7 @@ fn is_made(now: &Snapshot, stale: &HashSet<u32>, statement: &Statement) -> bool 
             .filter(|made| made.class == Class::Relation)
             .map(|made| now.relations.get(&(made.schema.clone(), made.name.clone())))
             .all(|found| found.is_some_and(|relation| !stale.contains(&relation.oid))),
+        NodeEnum::CreateSchemaStmt(create) => create.schemaname.is_empty() || now.schemas.contains(&create.schemaname),
         NodeEnum::DefineStmt(_) => statement
             .makes
             .iter()
@@ -199,6 +206,7 @@ async fn read(client: &Client) -> Result<Snapshot, Error> {
         JOIN own n ON n.oid = t.typnamespace WHERE t.oid >= 16384
         UNION ALL SELECT 'f', n.nspname, p.proname, p.oid, 'f' FROM pg_proc p
         JOIN own n ON n.oid = p.pronamespace WHERE p.oid >= 16384
+        UNION ALL SELECT 'n', NULL, nspname, oid, 'n' FROM pg_namespace
         UNION ALL SELECT 'p', NULL, tgname, tgrelid, 't' FROM pg_trigger WHERE NOT tgisinternal
         UNION ALL SELECT 'p', NULL, polname, polrelid, 'p' FROM pg_policy
         UNION ALL SELECT 'p', NULL, rulename, ev_class, 'r' FROM pg_rewrite WHERE oid >= 16384";
@@ -214,6 +222,9 @@ async fn read(client: &Client) -> Result<Snapshot, Error> {
             }
             ("f", Some(schema)) => {
                 snapshot.routines.entry((schema, name)).or_default().insert(oid);
+            }
+            ("n", _) => {
+                snapshot.schemas.insert(name);
             }
             _ => {
                 snapshot.parts.insert((oid, name));

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod moved;
+mod under_old_names;
 mod widened;
 
 use crate::support::catalog::{assert_same, in_words};

@@ -12,6 +12,7 @@ use super::statements::{makes_table, makes_type};
 use super::{Deployment, places};
 use crate::bundle::Kind;
 use crate::bundle::order::Target;
+use crate::bundle::sql::Object;
 use crate::databases::{Under, ask, under};
 use crate::orchestrator::catalog::things::{self, Thing};
 use crate::orchestrator::catalog::{self, Catalog};
@@ -84,7 +85,7 @@ impl Deployment<'_> {
     }
 
     /// Works out the names that PostgreSQL prints for what `tables/` and `types/` declare; whether there are tables.
-    async fn declared_names(&mut self) -> Result<bool, DeployError> {
+    pub(super) async fn declared_names(&mut self) -> Result<bool, DeployError> {
         // Also those that stand in a file of another folder, which is run later.
         let statements = &self.goal.script.statements;
         let declaring = || statements.iter().filter(|one| one.kind != Kind::Migrations);
@@ -103,7 +104,29 @@ impl Deployment<'_> {
         let tables = printed("to_regclass", tables).await?;
         self.declared_types = printed("to_regtype", types).await?;
         self.declared_tables = tables;
+        self.name_as_declared();
         Ok(!self.record.tables.is_empty())
+    }
+
+    /// A table or type that is not there has no name in this database, but in the declaration: it must not be left out of
+    /// what is compared.
+    fn name_as_declared(&mut self) {
+        let Some(declared) = self.goal.declared else { return };
+        let statements = || self.goal.script.statements.iter().filter(|one| one.kind != Kind::Migrations);
+        let name = |object: &Object| (object.schema.clone(), object.name.clone());
+        let tables: HashSet<_> = statements().filter_map(makes_table).map(name).collect();
+        let types: HashSet<_> = statements().filter_map(makes_type).map(name).collect();
+        for thing in declared.things() {
+            match thing.kind {
+                things::Kind::Table if tables.contains(&things::parts_of_name(&thing.object)) => {
+                    self.declared_tables.insert(thing.object.clone());
+                }
+                things::Kind::Type if types.contains(&things::parts_of_name(&thing.object)) => {
+                    self.declared_types.insert(thing.object.clone());
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Refuses what loses values without `force=true`, and what no statement of the gateway's can make.
@@ -117,7 +140,7 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    async fn make(&mut self, missing: &[Missing]) -> Result<(), DeployError> {
+    pub(super) async fn make(&mut self, missing: &[Missing]) -> Result<(), DeployError> {
         self.standing.changed();
         for one in missing {
             // What a parent table brings needs no statement; what is missing in the end is told by the verification.
@@ -254,8 +277,8 @@ impl Deployment<'_> {
         if validation.needs_force() && !self.goal.force {
             return Err(DeployError::Blocked { validation: Box::new(validation) });
         }
-        if !self.migrated.is_empty() {
-            let migrated = self.only_migrated(&after);
+        let migrated = self.only_migrated(&after);
+        if !migrated.is_empty() {
             Arc::make_mut(&mut after).migrated = migrated;
         }
         if !self.held.is_empty() {

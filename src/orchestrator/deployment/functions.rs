@@ -1,7 +1,7 @@
 //! The end of a deployment's functions: which one each statement made, whether the bodies hold, and those that nobody
 //! declares any more. Called by [`super::deploy`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use pg_query::NodeEnum;
 use serde_json::json;
@@ -17,7 +17,7 @@ impl<'a> Deployment<'a> {
     /// Works out which functions the bundle's statements are, checks the bodies of those that changed, and drops those
     /// that nobody declares any more.
     pub(super) async fn settle_functions(&mut self) -> Result<(), DeployError> {
-        let declared: Vec<&Statement> = self
+        let declared: Vec<&'a Statement> = self
             .goal
             .script
             .statements
@@ -26,12 +26,13 @@ impl<'a> Deployment<'a> {
             .filter(|statement| matches!(statement.tree.as_ref(), NodeEnum::CreateFunctionStmt(_)))
             .collect();
         let mut found = functions::identify(self.runner.client, &declared).await?;
-        let gone = declared.iter().zip(&found).filter(|(_, function)| function.is_none());
-        let gone: Vec<&'a Statement> = gone.map(|(statement, _)| *statement).collect();
-        if !gone.is_empty() {
-            // Deployed early for a migration that dropped it later: the declaration is the final state.
-            for statement in gone {
+        let lost = self.lost_to_migrations(&declared, &found);
+        if !lost.is_empty() {
+            for statement in lost {
                 functions::create_or_replace(&self.runner, statement).await?;
+                if !self.changed_functions.iter().any(|one| std::ptr::eq(*one, statement)) {
+                    self.changed_functions.push(statement);
+                }
             }
             found = functions::identify(self.runner.client, &declared).await?;
         }
@@ -42,6 +43,19 @@ impl<'a> Deployment<'a> {
         let changed: Vec<_> = known.into_iter().filter(|(statement, _)| is_changed(statement)).collect();
         functions::validate(&self.runner, &changed).await?;
         self.drop_orphans().await
+    }
+
+    /// Deployed early for a migration, or in an earlier release, and dropped or replaced by a migration: the declaration is
+    /// the final state. Of several statements that make the same function the last one counts.
+    fn lost_to_migrations(&self, declared: &[&'a Statement], found: &[Option<CatalogFunction>]) -> Vec<&'a Statement> {
+        let last: HashMap<u32, usize> =
+            found.iter().enumerate().filter_map(|(at, one)| Some((one.as_ref()?.oid, at))).collect();
+        let may_be_replaced = !self.migrations.applied().is_empty();
+        let is_lost = |at: usize, statement: &Statement| match &found[at] {
+            None => true,
+            Some(one) => may_be_replaced && last.get(&one.oid) == Some(&at) && one.has_another_body(statement),
+        };
+        declared.iter().enumerate().filter(|(at, one)| is_lost(*at, one)).map(|(_, one)| *one).collect()
     }
 
     fn record_functions(&mut self, known: &[(&'a Statement, CatalogFunction)]) {

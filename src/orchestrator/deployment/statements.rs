@@ -119,7 +119,8 @@ impl<'a> Deployment<'a> {
         let stands = |function: &TrackedFunction| {
             function.checksum == statement.checksum && !self.recorded.replaced.contains(&function.signature)
         };
-        if self.tracked.functions.iter().any(stands) {
+        // A migration may have dropped it.
+        if self.tracked.functions.iter().any(stands) && self.has_routine(statement).await? {
             return Ok(());
         }
         let superseded = self.superseded(statement).await?;
@@ -137,6 +138,11 @@ impl<'a> Deployment<'a> {
         self.changed_functions.push(statement);
         self.remade.extend(subject::made(&statement.tree));
         Ok(())
+    }
+
+    async fn has_routine(&mut self, statement: &Statement) -> Result<bool, Failure> {
+        let now = self.standing.now(self.runner.client).await.map_err(|error| Failure::new(statement, &error, 0))?;
+        Ok(statement.object().is_none_or(|routine| now.has_routine(routine)))
     }
 
     async fn superseded(&self, statement: &Statement) -> Result<Vec<TrackedFunction>, Failure> {

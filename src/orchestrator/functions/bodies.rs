@@ -73,6 +73,7 @@ mod tests {
             return_type: "void".to_owned(),
             validator: Some("pg_catalog.plpgsql_validator".to_owned()),
             settings: settings.iter().map(|setting| (*setting).to_owned()).collect(),
+            body: String::new(),
         };
         assert_eq!(check(&function).unwrap_or_default(), expected);
     }

@@ -8,10 +8,11 @@
 use std::collections::{HashMap, HashSet};
 
 use pg_query::protobuf::{
-    AlterObjectSchemaStmt, AlterTableStmt, AlterTableType, DropStmt, ObjectType, RangeVar, RenameStmt,
+    AlterObjectSchemaStmt, AlterTableCmd, AlterTableStmt, AlterTableType, ObjectType, RangeVar, RenameStmt,
 };
 use pg_query::{Node, NodeEnum};
 
+use super::dropped;
 use super::text::DeclaredText;
 use crate::bundle::sql::{Object, Statement};
 
@@ -31,6 +32,14 @@ pub struct Declared {
     pub types: HashSet<Name>,
     /// The tables that the bundle's text names, also those that are not made yet.
     tables: HashSet<Name>,
+    /// The input types of each function, procedure or aggregate.
+    pub overloads: HashSet<(Object, Vec<String>)>,
+    /// Tables with row security, and those where their owner is not exempt from it.
+    pub secured: HashSet<(Name, bool)>,
+    /// Schemas, and those of everything else.
+    pub schemas: HashSet<String>,
+    /// Extensions.
+    pub extensions: HashSet<String>,
 }
 
 impl Declared {
@@ -38,6 +47,14 @@ impl Declared {
     pub fn name(&mut self, text: &DeclaredText) {
         self.tables.extend(text.tables.iter().cloned());
         self.types.extend(text.types.iter().cloned());
+        self.overloads.clone_from(&text.overloads);
+        self.schemas.clone_from(&text.schemas);
+        self.extensions.clone_from(&text.extensions);
+    }
+
+    /// Whether there are tables or types.
+    pub fn has_any(&self) -> bool {
+        !self.columns.is_empty() || !self.types.is_empty() || !self.tables.is_empty()
     }
 
     /// Takes in what was declared since: of what is there by now only that which the text names.
@@ -48,6 +65,7 @@ impl Declared {
         self.parts
             .extend(now.parts.into_iter().filter(|(table, name)| new.contains(table) || text.has_part(table, name)));
         self.relations.extend(now.relations.into_iter().filter(|name| text.has_relation(name)));
+        self.secured.extend(now.secured.into_iter().filter(|(table, _)| new.contains(table)));
         self.columns.extend(now.columns.into_iter().filter(|(name, _)| new.contains(name)));
     }
 
@@ -92,10 +110,16 @@ pub enum Decision {
 }
 
 /// Something that a migration does to a name.
-enum Event {
+pub enum Event {
+    /// The table's old name and its new one.
     RenameTable(Name, Name),
+    /// The table.
     DropTable(Name),
+    /// The table, and the column.
+    AddColumn(Name, String),
+    /// The table, the column's old name and its new one.
     RenameColumn(Name, String, String),
+    /// The table, and the column.
     DropColumn(Name, String),
 }
 
@@ -111,6 +135,8 @@ pub struct History {
     type_drops: Vec<(usize, Name)>,
     /// Whether a migration renames a value of an enum.
     renames_labels: bool,
+    /// Tables that a migration creates, with its number.
+    creations: Vec<(usize, Name)>,
 }
 
 impl History {
@@ -125,7 +151,7 @@ impl History {
             .filter_map(|(_, event)| match event {
                 Event::RenameTable(old, _) => Some(old.clone()),
                 Event::DropTable(name) => Some(name.clone()),
-                Event::RenameColumn(..) | Event::DropColumn(..) => None,
+                Event::AddColumn(..) | Event::RenameColumn(..) | Event::DropColumn(..) => None,
             })
             .collect();
         let type_renames = migrations.iter().enumerate().filter_map(|(at, statement)| {
@@ -134,13 +160,39 @@ impl History {
         });
         let type_drops = migrations.iter().enumerate().flat_map(|(at, statement)| match statement.tree.as_ref() {
             NodeEnum::DropStmt(drop) if drop.remove_type == ObjectType::ObjectType as i32 => {
-                dropped(drop).into_iter().map(|name| (at, name)).collect()
+                dropped::names(drop).into_iter().map(|name| (at, name)).collect()
             }
             _ => Vec::new(),
         });
         let (type_renames, type_drops) = (type_renames.collect(), type_drops.collect());
         let renames_label = |statement: &&Statement| matches!(statement.tree.as_ref(), NodeEnum::AlterEnumStmt(alter) if !alter.old_val.is_empty());
-        Self { events, once, type_renames, type_drops, renames_labels: migrations.iter().any(renames_label) }
+        let creates = |statement: &Statement| {
+            let is_one = matches!(
+                statement.tree.as_ref(),
+                NodeEnum::CreateStmt(_) | NodeEnum::CreateForeignTableStmt(_) | NodeEnum::CreateTableAsStmt(_)
+            );
+            statement.object().filter(|_| is_one).map(|made| (made.schema.clone(), made.name.clone()))
+        };
+        let creations =
+            migrations.iter().enumerate().filter_map(|(at, statement)| Some((at, creates(statement)?))).collect();
+        let renames_labels = migrations.iter().any(renames_label);
+        Self { events, once, type_renames, type_drops, renames_labels, creations }
+    }
+
+    /// Whether another table gets this one's name later on, before one is created under it.
+    pub fn is_swapped(&self, table: &Name, after: usize) -> bool {
+        let renamed = self.events.iter().find_map(|(at, event)| match event {
+            Event::RenameTable(_, new) if *at > after && new == table => Some(*at),
+            _ => None,
+        });
+        let created = self.creations.iter().find(|(at, created)| *at > after && created == table).map(|(at, _)| *at);
+        renamed.is_some_and(|renamed| created.is_none_or(|created| renamed < created))
+    }
+
+    /// What is done to names by the statements from number `first` to before number `end`.
+    pub fn events_between(&self, first: usize, end: usize) -> &[(usize, Event)] {
+        let place = |number| self.events.partition_point(|(at, _)| *at < number);
+        self.events.get(place(first)..place(end)).unwrap_or_default()
     }
 
     /// Whether a type gives its name away or goes later on, so that what is declared under that name is another one.
@@ -173,7 +225,7 @@ impl History {
                 }
                 Event::DropTable(dropped) if dropped == name => return None,
                 Event::RenameTable(other, _) | Event::DropTable(other) => drop(given_away.insert(other)),
-                Event::RenameColumn(..) | Event::DropColumn(..) => {}
+                Event::AddColumn(..) | Event::RenameColumn(..) | Event::DropColumn(..) => {}
             }
         }
         (name != table).then(|| name.clone())
@@ -224,7 +276,7 @@ impl History {
     }
 
     /// What a column is called in the end, and in which table; `None` where it is dropped.
-    fn fate_of_column(&self, table: &Name, column: &str, after: usize) -> Option<(Name, String)> {
+    pub fn fate_of_column(&self, table: &Name, column: &str, after: usize) -> Option<(Name, String)> {
         let (mut table, mut column) = (table.clone(), column.to_owned());
         for (_, event) in self.events.iter().filter(|(at, _)| *at > after) {
             match event {
@@ -246,16 +298,31 @@ fn events_of(tree: &NodeEnum) -> Vec<Event> {
             moved_table(alter).map(|(old, new)| Event::RenameTable(old, new)).into_iter().collect()
         }
         NodeEnum::DropStmt(drop) if drop.remove_type == ObjectType::ObjectTable as i32 => {
-            dropped(drop).into_iter().map(Event::DropTable).collect()
+            dropped::names(drop).into_iter().map(Event::DropTable).collect()
         }
         NodeEnum::AlterTableStmt(alter) => {
             let Some(table) = alter.relation.as_ref().map(name) else { return Vec::new() };
-            commands(alter)
-                .filter(|command| command.subtype == AlterTableType::AtDropColumn as i32)
-                .map(|command| Event::DropColumn(table.clone(), command.name.clone()))
-                .collect()
+            commands(alter).filter_map(|command| column_event(&table, command)).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// The names of a table that gets another name or schema, before and after.
+pub fn renamed_table(tree: &NodeEnum) -> Option<(Name, Name)> {
+    events_of(tree).into_iter().find_map(|event| match event {
+        Event::RenameTable(old, new) => Some((old, new)),
+        _ => None,
+    })
+}
+
+fn column_event(table: &Name, command: &AlterTableCmd) -> Option<Event> {
+    match (AlterTableType::try_from(command.subtype).ok()?, &command.def.as_ref().and_then(|def| def.node.as_ref())) {
+        (AlterTableType::AtDropColumn, _) => Some(Event::DropColumn(table.clone(), command.name.clone())),
+        (AlterTableType::AtAddColumn, Some(NodeEnum::ColumnDef(column))) => {
+            Some(Event::AddColumn(table.clone(), column.colname.clone()))
+        }
+        _ => None,
     }
 }
 
@@ -326,7 +393,7 @@ pub fn altered(tree: &NodeEnum) -> Option<Name> {
 /// The names that a `DROP` is about: what [`decide`] wants to know the existence of.
 pub fn dropped_tables(tree: &NodeEnum) -> Vec<Name> {
     match tree {
-        NodeEnum::DropStmt(drop) if drop.remove_type == ObjectType::ObjectTable as i32 => dropped(drop),
+        NodeEnum::DropStmt(drop) if drop.remove_type == ObjectType::ObjectTable as i32 => dropped::names(drop),
         _ => Vec::new(),
     }
 }
@@ -364,7 +431,7 @@ pub fn decide(at: usize, statement: &Statement, declared: &Declared, history: &H
             }
             _ => run(concerns(statement, declared, history)),
         },
-        NodeEnum::DropStmt(drop) => decide_drop(drop, declared, live),
+        NodeEnum::DropStmt(drop) => dropped::decide(drop, declared, live),
         NodeEnum::RenameStmt(rename) => decide_rename(rename, declared, history, live),
         NodeEnum::AlterObjectSchemaStmt(alter) => decide_move(alter, declared, live),
         NodeEnum::AlterTableStmt(alter) => decide_alter(at, alter, declared, history, live),
@@ -408,37 +475,23 @@ fn concerns(statement: &Statement, declared: &Declared, history: &History) -> bo
     })
 }
 
-fn decide_drop(drop: &DropStmt, declared: &Declared, live: &Live) -> Decision {
-    let names = dropped(drop);
-    let is_declared = |name: &Name| match ObjectType::try_from(drop.remove_type) {
-        Ok(ObjectType::ObjectTable) => declared.is_table(name),
-        Ok(ObjectType::ObjectTrigger | ObjectType::ObjectPolicy | ObjectType::ObjectRule) => {
-            // For these the words are table and name.
-            declared.parts.contains(&(("public".to_owned(), name.0.clone()), name.1.clone()))
-        }
-        _ => declared.relations.contains(name) || declared.types.contains(name),
-    };
-    if let Some(name) = names.iter().find(|name| is_declared(name)) {
-        return Decision::Skip(format!("{} is declared, and the declaration is the final state", name.1));
-    }
-    // Where the bundle declares tables, one that is neither declared nor there is gone as it should be.
-    let declares = !declared.columns.is_empty() || !declared.types.is_empty() || !declared.tables.is_empty();
-    match names.as_slice() {
-        [table] if drop.remove_type == ObjectType::ObjectTable as i32 && declares && !live.exists => {
-            Decision::Skip(format!("the table {} is not declared and not there", table.1))
-        }
-        _ => run(declares),
-    }
-}
-
 fn decide_rename(rename: &RenameStmt, declared: &Declared, history: &History, live: &Live) -> Decision {
     if let Some((old, new)) = renamed_type(&NodeEnum::RenameStmt(Box::new(rename.clone())))
         && let Some(name) = [old, new].into_iter().find(|name| declared.types.contains(name))
     {
         return Decision::Skip(format!("the type {} is declared, and the declaration is the final state", name.1));
     }
+    if rename.object.as_ref().is_some_and(|object| dropped::is_declared_routine(object, declared)) {
+        return Decision::Skip("the function is declared, and the declaration is the final state".to_owned());
+    }
     let Some(relation) = rename.relation.as_ref().map(name) else { return run(!declared.types.is_empty()) };
     let known = declared.is_table(&relation);
+    if !known && is_of_relation(rename) && declared.relations.contains(&relation) {
+        return Decision::Skip(format!("{} is declared, and the declaration is the final state", relation.1));
+    }
+    if is_of_part(rename) && declared.parts.contains(&(relation.clone(), rename.subname.clone())) {
+        return Decision::Skip(format!("{} is declared, and the declaration is the final state", rename.subname));
+    }
     match ObjectType::try_from(rename.rename_type) {
         Ok(ObjectType::ObjectTable) if known => {
             Decision::Skip(format!("the table {} is declared, and the declaration is the final state", relation.1))
@@ -464,6 +517,23 @@ fn decide_rename(rename: &RenameStmt, declared: &Declared, history: &History, li
     }
 }
 
+/// `ALTER TABLE … RENAME` serves for every kind of relation.
+fn is_of_relation(rename: &RenameStmt) -> bool {
+    use ObjectType as Kind;
+    matches!(
+        ObjectType::try_from(rename.rename_type),
+        Ok(Kind::ObjectTable | Kind::ObjectIndex | Kind::ObjectView | Kind::ObjectMatview | Kind::ObjectSequence)
+    )
+}
+
+fn is_of_part(rename: &RenameStmt) -> bool {
+    use ObjectType as Kind;
+    matches!(
+        ObjectType::try_from(rename.rename_type),
+        Ok(Kind::ObjectTabconstraint | Kind::ObjectTrigger | Kind::ObjectPolicy | Kind::ObjectRule)
+    )
+}
+
 /// [`moves_declared`] knows what the declaration has where it goes; here it is about what is moved on from there.
 fn decide_move(alter: &AlterObjectSchemaStmt, declared: &Declared, live: &Live) -> Decision {
     let moved = moved_table(alter).or_else(|| moved_type(alter));
@@ -479,9 +549,14 @@ fn decide_move(alter: &AlterObjectSchemaStmt, declared: &Declared, live: &Live) 
     }
 }
 
-/// Why a statement that moves something into another schema has nothing to do: the bundle declares it there.
+/// Why a statement that moves something into another schema, or a function under another name, has nothing to do: the
+/// bundle declares it there.
 pub fn moves_declared(statement: &Statement, is_declared: impl Fn(&Object) -> bool) -> Option<String> {
-    let NodeEnum::AlterObjectSchemaStmt(_) = statement.tree.as_ref() else { return None };
+    match statement.tree.as_ref() {
+        NodeEnum::AlterObjectSchemaStmt(_) => {}
+        NodeEnum::RenameStmt(rename) if rename.relation.is_none() => {}
+        _ => return None,
+    }
     let there = statement.makes.iter().find(|made| is_declared(made))?;
     Some(format!("{}.{} is declared, and the declaration is the final state", there.schema, there.name))
 }
@@ -578,35 +653,25 @@ fn command_reason(
             }
             (!live.parts.contains(name)).then(|| format!("the declaration has no constraint {name} any more"))
         }
+        (off @ (Alter::AtDisableRowSecurity | Alter::AtNoForceRowSecurity), _) => {
+            let is_forced = off == Alter::AtNoForceRowSecurity;
+            declared.secured.contains(&(relation.clone(), is_forced)).then(|| final_state("row level security"))
+        }
         _ => None,
     }
 }
 
-fn commands(alter: &AlterTableStmt) -> impl Iterator<Item = &pg_query::protobuf::AlterTableCmd> {
+fn commands(alter: &AlterTableStmt) -> impl Iterator<Item = &AlterTableCmd> {
     alter.cmds.iter().filter_map(|node| match &node.node {
         Some(NodeEnum::AlterTableCmd(command)) => Some(&**command),
         _ => None,
     })
 }
 
-fn name(relation: &RangeVar) -> Name {
+/// A relation's schema and name.
+pub fn name(relation: &RangeVar) -> Name {
     let schema = if relation.schemaname.is_empty() { "public" } else { &relation.schemaname };
     (schema.to_owned(), relation.relname.clone())
-}
-
-fn dropped(drop: &DropStmt) -> Vec<Name> {
-    drop.objects
-        .iter()
-        .filter_map(|object| {
-            let parts: Vec<&str> = match &object.node {
-                Some(NodeEnum::List(list)) => list.items.iter().filter_map(word).collect(),
-                Some(NodeEnum::TypeName(name)) => name.names.iter().filter_map(word).collect(),
-                _ => return None,
-            };
-            let (last, before) = parts.split_last()?;
-            Some((before.last().copied().unwrap_or("public").to_owned(), (*last).to_owned()))
-        })
-        .collect()
 }
 
 fn word(node: &Node) -> Option<&str> {

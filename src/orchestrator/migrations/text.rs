@@ -19,9 +19,11 @@ pub struct DeclaredText {
     /// Everything with a name, tables and types too.
     objects: HashSet<Object>,
     /// The input types of each overload of a function.
-    overloads: HashSet<(Object, Vec<String>)>,
+    pub overloads: HashSet<(Object, Vec<String>)>,
     /// Extensions.
-    extensions: HashSet<String>,
+    pub extensions: HashSet<String>,
+    /// Schemas, and those of everything else.
+    pub schemas: HashSet<String>,
     /// Whether `types/` or `tables/` declare anything.
     pub declares: bool,
 }
@@ -41,6 +43,13 @@ impl DeclaredText {
                 _ => {}
             }
             let lasting = |made: &&Object| !matches!(made.class, Class::Key | Class::Details | Class::Rows);
+            text.schemas.extend(statement.makes.iter().filter(lasting).map(|made| match made.class {
+                Class::Schema => made.name.clone(),
+                _ => made.schema.clone(),
+            }));
+            if let NodeEnum::CreateExtensionStmt(create) = statement.tree.as_ref() {
+                text.extensions.insert(create.extname.clone());
+            }
             text.objects.extend(statement.makes.iter().filter(lasting).cloned());
             text.overloads.extend(overload(statement));
         }
@@ -68,14 +77,26 @@ impl DeclaredText {
 
     /// Whether a migration's statement makes something that is declared as well.
     pub fn has_what_is_made_by(&self, statement: &Statement) -> bool {
-        let extension = match statement.tree.as_ref() {
+        let is_needed = match statement.tree.as_ref() {
             NodeEnum::CreateExtensionStmt(create) => self.extensions.contains(&create.extname),
+            NodeEnum::CreateSchemaStmt(create) => self.schemas.contains(&create.schemaname),
             _ => false,
         };
         match overload(statement) {
             Some(overload) => self.overloads.contains(&overload),
-            None => extension || statement.makes.iter().any(|made| self.objects.contains(made)),
+            None => is_needed || statement.makes.iter().any(|made| self.objects.contains(made)),
         }
+    }
+
+    /// Whether it drops something under a name that is declared: an earlier release may have made it, and this one will.
+    pub fn has_what_is_dropped_by(&self, statement: &Statement) -> bool {
+        let NodeEnum::DropStmt(drop) = statement.tree.as_ref() else { return false };
+        facts::dropped_names(drop).into_iter().any(|mut words| {
+            let name = words.pop().unwrap_or_default();
+            let schema = words.pop().unwrap_or_else(|| "public".to_owned());
+            let part = format!("{schema}.{name}");
+            self.objects.iter().any(|one| one.name == name && one.schema == schema || one.name == part)
+        })
     }
 
     /// Whether it makes a function, view or trigger that is declared as well: in any database the declaration replaces

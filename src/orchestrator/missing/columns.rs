@@ -1,7 +1,7 @@
 //! Columns: those that are missing or gone, and what is declared otherwise about the others. Sequences that belong to
 //! columns. Pure; called by [`super`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{Ask, Missing, generated, inheritance};
 use crate::orchestrator::catalog::things::storage_word;
@@ -246,20 +246,60 @@ fn draw_after_the_rows(relation: &Relation, column: &Column) -> String {
 
 /// A sequence of a column bears the name that its table and column had when it was made; the declaration's has its own.
 pub(super) fn sequence_names(ask: &Ask<'_>, missing: &mut Vec<Missing>) {
+    let mut renames: Vec<(String, &str)> = Vec::new();
     for wanted in ask.declared.sequences.values() {
         let Some(owner) = &wanted.owner else { continue };
         if !ask.wanted.relations.values().any(|relation| relation.name == owner.table) {
             continue;
         }
         let Some(found) = owned(ask.found, &owner.table, &owner.column) else { continue };
-        let taken = ask.found.sequences.values().any(|one| one.name == wanted.name);
         let prefix = super::things::schema_prefix(&wanted.name);
-        if found.name != wanted.name && !taken && super::things::schema_prefix(&found.name) == prefix {
-            let new = &wanted.name[prefix.len()..];
-            let sql = format!("ALTER SEQUENCE {} RENAME TO {new}", found.name);
-            missing.push(Missing::silent("RenameSequence", &wanted.name, sql));
+        if found.name != wanted.name && super::things::schema_prefix(&found.name) == prefix {
+            renames.push((found.name.clone(), &wanted.name));
         }
     }
+    let held: HashSet<String> = ask.found.sequences.values().map(|one| one.name.clone()).collect();
+    for (from, to, is_last) in one_after_the_other(renames, held) {
+        let sql = format!("ALTER SEQUENCE {from} RENAME TO {}", &to[super::things::schema_prefix(&to).len()..]);
+        missing.push(Missing::silent("RenameSequence", if is_last { &to } else { &from }, sql));
+    }
+}
+
+/// Renames in such an order that each name is free when it is taken: old name, new name, whether that is the final one.
+/// Where names are exchanged, one goes another way; where a name belongs to something else, nothing is renamed to it.
+pub(super) fn one_after_the_other(
+    mut renames: Vec<(String, &str)>,
+    mut held: HashSet<String>,
+) -> Vec<(String, String, bool)> {
+    let mut steps = Vec::new();
+    while !renames.is_empty() {
+        if let Some(at) = renames.iter().position(|(_, to)| !held.contains(*to)) {
+            let (from, to) = renames.swap_remove(at);
+            held.remove(&from);
+            held.insert(to.to_owned());
+            steps.push((from, to.to_owned(), true));
+            continue;
+        }
+        let holders: HashSet<String> = renames.iter().map(|(from, _)| from.clone()).collect();
+        let before = renames.len();
+        renames.retain(|(_, to)| holders.contains(*to));
+        if renames.len() < before {
+            continue;
+        }
+        let count = steps.len();
+        if let Some((from, to)) = renames.first_mut() {
+            let prefix = super::things::schema_prefix(to);
+            let Some(aside) =
+                (count..).map(|n| format!("{prefix}name_in_exchange_{n}")).find(|one| !held.contains(one))
+            else {
+                break;
+            };
+            held.remove(from);
+            held.insert(aside.clone());
+            steps.push((std::mem::replace(from, aside.clone()), aside, false));
+        }
+    }
+    steps
 }
 
 /// What a sequence counts, from where, how far.
@@ -280,5 +320,34 @@ pub(super) fn sequence_options(ask: &Ask<'_>, missing: &mut Vec<Missing>) {
             let name = if wanted.owner.is_some() { &wanted.name } else { &found.name };
             missing.push(Missing::silent("AlterSequence", name, format!("ALTER SEQUENCE {name} {}", wanted.options)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::one_after_the_other;
+
+    #[track_caller]
+    fn check(renames: &[(&str, &'static str)], held: &[&str], expected: &[&str]) {
+        let renames = renames.iter().map(|(from, to)| ((*from).to_owned(), *to)).collect();
+        let held: HashSet<String> = held.iter().map(|one| (*one).to_owned()).collect();
+        let steps = one_after_the_other(renames, held);
+        let steps: Vec<String> = steps.iter().map(|(from, to, _)| format!("{from} > {to}")).collect();
+        assert_eq!(steps, expected);
+    }
+
+    #[test]
+    fn a_name_is_taken_when_it_is_free() {
+        check(&[("a", "b")], &["a"], &["a > b"]);
+        check(&[("a1", "a"), ("a", "b")], &["a1", "a"], &["a > b", "a1 > a"]);
+        check(&[("a", "b")], &["a", "b"], &[]);
+        check(&[("x", "a"), ("a", "b")], &["x", "a", "b"], &[]);
+        check(
+            &[("s.a", "s.b"), ("s.b", "s.a")],
+            &["s.a", "s.b", "s.name_in_exchange_0"],
+            &["s.a > s.name_in_exchange_1", "s.b > s.a", "s.name_in_exchange_1 > s.b"],
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Which of several overloads a statement makes, as far as its text tells.
 
-use pg_query::protobuf::{DefineStmt, FunctionParameter, FunctionParameterMode, ObjectType, TypeName};
+use pg_query::protobuf::{DefineStmt, FunctionParameter, FunctionParameterMode, ObjectType, ObjectWithArgs, TypeName};
 use pg_query::{Node, NodeEnum};
 
 use super::words;
@@ -13,6 +13,18 @@ pub fn input_types(tree: &NodeEnum) -> Option<Vec<String>> {
         NodeEnum::DefineStmt(define) if define.kind == ObjectType::ObjectAggregate as i32 => of_aggregate(define),
         _ => None,
     }
+}
+
+/// The same of a routine that a statement names; `None` where it names no types, or its text does not tell.
+pub fn types_of_named(routine: &ObjectWithArgs) -> Option<Vec<String>> {
+    if routine.args_unspecified {
+        return None;
+    }
+    let word = |node: &Node| match &node.node {
+        Some(NodeEnum::TypeName(name)) => type_word(name),
+        _ => None,
+    };
+    routine.objargs.iter().map(word).collect()
 }
 
 fn of_aggregate(define: &DefineStmt) -> Option<Vec<String>> {
