@@ -147,7 +147,7 @@ pub async fn drop_superseded(
         Ok(()) => Ok(()),
         Err(DeployError::Statement(error)) => {
             let sqlstate = Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST);
-            Err(Failure { sqlstate, error: *error, unknown_label: false })
+            Err(Failure { sqlstate, error: *error, unknown_label: false, known_label: false })
         }
         Err(other) => {
             let state = SqlState::DEPENDENT_OBJECTS_STILL_EXIST;
@@ -155,6 +155,7 @@ pub async fn drop_superseded(
                 error: StatementError::of(statement, state.code(), other.to_string()),
                 sqlstate: Some(state),
                 unknown_label: false,
+                known_label: false,
             })
         }
     }

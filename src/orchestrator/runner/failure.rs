@@ -24,16 +24,24 @@ pub struct Failure {
     pub error: StatementError,
     /// Whether a text is no value of an enum.
     pub unknown_label: bool,
+    /// Whether an enum has a value already.
+    pub known_label: bool,
 }
 
 impl Failure {
     /// See [`StatementError::new`].
     pub fn new(statement: &Statement, error: &tokio_postgres::Error, prefix: usize) -> Self {
-        // The code is that of any text that no type takes; which type it was, only the routine tells that raised it.
-        let unknown_label = error.as_db_error().is_some_and(|told| {
-            *told.code() == SqlState::INVALID_TEXT_REPRESENTATION && told.routine() == Some("enum_in")
-        });
-        Self { sqlstate: error.code().cloned(), error: StatementError::new(statement, error, prefix), unknown_label }
+        // The codes are those of any text that no type takes, or of any name that is taken; which it was, only the routine
+        // tells that raised it.
+        let is_of = |code: &SqlState, routine: &str| {
+            error.as_db_error().is_some_and(|told| told.code() == code && told.routine() == Some(routine))
+        };
+        Self {
+            sqlstate: error.code().cloned(),
+            error: StatementError::new(statement, error, prefix),
+            unknown_label: is_of(&SqlState::INVALID_TEXT_REPRESENTATION, "enum_in"),
+            known_label: is_of(&SqlState::DUPLICATE_OBJECT, "AddEnumLabel"),
+        }
     }
 
     /// Other objects depend on what it changes and cannot be taken off. `refused`: PostgreSQL's own words, if it was asked.
@@ -43,6 +51,7 @@ impl Failure {
             sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST),
             error: StatementError::of(statement, SqlState::DEPENDENT_OBJECTS_STILL_EXIST.code(), cause.clone()),
             unknown_label: false,
+            known_label: false,
         });
         failure.error.detail.get_or_insert(cause);
         failure.error.hint = Some(dependants::HINT.to_owned());
