@@ -23,6 +23,7 @@ mod missing;
 mod new_values;
 mod objects;
 mod prepared;
+mod promised;
 mod recorded;
 mod report;
 mod risk;

@@ -11,6 +11,7 @@
 //! | `again`       | what migrations gave away of what is declared                             |
 //! | `declaration` | what is missing and what is left over, against the blueprint; verification |
 //! | `functions`   | which function each statement made; orphans                               |
+//! | `upheld`      | whether a new database has what its bundle declares                        |
 //! | `places`      | where the bundle says something                                           |
 
 mod again;
@@ -20,6 +21,7 @@ mod in_order;
 mod places;
 mod sides;
 mod statements;
+mod upheld;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -267,6 +269,8 @@ impl<'a> Deployment<'a> {
         self.drop_postponed().await?;
         self.mend().await?;
         self.seed().await?;
+        let found = self.look().await?;
+        self.check_promises(&found).await?;
         self.verify(before).await
     }
 
@@ -295,7 +299,7 @@ impl<'a> Deployment<'a> {
         self.make_missing(before).await?;
         self.run_in_order(&statements[end_of_tables..], before).await?;
         if self.waiting.is_empty() {
-            return Ok(());
+            return self.say_again().await;
         }
         let cause = self.first_cause(0);
         Err(self.waiting.swap_remove(cause).1.into())

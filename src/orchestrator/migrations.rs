@@ -4,7 +4,9 @@ mod concurrently;
 mod declared;
 mod dropped;
 mod emptied;
+mod former_columns;
 mod in_new;
+mod moved;
 mod read_back;
 mod stand_in;
 mod text;
@@ -210,7 +212,7 @@ impl<'a> Migrations<'a> {
             false => self.run_as_written(runner, statement, &migration.file).await,
         };
         match result {
-            Err(failure) if failure.known_label && !self.enums.unseen().is_empty() => {
+            Err(failure) if unseen_labels::may_help(&failure) && !self.enums.unseen().is_empty() => {
                 unseen_labels::run(runner, statement, self.enums.unseen()).await
             }
             result => result,

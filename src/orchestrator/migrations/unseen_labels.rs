@@ -4,6 +4,7 @@
 //!
 //! [`MadeWhole`]: crate::orchestrator::enum_labels::MadeWhole
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error};
 
@@ -11,6 +12,11 @@ use crate::bundle::sql::Statement;
 use crate::databases::{quote_ident, quote_literal};
 use crate::orchestrator::enum_labels::Name;
 use crate::orchestrator::runner::{Failure, Runner};
+
+/// Whether a statement failed because an enum has a value already.
+pub(super) fn may_help(failure: &Failure) -> bool {
+    failure.is_one_of(&[SqlState::DUPLICATE_OBJECT]) && failure.routine.as_deref() == Some("AddEnumLabel")
+}
 
 /// Runs a statement that adds some of `unseen`, which failed because they are there. What it has added gets a name that the
 /// catalog is read without ([`crate::orchestrator::left_values`]): PostgreSQL drops no value.

@@ -22,26 +22,15 @@ pub struct Failure {
     pub sqlstate: Option<SqlState>,
     /// What the client is told.
     pub error: StatementError,
-    /// Whether a text is no value of an enum.
-    pub unknown_label: bool,
-    /// Whether an enum has a value already.
-    pub known_label: bool,
+    /// The function of PostgreSQL's that raised it, which tells apart what shares a code.
+    pub routine: Option<String>,
 }
 
 impl Failure {
     /// See [`StatementError::new`].
     pub fn new(statement: &Statement, error: &tokio_postgres::Error, prefix: usize) -> Self {
-        // The codes are those of any text that no type takes, or of any name that is taken; which it was, only the routine
-        // tells that raised it.
-        let is_of = |code: &SqlState, routine: &str| {
-            error.as_db_error().is_some_and(|told| told.code() == code && told.routine() == Some(routine))
-        };
-        Self {
-            sqlstate: error.code().cloned(),
-            error: StatementError::new(statement, error, prefix),
-            unknown_label: is_of(&SqlState::INVALID_TEXT_REPRESENTATION, "enum_in"),
-            known_label: is_of(&SqlState::DUPLICATE_OBJECT, "AddEnumLabel"),
-        }
+        let routine = error.as_db_error().and_then(|told| told.routine()).map(str::to_owned);
+        Self { sqlstate: error.code().cloned(), error: StatementError::new(statement, error, prefix), routine }
     }
 
     /// Other objects depend on what it changes and cannot be taken off. `refused`: PostgreSQL's own words, if it was asked.
@@ -50,8 +39,7 @@ impl Failure {
         let mut failure = refused.unwrap_or_else(|| Self {
             sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST),
             error: StatementError::of(statement, SqlState::DEPENDENT_OBJECTS_STILL_EXIST.code(), cause.clone()),
-            unknown_label: false,
-            known_label: false,
+            routine: None,
         });
         failure.error.detail.get_or_insert(cause);
         failure.error.hint = Some(dependants::HINT.to_owned());
@@ -70,6 +58,11 @@ impl Failure {
             SqlState::WRONG_OBJECT_TYPE,
         ];
         self.is_one_of(&WANTS)
+    }
+
+    /// Whether a text is no value of an enum. The code is that of any text that no type takes.
+    pub fn is_unknown_label(&self) -> bool {
+        self.is_one_of(&[SqlState::INVALID_TEXT_REPRESENTATION]) && self.routine.as_deref() == Some("enum_in")
     }
 
     /// Whether PostgreSQL's code is one of these.
