@@ -71,7 +71,7 @@ pub async fn create_or_replace(runner: &Runner<'_>, statement: &Statement) -> Re
         return Err(failure);
     };
     let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
-    let roots = dependants::routine(runner.client, Under::Path(&runner.path()), &signature, Fate::Replaced)
+    let roots = dependants::routine(runner.client, Under::Path(&runner.path(statement)), &signature, Fate::Replaced)
         .await
         .map_err(failed)?;
     if roots.is_empty() {

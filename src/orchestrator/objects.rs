@@ -47,7 +47,7 @@ async fn replace(runner: &Runner<'_>, statement: &Statement, refused: Failure) -
     let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
     if let Some(view) = view_of(statement) {
         // Another kind of view, other columns: what is there is dropped, with its dependants put back after it.
-        let roots = dependants::relation(runner.client, Under::Path(&runner.path()), view, Fate::Replaced)
+        let roots = dependants::relation(runner.client, Under::Path(&runner.path(statement)), view, Fate::Replaced)
             .await
             .map_err(failed)?;
         if roots.is_empty() {
@@ -66,7 +66,7 @@ async fn replace(runner: &Runner<'_>, statement: &Statement, refused: Failure) -
             runner.run_dropping(statement, &sql, prefix, &drop).await.map(|_| true).map_err(changed)
         }
         Some(GivingWay::AsHeir(drop)) => {
-            let roots = dependants::roots_of_text(runner.client, Under::Path(&runner.path()), &drop).await;
+            let roots = dependants::roots_of_text(runner.client, Under::Path(&runner.path(statement)), &drop).await;
             let roots: Vec<Root> = roots.map_err(failed)?;
             if roots.is_empty() {
                 return Err(changed(refused));

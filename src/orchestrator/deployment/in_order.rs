@@ -92,6 +92,7 @@ impl<'a> Deployment<'a> {
             self.runner.resume_session(&session).await?;
             result = self.migrations.run_again(&self.runner, statement).await;
         }
+        let result = self.pass_over_foreign(statement, result, ());
         let Err(mut failure) = result else { return Ok(()) };
         if failure.wants_an_object() {
             failure = self.root_of(failure, wants);

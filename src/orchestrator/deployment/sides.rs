@@ -227,7 +227,7 @@ mod tests {
             ("DO ''", false),
         ] {
             let file = SourceFile { kind: Kind::Functions, path: "functions/1.sql".to_owned(), text: text.into() };
-            let statements = sql::read(&file).expect("it is SQL").statements;
+            let statements = sql::read(&file, crate::bundle::Rules::Current).expect("it is SQL").statements;
             assert_eq!(makes_only(&statements[0].tree), expected, "{text}");
         }
     }
