@@ -4,6 +4,7 @@ mod concurrently;
 mod declared;
 mod dropped;
 mod emptied;
+mod former_columns;
 mod in_new;
 mod read_back;
 mod stand_in;

@@ -2,7 +2,7 @@
 //! and pg_dump leave. Each is compared with what psql makes of the statements that count.
 
 use crate::support::catalog::{assert_same, in_words};
-use crate::support::{BundleBuilder, Platform, Sql, bundle};
+use crate::support::{BundleBuilder, Platform, Sql, bundle, register};
 
 /// A pair of a declaration and its history.
 struct History {
@@ -43,8 +43,23 @@ impl History {
         existing.register(&first).await.ready();
         let answer = existing.register(&self.bundle()).await;
         assert_eq!(answer.status, 200, "{} in an existing database: {answer}", self.name);
-        assert_same(self.name, &in_words(&platform.main()).await, &in_words(&existing.main()).await);
+        // A column that a migration adds stands last there.
+        let in_one_order = |words: Vec<String>| {
+            let mut words: Vec<_> = words.iter().map(|line| without_place(line)).collect();
+            words.sort();
+            words
+        };
+        let (new, old) = (in_words(&platform.main()).await, in_words(&existing.main()).await);
+        assert_same(self.name, &in_one_order(new), &in_one_order(old));
         assert_eq!(existing.sql().await.column(self.rows.0).await, self.rows.1, "{}, existing", self.name);
+    }
+}
+
+/// `column public.t 2: …` without the number.
+fn without_place(line: &str) -> String {
+    match line.strip_prefix("column ").and_then(|rest| rest.split_once(": ")) {
+        Some((place, rest)) => format!("column {}: {rest}", place.trim_end_matches(|c: char| c.is_ascii_digit())),
+        None => line.to_owned(),
     }
 }
 
@@ -292,6 +307,83 @@ async fn swapped_and_renamed_tables_end_as_declared_with_their_rows() {
         },
     ])
     .await;
+}
+
+/// In a new database a table has its last columns from the beginning, and in the declaration's order.
+#[tokio::test]
+async fn rows_go_into_the_columns_that_they_were_written_for() {
+    const TABLE: (&str, &str) = ("tables/t.sql", "create table t(id int primary key, code text, name text);");
+    const BY_HAND: &str = "create table t(id int primary key, code text, name text)";
+    const ROWS: &str = "select concat_ws(' ', id, coalesce(code, '-'), coalesce(name, '-')) from t order by id";
+    check_all(&[
+        History {
+            name: "a column added in the middle",
+            files: &[
+                TABLE,
+                (
+                    "migrations/1.sql",
+                    "create table t(id int primary key, name text); insert into t values (1, 'Ann'); insert into t select 2, 'Bob';
+                     insert into t values (3);",
+                ),
+                ("migrations/2.sql", "alter table t add column code text; insert into t values (4, 'Cid', 'c');"),
+            ],
+            psql: BY_HAND,
+            rows: (ROWS, &["1 - Ann", "2 - Bob", "3 - -", "4 c Cid"]),
+        },
+        History {
+            name: "the same under a former name",
+            files: &[
+                TABLE,
+                ("migrations/1.sql", "create table u(id int primary key, name text); insert into u values (1, 'Ann');"),
+                (
+                    "migrations/2.sql",
+                    "alter table u add column code text; insert into u values (2, 'Bob', 'b'); alter table u rename to t;
+                     alter index u_pkey rename to t_pkey; insert into t values (3, 'Cid', 'c');",
+                ),
+            ],
+            psql: BY_HAND,
+            rows: (ROWS, &["1 - Ann", "2 b Bob", "3 c Cid"]),
+        },
+        History {
+            name: "columns that are renamed and dropped later on",
+            files: &[
+                TABLE,
+                (
+                    "migrations/1.sql",
+                    "create table t(id int primary key, age int, full_name text, code text);
+                     insert into t values (1, 7, 'Ann', 'a'), (2, default, 'Bob', 'b'); insert into t (full_name, id) values ('Cid', 3);
+                     insert into t (age, id, code) select 9, 4, 'd';",
+                ),
+                ("migrations/2.sql", "alter table t rename full_name to name; alter table t drop column age;"),
+            ],
+            psql: BY_HAND,
+            rows: (ROWS, &["1 a Ann", "2 b Bob", "3 - Cid", "4 d -"]),
+        },
+    ])
+    .await;
+}
+
+/// Only what the declaration does not have any more is passed over.
+#[tokio::test]
+async fn a_statement_about_rows_that_simply_fails_is_refused_in_new_databases_too() {
+    let platform = Platform::new();
+    for (number, (statement, code)) in [
+        ("insert into t values (1, now() at time zone 'Asia/Nowhere');", "22023"),
+        ("insert into t (id, x) values (1, current_setting('app.missing'));", "42704"),
+        ("insert into t (id) select g from generate_series(1, 10, 0) g;", "22023"),
+        ("update t set x = nextval('missing_seq');", "42P01"),
+        ("delete from t where x = pg_typeof('missing'::regtype)::text;", "42704"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let bundle = bundle().file("tables/t.sql", "create table t(id int primary key, at timestamp, x text);").file(
+            "migrations/1.sql",
+            format!("create table t(id int primary key, at timestamp, x text);\n{statement}"),
+        );
+        let answer = register(platform.name(), Some(&format!("t{number}")), &bundle).await;
+        answer.refused(409, "migration_failed").sqlstate(code).at("migrations/1.sql", 2);
+    }
 }
 
 #[tokio::test]

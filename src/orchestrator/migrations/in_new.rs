@@ -10,8 +10,9 @@ use tokio_postgres::error::SqlState;
 
 use super::declared::{self, Decision, Declared, History, Live, Name};
 use super::emptied::Unchecked;
+use super::former_columns::FormerColumns;
 use super::read_back;
-use super::stand_in::StandIns;
+use super::stand_in::{StandIns, is_about_rows};
 use super::text::DeclaredText;
 use crate::bundle::order::rewritten;
 use crate::bundle::sql::{Class, Statement};
@@ -22,6 +23,7 @@ use crate::orchestrator::twins;
 pub(super) struct NewDatabase {
     history: History,
     declared: Option<Declared>,
+    columns: FormerColumns,
     /// Whether `declared` lacks something that was made since it was read.
     outdated: bool,
     /// Indexes, views and sequences that it may lack, and nothing else.
@@ -35,6 +37,7 @@ impl NewDatabase {
         Self {
             history: History::of(migrations),
             declared: None,
+            columns: FormerColumns::of(migrations),
             outdated: false,
             made: HashSet::new(),
             unchecked: Unchecked::default(),
@@ -94,9 +97,13 @@ impl NewDatabase {
             Decision::Skip(reason) => Ok(Some(reason)),
             Decision::Run { forgiving } => {
                 let stand_ins = StandIns::make(runner, at, statement, known, &self.history).await.map_err(failed)?;
-                let result = run_each(runner, statement, pardon(forgiving), about.as_ref()).await;
+                let all = (known, &self.history, &stand_ins);
+                let placed = place(&mut self.columns, runner, at, statement, all).await.map_err(failed)?;
+                let (placed, gone) = placed.unzip();
+                let result =
+                    run_each(runner, placed.as_ref().unwrap_or(statement), pardon(forgiving), about.as_ref()).await;
                 stand_ins.drop(runner).await.map_err(failed)?;
-                result
+                result.map(|reason| reason.or(gone.flatten()))
             }
             Decision::RunOnly { tree, reason } => {
                 let rest = rewritten(statement, *tree);
@@ -136,6 +143,30 @@ impl NewDatabase {
     }
 }
 
+/// An `INSERT` with its columns named as they are now, and why some of its values were left out.
+async fn place(
+    columns: &mut FormerColumns,
+    runner: &Runner<'_>,
+    at: usize,
+    statement: &Statement,
+    (known, history, stand_ins): (&Declared, &History, &StandIns),
+) -> Result<Option<(Statement, Option<String>)>, tokio_postgres::Error> {
+    let insert = match statement.tree.as_ref() {
+        NodeEnum::InsertStmt(_) => statement.parse(),
+        _ => None,
+    };
+    let Some(NodeEnum::InsertStmt(insert)) = insert else { return Ok(None) };
+    let Some(table) = insert.relation.as_ref().map(declared::name) else { return Ok(None) };
+    let stands_in = stand_ins.has(&table);
+    let last = if stands_in { history.renamed_to(&table, at) } else { Some(table) };
+    let Some(last) = last else { return Ok(None) };
+    let last = read_back::columns_in_order(runner.client, &last).await?;
+    let Some(placed) = columns.place(at, *insert, (known, history), (&last, stands_in)) else { return Ok(None) };
+    let gone = (!placed.gone.is_empty())
+        .then(|| format!("of its values, those of what is no column any more: {}", placed.gone.join(", ")));
+    Ok(statement.rewritten(placed.tree).map(|placed| (placed, gone)))
+}
+
 /// Which refusals of PostgreSQL's mean that the declaration has a statement's effect already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pardon {
@@ -154,12 +185,12 @@ impl Pardon {
         let exists = failure.is_one_of(EXISTS);
         // Elsewhere a function that is not there is one that the statement calls.
         let drops = matches!(statement.tree.as_ref(), NodeEnum::DropStmt(_));
-        let gone = failure.is_one_of(GONE) || drops && failure.is_one_of(&[SqlState::UNDEFINED_FUNCTION]);
+        let gone = is_gone(&statement.tree, failure) || drops && failure.is_one_of(&[SqlState::UNDEFINED_FUNCTION]);
         match self {
             Self::Nothing => false,
             Self::Exists => exists,
             Self::Effect => exists || gone,
-            Self::EffectOrLabel => exists || gone || failure.unknown_label,
+            Self::EffectOrLabel => exists || gone || failure.is_unknown_label(),
         }
     }
 }
@@ -175,14 +206,20 @@ pub(super) const EXISTS: &[SqlState] = &[
     SqlState::INVALID_TABLE_DEFINITION,
 ];
 
-/// PostgreSQL's codes for "is not there".
-const GONE: &[SqlState] = &[
-    SqlState::UNDEFINED_COLUMN,
-    SqlState::UNDEFINED_TABLE,
-    SqlState::UNDEFINED_OBJECT,
-    // Renaming an enum value that has its new name: "is not an existing enum label".
-    SqlState::INVALID_PARAMETER_VALUE,
-];
+/// Whether PostgreSQL says that something which the statement names is not there. A statement about rows fails with the same
+/// codes for reasons of its own (an unknown setting or time zone, a sequence that nobody made), which are no pardon: rows
+/// would be missing. The routine tells them apart.
+fn is_gone(tree: &NodeEnum, failure: &Failure) -> bool {
+    let routine = failure.routine.as_deref();
+    match &failure.sqlstate {
+        Some(code) if *code == SqlState::UNDEFINED_COLUMN => true,
+        Some(code) if *code == SqlState::UNDEFINED_TABLE => !is_about_rows(tree) || routine == Some("parserOpenTable"),
+        Some(code) if *code == SqlState::UNDEFINED_OBJECT => !is_about_rows(tree) || routine == Some("typenameType"),
+        // "is not an existing enum label": it has its new name.
+        Some(code) if *code == SqlState::INVALID_PARAMETER_VALUE => matches!(tree, NodeEnum::AlterEnumStmt(_)),
+        _ => false,
+    }
+}
 
 /// Runs a statement; the commands of an `ALTER TABLE` one by one, so that one whose effect is there does not take the
 /// others with it.
@@ -238,7 +275,12 @@ async fn run_pardoning(
         Ok(true) => Ok(None),
         Ok(false) => Ok(Some("the declaration has the same constraint or index already".to_owned())),
         Err(failure) if pardon.covers(&failure, statement) => {
-            Ok(Some(format!("the declaration has its effect already: {}", failure.error.cause)))
+            let told = if is_about_rows(&statement.tree) {
+                "what it is about is not declared any more"
+            } else {
+                "the declaration has its effect already"
+            };
+            Ok(Some(format!("{told}: {}", failure.error.cause)))
         }
         Err(failure) => Err(failure),
     }
