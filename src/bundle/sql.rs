@@ -406,7 +406,8 @@ struct Met {
 
 impl Met {
     /// What becomes of a statement that sets something. Earlier versions let none of that hold outside of migrations.
-    fn set(&mut self, kind: Kind, tree: &NodeEnum) -> Option<Outcome> {
+    fn set(&mut self, file: &SourceFile, tree: &NodeEnum) -> Option<Outcome> {
+        let kind = file.kind;
         let mut settings = Settings::clone(&self.settings);
         let outcome = settings.take(kind, tree)?;
         if self.rules == Rules::Earlier && kind != Kind::Migrations {
@@ -414,6 +415,14 @@ impl Met {
                 Outcome::Holds | Outcome::Refused(..) => Outcome::LeftOut(vec!["it for the session".to_owned()]),
                 other => other,
             });
+        }
+        if kind == Kind::Migrations && matches!(outcome, Outcome::Refused(..)) {
+            // Of an applied migration nothing can be taken out any more, so it is refused where it means something.
+            match self.rules {
+                Rules::Earlier => return Some(Outcome::Runs),
+                Rules::Current if file.text.contains('\\') => {}
+                Rules::Current => return Some(Outcome::LeftOut(vec!["standard_conforming_strings".to_owned()])),
+            }
         }
         if settings != *self.settings {
             self.settings = Arc::new(settings);
@@ -441,7 +450,7 @@ fn take(
 ) -> Result<(), SqlError> {
     let (path, line) = (|| file.path.clone(), place.line);
     let mut warn = |why: &str| facts.warnings.push(format!("{}, line {line}: {why}", file.path));
-    if let Some(why) = met.set(file.kind, &tree) {
+    if let Some(why) = met.set(file, &tree) {
         match why {
             Outcome::Holds => return Ok(()),
             Outcome::Runs => {}

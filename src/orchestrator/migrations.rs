@@ -178,8 +178,10 @@ impl<'a> Migrations<'a> {
         let met_in_file = self.met_by_file.entry(&statement.path).or_default();
         *met_in_file += 1;
         self.met_in_file = *met_in_file;
-        if self.done.get(&migration.file).is_some_and(|done| self.met_in_file <= *done) {
-            return Ok(());
+        match self.done.get(&migration.file) {
+            Some(done) if self.met_in_file <= *done => return Ok(()),
+            Some(done) if self.met_in_file == done + 1 => runner.resume_path(statement),
+            _ => {}
         }
         if self.leaves_transaction(statement) {
             runner.note(&statement.text);

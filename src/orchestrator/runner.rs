@@ -43,6 +43,10 @@ const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT statement";
 /// Behind a statement of uploaded code: the path that it leaves for the next one, and the gateway's own again.
 const SHOW: &str = ";SHOW search_path;";
 
+/// The next statement was cut where a string ends by SQL's rule, and may not end elsewhere (`'\'; COMMIT; --'`), whatever
+/// uploaded code has set for the session.
+const STANDARD_STRINGS: &str = "SET standard_conforming_strings TO on;";
+
 /// `SET CONSTRAINTS ALL IMMEDIATE` holds until the transaction ends; this takes it back for those that are declared
 /// `INITIALLY DEFERRED`. PostgreSQL takes a name for all constraints that bear it, so one that a constraint shares which
 /// cannot be deferred stays immediate.
@@ -317,6 +321,13 @@ impl<'a> Runner<'a> {
         self.client.batch_execute(&format!("{enter}SET CONSTRAINTS ALL IMMEDIATE;{}", own_path())).await
     }
 
+    /// An interrupted migration goes on with this statement: what was run of it before has set the path of that session.
+    pub fn resume_path(&self, statement: &Statement) {
+        if let Some(path) = of_file::path_in_text(statement) {
+            self.paths.set(path);
+        }
+    }
+
     /// The path that a migration's statement runs under now.
     pub fn session_path(&self) -> String {
         self.paths.current()
@@ -423,7 +434,7 @@ impl<'a> Runner<'a> {
         let (enter, own_rows) =
             of_file.as_ref().map_or_else(|| self.paths.enter(), |of_file| of_file.enter(&self.paths));
         let leave = of_file.as_ref().map(OfFile::leave).unwrap_or_default();
-        let guarded = format!("{SAVEPOINT}{enter}{sql}{behind}{RELEASE}{SHOW}{leave}{}", own_path());
+        let guarded = format!("{SAVEPOINT}{enter}{sql}{behind}{RELEASE}{SHOW}{leave}{STANDARD_STRINGS}{}", own_path());
         match self.client.simple_query(&guarded).await {
             Ok(messages) => {
                 self.note(sql);
@@ -479,7 +490,7 @@ impl<'a> Runner<'a> {
     pub async fn alone(&self, statement: &Statement) -> Result<(), Failure> {
         self.outside(statement, &self.paths.enter().0).await?;
         let result = self.outside(statement, &statement.text).await;
-        let left = self.outside(statement, &own_path()).await;
+        let left = self.outside(statement, &format!("{STANDARD_STRINGS}{}", own_path())).await;
         result.and(left)
     }
 

@@ -97,7 +97,12 @@ impl Settings {
             ("", Value::Default) => *self = Self::default(),
             ("search_path", Value::Default) => self.path = None,
             ("search_path", Value::Is(parts)) => {
-                self.path = Some(parts.into_iter().filter(|part| !part.is_empty()).collect());
+                let mut path: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+                // What is declared is nothing temporary.
+                while !in_migration && path.first().is_some_and(|first| first == "pg_temp") {
+                    path.remove(0);
+                }
+                self.path = Some(path);
             }
             ("search_path" | "", Value::Unknown) if in_migration => self.path = None,
             ("search_path" | "", Value::Unknown) => {

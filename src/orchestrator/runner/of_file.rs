@@ -13,7 +13,13 @@ pub(super) struct OfFile<'a>(&'a Settings);
 pub(super) fn settings(statement: &Statement) -> Option<OfFile<'_>> {
     let settings = &*statement.settings;
     let are_some = settings.path.is_some() || !settings.others.is_empty();
-    (are_some && statement.kind != Kind::Migrations).then_some(OfFile(settings))
+    // A migration's statement that runs before its turn runs before what sets the session.
+    (are_some && (statement.kind != Kind::Migrations || statement.early)).then_some(OfFile(settings))
+}
+
+/// The path that a migration has set in its text before a statement, as PostgreSQL prints it.
+pub(super) fn path_in_text(statement: &Statement) -> Option<String> {
+    OfFile(&statement.settings).path()
 }
 
 impl OfFile<'_> {

@@ -165,4 +165,23 @@ async fn what_a_file_may_not_set_is_left_out_or_refused() {
     ] {
         platform.register(&bundle().file(path, text)).await.refused(409, "migration_failed").at(path, 2).says(words);
     }
+    // Where no string has a backslash it means nothing.
+    let harmless = "SET standard_conforming_strings = off; CREATE TABLE m (id int);";
+    let answer = Platform::new().register(&bundle().file("migrations/1.sql", harmless)).await;
+    assert_eq!((answer.ready(), self::warnings(&answer).len()).1, 1, "{answer}");
+}
+
+/// The text is cut into statements by SQL's rule for strings; a session that reads them otherwise would run a `COMMIT`.
+#[tokio::test]
+async fn no_setting_of_the_session_moves_the_end_of_a_statement() {
+    let platform = Platform::new();
+    let before = bundle().file("migrations/0.sql", "SELECT 1;");
+    platform.register(&before).await.ready();
+    let smuggled = r"CREATE TABLE escaped (id int);
+        DO $$ BEGIN PERFORM set_config('standard_conforming_strings', 'off', false); END $$;
+        SELECT '\' || '; COMMIT; --';
+        SELECT 1 / 0;";
+    let answer = platform.migrate(&before.clone().file("migrations/1.sql", smuggled), &[]).await;
+    answer.refused(409, "migration_failed").says("division by zero");
+    assert_eq!(platform.sql().await.value("SELECT count(*) FROM pg_class WHERE relname = 'escaped'").await, "0");
 }
