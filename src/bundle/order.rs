@@ -19,7 +19,7 @@ use std::collections::{HashMap, HashSet};
 use super::down;
 use super::extension::{self, Extension};
 use super::sql::{self, Class, SqlError, Statement};
-use super::{Bundle, Kind, SourceFile};
+use super::{Bundle, Kind, Rules, SourceFile};
 use graph::Graph;
 
 /// A bundle, read and sorted: what a deployment goes through from the first to the last.
@@ -35,6 +35,8 @@ pub struct Script {
     pub migrations: Vec<Migration>,
     /// What was passed over, a sentence each.
     pub warnings: Vec<String>,
+    /// As what the bundle was read.
+    pub rules: Rules,
 }
 
 /// A file of `migrations/`.
@@ -140,7 +142,7 @@ pub fn read(bundle: &Bundle, target: Target) -> Result<Script, OrderError> {
 }
 
 fn read_here(bundle: &Bundle, target: Target) -> Result<Script, OrderError> {
-    let mut script = Script::default();
+    let mut script = Script { rules: bundle.rules, ..Script::default() };
     for file in &bundle.files {
         if file.kind == Kind::Extensions {
             script.extensions.push(extension::read(file));

@@ -6,6 +6,7 @@ pub mod grammar;
 mod head;
 mod names;
 mod pieces;
+pub mod positional;
 mod psql;
 mod settings;
 pub mod tokens;

@@ -308,6 +308,14 @@ fn events_of(tree: &NodeEnum) -> Vec<Event> {
     }
 }
 
+/// The names of a table that gets another name or schema, before and after.
+pub fn renamed_table(tree: &NodeEnum) -> Option<(Name, Name)> {
+    events_of(tree).into_iter().find_map(|event| match event {
+        Event::RenameTable(old, new) => Some((old, new)),
+        _ => None,
+    })
+}
+
 fn column_event(table: &Name, command: &AlterTableCmd) -> Option<Event> {
     match (AlterTableType::try_from(command.subtype).ok()?, &command.def.as_ref().and_then(|def| def.node.as_ref())) {
         (AlterTableType::AtDropColumn, _) => Some(Event::DropColumn(table.clone(), command.name.clone())),

@@ -11,6 +11,7 @@ use tokio_postgres::error::SqlState;
 use super::declared::{self, Decision, Declared, History, Live, Name};
 use super::emptied::Unchecked;
 use super::former_columns::FormerColumns;
+use super::moved::{self, Moved};
 use super::read_back;
 use super::stand_in::{StandIns, is_about_rows};
 use super::text::DeclaredText;
@@ -68,7 +69,11 @@ impl NewDatabase {
         let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
         if !text.declares {
             // Its tables and types are its own matter; a function or view may be declared as well.
-            let pardon = if text.has_what_is_made_by(statement) { Pardon::Exists } else { Pardon::Nothing };
+            let pardon = match text {
+                _ if text.has_what_is_dropped_by(statement) => Pardon::Effect,
+                _ if text.has_what_is_made_by(statement) => Pardon::Exists,
+                _ => Pardon::Nothing,
+            };
             return run_pardoning(runner, statement, pardon, None).await;
         }
         self.read(runner, text).await.map_err(failed)?;
@@ -86,12 +91,19 @@ impl NewDatabase {
             false if text.has_what_is_made_by(statement) => Pardon::Exists,
             false => Pardon::Nothing,
         };
-        let decision = match declared::moves_declared(statement, |made| text.has_object(made)) {
+        let mut decision = match declared::moves_declared(statement, |made| text.has_object(made)) {
             Some(reason) => Decision::Skip(reason),
             None => declared::decide(at, statement, known, &self.history, &live),
         };
         if let (NodeEnum::DropStmt(drop), false) = (statement.tree.as_ref(), matches!(decision, Decision::Run { .. })) {
             self.unchecked.empty(runner, at, drop, known, &self.history).await.map_err(failed)?;
+        }
+        if let Decision::Skip(reason) = &mut decision {
+            match moved::move_rows(runner, at, &statement.tree, known, &self.history).await.map_err(failed)? {
+                Moved::None => {}
+                Moved::All(left) => self.unchecked.empty_one(runner, &left).await.map_err(failed)?,
+                Moved::Refused(words) => *reason += &format!("; its rows stay under the old name: {words}"),
+            }
         }
         match decision {
             Decision::Skip(reason) => Ok(Some(reason)),
