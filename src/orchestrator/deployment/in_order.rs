@@ -92,8 +92,10 @@ impl<'a> Deployment<'a> {
             self.runner.resume_session(&session).await?;
             result = self.migrations.run_again(&self.runner, statement).await;
         }
-        let result = self.pass_over_foreign(statement, result, ());
         let Err(mut failure) = result else { return Ok(()) };
+        if self.passes_over(statement, &failure) {
+            return Ok(());
+        }
         if uses_new_value(&failure) {
             failure.error.hint = Some(NEW_VALUE_HINT.to_owned());
         }

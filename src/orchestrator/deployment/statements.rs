@@ -175,8 +175,11 @@ impl<'a> Deployment<'a> {
             let declared = self.goal.declared;
             let tables: &[TrackedObject] = &self.record.tables;
             let is_declared = |table: &(String, String), name: &str| is_declared(declared, tables, table, name);
-            let created = objects::create(&self.runner, statement, may_exist, is_declared).await;
-            if self.pass_over_foreign(statement, created, false)? {
+            let created = match objects::create(&self.runner, statement, may_exist, is_declared).await {
+                Err(failure) if self.passes_over(statement, &failure) => false,
+                result => result?,
+            };
+            if created {
                 self.remade.extend(subject::made(&statement.tree));
                 self.standing.changed();
                 if may_run_anything(statement) {
@@ -192,26 +195,17 @@ impl<'a> Deployment<'a> {
 
     /// A comment on an extension that belongs to somebody else, the gateway for one, is passed over with a warning:
     /// dumps have one for each extension.
-    pub(super) fn pass_over_foreign<T>(
-        &mut self,
-        statement: &Statement,
-        result: Result<T, Failure>,
-        instead: T,
-    ) -> Result<T, Failure> {
-        let is_of_extension = |statement: &Statement| {
-            matches!(statement.tree.as_ref(), NodeEnum::CommentStmt(comment)
-                if comment.objtype == ObjectType::ObjectExtension as i32)
-        };
-        match result {
-            Err(failure) if failure.is_one_of(&[SqlState::INSUFFICIENT_PRIVILEGE]) && is_of_extension(statement) => {
-                self.report.warnings.push(format!(
-                    "{}, line {}: COMMENT ON EXTENSION was passed over: the extension is not the platform's",
-                    statement.path, statement.line
-                ));
-                Ok(instead)
-            }
-            result => result,
+    pub(super) fn passes_over(&mut self, statement: &Statement, failure: &Failure) -> bool {
+        let is_of_extension = matches!(statement.tree.as_ref(), NodeEnum::CommentStmt(comment)
+            if comment.objtype == ObjectType::ObjectExtension as i32);
+        let passes_over = is_of_extension && failure.is_one_of(&[SqlState::INSUFFICIENT_PRIVILEGE]);
+        if passes_over {
+            self.report.warnings.push(format!(
+                "{}, line {}: COMMENT ON EXTENSION was passed over: the extension is not the platform's",
+                statement.path, statement.line
+            ));
         }
+        passes_over
     }
 
     /// Whether what the statement makes is not there as declared, or what it alters was made anew or replaced, which has
