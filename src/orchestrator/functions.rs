@@ -134,7 +134,7 @@ pub async fn create_in_place_of(
     let Some(signature) = written_signature(statement).filter(|_| !roots.is_empty()) else {
         return create_or_replace(runner, statement).await.map(drop);
     };
-    let path = runner.path();
+    let path = runner.path(statement);
     let itself = dependants::routine(runner.client, Under::Path(&path), &signature, Fate::Replaced).await;
     if itself.map_err(failed)?.is_empty() {
         return runner.run_as_heir(statement, &roots, &signature).await.map(drop);
