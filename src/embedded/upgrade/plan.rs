@@ -144,8 +144,8 @@ fn choose_method(dump: bool, old: &Binaries, new: &Binaries) -> Result<Method, U
         Some(missing) if !dump => Err(UpgradeError::NoPgUpgrade { old: old.major, new: new.major, missing }),
         _ => {
             let known = [new.dir.clone(), old.dir.clone()];
-            let tools = known.into_iter().chain(binaries::candidates());
-            let tools = tools.filter(|dir| fit_between(dir, old.major, new.major)).max_by_key(|dir| *dir == new.dir);
+            let mut tools = known.into_iter().chain(binaries::candidates());
+            let tools = tools.find(|dir| fit_between(dir, old.major, new.major));
             tools.map(|tools| Method::Dump { tools }).ok_or(UpgradeError::NoClients { old: old.major, new: new.major })
         }
     }
