@@ -64,10 +64,8 @@ async fn check(place: &Place, bin_dir: &Path, turn: &str) {
     assert_eq!(closed, [("it's closed".to_owned(), 7)], "{turn}");
     let version: String = sql.query_one("SHOW server_version_num", &[]).await.unwrap().get(0);
     assert_eq!(version.parse::<u32>().unwrap() / 10_000, major(bin_dir), "{turn}");
-    sql.batch_execute("SET default_transaction_read_only = off; ALTER DATABASE one_main RESET ALL").await.unwrap();
     let body = web.register("one", &FILES).await;
     assert_eq!((&body["tables_created"], &body["functions_deployed"]), (&json!(0), &json!(0)), "{turn}: {body}");
-    sql.batch_execute("ALTER DATABASE one_main SET default_transaction_read_only = on").await.unwrap();
     let (status, body) = web.post("/database/create", create(turn)).await;
     assert_eq!(status, 201, "{turn}: {body}");
     gateway.stop(Signal::SIGTERM);
