@@ -4,7 +4,7 @@
 #
 #   ./scripts/bench.sh             every benchmark there is
 #   ./scripts/bench.sh register    new databases, further tenants, and the same bundle once more
-#   ./scripts/bench.sh history     the first /register of 300 tables and 100 migrations that need functions of the bundle
+#   ./scripts/bench.sh history     the first /register of 300 tables and 100 migrations that need what the other files have
 #   ./scripts/bench.sh fleet       one bundle for 100 databases at once; BENCH_TENANTS=500 for another number
 #   ./scripts/bench.sh stored      databases of a stored schema, up to BENCH_STORED=500
 #   ./scripts/bench.sh uploads     memory of archives that are small and become much; BENCH_UPLOADS="drops chain" for some

@@ -73,6 +73,14 @@ pub struct SourceFile {
     pub text: Text,
 }
 
+impl SourceFile {
+    /// Its path below the kind's folder.
+    pub fn below_folder(&self) -> &str {
+        let below = self.path.strip_prefix(self.kind.folder()).and_then(|rest| rest.strip_prefix('/'));
+        below.unwrap_or(&self.path)
+    }
+}
+
 /// What a platform uploaded: its `postgresql/` folder.
 #[derive(Clone, Debug)]
 pub struct Bundle {
@@ -83,8 +91,20 @@ pub struct Bundle {
     pub checksum: String,
     /// What was ignored, a sentence each, for the answer's `warnings`.
     pub warnings: Vec<String>,
+    /// As what it is read.
+    pub rules: Rules,
     /// The right to the memory that it takes, and that its deployment will take.
     pub memory: Option<Held>,
+}
+
+/// By which rules a bundle's statements are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rules {
+    /// Those of this version, which every upload has to keep.
+    #[default]
+    Current,
+    /// Stored by a version that did not refuse what this one does: it goes on as it was taken, until the next upload.
+    Earlier,
 }
 
 /// Something that is held until the last of those lets go who share it.

@@ -16,12 +16,14 @@ mod error;
 mod extensions;
 pub mod fleet;
 mod functions;
+mod left_values;
 mod limits;
 mod migrations;
 mod missing;
 mod new_values;
 mod objects;
 mod prepared;
+mod promised;
 mod recorded;
 mod report;
 mod risk;
@@ -29,6 +31,7 @@ mod runner;
 mod seeders;
 mod shape;
 mod standing;
+mod sums;
 mod sweep;
 mod tracking;
 mod turns;
@@ -55,6 +58,7 @@ use self::clock::Clock;
 use self::fleet::{Event, Migrated, Wish};
 use self::prepared::{Place, Prepared};
 use self::runner::Mode;
+use self::sums::{Lacking, Wanted};
 use self::turns::Turns;
 use crate::bundle::Bundle;
 use crate::config::AllowedExtensions;
@@ -127,7 +131,7 @@ impl Orchestrator {
             let (database, execution_time_ms) = (address.name().to_string(), millis_since(started));
             Registered { status: "ready", database, report, execution_time_ms }
         };
-        if let Some(report) = self.look(&address, run_as, &bundle.checksum).await? {
+        if let Some(report) = self.look(&address, run_as, &bundle).await? {
             return Ok(ready(report, bundle.warnings));
         }
         let turn = self.turn(address.platform()).await?;
@@ -144,7 +148,7 @@ impl Orchestrator {
 
     /// Whether there is nothing to do, which takes no turn and waits for nobody's deployment. A database that cannot be looked
     /// at in a moment is looked at again in its turn.
-    async fn look(&self, address: &Address, run_as: &RunAs, checksum: &str) -> Result<Option<Report>, DeployError> {
+    async fn look(&self, address: &Address, run_as: &RunAs, bundle: &Bundle) -> Result<Option<Report>, DeployError> {
         if self.owned(address).await? != Found::Ours {
             return Ok(None);
         }
@@ -155,11 +159,12 @@ impl Orchestrator {
         let looking = async {
             let session = databases.session(run_as, address.name()).await?;
             let state = tracking::read_state(&session).await?;
+            let lacking = Wanted::of(bundle).lacking(&session, state.as_ref()).await?;
             session.close().await;
-            Ok::<_, DeployError>(state)
+            Ok::<_, DeployError>(state.filter(|_| lacking == Lacking::Nothing))
         };
         let looked = tokio::time::timeout(LOOK_TIMEOUT, looking).await;
-        let state = looked.ok().and_then(Result::ok).flatten().filter(|state| state.is_at(checksum));
+        let state = looked.ok().and_then(Result::ok).flatten();
         Ok(state.map(|state| Report { functions_unchanged: state.functions, ..Report::default() }))
     }
 
@@ -434,11 +439,12 @@ impl Orchestrator {
             let installed = prepared.install_in_untouched(&self.databases, lock).await?;
             let session = self.databases.session(run_as, address.name()).await?;
             let state = tracking::read_state(&session).await?;
-            if let Some(state) = state.as_ref().filter(|state| state.is_at(&bundle.checksum)) {
-                session.close().await;
-                return Ok(Report { functions_unchanged: state.functions, ..Report::default() });
-            }
             let place = Place::new(&self.databases, &session, lock, &clock).after(&installed);
+            if let Some(state) = state.as_ref().filter(|state| state.is_at(&bundle.checksum)) {
+                let renewed = prepared.renew_sums(place, state).await;
+                session.close().await;
+                return renewed.map(|()| Report { functions_unchanged: state.functions, ..Report::default() });
+            }
             let deploying = self.databases.deploying(address.name());
             let result = prepared.deploy(place, state.is_some(), Mode::Apply, force).await;
             session.close().await;

@@ -67,7 +67,7 @@ pub(super) fn counted(file: &SourceFile) -> Option<Vec<&str>> {
 }
 
 /// `003.down.sql`, and `down.sql` in a folder of its own.
-fn is_down(path: &str) -> bool {
+pub(super) fn is_down(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let stem = super::archive::layout::ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
     stem.eq_ignore_ascii_case("down")

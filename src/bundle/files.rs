@@ -4,14 +4,20 @@
 use sha2::{Digest, Sha256};
 
 use super::sql::tokens::hexadecimal;
-use super::{Bundle, SourceFile, down};
+use super::{Bundle, Kind, Rules, SourceFile, down};
 
 impl Bundle {
     /// Sorts `files` by kind, then path (bytes), and computes the checksum.
     pub fn from_files(mut files: Vec<SourceFile>, warnings: Vec<String>) -> Self {
         files.sort_by(|a, b| (a.kind, a.path.as_bytes()).cmp(&(b.kind, b.path.as_bytes())));
         let checksum = checksum_of(&files);
-        Self { files, checksum, warnings, memory: None }
+        Self { files, checksum, warnings, rules: Rules::Current, memory: None }
+    }
+
+    /// Its migrations as they are tracked: by their paths below `migrations/`.
+    pub fn migrations(&self) -> impl Iterator<Item = &str> {
+        let counted = self.files.iter().filter(|file| file.kind == Kind::Migrations && !down::is_down(&file.path));
+        counted.map(SourceFile::below_folder)
     }
 
     /// Whether a record means this bundle: by its checksum, or by the one of earlier versions, which counted what takes

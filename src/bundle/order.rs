@@ -7,8 +7,10 @@ mod cut;
 pub use cut::rewritten;
 mod early;
 mod graph;
+mod leftovers;
 mod seeds;
 mod sums;
+pub use sums::PREFIX as SUM_PREFIX;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -16,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 use super::down;
 use super::extension::{self, Extension};
 use super::sql::{self, Class, SqlError, Statement};
-use super::{Bundle, Kind, SourceFile};
+use super::{Bundle, Kind, Rules, SourceFile};
 use graph::Graph;
 
 /// A bundle, read and sorted: what a deployment goes through from the first to the last.
@@ -32,6 +34,8 @@ pub struct Script {
     pub migrations: Vec<Migration>,
     /// What was passed over, a sentence each.
     pub warnings: Vec<String>,
+    /// As what the bundle was read.
+    pub rules: Rules,
 }
 
 /// A file of `migrations/`.
@@ -50,7 +54,7 @@ pub struct Migration {
 impl Migration {
     fn of(file: &SourceFile, statements: &[Statement]) -> Self {
         Self {
-            file: file.path.strip_prefix("migrations/").unwrap_or(&file.path).to_owned(),
+            file: file.below_folder().to_owned(),
             path: file.path.clone(),
             checksum: sums::of_statements(statements),
             earlier: sums::of_earlier_versions(&file.text),
@@ -137,7 +141,7 @@ pub fn read(bundle: &Bundle, target: Target) -> Result<Script, OrderError> {
 }
 
 fn read_here(bundle: &Bundle, target: Target) -> Result<Script, OrderError> {
-    let mut script = Script::default();
+    let mut script = Script { rules: bundle.rules, ..Script::default() };
     for file in &bundle.files {
         if file.kind == Kind::Extensions {
             script.extensions.push(extension::read(file));
@@ -165,6 +169,7 @@ fn read_here(bundle: &Bundle, target: Target) -> Result<Script, OrderError> {
             _ => script.statements.extend(facts.statements),
         }
     }
+    leftovers::take_out(&mut script, bundle.rules)?;
     sort_migrations(&mut script);
     script.seeds = seeds::sort(script.seeds, &script.statements);
     // Stable: the migrations keep the order just found.

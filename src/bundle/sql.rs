@@ -5,6 +5,8 @@ pub(crate) mod facts;
 pub mod grammar;
 mod head;
 mod pieces;
+pub mod positional;
+mod psql;
 pub mod tokens;
 mod transaction;
 mod walk;
@@ -16,7 +18,7 @@ use std::sync::Arc;
 
 use pg_query::NodeEnum;
 
-use self::pieces::Pieces;
+use self::pieces::{Piece, Pieces};
 use self::writes::Writes;
 use super::{Kind, SourceFile, Text};
 
@@ -269,12 +271,26 @@ pub enum SqlError {
         line: usize,
     },
     /// psql's own commands.
-    #[error("reading {path}, line {line}: a command of psql, which PostgreSQL itself does not know")]
+    #[error("reading {path}, line {line}: {command} is a command of psql, which PostgreSQL itself does not know")]
     PsqlCommand {
         /// The file.
         path: String,
         /// From 1.
         line: usize,
+        /// The backslash and the word behind it.
+        command: String,
+    },
+    /// What a declaration has no place for.
+    #[error("reading {path}, line {line}: {what}")]
+    NotDeclaring {
+        /// The file.
+        path: String,
+        /// From 1.
+        line: usize,
+        /// The statement's beginning, and why not.
+        what: String,
+        /// What to do instead.
+        hint: &'static str,
     },
 }
 
@@ -334,25 +350,43 @@ pub fn read(file: &SourceFile) -> Result<FileFacts, SqlError> {
     let path = Text::from(file.path.clone());
     let mut lines = LineCounter::new(&file.text);
     let mut facts = FileFacts::default();
-    let mut count = 0;
-    let mut pieces = Pieces::new(&file.text).peekable();
-    while let Some(piece) = pieces.next() {
+    let mut met = Met::default();
+    let pieces: Vec<Piece> = Pieces::new(&file.text).collect();
+    let last = pieces.iter().rposition(|piece| matches!(piece, Piece::Statement(_)));
+    for (at, piece) in pieces.into_iter().enumerate() {
+        let piece = match piece {
+            Piece::Statement(piece) | Piece::Remark(piece) => piece,
+            Piece::Command(command) => {
+                let line = lines.line_at(command.start);
+                facts.warnings.push(psql::pass_over(&file.path, line, &file.text[command])?);
+                continue;
+            }
+        };
         let text = &file.text[piece.clone()];
         let parsed = grammar::parse(text).map_err(|error| syntax_error(file, piece.start, text, &error))?;
         let mut statements = parsed.into_iter().peekable();
         while let Some(raw) = statements.next() {
-            let is_last = statements.peek().is_none() && pieces.peek().is_none();
+            let is_last = statements.peek().is_none() && last == Some(at);
             let Some(tree) = raw.stmt.and_then(|node| node.node) else { continue };
             let start = piece.start + usize::try_from(raw.stmt_location).unwrap_or(0);
             let length = usize::try_from(raw.stmt_len).unwrap_or(0);
             let end = if length == 0 { piece.end } else { start + length };
-            let place = Place { path: &path, start, end: start + file.text[start..end].trim_end().len() };
-            take(file, &mut facts, place, tree, lines.line_at(start), (count == 0, is_last))?;
-            count += 1;
+            let line = lines.line_at(start);
+            let place = Place { path: &path, start, end: start + file.text[start..end].trim_end().len(), line };
+            take(file, &mut facts, place, tree, &mut met, is_last)?;
+            met.statements += 1;
         }
     }
-    check_outer_pair(file, &facts, count)?;
+    check_outer_pair(file, &met)?;
     Ok(facts)
+}
+
+/// What was met in a file so far.
+#[derive(Default)]
+struct Met {
+    statements: usize,
+    /// `BEGIN` and `COMMIT` around a migration.
+    outer: usize,
 }
 
 /// Where a statement stands.
@@ -360,6 +394,7 @@ struct Place<'a> {
     path: &'a Text,
     start: usize,
     end: usize,
+    line: usize,
 }
 
 /// Deploys, passes over or refuses.
@@ -368,16 +403,22 @@ fn take(
     facts: &mut FileFacts,
     place: Place<'_>,
     tree: NodeEnum,
-    line: usize,
-    (is_first, is_last): (bool, bool),
+    met: &mut Met,
+    is_last: bool,
 ) -> Result<(), SqlError> {
-    let path = || file.path.clone();
-    match facts::treatment(file.kind, &tree, is_first, is_last) {
-        facts::Treatment::Deploy => facts.statements.push(statement(file, place, tree, line)),
-        facts::Treatment::PassOver(None) => {}
-        facts::Treatment::PassOver(Some(why)) => {
-            facts.warnings.push(format!("{}, line {line}: {why}", file.path));
+    let (path, line) = (|| file.path.clone(), place.line);
+    let mut warn = |why: &str| facts.warnings.push(format!("{}, line {line}: {why}", file.path));
+    match facts::treatment(file.kind, &tree, met.statements == 0, is_last) {
+        facts::Treatment::Deploy => facts.statements.push(statement(file, place, tree)),
+        facts::Treatment::DeployAs(tree, why) => {
+            warn(why);
+            let whole = statement(file, place, *tree.clone());
+            // What the grammar's writer refuses is run as it is, which PostgreSQL then has its word on.
+            let rewritten = whole.rewritten(*tree);
+            facts.statements.push(rewritten.unwrap_or(whole));
         }
+        facts::Treatment::OuterControl => met.outer += 1,
+        facts::Treatment::PassOver(why) => warn(why),
         facts::Treatment::Refuse => return Err(SqlError::TransactionControl { path: path(), line }),
         facts::Treatment::RefuseCopy => return Err(SqlError::CopyStream { path: path(), line }),
         facts::Treatment::RefuseOwn => return Err(SqlError::GatewayTable { path: path(), line }),
@@ -386,9 +427,9 @@ fn take(
     Ok(())
 }
 
-fn statement(file: &SourceFile, place: Place<'_>, tree: NodeEnum, line: usize) -> Statement {
+fn statement(file: &SourceFile, place: Place<'_>, tree: NodeEnum) -> Statement {
     let (makes, needs, prefers) = facts::of(file.kind, &tree);
-    let Place { path, start, end } = place;
+    let Place { path, start, end, line } = place;
     let text = file.text.part(start..end).unwrap_or_default();
     let checksum = match file.kind {
         Kind::Migrations | Kind::Seeders => String::new(),
@@ -404,9 +445,8 @@ fn statement(file: &SourceFile, place: Place<'_>, tree: NodeEnum, line: usize) -
 }
 
 /// A `BEGIN` that opens a migration needs the `COMMIT` that ends it, and the other way round.
-fn check_outer_pair(file: &SourceFile, facts: &FileFacts, count: usize) -> Result<(), SqlError> {
-    let passed_over = count - facts.statements.len() - facts.warnings.len();
-    if file.kind == Kind::Migrations && passed_over == 1 {
+fn check_outer_pair(file: &SourceFile, met: &Met) -> Result<(), SqlError> {
+    if met.outer == 1 {
         return Err(SqlError::TransactionControl { path: file.path.clone(), line: 1 });
     }
     Ok(())
@@ -420,10 +460,9 @@ fn syntax_error(file: &SourceFile, start: usize, piece: &str, error: &pg_query::
     };
     let at = start + tokens::error_offset(piece, &message);
     let line = LineCounter::new(&file.text).line_at(at);
-    let path = file.path.clone();
     match file.text[at..].starts_with('\\') {
-        true => SqlError::PsqlCommand { path, line },
-        false => SqlError::Syntax { path, line, message },
+        true => psql::refused(&file.path, line, &file.text[at..]),
+        false => SqlError::Syntax { path: file.path.clone(), line, message },
     }
 }
 

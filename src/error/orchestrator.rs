@@ -214,7 +214,13 @@ fn order_error(error: OrderError, message: String) -> ApiError {
             .with("file", path)
             .with("line", line)
             .with("hint", "write INSERT … VALUES instead; pg_dump does with --inserts"),
-        OrderError::Sql(SqlError::PsqlCommand { path, line }) => failed
+        OrderError::Sql(SqlError::NotDeclaring { path, line, what, hint }) => failed
+            .with_code(code_of_file(&path))
+            .with("file", path)
+            .with("line", line)
+            .with("cause", what)
+            .with("hint", hint),
+        OrderError::Sql(SqlError::PsqlCommand { path, line, command: _ }) => failed
             .with_code(code_of_file(&path))
             .with("file", path)
             .with("line", line)

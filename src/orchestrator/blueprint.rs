@@ -24,9 +24,9 @@ use super::prepared;
 use super::report::Report;
 use super::runner::Mode;
 use super::tracking::Origin;
-use crate::bundle::Bundle;
 use crate::bundle::order::Target;
 use crate::bundle::sql::tokens::checksum_bytes;
+use crate::bundle::{Bundle, Rules};
 use crate::config::AllowedExtensions;
 use crate::databases::name::{DatabaseName, Id};
 use crate::databases::{Databases, DeploymentLock, RunAs};
@@ -72,7 +72,7 @@ impl Blueprints {
         bundle: &Bundle,
         limits: DeployLimits,
     ) -> Result<Arc<Blueprint>, DeployError> {
-        let name = name_of(platform, &bundle.checksum, run_as);
+        let name = name_of(platform, (&bundle.checksum, bundle.rules), run_as);
         if let Some(known) = self.known(&name) {
             return Ok(known);
         }
@@ -101,7 +101,7 @@ impl Blueprints {
         run_as: &RunAs,
         bundle_checksum: &str,
     ) -> Result<Option<Blueprint>, DeployError> {
-        read_recorded(databases, &name_of(platform, bundle_checksum, run_as)).await
+        read_recorded(databases, &name_of(platform, (bundle_checksum, Rules::Current), run_as)).await
     }
 
     /// Marks the blueprint of a bundle as that of a stored schema, and no longer the one before it.
@@ -114,7 +114,7 @@ impl Blueprints {
         bundle_checksum: &str,
     ) -> Result<(), DeployError> {
         let control = databases.control().await?;
-        let name = name_of(platform, bundle_checksum, run_as);
+        let name = name_of(platform, (bundle_checksum, Rules::Current), run_as);
         control
             .execute(
                 "UPDATE blueprints
@@ -144,10 +144,15 @@ impl Blueprints {
     }
 }
 
-/// What is in a blueprint belongs to the platform's role, and to that of its copies: another role, another blueprint.
-fn name_of(platform: &Id, bundle_checksum: &str, run_as: &RunAs) -> DatabaseName {
+/// What is in a blueprint belongs to the platform's role, and to that of its copies: another role, another blueprint. One
+/// that was made by the rules of earlier versions does not say that an upload of the same bundle deploys.
+fn name_of(platform: &Id, (bundle_checksum, rules): (&str, Rules), run_as: &RunAs) -> DatabaseName {
+    let rules = match rules {
+        Rules::Current => "",
+        Rules::Earlier => " by earlier rules",
+    };
     let owner = run_as.owner().map(|owner| format!(" {owner}")).unwrap_or_default();
-    let digest = checksum_bytes(format!("{LAYOUT} {} {bundle_checksum}{owner}", platform.normal()).as_bytes());
+    let digest = checksum_bytes(format!("{LAYOUT} {} {bundle_checksum}{owner}{rules}", platform.normal()).as_bytes());
     DatabaseName::blueprint(&digest)
 }
 

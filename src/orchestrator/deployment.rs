@@ -6,10 +6,12 @@
 //! | file          | what it does                                                              |
 //! | ------------- | ------------------------------------------------------------------------- |
 //! | `in_order`    | all statements of the bundle, migrations among them                         |
+//! | `sides`       | what of a new database only its migrations made                           |
 //! | `statements`  | one statement of the bundle at a time                                     |
 //! | `again`       | what migrations gave away of what is declared                             |
 //! | `declaration` | what is missing and what is left over, against the blueprint; verification |
 //! | `functions`   | which function each statement made; orphans                               |
+//! | `upheld`      | whether a new database has what its bundle declares                        |
 //! | `places`      | where the bundle says something                                           |
 
 mod again;
@@ -17,23 +19,27 @@ mod declaration;
 mod functions;
 mod in_order;
 mod places;
+mod sides;
 mod statements;
+mod upheld;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio_postgres::Client;
 
+use self::sides::Sides;
 use super::catalog::{Catalog, Reader};
 use super::clock::Clock;
 use super::diff::{self, SchemaValidation};
 use super::error::DeployError;
 use super::extensions::{self, Terms};
+use super::left_values::{self, LeftValue};
 use super::migrations::{self, Migrations};
 use super::missing::Missing;
-use super::new_values::{self, NewValue};
+use super::new_values;
 use super::objects::subject::{self, Subject};
 use super::recorded::{self, Recorded};
 use super::report::Report;
@@ -124,30 +130,37 @@ async fn rehearse_and_run(client: &Client, goal: Goal<'_>) -> Result<Outcome, De
         return attempt(&reader, goal, &[], before, false).await;
     };
     let pending = migrations::read_pending(client, goal.script).await?;
+    let left = left_values::read(client, &before, declared, &pending).await?;
+    let before = left_values::without(before, &left);
     let values = new_values::wanted(&before, declared, &pending);
+    let early: Vec<String> =
+        left.iter().map(LeftValue::sql).chain(values.iter().map(|value| value.sql.clone())).collect();
     let leaves = pending.iter().any(|statement| statement.refuses_transaction());
-    if goal.mode == Mode::Rehearse || (values.is_empty() && !leaves) {
-        return attempt(&reader, goal, &values, before, false).await;
-    }
-    attempt(&reader, Goal { mode: Mode::Rehearse, ..goal }, &values, before.clone(), false).await?;
-    client.batch_execute("ROLLBACK").await.map_err(DeployError::own("rolling back the rehearsal"))?;
-    if !values.is_empty() {
-        if !goal.lock.is_still_held().await {
-            return Err(DeployError::LockLost);
+    let mut outcome = if goal.mode == Mode::Rehearse || (early.is_empty() && !leaves) {
+        attempt(&reader, goal, &early, before, false).await?
+    } else {
+        attempt(&reader, Goal { mode: Mode::Rehearse, ..goal }, &early, before.clone(), false).await?;
+        client.batch_execute("ROLLBACK").await.map_err(DeployError::own("rolling back the rehearsal"))?;
+        if !early.is_empty() {
+            if !goal.lock.is_still_held().await {
+                return Err(DeployError::LockLost);
+            }
+            new_values::commit(client, &left, &values, goal.origin).await?;
         }
-        new_values::commit(client, &values, goal.origin).await?;
-    }
-    let mut outcome = attempt(&reader, goal, &[], before, true).await?;
-    outcome.statements.splice(0..0, values.into_iter().map(|value| value.sql));
+        let mut outcome = attempt(&reader, goal, &[], before, true).await?;
+        outcome.statements.splice(0..0, early);
+        outcome
+    };
+    outcome.report.warnings.extend(left.iter().map(LeftValue::warning));
     Ok(outcome)
 }
 
-/// One transaction. `before`: the catalog as it was before anything was committed; `values`: new enum values that only a
-/// rehearsal adds inside its transaction; `outdated`: something was committed since `before`.
+/// One transaction. `before`: the catalog as it was before anything was committed; `early`: statements about enum values that
+/// only a rehearsal runs inside its transaction; `outdated`: something was committed since `before`.
 async fn attempt(
     reader: &Reader<'_>,
     goal: Goal<'_>,
-    values: &[NewValue],
+    early: &[String],
     before: Arc<Catalog>,
     outdated: bool,
 ) -> Result<Outcome, DeployError> {
@@ -161,9 +174,10 @@ async fn attempt(
     }
     let unlike = goal.declared.map(|declared| unlike(&before, declared)).unwrap_or_default();
     let standing = Standing::read(client).await.map_err(DeployError::own("looking at what is there"))?;
-    migrations::check_unedited(&goal.script.migrations, &tracked)?;
+    migrations::check_unedited(&goal.script.migrations, &tracked.migrations)?;
     let new_database = goal.target == Target::NewDatabase;
-    let migrations = Migrations::new(&runner, goal.script, &tracked, new_database, goal.origin).await?;
+    let migrations =
+        Migrations::new(&runner, goal.script, &tracked.migrations, new_database, goal.declared, goal.origin).await?;
     let seen = (!outdated).then(|| (runner.changes(), before.clone()));
     let mut deployment = Deployment {
         runner,
@@ -181,16 +195,14 @@ async fn attempt(
         remade: HashSet::new(),
         declared_tables: HashSet::new(),
         declared_types: HashSet::new(),
-        migrated: BTreeSet::new(),
-        migrating: false,
-        between_migrations: BTreeSet::new(),
+        sides: Sides::default(),
         declared_routines: HashSet::new(),
         held: Held::new(),
         postponed: Vec::new(),
         planned: SchemaValidation::default(),
         waiting: Vec::new(),
     };
-    match deployment.run(values, &before).await {
+    match deployment.run(early, &before).await {
         Ok((catalog, validation)) => {
             let (report, statements) = deployment.finish(&catalog).await?;
             Ok(Outcome { report, catalog, validation, statements })
@@ -226,11 +238,8 @@ struct Deployment<'a> {
     declared_tables: HashSet<String>,
     /// What `types/` declares, as PostgreSQL prints it.
     declared_types: HashSet<String>,
-    /// In a new database: the names of what its migrations made.
-    migrated: BTreeSet<String>,
-    /// In a blueprint: whether migrations run now, and what was there before they did.
-    migrating: bool,
-    between_migrations: BTreeSet<String>,
+    /// Of a blueprint: who made what.
+    sides: Sides,
     /// The functions that the bundle declares, by identity ([`super::catalog::things::Thing::identity`]).
     declared_routines: HashSet<String>,
     /// In a new database: what it holds of seeders' rows that are not there as these say them.
@@ -247,11 +256,11 @@ impl<'a> Deployment<'a> {
     /// Everything but the commit.
     async fn run(
         &mut self,
-        values: &[NewValue],
+        early: &[String],
         before: &Catalog,
     ) -> Result<(Arc<Catalog>, SchemaValidation), DeployError> {
-        for value in values {
-            self.runner.generated(&value.sql).await?;
+        for statement in early {
+            self.runner.generated(statement).await?;
         }
         self.install_extensions().await?;
         self.run_statements(before).await?;
@@ -260,6 +269,8 @@ impl<'a> Deployment<'a> {
         self.drop_postponed().await?;
         self.mend().await?;
         self.seed().await?;
+        let found = self.look().await?;
+        self.check_promises(&found).await?;
         self.verify(before).await
     }
 
@@ -288,7 +299,7 @@ impl<'a> Deployment<'a> {
         self.make_missing(before).await?;
         self.run_in_order(&statements[end_of_tables..], before).await?;
         if self.waiting.is_empty() {
-            return Ok(());
+            return self.say_again().await;
         }
         let cause = self.first_cause(0);
         Err(self.waiting.swap_remove(cause).1.into())
@@ -339,7 +350,7 @@ impl<'a> Deployment<'a> {
             new_database: target == Target::NewDatabase,
             at_start,
             before: self.standing.before(),
-            held: declared.map(|declared| &declared.seeded),
+            declared,
         };
         let seeded = seeders::run(&self.runner, &script.seeds, situation).await?;
         self.held = seeded.held;
@@ -364,7 +375,7 @@ impl<'a> Deployment<'a> {
         let applied = self.migrations.applied();
         let recorded = tracking::write_migrations(self.runner.client, applied, self.goal.origin).await;
         recorded.map_err(|(table, error)| tracking::altered::failed("recording the migrations", table)(error))?;
-        let anew = migrations::to_be_summed_anew(&self.goal.script.migrations, &self.tracked);
+        let anew = migrations::to_be_summed_anew(&self.goal.script.migrations, &self.tracked.migrations);
         tracking::write_sums(self.runner.client, &anew).await?;
         self.report.migrations_applied = applied.len();
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);

@@ -29,6 +29,7 @@ use super::deployment::Outcome;
 use super::error::DeployError;
 use super::prepared::{Place, Prepared};
 use super::runner::Mode;
+use super::sums::Wanted;
 use super::tracking;
 use super::{Orchestrator, millis_since};
 use crate::bundle::Bundle;
@@ -63,17 +64,20 @@ pub(super) async fn migrate(
     progress.started(names.len());
     // One that installs an extension has two sessions.
     let width = MAX_SIDE_BY_SIDE.min(orchestrator.databases.session_share() / 2);
-    let checksum: Arc<str> = bundle.checksum.as_str().into();
+    let wanted = Wanted::of(&bundle);
     let preparing = orchestrator.prepare(platform, run_as, bundle);
-    let looking = look::at_all(orchestrator, run_as, names, checksum, width);
+    let looking = look::at_all(orchestrator, run_as, names, wanted, width);
     let (prepared, fleet) = match width {
         // With one session for both, the looks could wait for it longer than anybody may.
         0 | 1 => (preparing.await?, looking.await?),
         // What is declared is worked out while the databases are looked at.
         _ => tokio::try_join!(preparing, looking)?,
     };
-    let (prepared, Fleet { current, groups, gone }) = (Arc::new(prepared), fleet);
+    let (prepared, Fleet { mut current, mut to_sum, groups, gone }) = (Arc::new(prepared), fleet);
     progress.warn_of_gone(&gone);
+    if wish.dry_run {
+        current.append(&mut to_sum);
+    }
     for database in current {
         progress.ended(DatabaseReport::unchanged(database.to_string(), wish.dry_run));
     }
@@ -86,7 +90,7 @@ pub(super) async fn migrate(
         return Ok(progress.into_answer(started));
     }
     let waiting: Vec<DatabaseName> = groups.into_iter().flat_map(|group| group.databases).collect();
-    apply(orchestrator, waiting, &prepared, wish.force, &mut progress, width).await?;
+    apply(orchestrator, to_sum, waiting, &prepared, wish.force, &mut progress, width).await?;
     Ok(progress.into_answer(started))
 }
 
@@ -141,8 +145,10 @@ async fn plan(
     Ok(plans)
 }
 
+/// `to_sum`: those that are at the bundle but for their sums.
 async fn apply(
     orchestrator: &Orchestrator,
+    to_sum: Vec<DatabaseName>,
     databases: Vec<DatabaseName>,
     prepared: &Arc<Prepared>,
     force: bool,
@@ -153,7 +159,7 @@ async fn apply(
     let mut waiting = databases.into_iter();
     // One alone: what the rehearsal could not see (the rows) shows here, where it harms nobody else.
     let first: Vec<_> = waiting.by_ref().take(1).collect();
-    for (databases, width) in [(first, 1), (waiting.collect::<Vec<_>>(), width)] {
+    for (databases, width) in [(to_sum, width), (first, 1), (waiting.collect(), width)] {
         let work = databases.into_iter().map(|database| {
             let (orchestrator, prepared, failed) = (orchestrator.clone(), prepared.clone(), failed.clone());
             async move {
@@ -214,12 +220,14 @@ async fn apply_one(
         let session = orchestrator.databases.session(&prepared.run_as, database).await?;
         let at = tracking::read_bundle_checksum(&session).await?;
         let target = &prepared.origin.bundle_checksum;
-        if at.as_ref() == Some(target) && tracking::read_state(&session).await?.is_some_and(|state| state.is_at(target))
-        {
-            session.close().await;
-            return Ok(DatabaseReport::unchanged(database.to_string(), false));
-        }
         let place = Place::new(&orchestrator.databases, &session, &lock, &clock).after(&installed);
+        if at.as_ref() == Some(target)
+            && let Some(state) = tracking::read_state(&session).await?.filter(|state| state.is_at(target))
+        {
+            let renewed = prepared.renew_sums(place, &state).await;
+            session.close().await;
+            return renewed.map(|()| DatabaseReport::unchanged(database.to_string(), false));
+        }
         let deploying = orchestrator.databases.deploying(database);
         let result = prepared.deploy(place, at.is_some(), Mode::Apply, force).await;
         session.close().await;

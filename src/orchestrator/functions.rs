@@ -147,14 +147,14 @@ pub async fn drop_superseded(
         Ok(()) => Ok(()),
         Err(DeployError::Statement(error)) => {
             let sqlstate = Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST);
-            Err(Failure { sqlstate, error: *error, unknown_label: false })
+            Err(Failure { sqlstate, error: *error, routine: None })
         }
         Err(other) => {
             let state = SqlState::DEPENDENT_OBJECTS_STILL_EXIST;
             Err(Failure {
                 error: StatementError::of(statement, state.code(), other.to_string()),
                 sqlstate: Some(state),
-                unknown_label: false,
+                routine: None,
             })
         }
     }

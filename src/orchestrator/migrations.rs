@@ -4,10 +4,13 @@ mod concurrently;
 mod declared;
 mod dropped;
 mod emptied;
+mod former_columns;
 mod in_new;
+mod moved;
 mod read_back;
 mod stand_in;
 mod text;
+mod unseen_labels;
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,13 +20,14 @@ use tokio_postgres::types::Type;
 
 use self::in_new::NewDatabase;
 use self::text::DeclaredText;
+use super::catalog::Catalog;
 use super::enum_labels::MadeWhole;
 use super::error::DeployError;
 use super::new_values;
 use super::objects::beginning;
 use super::report::SkippedStatement;
 use super::runner::{Doubt, Failure, Mode, Runner};
-use super::tracking::{self, Origin, Tracked, altered};
+use super::tracking::{self, Origin, Sums, altered};
 use crate::bundle::Kind;
 use crate::bundle::order::{Migration, Script};
 use crate::bundle::sql::tokens::checksum_bytes;
@@ -31,9 +35,9 @@ use crate::bundle::sql::{Object, Statement};
 use crate::databases::quote_literal;
 
 /// Refuses a bundle in which the text of an applied migration was edited.
-pub fn check_unedited(migrations: &[Migration], tracked: &Tracked) -> Result<(), DeployError> {
+pub fn check_unedited(migrations: &[Migration], tracked: &Sums) -> Result<(), DeployError> {
     for migration in migrations {
-        let recorded = tracked.migrations.get(&migration.file);
+        let recorded = tracked.get(&migration.file);
         if let Some(checksum) = recorded.filter(|checksum| !migration.is_recorded_as(checksum)) {
             let file = migration.file.clone();
             return Err(match Migration::is_of_bytes(checksum) {
@@ -46,10 +50,9 @@ pub fn check_unedited(migrations: &[Migration], tracked: &Tracked) -> Result<(),
 }
 
 /// File and sum of applied migrations whose sum was taken as earlier versions did: they get one over their statements.
-pub fn to_be_summed_anew(migrations: &[Migration], tracked: &Tracked) -> (Vec<String>, Vec<String>) {
-    let differs = |migration: &&Migration| {
-        tracked.migrations.get(&migration.file).is_some_and(|checksum| *checksum != migration.checksum)
-    };
+pub fn to_be_summed_anew(migrations: &[Migration], tracked: &Sums) -> (Vec<String>, Vec<String>) {
+    let differs =
+        |migration: &&Migration| tracked.get(&migration.file).is_some_and(|checksum| *checksum != migration.checksum);
     migrations.iter().filter(differs).map(|migration| (migration.file.clone(), migration.checksum.clone())).unzip()
 }
 
@@ -107,15 +110,17 @@ pub struct Migrations<'a> {
 }
 
 impl<'a> Migrations<'a> {
-    /// `is_new`: its tables are as declared, so much of the migrations is there already.
+    /// `is_new`: its tables are as declared, so much of the migrations is there already; `declared`: the blueprint, if this is
+    /// none.
     pub async fn new(
         runner: &Runner<'_>,
         script: &'a Script,
-        tracked: &Tracked,
+        tracked: &Sums,
         is_new: bool,
+        declared: Option<&Catalog>,
         origin: &Origin,
     ) -> Result<Self, DeployError> {
-        let is_pending = |migration: &&Migration| !tracked.migrations.contains_key(&migration.file);
+        let is_pending = |migration: &&Migration| !tracked.contains_key(&migration.file);
         let pending: Vec<&Migration> = script.migrations.iter().filter(is_pending).collect();
         let pending_in_order =
             pending.iter().map(|migration| (migration.file.clone(), migration.checksum.clone())).collect();
@@ -128,7 +133,7 @@ impl<'a> Migrations<'a> {
         for statement in &statements {
             by_path.entry(statement.path.as_str()).or_default().push(statement);
         }
-        let enums = MadeWhole::of(&script.statements, |one| pending.contains_key(one.path.as_str()));
+        let enums = MadeWhole::of(&script.statements, |one| pending.contains_key(one.path.as_str()), declared);
         let done = read_progress(runner.client, &pending, &by_path).await?;
         Ok(Self {
             pending,
@@ -200,11 +205,18 @@ impl<'a> Migrations<'a> {
         }
         let whole = self.enums.creation(statement).cloned();
         let statement = whole.as_ref().unwrap_or(statement);
-        if !self.is_new {
-            return self.run_as_written(runner, statement, &migration.file).await;
+        let alone = statement.without_concurrently().filter(|_| self.is_new);
+        let statement = alone.as_ref().unwrap_or(statement);
+        let result = match self.is_new {
+            true => self.run_in_new(runner, (at, wants), statement, &migration.file).await,
+            false => self.run_as_written(runner, statement, &migration.file).await,
+        };
+        match result {
+            Err(failure) if unseen_labels::may_help(&failure) && !self.enums.unseen().is_empty() => {
+                unseen_labels::run(runner, statement, self.enums.unseen()).await
+            }
+            result => result,
         }
-        let alone = statement.without_concurrently();
-        self.run_in_new(runner, (at, wants), alone.as_ref().unwrap_or(statement), &migration.file).await
     }
 
     /// Runs the statement once more that was the last one.
@@ -256,10 +268,10 @@ impl<'a> Migrations<'a> {
         Ok(())
     }
 
-    /// Something of the declaration was made since the last statement of a migration.
-    pub fn declaration_went_on(&mut self) {
+    /// A statement of the declaration runs, after the last one of a migration.
+    pub fn declaration_went_on(&mut self, statement: &Statement) {
         if let Some(new_database) = &mut self.new_database {
-            new_database.declaration_went_on();
+            new_database.declaration_went_on(statement);
         }
     }
 

@@ -94,15 +94,17 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
     let mut plan = Plan::default();
     let found = by_name(&ask.found.relations, |relation| &relation.name);
     let mut kept = HashSet::new();
+    let mut renames = Vec::new();
     for wanted in inheritance::parents_first(ask.wanted) {
         if let Some((oid, relation)) = found.get(wanted.name.as_str())
             && relation.kind == wanted.kind
         {
-            definitions::renames(**oid, relation, wanted, ask, &mut plan.obsolete, &mut kept);
+            definitions::renames(**oid, relation, wanted, ask, &mut renames, &mut kept);
             columns::plan(relation, wanted, ask, &mut plan.columns);
             definitions::plan(relation, wanted, &kept, &mut plan.definitions);
         }
     }
+    plan.obsolete.extend(definitions::in_order(&renames, ask.found));
     inheritance::children_first_where_merged(&mut plan.columns, ask.wanted);
     columns::sequence_names(ask, &mut plan.obsolete);
     columns::sequence_options(ask, &mut plan.columns);

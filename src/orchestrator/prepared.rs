@@ -13,7 +13,8 @@ use super::deployment::{Goal, Outcome};
 use super::error::DeployError;
 use super::extensions::{self, Terms};
 use super::runner::Mode;
-use super::tracking::{self, Change, Origin};
+use super::sums;
+use super::tracking::{self, Change, Origin, State};
 use crate::bundle::Bundle;
 use crate::bundle::order::{self, OrderError, Script, Target};
 use crate::config::AllowedExtensions;
@@ -128,6 +129,15 @@ impl Prepared {
             clock,
         };
         attempts::deploy(place.databases, place.client, goal).await
+    }
+
+    /// Replaces the sums that an earlier version took, in a database that is at the bundle.
+    pub async fn renew_sums(&self, place: Place<'_>, state: &State) -> Result<(), DeployError> {
+        if !state.has_earlier_sums {
+            return Ok(());
+        }
+        let script = self.script(Target::ExistingDatabase).await?;
+        sums::renew(place, &script.migrations, self.lock_timeout).await
     }
 
     /// Before a connection is opened to deploy to a database that may be as it was made: what could only be installed while

@@ -8,10 +8,12 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 pub use self::write::{Record, write, write_changes, write_migrations, write_sums};
 use super::error::DeployError;
+use crate::bundle::order;
 use crate::databases::{Under, ask, under};
 
 /// What a name in the changelog stands for, which decides how PostgreSQL prints it.
@@ -74,11 +76,14 @@ pub struct TrackedFunction {
     pub source_file: String,
 }
 
+/// Of applied migrations, by file.
+pub type Sums = HashMap<String, String>;
+
 /// What the tables say before a deployment.
 #[derive(Clone, Debug, Default)]
 pub struct Tracked {
-    /// By file name.
-    pub migrations: HashMap<String, String>,
+    /// Of migrations.
+    pub migrations: Sums,
     /// Checksums of statements that make neither table, type nor function: views, triggers, indexes, comments.
     pub statements: HashSet<String>,
     /// Those that are still there.
@@ -134,6 +139,10 @@ CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_seeds (
     seed text PRIMARY KEY,
     table_name text NOT NULL,
     stored text NOT NULL);
+CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_values (
+    statement text PRIMARY KEY,
+    type_name text NOT NULL,
+    value text NOT NULL);
 CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_state (
     one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
     bundle_checksum text NOT NULL,
@@ -169,6 +178,8 @@ pub struct State {
     pub shape: Option<String>,
     /// Whether the catalog is as that deployment left it.
     pub untouched: bool,
+    /// Whether migrations have sums of an earlier version.
+    pub has_earlier_sums: bool,
 }
 
 impl State {
@@ -206,9 +217,12 @@ async fn only_row(client: &Client, query: &str) -> Result<Option<Row>, DeployErr
 pub async fn read_state(client: &Client) -> Result<Option<State>, DeployError> {
     let query = format!(
         "SELECT pg_catalog.left(bundle_checksum, 200), (SELECT count(*) FROM public._stonescriptdb_gateway_functions),
-                pg_catalog.left(catalog_shape, 200), coalesce(catalog_mark = {}, false)
+                pg_catalog.left(catalog_shape, 200), coalesce(catalog_mark = {}, false),
+                EXISTS (SELECT FROM public._stonescriptdb_gateway_migrations
+                        WHERE NOT pg_catalog.starts_with(checksum, '{}'))
          FROM public._stonescriptdb_gateway_state LIMIT 2",
-        mark::quick()
+        mark::quick(),
+        order::SUM_PREFIX
     );
     let Some(row) = only_row(client, &query).await? else { return Ok(None) };
     let mut state = State {
@@ -216,6 +230,7 @@ pub async fn read_state(client: &Client) -> Result<Option<State>, DeployError> {
         functions: usize::try_from(row.get::<_, i64>(1)).unwrap_or(0),
         shape: altered::value(&row, 2, STATE)?,
         untouched: altered::value(&row, 3, STATE)?,
+        has_earlier_sums: altered::value(&row, 4, STATE)?,
     };
     if !state.untouched {
         let query = format!(
@@ -244,6 +259,17 @@ pub async fn read_history(client: &Client) -> Result<(String, bool), DeployError
 }
 
 const MIGRATIONS: &str = "migrations";
+
+/// The sums of these migrations, of those that are applied.
+pub async fn read_sums(client: &Client, files: &[String]) -> Result<Sums, DeployError> {
+    // No others: the platform's own code may have put anything there.
+    let query = "SELECT migration_file, pg_catalog.left(checksum, 200) FROM public._stonescriptdb_gateway_migrations
+                 WHERE migration_file OPERATOR(pg_catalog.=) ANY ($1)";
+    let rows = client.query_typed(query, &[(&files, Type::TEXT_ARRAY)]).await;
+    let rows = rows.map_err(altered::failed("reading the sums of migrations", MIGRATIONS))?;
+    let sum = |row: &Row| Ok((altered::value(row, 0, MIGRATIONS)?, altered::value(row, 1, MIGRATIONS)?));
+    rows.iter().map(sum).collect()
+}
 
 /// Whether a database holds nothing of anybody's, so that a bundle finds it as it finds a new one.
 pub async fn is_empty(client: &Client) -> Result<bool, DeployError> {

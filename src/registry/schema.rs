@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::error::RegistryError;
 use super::replace;
 use crate::bundle::cost::{Limits, Measured, Meter, OverLimit};
-use crate::bundle::{Bundle, Kind, SourceFile};
+use crate::bundle::{Bundle, Kind, Rules, SourceFile};
 use crate::databases::name::Id;
 
 /// No folder of a bundle bears this name.
@@ -31,6 +31,33 @@ pub struct SchemaRecord {
     pub has_seeders: bool,
     /// [`Bundle::checksum`]
     pub checksum: String,
+}
+
+/// What the file beside the bundle's has to say that lists do not show.
+#[derive(Default, Deserialize)]
+struct Taken {
+    /// By which rules the bundle was taken; versions that knew of no others wrote none.
+    #[serde(default)]
+    rules: u32,
+}
+
+/// The rules of this version: 1 refuses what a declaration has no place for (`DROP`, `RENAME`), and lets settings hold for
+/// their file.
+const RULES: u32 = 1;
+
+/// The file as it is written.
+#[derive(Serialize)]
+struct OnDisk<'a> {
+    #[serde(flatten)]
+    record: &'a SchemaRecord,
+    rules: u32,
+}
+
+fn rules_of(folder: &Path) -> Result<Rules, RegistryError> {
+    let path = folder.join(FILE);
+    let text = fs::read(&path).map_err(RegistryError::io("reading", &path))?;
+    let taken: Taken = serde_json::from_slice(&text).unwrap_or_default();
+    Ok(if taken.rules < RULES { Rules::Earlier } else { Rules::Current })
 }
 
 impl SchemaRecord {
@@ -120,7 +147,7 @@ pub(super) fn read_bundle(folder: &Path) -> Result<Option<Bundle>, RegistryError
         let cause = "its files are not those that were uploaded; upload the schema again".to_owned();
         return Err(RegistryError::Damaged { path: folder.to_owned(), cause });
     }
-    Ok(Some(bundle))
+    Ok(Some(Bundle { rules: rules_of(folder)?, ..bundle }))
 }
 
 /// Every file below `folder`, by its path from the kind's folder on and on the disk.
@@ -147,7 +174,7 @@ fn walk(
 }
 
 pub(super) fn write(folder: &Path, record: &SchemaRecord, bundle: &Bundle) -> Result<(), RegistryError> {
-    let record = serde_json::to_vec_pretty(record).unwrap_or_default();
+    let record = serde_json::to_vec_pretty(&OnDisk { record, rules: RULES }).unwrap_or_default();
     let files = bundle.files.iter().map(|file| (file.path.as_str(), file.text.as_bytes()));
     replace::folder(folder, files.chain([(FILE, record.as_slice())]))
 }

@@ -81,7 +81,10 @@ fn a_service_goes_on_after_a_hangup() {
         assert!(gateway.wait_until_ended().success(), "whoever closes a terminal ends what runs in it");
         return;
     }
-    gateway.wait_for_line("SIGHUP: nothing is read again");
+    // Whoever runs the tests under nohup has their children ignore it.
+    if !mask_has("self", "SigIgn:", Signal::SIGHUP) {
+        gateway.wait_for_line("SIGHUP: nothing is read again");
+    }
     send(gateway.pid(), Signal::SIGHUP);
     assert_eq!(gateway.health(), 503);
     gateway.stop(Signal::SIGTERM);
@@ -112,14 +115,16 @@ fn the_log_goes_to_daily_files_too() {
     assert_eq!(line, "LOG_DIR=/proc/nowhere: No such file or directory (os error 2)");
     let quiet = place.spawn(&[external[0], external[1], ("RUST_LOG", "off")]);
     // Nothing tells when it listens: stopping in good order is what can be seen.
-    crate::place::wait_for("the handlers", || handles_term(quiet.pid()).then_some(()));
+    crate::place::wait_for("the handlers", || {
+        mask_has(&quiet.pid().to_string(), "SigCgt:", Signal::SIGTERM).then_some(())
+    });
     assert_eq!(quiet.stop(Signal::SIGTERM), "");
 }
 
-/// Whether a process has a handler for SIGTERM.
-fn handles_term(pid: i32) -> bool {
+/// Whether a signal is in one of the masks of a process, e.g. `SigCgt:`, those that it has a handler for.
+fn mask_has(pid: &str, mask: &str, signal: Signal) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(str::trim);
+    let mask = status.lines().find_map(|line| line.strip_prefix(mask)).map(str::trim);
     let mask = mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
-    mask >> (Signal::SIGTERM as i32 - 1) & 1 == 1
+    mask >> (signal as i32 - 1) & 1 == 1
 }

@@ -3,7 +3,8 @@
 use serde_json::json;
 use stonescriptdb_gateway::bundle::sql::tokens::checksum_bytes;
 
-use crate::support::{Answer, BundleBuilder, Platform, bundle};
+use crate::support::{Answer, BundleBuilder, Platform, Sql, bundle};
+use crate::v2;
 
 const SUMS: &str = "SELECT migration_file || ' ' || checksum FROM _stonescriptdb_gateway_migrations ORDER BY 1";
 
@@ -120,5 +121,95 @@ async fn a_sum_of_an_earlier_version_is_known_again_and_replaced() {
         } else {
             answer.refused(409, "migration_failed").says("deploy it once as it was");
         }
+    }
+}
+
+/// How a bundle comes to a database.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Register,
+    Migrate,
+    Stored,
+}
+
+impl Way {
+    async fn send(self, platform: &Platform, bundle: &BundleBuilder) -> Answer {
+        match self {
+            Self::Register => platform.register(bundle).await,
+            Self::Migrate => platform.migrate(bundle, &[]).await,
+            Self::Stored => {
+                let stored = v2::store(platform, "s", bundle).await;
+                assert_eq!(stored.status, 201, "{stored}");
+                v2::migrate(platform, "s", json!({})).await
+            }
+        }
+    }
+
+    /// The first deployment of all.
+    async fn create(self, bundle: &BundleBuilder) -> (Platform, Sql) {
+        if self != Self::Stored {
+            let platform = Platform::new();
+            platform.register(bundle).await.ready();
+            let sql = platform.sql().await;
+            return (platform, sql);
+        }
+        let platform = v2::with_schema("s", bundle).await;
+        let created = v2::create(&platform, "s", "d").await;
+        assert_eq!(created.status, 201, "{created}");
+        let sql = Sql::connect(created.text("database_name")).await;
+        (platform, sql)
+    }
+}
+
+/// Else the advice to deploy the old text once more would help nobody.
+#[tokio::test]
+async fn sums_of_an_earlier_version_are_replaced_also_where_nothing_else_is_to_be_done() {
+    const ONE: &str = "-- One.\nCREATE TABLE one (id int);\n";
+    const TWO: &str = "-- Two.\nCREATE TABLE two (id int);\n";
+    let of = |files: &[(&str, &str)]| files.iter().fold(bundle(), |bundle, (path, text)| bundle.file(path, *text));
+    let edited = |text: &str| text.replace("-- ", "-- Edited: ");
+    for way in [Way::Register, Way::Migrate, Way::Stored] {
+        let (platform, sql) = way.create(&of(&[("migrations/1.sql", ONE), ("migrations/2.sql", TWO)])).await;
+        let sums = sql.column(SUMS).await;
+        // The first one's file goes.
+        let same = of(&[("migrations/2.sql", TWO)]);
+        assert_eq!(way.send(&platform, &same).await.status, 200, "{way:?}");
+        for (file, text) in [("1.sql", ONE), ("2.sql", TWO)] {
+            let sum = checksum_bytes(text.as_bytes());
+            let plant = "UPDATE _stonescriptdb_gateway_migrations SET checksum =";
+            sql.run(&format!("{plant} '{sum}' WHERE migration_file = '{file}'")).await;
+        }
+        let earlier = sql.column(SUMS).await;
+        let deployed = "SELECT deployed_at::text FROM _stonescriptdb_gateway_state";
+        let deployed_before = sql.value(deployed).await;
+        if way == Way::Migrate {
+            let planned = platform.migrate(&same, &[("dry_run", "true")]).await;
+            assert_eq!(planned.status, 200, "{planned}");
+            assert_eq!(sql.column(SUMS).await, earlier);
+        }
+        for _ in 0..2 {
+            let answer = way.send(&platform, &same).await;
+            assert_eq!((answer.status, &answer.body["migrations_applied"]), (200, &json!(0)), "{way:?}: {answer}");
+            if way != Way::Register {
+                assert_eq!(answer.body["databases"][0]["status"], "unchanged", "{way:?}: {answer}");
+            }
+            assert_eq!(sql.column(SUMS).await, [earlier[0].clone(), sums[1].clone()], "{way:?}");
+            assert_eq!(sql.value(deployed).await, deployed_before, "{way:?}: no deployment");
+        }
+        let two = edited(TWO);
+        let answer = way.send(&platform, &of(&[("migrations/2.sql", &two)])).await;
+        assert_eq!(answer.status, 200, "{way:?}: {answer}");
+        // Its file comes back: edited, as it was, edited.
+        let one = edited(ONE);
+        for (text, allowed) in [(one.as_str(), false), (ONE, true), (one.as_str(), true)] {
+            let answer = way.send(&platform, &of(&[("migrations/1.sql", text), ("migrations/2.sql", &two)])).await;
+            match allowed {
+                true => assert_eq!(answer.status, 200, "{way:?}: {answer}"),
+                false => {
+                    answer.refused(409, "migration_failed").says("deploy it once as it was");
+                }
+            }
+        }
+        assert_eq!(sql.column(SUMS).await, sums, "{way:?}");
     }
 }

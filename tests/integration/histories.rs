@@ -2,7 +2,7 @@
 //! and pg_dump leave. Each is compared with what psql makes of the statements that count.
 
 use crate::support::catalog::{assert_same, in_words};
-use crate::support::{BundleBuilder, Platform, Sql, bundle};
+use crate::support::{BundleBuilder, Platform, Sql, bundle, register};
 
 /// A pair of a declaration and its history.
 struct History {
@@ -43,8 +43,23 @@ impl History {
         existing.register(&first).await.ready();
         let answer = existing.register(&self.bundle()).await;
         assert_eq!(answer.status, 200, "{} in an existing database: {answer}", self.name);
-        assert_same(self.name, &in_words(&platform.main()).await, &in_words(&existing.main()).await);
+        // A column that a migration adds stands last there.
+        let in_one_order = |words: Vec<String>| {
+            let mut words: Vec<_> = words.iter().map(|line| without_place(line)).collect();
+            words.sort();
+            words
+        };
+        let (new, old) = (in_words(&platform.main()).await, in_words(&existing.main()).await);
+        assert_same(self.name, &in_one_order(new), &in_one_order(old));
         assert_eq!(existing.sql().await.column(self.rows.0).await, self.rows.1, "{}, existing", self.name);
+    }
+}
+
+/// `column public.t 2: …` without the number.
+fn without_place(line: &str) -> String {
+    match line.strip_prefix("column ").and_then(|rest| rest.split_once(": ")) {
+        Some((place, rest)) => format!("column {}: {rest}", place.trim_end_matches(|c: char| c.is_ascii_digit())),
+        None => line.to_owned(),
     }
 }
 
@@ -292,6 +307,83 @@ async fn swapped_and_renamed_tables_end_as_declared_with_their_rows() {
         },
     ])
     .await;
+}
+
+/// In a new database a table has its last columns from the beginning, and in the declaration's order.
+#[tokio::test]
+async fn rows_go_into_the_columns_that_they_were_written_for() {
+    const TABLE: (&str, &str) = ("tables/t.sql", "create table t(id int primary key, code text, name text);");
+    const BY_HAND: &str = "create table t(id int primary key, code text, name text)";
+    const ROWS: &str = "select concat_ws(' ', id, coalesce(code, '-'), coalesce(name, '-')) from t order by id";
+    check_all(&[
+        History {
+            name: "a column added in the middle",
+            files: &[
+                TABLE,
+                (
+                    "migrations/1.sql",
+                    "create table t(id int primary key, name text); insert into t values (1, 'Ann'); insert into t select 2, 'Bob';
+                     insert into t values (3);",
+                ),
+                ("migrations/2.sql", "alter table t add column code text; insert into t values (4, 'Cid', 'c');"),
+            ],
+            psql: BY_HAND,
+            rows: (ROWS, &["1 - Ann", "2 - Bob", "3 - -", "4 c Cid"]),
+        },
+        History {
+            name: "the same under a former name",
+            files: &[
+                TABLE,
+                ("migrations/1.sql", "create table u(id int primary key, name text); insert into u values (1, 'Ann');"),
+                (
+                    "migrations/2.sql",
+                    "alter table u add column code text; insert into u values (2, 'Bob', 'b'); alter table u rename to t;
+                     alter index u_pkey rename to t_pkey; insert into t values (3, 'Cid', 'c');",
+                ),
+            ],
+            psql: BY_HAND,
+            rows: (ROWS, &["1 - Ann", "2 b Bob", "3 c Cid"]),
+        },
+        History {
+            name: "columns that are renamed and dropped later on",
+            files: &[
+                TABLE,
+                (
+                    "migrations/1.sql",
+                    "create table t(id int primary key, age int, full_name text, code text);
+                     insert into t values (1, 7, 'Ann', 'a'), (2, default, 'Bob', 'b'); insert into t (full_name, id) values ('Cid', 3);
+                     insert into t (age, id, code) select 9, 4, 'd';",
+                ),
+                ("migrations/2.sql", "alter table t rename full_name to name; alter table t drop column age;"),
+            ],
+            psql: BY_HAND,
+            rows: (ROWS, &["1 a Ann", "2 b Bob", "3 - Cid", "4 d -"]),
+        },
+    ])
+    .await;
+}
+
+/// Only what the declaration does not have any more is passed over.
+#[tokio::test]
+async fn a_statement_about_rows_that_simply_fails_is_refused_in_new_databases_too() {
+    let platform = Platform::new();
+    for (number, (statement, code)) in [
+        ("insert into t values (1, now() at time zone 'Asia/Nowhere');", "22023"),
+        ("insert into t (id, x) values (1, current_setting('app.missing'));", "42704"),
+        ("insert into t (id) select g from generate_series(1, 10, 0) g;", "22023"),
+        ("update t set x = nextval('missing_seq');", "42P01"),
+        ("delete from t where x = pg_typeof('missing'::regtype)::text;", "42704"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let bundle = bundle().file("tables/t.sql", "create table t(id int primary key, at timestamp, x text);").file(
+            "migrations/1.sql",
+            format!("create table t(id int primary key, at timestamp, x text);\n{statement}"),
+        );
+        let answer = register(platform.name(), Some(&format!("t{number}")), &bundle).await;
+        answer.refused(409, "migration_failed").sqlstate(code).at("migrations/1.sql", 2);
+    }
 }
 
 #[tokio::test]
@@ -545,6 +637,115 @@ async fn an_existing_database_that_gets_type_value_and_use_at_once() {
     assert_eq!(platform.sql().await.column("select x from t order by x").await, ["a", "b"]);
 }
 
+/// A new database commits in between; one that exists does not.
+#[tokio::test]
+async fn an_existing_database_that_gets_a_type_and_values_that_no_text_tells_of_at_once() {
+    let use_them =
+        "insert into t select unnest('{a,b,c,d}'::e[]); create table u(x e default 'd', y e[] default '{b,d}');
+                    insert into u default values;";
+    for (added, left) in [
+        ("do $$ begin alter type e add value 'b' before 'c'; alter type e add value 'd'; end $$;", "2"),
+        (
+            "do $$ begin alter type e add value if not exists 'b' before 'c'; alter type e add value if not exists 'd'; end $$;",
+            "0",
+        ),
+        (
+            "do $$ begin alter type e add value 'b' before 'c'; end $$; insert into t select 'b'::e;
+             do $$ begin execute 'alter type e add value ''d'''; end $$; delete from t;",
+            "2",
+        ),
+    ] {
+        let first = bundle().file("migrations/1.sql", "create table t(x text);");
+        let second =
+            first.clone().file("migrations/2.sql", format!("create type e as enum ('a', 'c'); {added} {use_them}"));
+        let (existing, new) = (Platform::new(), Platform::new());
+        existing.register(&first).await.ready();
+        for platform in [&existing, &new] {
+            let answer = platform.register(&second).await;
+            assert_eq!(answer.status, 200, "{added}: {answer}");
+            let sql = platform.sql().await;
+            let labels = "select enumlabel from pg_enum where enumlabel !~ '^_stonescript' order by enumsortorder";
+            assert_eq!(sql.column(labels).await, ["a", "b", "c", "d"], "{added}");
+            assert_eq!(sql.value("select x || y::text from u").await, "d{b,d}", "{added}");
+            let again = platform.register(&second).await;
+            again.ready().counts(&[("migrations_applied", 0)]);
+        }
+        let spare = "select count(*) from pg_enum where enumlabel ~ '^_stonescript'";
+        assert_eq!(existing.sql().await.value(spare).await, left, "{added}");
+    }
+}
+
+/// What only migrations made is passed over where databases are compared, and stays when their files go. So what they say of
+/// a declared thing in their midst is told from what that came with, by somebody's default privileges say.
+#[tokio::test]
+async fn what_migrations_say_of_declared_things_is_told_from_what_these_came_with() {
+    let platform = Platform::new();
+    let files = bundle()
+        .file(
+            "migrations/1.sql",
+            "CREATE TABLE log (id int);
+             ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC;
+             ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON SEQUENCES TO PUBLIC;
+             ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;",
+        )
+        .file("views/v.sql", "CREATE VIEW v AS SELECT * FROM log;")
+        .file(
+            "migrations/2.sql",
+            "CREATE TABLE kept AS SELECT * FROM v; GRANT UPDATE ON v TO PUBLIC; COMMENT ON VIEW v IS 'seen';
+             CREATE INDEX kept_id ON kept (id);",
+        )
+        .file("functions/f.sql", "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';")
+        .file(
+            "migrations/3.sql",
+            "CREATE TRIGGER kept_changed BEFORE UPDATE ON kept FOR EACH ROW EXECUTE FUNCTION f();",
+        )
+        .file("functions/s.sql", "CREATE SEQUENCE s;")
+        .file(
+            "migrations/4.sql",
+            "CREATE TABLE numbered (n int DEFAULT nextval('s')); GRANT USAGE ON SEQUENCE s TO PUBLIC;",
+        )
+        .file("views/w.sql", "CREATE VIEW w WITH (security_barrier) AS SELECT * FROM numbered;")
+        // More than it makes: this one is looked at.
+        .file("views/x.sql", "CREATE MATERIALIZED VIEW x WITH (fillfactor = 50) AS SELECT * FROM w;")
+        .file("migrations/5.sql", "CREATE VIEW over_x AS SELECT * FROM x; COMMENT ON MATERIALIZED VIEW x IS 'seen';");
+    platform.register(&files).await.ready();
+    let made = "SELECT object FROM _stonescriptdb_gateway_declared WHERE object !~ '^default privilege' AND";
+    let sql = platform.sql().await;
+    assert_eq!(
+        sql.column(&format!("{made} NOT by_migration ORDER BY object COLLATE \"C\"")).await,
+        [
+            "contents of x",
+            "function f()",
+            "materialized view x",
+            "options of w",
+            "options of x",
+            "privilege EXECUTE on ROUTINE f() of PUBLIC",
+            "privilege SELECT on SEQUENCE s of PUBLIC",
+            "privilege SELECT on TABLE v of PUBLIC",
+            "privilege SELECT on TABLE w of PUBLIC",
+            "privilege SELECT on TABLE x of PUBLIC",
+            "sequence s",
+            "view v",
+            "view w",
+        ]
+    );
+    assert_eq!(
+        sql.column(&format!("{made} by_migration ORDER BY object COLLATE \"C\"")).await,
+        [
+            "comment on MATERIALIZED VIEW x",
+            "comment on VIEW v",
+            "index kept_id of kept",
+            "privilege SELECT on TABLE kept of PUBLIC",
+            "privilege SELECT on TABLE numbered of PUBLIC",
+            "privilege SELECT on TABLE over_x of PUBLIC",
+            "privilege UPDATE on TABLE v of PUBLIC",
+            "privilege USAGE on SEQUENCE s of PUBLIC",
+            "trigger kept_changed of kept",
+            "view over_x",
+        ]
+    );
+}
+
 #[tokio::test]
 async fn rows_of_a_declared_table_that_a_migration_drops_go_with_it() {
     check_all(&[
@@ -624,6 +825,38 @@ async fn rows_of_a_declared_table_that_a_migration_drops_go_with_it() {
             ],
             psql: "create schema s; create table s.x(id int primary key)",
             rows: ("select id from s.x", &["2"]),
+        },
+        History {
+            name: "renamed, and made anew under its old name",
+            files: &[
+                (
+                    "tables/x.sql",
+                    "create table x(id serial primary key, v text); create table seen(n int);
+                     create table old_x(id serial primary key, w text);",
+                ),
+                (
+                    "functions/f.sql",
+                    "create function see() returns trigger language plpgsql as
+                     'begin insert into seen values (1); return new; end';
+                     create trigger see before insert on old_x for each row execute function see();",
+                ),
+                ("migrations/1.sql", "create table x(id serial primary key, v text); insert into x (v) values ('a'), ('b');"),
+                (
+                    "migrations/2.sql",
+                    "alter table x rename to old_x; alter table old_x rename v to w;
+                     create table x(id serial primary key, v text); insert into x (v) values ('new');",
+                ),
+            ],
+            psql: "create table x(id serial primary key, v text); create table seen(n int);
+                   create table old_x(id serial primary key, w text);
+                   create function see() returns trigger language plpgsql as
+                   'begin insert into seen values (1); return new; end';
+                   create trigger see before insert on old_x for each row execute function see()",
+            rows: (
+                "select (select string_agg(id || w, ',' order by id) from old_x) || ' ' || (select id || v from x) || ' '
+                        || (select count(*) from seen) || ' ' || nextval('x_id_seq') || nextval('old_x_id_seq')",
+                &["1a,2b 1new 0 23"],
+            ),
         },
         History {
             name: "a table that another one takes the place of has its rows still",

@@ -48,6 +48,7 @@ async fn take_over(left: &Left) {
     let web = Web::new(gateway.address());
     calls_answer_as_they_did(&web, left).await;
     same_bundles_change_nothing(&web, left).await;
+    sums_are_todays(&place, left).await;
     other_line_ends_change_nothing(&web, left).await;
     the_next_release_reaches_every_database(&web, left).await;
     calls_answer_as_they_did(&web, left).await;
@@ -106,7 +107,17 @@ async fn same_bundles_change_nothing(web: &Web, left: &Left) {
     }
 }
 
-/// Sums of migrations were taken over their bytes once.
+/// Sums of migrations were taken over their bytes once; whoever was registered again has today's.
+async fn sums_are_todays(place: &Place, left: &Left) {
+    let earlier = "SELECT count(*) FROM _stonescriptdb_gateway_migrations WHERE checksum !~ '^statements:'";
+    let registered = left.steps.iter().filter(|step| step.path == "/register");
+    for database in registered.filter_map(|step| step.answer["database"].as_str()) {
+        let client = place.connect_to(database).await;
+        assert_eq!(client.query_one(earlier, &[]).await.unwrap().get::<_, i64>(0), 0, "{database}");
+    }
+}
+
+/// The same with other line ends.
 async fn other_line_ends_change_nothing(web: &Web, left: &Left) {
     for (address, bundle) in left.databases() {
         let fields: Vec<(&str, &str)> = address.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

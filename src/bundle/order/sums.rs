@@ -6,7 +6,7 @@ use crate::bundle::sql::Statement;
 use crate::bundle::sql::tokens::{checksum, checksum_bytes, hexadecimal};
 
 /// Tells this kind of sum from those over bytes.
-pub(super) const PREFIX: &str = "statements:";
+pub const PREFIX: &str = "statements:";
 
 /// Over the tokens of each statement, whatever the system that the file was written on ends its lines with, also within
 /// literals.

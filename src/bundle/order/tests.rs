@@ -12,7 +12,7 @@ fn bundle(files: &[(&str, &str)]) -> Bundle {
         })
         .collect();
     files.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
-    Bundle { files, checksum: String::new(), warnings: Vec::new(), memory: None }
+    Bundle::from_files(files, Vec::new())
 }
 
 /// The order, by the first words of each statement.

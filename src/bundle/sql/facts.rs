@@ -21,8 +21,12 @@ use crate::bundle::Kind;
 /// What becomes of a statement.
 pub(super) enum Treatment {
     Deploy,
+    /// The same in another form, with the sentence to warn of it.
+    DeployAs(Box<NodeEnum>, &'static str),
     /// Left out, with the sentence to warn of it.
-    PassOver(Option<&'static str>),
+    PassOver(&'static str),
+    /// The `BEGIN` or `COMMIT` around a migration.
+    OuterControl,
     /// Transaction control.
     Refuse,
     /// About databases or the server.
@@ -38,9 +42,9 @@ pub(super) fn treatment(kind: Kind, tree: &NodeEnum, first: bool, last: bool) ->
     match tree {
         NodeEnum::TransactionStmt(control) => match Control::try_from(control.kind) {
             Ok(Control::TransStmtBegin | Control::TransStmtStart) if kind == Kind::Migrations && first => {
-                Treatment::PassOver(None)
+                Treatment::OuterControl
             }
-            Ok(Control::TransStmtCommit) if kind == Kind::Migrations && last => Treatment::PassOver(None),
+            Ok(Control::TransStmtCommit) if kind == Kind::Migrations && last => Treatment::OuterControl,
             _ => Treatment::Refuse,
         },
         _ if is_server_wide(tree) => Treatment::RefuseServerWide,
@@ -49,9 +53,31 @@ pub(super) fn treatment(kind: Kind, tree: &NodeEnum, first: bool, last: bool) ->
         // The statements of a migration run one after the other, so a setting has its meaning there; elsewhere each is
         // deployed by itself, wherever its references put it.
         _ if kind != Kind::Migrations && sets_session(tree) => {
-            Treatment::PassOver(Some("a setting of the session has no effect here and was left out"))
+            Treatment::PassOver("a setting of the session has no effect here and was left out")
+        }
+        NodeEnum::AlterOwnerStmt(_) => Treatment::PassOver(OWNER),
+        NodeEnum::AlterTableStmt(alter) => without_owner(alter),
+        NodeEnum::CreateSchemaStmt(create) if create.schemaname == PUBLIC && create.schema_elts.is_empty() => {
+            Treatment::PassOver("the schema public is there already, so making it was passed over")
         }
         _ => Treatment::Deploy,
+    }
+}
+
+const OWNER: &str = "OWNER TO was passed over: what a platform deploys belongs to the role that deploys it";
+
+/// `ALTER TABLE` and its like, which may do something else in the same statement.
+fn without_owner(alter: &AlterTableStmt) -> Treatment {
+    let sets_owner =
+        |node: &Node| command_of(node).is_some_and(|command| command.subtype == AlterTableType::AtChangeOwner as i32);
+    match alter.cmds.iter().filter(|command| sets_owner(command)).count() {
+        0 => Treatment::Deploy,
+        all if all == alter.cmds.len() => Treatment::PassOver(OWNER),
+        _ => {
+            let mut rest = alter.clone();
+            rest.cmds.retain(|command| !sets_owner(command));
+            Treatment::DeployAs(Box::new(NodeEnum::AlterTableStmt(rest)), OWNER)
+        }
     }
 }
 

@@ -17,7 +17,7 @@ fn alone<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// The statements of a text.
-pub(in crate::bundle) fn parse(text: &str) -> pg_query::Result<Vec<RawStmt>> {
+pub(crate) fn parse(text: &str) -> pg_query::Result<Vec<RawStmt>> {
     alone(|| pg_query::parse(text, ParserOptions::DEFAULT)).map(|parsed| parsed.protobuf.stmts)
 }
 

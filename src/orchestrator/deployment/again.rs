@@ -4,14 +4,16 @@
 //! through once more. Called by [`super::deploy`].
 
 use std::collections::HashSet;
+use std::mem::discriminant;
 
 use pg_query::NodeEnum;
+use pg_query::protobuf::{AlterTableCmd, AlterTableType};
 
 use super::Deployment;
 use super::statements::{makes_table, makes_type};
 use crate::bundle::Kind;
 use crate::bundle::order::Target;
-use crate::bundle::sql::Statement;
+use crate::bundle::sql::{Statement, facts};
 use crate::orchestrator::error::DeployError;
 use crate::orchestrator::functions;
 use crate::orchestrator::missing::{self, Ask};
@@ -20,13 +22,12 @@ use crate::orchestrator::objects::subject;
 impl<'a> Deployment<'a> {
     /// `statements`: those that have run so far. In a new database migrations take nothing away of what is declared.
     pub(super) async fn make_again(&mut self, statements: &'a [Statement]) -> Result<(), DeployError> {
+        if self.goal.target == Target::NewDatabase {
+            return Ok(());
+        }
         let is_pending =
             |one: &Statement| one.kind == Kind::Migrations && !one.early && self.migrations.is_pending(one);
-        let last = match self.goal.target {
-            Target::NewDatabase => None,
-            Target::ExistingDatabase => statements.iter().rposition(is_pending),
-        };
-        let Some(last) = last else { return Ok(()) };
+        let Some(last) = statements.iter().rposition(is_pending) else { return Ok(()) };
         let early: Vec<&'a Statement> = statements[..last].iter().filter(|one| one.kind != Kind::Migrations).collect();
         self.standing.changed();
         let mut is_any = self.replace_functions(&early).await?;
@@ -43,6 +44,34 @@ impl<'a> Deployment<'a> {
         if is_any {
             self.retry_waiting().await?;
             self.record_once();
+        }
+        Ok(())
+    }
+
+    /// What migrations say of something declared (a comment, a privilege, a trigger's state) they say later than the
+    /// declaration, which is the final state: so that is said once more.
+    pub(super) async fn say_again(&mut self) -> Result<(), DeployError> {
+        let statements = &self.goal.script.statements;
+        let is_new = self.goal.target == Target::NewDatabase;
+        let is_pending = |one: &Statement| one.kind == Kind::Migrations && self.migrations.is_pending(one);
+        let Some(last) = statements.iter().rposition(is_pending) else { return Ok(()) };
+        let pending = || statements.iter().filter(|one| is_pending(one));
+        let kinds: HashSet<_> =
+            pending().filter(|one| says(one, false)).map(|one| discriminant(one.tree.as_ref())).collect();
+        // In an existing database, what a block took away is found by comparison.
+        let may_say_anything =
+            |one: &Statement| matches!(one.tree.as_ref(), NodeEnum::DoStmt(_) | NodeEnum::CallStmt(_));
+        let anything = is_new && pending().any(may_say_anything);
+        // In a new one, what comes behind the last migration has been said last.
+        let early = if is_new { &statements[..last] } else { &statements[..] };
+        let declared = early.iter().filter(|one| one.kind != Kind::Migrations && says(one, true));
+        for statement in declared.filter(|one| anything || kinds.contains(&discriminant(one.tree.as_ref()))) {
+            match self.runner.run(statement).await {
+                Ok(_) => {}
+                // What it is about is gone, which is told of in the end.
+                Err(failure) if failure.wants_an_object() => {}
+                Err(failure) => return Err(failure.into()),
+            }
         }
         Ok(())
     }
@@ -108,5 +137,42 @@ impl<'a> Deployment<'a> {
         self.record.types.retain(|one| met.insert(one.name.clone()));
         met.clear();
         self.record.statements.retain(|(checksum, _)| met.insert(checksum.clone()));
+    }
+}
+
+/// Whether a statement says something of what is there, and says the same when it is run once more; `only`: it does nothing
+/// else.
+fn says(statement: &Statement, only: bool) -> bool {
+    use AlterTableType as Alter;
+    let command_says = |command: &AlterTableCmd| {
+        matches!(
+            Alter::try_from(command.subtype),
+            Ok(Alter::AtSetStatistics
+                | Alter::AtSetOptions
+                | Alter::AtResetOptions
+                | Alter::AtSetStorage
+                | Alter::AtSetCompression
+                | Alter::AtClusterOn
+                | Alter::AtDropCluster
+                | Alter::AtSetRelOptions
+                | Alter::AtResetRelOptions
+                | Alter::AtReplicaIdentity
+                | Alter::AtEnableTrig
+                | Alter::AtEnableAlwaysTrig
+                | Alter::AtEnableReplicaTrig
+                | Alter::AtDisableTrig
+                | Alter::AtEnableRule
+                | Alter::AtEnableAlwaysRule
+                | Alter::AtEnableReplicaRule
+                | Alter::AtDisableRule)
+        )
+    };
+    match statement.tree.as_ref() {
+        NodeEnum::CommentStmt(_) | NodeEnum::GrantStmt(_) | NodeEnum::AlterDefaultPrivilegesStmt(_) => true,
+        NodeEnum::AlterTableStmt(alter) => {
+            let mut commands = alter.cmds.iter().filter_map(facts::command_of);
+            if only { commands.all(command_says) } else { commands.any(command_says) }
+        }
+        _ => false,
     }
 }

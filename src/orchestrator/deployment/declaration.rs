@@ -277,8 +277,8 @@ impl Deployment<'_> {
         if validation.needs_force() && !self.goal.force {
             return Err(DeployError::Blocked { validation: Box::new(validation) });
         }
-        if !self.migrated.is_empty() {
-            let migrated = self.only_migrated(&after);
+        let migrated = self.only_migrated(&after);
+        if !migrated.is_empty() {
             Arc::make_mut(&mut after).migrated = migrated;
         }
         if !self.held.is_empty() {
@@ -286,6 +286,8 @@ impl Deployment<'_> {
         }
         let Some(declared) = self.goal.declared else { return Ok((after, validation)) };
         let differences = verify::differences(&self.wanted(declared), after.things());
+        let useless = verify::useless_indexes(&self.wanted(declared), after.things());
+        self.report.warnings.extend(useless);
         if differences.is_empty() {
             return Ok((after, validation));
         }

@@ -1,17 +1,14 @@
-//! The statements of a bundle one after the other: where a migration begins and ends, what runs in the middle of one, and
-//! what of a new database only its migrations made. Called by [`super::deploy`].
+//! The statements of a bundle one after the other: where a migration begins and ends, and what runs in the middle of one.
+//! Called by [`super::deploy`].
 
 use std::collections::BTreeSet;
 
-use pg_query::NodeEnum;
 use tokio_postgres::error::SqlState;
 
 use super::Deployment;
 use crate::bundle::Kind;
-use crate::bundle::order::Target;
 use crate::bundle::sql::{Class, Object, Statement, Wanted};
 use crate::orchestrator::catalog::Catalog;
-use crate::orchestrator::catalog::things::{self, Thing, parts_of_name};
 use crate::orchestrator::error::DeployError;
 use crate::orchestrator::runner::Failure;
 
@@ -44,7 +41,7 @@ impl<'a> Deployment<'a> {
                 open = None;
             }
             if let Some(session) = open.as_mut().and_then(|open| open.aside.take()) {
-                self.take_side(true).await?;
+                self.migrations_go_on().await?;
                 self.runner.resume_session(&session).await?;
             }
             if begins(statement) && !continues {
@@ -58,20 +55,17 @@ impl<'a> Deployment<'a> {
         if let Some(open) = open {
             self.runner.end_migration(open.last).await?;
         }
-        self.take_side(false).await?;
+        self.declaration_goes_on(None).await?;
         self.retry_waiting().await
     }
 
     async fn run_one(&mut self, statement: &'a Statement, before: &Catalog) -> Result<(), DeployError> {
         if statement.kind == Kind::Migrations {
-            self.take_side(true).await?;
+            self.migrations_go_on().await?;
             return self.run_migration(statement, before).await;
         }
-        // Which function a statement makes is found out in the end; to look around each of them takes long.
-        if !matches!(statement.tree.as_ref(), NodeEnum::CreateFunctionStmt(_)) {
-            self.take_side(false).await?;
-            self.migrations.declaration_went_on();
-        }
+        self.declaration_goes_on(Some(statement)).await?;
+        self.migrations.declaration_went_on(statement);
         self.run_or_wait(statement).await
     }
 
@@ -99,6 +93,9 @@ impl<'a> Deployment<'a> {
             result = self.migrations.run_again(&self.runner, statement).await;
         }
         let Err(mut failure) = result else { return Ok(()) };
+        if uses_new_value(&failure) {
+            failure.error.hint = Some(NEW_VALUE_HINT.to_owned());
+        }
         if failure.wants_an_object() {
             failure = self.root_of(failure, wants);
         }
@@ -140,56 +137,12 @@ impl<'a> Deployment<'a> {
         }
         at
     }
-
-    fn is_blueprint(&self) -> bool {
-        self.goal.target == Target::NewDatabase && self.goal.declared.is_none()
-    }
-
-    /// In a new database: from here on migrations make what is new, or the declaration does.
-    async fn take_side(&mut self, of_migrations: bool) -> Result<(), DeployError> {
-        if !self.is_blueprint() || self.migrating == of_migrations {
-            return Ok(());
-        }
-        let names = self.read_catalog().await?.things().iter().map(|thing| thing.name.clone()).collect();
-        self.migrating = of_migrations;
-        self.between_migrations = if of_migrations {
-            names
-        } else {
-            self.migrated.extend(names.difference(&self.between_migrations).cloned());
-            BTreeSet::new()
-        };
-        Ok(())
-    }
-
-    /// What only the migrations made: not what the bundle declares too, whichever of the two came first.
-    pub(super) fn only_migrated(&mut self, after: &Catalog) -> BTreeSet<String> {
-        let mut migrated = std::mem::take(&mut self.migrated);
-        if migrated.is_empty() {
-            return migrated;
-        }
-        for thing in after.things() {
-            if self.declared_routines.contains(&thing.identity) || self.is_declared(thing) {
-                migrated.remove(&thing.name);
-            }
-        }
-        migrated
-    }
-
-    fn is_declared(&self, thing: &Thing) -> bool {
-        let table = thing.table.as_deref().map(parts_of_name);
-        let (class, (schema, name)) = match (thing.kind, table) {
-            (things::Kind::View, _) => (Class::Relation, parts_of_name(&thing.object)),
-            (things::Kind::Sequence, None) => (Class::Relation, parts_of_name(&thing.object)),
-            (things::Kind::Type, _) => (Class::Type, parts_of_name(&thing.object)),
-            (things::Kind::Index, Some((schema, _))) => (Class::Relation, (schema, parts_of_name(&thing.object).1)),
-            (things::Kind::Trigger | things::Kind::Policy | things::Kind::Rule, Some((schema, table))) => {
-                (Class::Part, (schema, format!("{table}.{}", parts_of_name(&thing.object).1)))
-            }
-            _ => return false,
-        };
-        self.migrations.is_declared(&Object { class, schema, name })
-    }
 }
+
+/// A value that a `DO` block adds, or a function: nobody knew of it beforehand.
+const NEW_VALUE_HINT: &str = "PostgreSQL lets nobody use a new value in the transaction that adds it. One that a statement of a \
+    migration adds, ALTER TYPE … ADD VALUE, is added before; one that a DO block or a function adds can be used by the next \
+    deployment: deploy the migrations up to that one first";
 
 /// A statement with which a migration begins or goes on.
 fn begins(statement: &Statement) -> bool {

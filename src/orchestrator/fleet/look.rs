@@ -1,7 +1,6 @@
 //! Where the databases of a fleet stand: at the bundle already, or of which shape. Reads only.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_postgres::Client;
@@ -11,13 +10,17 @@ use crate::databases::RunAs;
 use crate::databases::name::DatabaseName;
 use crate::orchestrator::diff::SchemaValidation;
 use crate::orchestrator::error::DeployError;
+use crate::orchestrator::sums::{Lacking, Wanted};
 use crate::orchestrator::tracking::{self, State};
 use crate::orchestrator::{Orchestrator, catalog, risk, shape};
 
 /// A fleet, looked at. Each list in the order in which the databases were named.
+#[derive(Default)]
 pub struct Fleet {
     /// Nothing to do.
     pub current: Vec<DatabaseName>,
+    /// Nothing but to replace the sums that an earlier version took.
+    pub to_sum: Vec<DatabaseName>,
     /// The others, by shape.
     pub groups: Vec<Group>,
     /// On record, but no longer on the server.
@@ -48,34 +51,38 @@ struct Key {
 
 enum Seen {
     Current,
+    ToSum,
     Other(Key),
     Gone,
 }
 
-/// Looks at every database, `width` at a time: one connection and one query where nothing is to be done for the bundle of
-/// this checksum.
+/// Looks at every database, `width` at a time: one connection and one query where nothing is to be done for the bundle.
 pub async fn at_all(
     orchestrator: &Orchestrator,
     run_as: &RunAs,
     names: Vec<DatabaseName>,
-    checksum: Arc<str>,
+    wanted: Wanted,
     width: usize,
 ) -> Result<Fleet, DeployError> {
     let looks = names.clone().into_iter().map(|name| {
-        let (orchestrator, run_as, checksum) = (orchestrator.clone(), run_as.clone(), checksum.clone());
+        let (orchestrator, run_as, wanted) = (orchestrator.clone(), run_as.clone(), wanted.clone());
         async move {
-            let looking = async move { look(&orchestrator, &run_as, &name, &checksum).await };
+            let looking = async move { look(&orchestrator, &run_as, &name, &wanted).await };
             let looked = tokio::spawn(looking.in_current_span()).await;
             looked.map_err(|error| DeployError::Interrupted { cause: error.to_string() })?
         }
     });
     let seen: Vec<Seen> = stream::iter(looks).buffered(width).try_collect().await?;
-    let mut fleet = Fleet { current: Vec::new(), groups: Vec::new(), gone: Vec::new() };
+    let mut fleet = Fleet::default();
     let mut places: BTreeMap<Key, usize> = BTreeMap::new();
     for (database, seen) in names.into_iter().zip(seen) {
         let key = match seen {
             Seen::Current => {
                 fleet.current.push(database);
+                continue;
+            }
+            Seen::ToSum => {
+                fleet.to_sum.push(database);
                 continue;
             }
             Seen::Gone => {
@@ -98,11 +105,11 @@ async fn look(
     orchestrator: &Orchestrator,
     run_as: &RunAs,
     name: &DatabaseName,
-    checksum: &str,
+    wanted: &Wanted,
 ) -> Result<Seen, DeployError> {
     let looking = async {
         let session = orchestrator.databases.session(run_as, name).await?;
-        let seen = see(&session, checksum).await;
+        let seen = see(&session, wanted).await;
         session.close().await;
         seen.map_err(|error| error.in_database(name))
     };
@@ -112,12 +119,13 @@ async fn look(
     }
 }
 
-async fn see(client: &Client, checksum: &str) -> Result<Seen, DeployError> {
+async fn see(client: &Client, wanted: &Wanted) -> Result<Seen, DeployError> {
     let state = tracking::read_state(client).await?;
-    if state.as_ref().is_some_and(|state| state.is_at(checksum)) {
-        return Ok(Seen::Current);
+    match wanted.lacking(client, state.as_ref()).await? {
+        Lacking::Nothing => Ok(Seen::Current),
+        Lacking::Sums => Ok(Seen::ToSum),
+        Lacking::Deployment => read_key(client, state).await.map(Seen::Other),
     }
-    read_key(client, state).await.map(Seen::Other)
 }
 
 async fn read_key(client: &Client, state: Option<State>) -> Result<Key, DeployError> {

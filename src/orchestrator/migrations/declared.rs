@@ -7,7 +7,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pg_query::protobuf::{AlterObjectSchemaStmt, AlterTableStmt, AlterTableType, ObjectType, RangeVar, RenameStmt};
+use pg_query::protobuf::{
+    AlterObjectSchemaStmt, AlterTableCmd, AlterTableStmt, AlterTableType, ObjectType, RangeVar, RenameStmt,
+};
 use pg_query::{Node, NodeEnum};
 
 use super::dropped;
@@ -108,10 +110,16 @@ pub enum Decision {
 }
 
 /// Something that a migration does to a name.
-enum Event {
+pub enum Event {
+    /// The table's old name and its new one.
     RenameTable(Name, Name),
+    /// The table.
     DropTable(Name),
+    /// The table, and the column.
+    AddColumn(Name, String),
+    /// The table, the column's old name and its new one.
     RenameColumn(Name, String, String),
+    /// The table, and the column.
     DropColumn(Name, String),
 }
 
@@ -143,7 +151,7 @@ impl History {
             .filter_map(|(_, event)| match event {
                 Event::RenameTable(old, _) => Some(old.clone()),
                 Event::DropTable(name) => Some(name.clone()),
-                Event::RenameColumn(..) | Event::DropColumn(..) => None,
+                Event::AddColumn(..) | Event::RenameColumn(..) | Event::DropColumn(..) => None,
             })
             .collect();
         let type_renames = migrations.iter().enumerate().filter_map(|(at, statement)| {
@@ -181,6 +189,12 @@ impl History {
         renamed.is_some_and(|renamed| created.is_none_or(|created| renamed < created))
     }
 
+    /// What is done to names by the statements from number `first` to before number `end`.
+    pub fn events_between(&self, first: usize, end: usize) -> &[(usize, Event)] {
+        let place = |number| self.events.partition_point(|(at, _)| *at < number);
+        self.events.get(place(first)..place(end)).unwrap_or_default()
+    }
+
     /// Whether a type gives its name away or goes later on, so that what is declared under that name is another one.
     fn type_ends(&self, name: &Name, after: usize) -> bool {
         let renamed = self.type_renames.iter().any(|(at, old, _)| *at > after && old == name);
@@ -211,7 +225,7 @@ impl History {
                 }
                 Event::DropTable(dropped) if dropped == name => return None,
                 Event::RenameTable(other, _) | Event::DropTable(other) => drop(given_away.insert(other)),
-                Event::RenameColumn(..) | Event::DropColumn(..) => {}
+                Event::AddColumn(..) | Event::RenameColumn(..) | Event::DropColumn(..) => {}
             }
         }
         (name != table).then(|| name.clone())
@@ -262,7 +276,7 @@ impl History {
     }
 
     /// What a column is called in the end, and in which table; `None` where it is dropped.
-    fn fate_of_column(&self, table: &Name, column: &str, after: usize) -> Option<(Name, String)> {
+    pub fn fate_of_column(&self, table: &Name, column: &str, after: usize) -> Option<(Name, String)> {
         let (mut table, mut column) = (table.clone(), column.to_owned());
         for (_, event) in self.events.iter().filter(|(at, _)| *at > after) {
             match event {
@@ -288,12 +302,27 @@ fn events_of(tree: &NodeEnum) -> Vec<Event> {
         }
         NodeEnum::AlterTableStmt(alter) => {
             let Some(table) = alter.relation.as_ref().map(name) else { return Vec::new() };
-            commands(alter)
-                .filter(|command| command.subtype == AlterTableType::AtDropColumn as i32)
-                .map(|command| Event::DropColumn(table.clone(), command.name.clone()))
-                .collect()
+            commands(alter).filter_map(|command| column_event(&table, command)).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// The names of a table that gets another name or schema, before and after.
+pub fn renamed_table(tree: &NodeEnum) -> Option<(Name, Name)> {
+    events_of(tree).into_iter().find_map(|event| match event {
+        Event::RenameTable(old, new) => Some((old, new)),
+        _ => None,
+    })
+}
+
+fn column_event(table: &Name, command: &AlterTableCmd) -> Option<Event> {
+    match (AlterTableType::try_from(command.subtype).ok()?, &command.def.as_ref().and_then(|def| def.node.as_ref())) {
+        (AlterTableType::AtDropColumn, _) => Some(Event::DropColumn(table.clone(), command.name.clone())),
+        (AlterTableType::AtAddColumn, Some(NodeEnum::ColumnDef(column))) => {
+            Some(Event::AddColumn(table.clone(), column.colname.clone()))
+        }
+        _ => None,
     }
 }
 
@@ -632,14 +661,15 @@ fn command_reason(
     }
 }
 
-fn commands(alter: &AlterTableStmt) -> impl Iterator<Item = &pg_query::protobuf::AlterTableCmd> {
+fn commands(alter: &AlterTableStmt) -> impl Iterator<Item = &AlterTableCmd> {
     alter.cmds.iter().filter_map(|node| match &node.node {
         Some(NodeEnum::AlterTableCmd(command)) => Some(&**command),
         _ => None,
     })
 }
 
-fn name(relation: &RangeVar) -> Name {
+/// A relation's schema and name.
+pub fn name(relation: &RangeVar) -> Name {
     let schema = if relation.schemaname.is_empty() { "public" } else { &relation.schemaname };
     (schema.to_owned(), relation.relname.clone())
 }

@@ -29,14 +29,19 @@ impl Unchecked {
     ) -> Result<(), Error> {
         for table in tables(drop, declared) {
             // The table that takes its place has copies of its rows, and is made of this one.
-            if !history.is_swapped(&table, at)
-                && let Some(emptying) = read(runner.client, &table).await?
-            {
-                runner.client.batch_execute(&emptying.sql).await?;
-                runner.changed();
-                self.0.extend(emptying.keys);
+            if !history.is_swapped(&table, at) {
+                self.empty_one(runner, &table).await?;
             }
         }
+        Ok(())
+    }
+
+    /// A table loses its rows.
+    pub(super) async fn empty_one(&mut self, runner: &Runner<'_>, table: &Name) -> Result<(), Error> {
+        let Some(emptying) = read(runner.client, table).await? else { return Ok(()) };
+        runner.client.batch_execute(&emptying.sql).await?;
+        runner.changed();
+        self.0.extend(emptying.keys);
         Ok(())
     }
 

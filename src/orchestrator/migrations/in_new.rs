@@ -1,6 +1,8 @@
 //! Runs the statements of migrations in a new database, without what its declaration made: asks the database and
 //! [`super::declared`], and carries the answer out. Called by [`super::Migrations`].
 
+use std::collections::HashSet;
+
 use pg_query::NodeEnum;
 use pg_query::protobuf::{AlterTableStmt, DropStmt};
 use tokio_postgres::Client;
@@ -8,11 +10,13 @@ use tokio_postgres::error::SqlState;
 
 use super::declared::{self, Decision, Declared, History, Live, Name};
 use super::emptied::Unchecked;
+use super::former_columns::FormerColumns;
+use super::moved::{self, Moved};
 use super::read_back;
-use super::stand_in::StandIns;
+use super::stand_in::{StandIns, is_about_rows};
 use super::text::DeclaredText;
 use crate::bundle::order::rewritten;
-use crate::bundle::sql::Statement;
+use crate::bundle::sql::{Class, Statement};
 use crate::orchestrator::runner::{Failure, Runner};
 use crate::orchestrator::twins;
 
@@ -20,20 +24,37 @@ use crate::orchestrator::twins;
 pub(super) struct NewDatabase {
     history: History,
     declared: Option<Declared>,
+    columns: FormerColumns,
     /// Whether `declared` lacks something that was made since it was read.
     outdated: bool,
+    /// Indexes, views and sequences that it may lack, and nothing else.
+    made: HashSet<Name>,
     unchecked: Unchecked,
 }
 
 impl NewDatabase {
     /// `migrations`: the statements of all of them, in the order in which they run.
     pub(super) fn new(migrations: &[&Statement]) -> Self {
-        Self { history: History::of(migrations), declared: None, outdated: false, unchecked: Unchecked::default() }
+        Self {
+            history: History::of(migrations),
+            declared: None,
+            columns: FormerColumns::of(migrations),
+            outdated: false,
+            made: HashSet::new(),
+            unchecked: Unchecked::default(),
+        }
     }
 
-    /// Something of the declaration was made since the last statement of a migration.
-    pub(super) fn declaration_went_on(&mut self) {
-        self.outdated = true;
+    /// A statement of the declaration was run since the last one of a migration, or waits.
+    pub(super) fn declaration_went_on(&mut self, statement: &Statement) {
+        match statement.tree.as_ref() {
+            NodeEnum::CreateFunctionStmt(_) | NodeEnum::CreateEnumStmt(_) => {}
+            NodeEnum::ViewStmt(_) | NodeEnum::CreateSeqStmt(_) | NodeEnum::IndexStmt(_) => {
+                let relations = statement.makes.iter().filter(|made| made.class == Class::Relation);
+                self.made.extend(relations.map(|made| (made.schema.clone(), made.name.clone())));
+            }
+            _ => self.outdated = true,
+        }
     }
 
     /// Runs statement number `at`; the reason where all or part of it was left out. `wants`: it names what the declaration
@@ -48,7 +69,11 @@ impl NewDatabase {
         let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
         if !text.declares {
             // Its tables and types are its own matter; a function or view may be declared as well.
-            let pardon = if text.has_what_is_made_by(statement) { Pardon::Exists } else { Pardon::Nothing };
+            let pardon = match text {
+                _ if text.has_what_is_dropped_by(statement) => Pardon::Effect,
+                _ if text.has_what_is_made_by(statement) => Pardon::Exists,
+                _ => Pardon::Nothing,
+            };
             return run_pardoning(runner, statement, pardon, None).await;
         }
         self.read(runner, text).await.map_err(failed)?;
@@ -66,20 +91,31 @@ impl NewDatabase {
             false if text.has_what_is_made_by(statement) => Pardon::Exists,
             false => Pardon::Nothing,
         };
-        let decision = match declared::moves_declared(statement, |made| text.has_object(made)) {
+        let mut decision = match declared::moves_declared(statement, |made| text.has_object(made)) {
             Some(reason) => Decision::Skip(reason),
             None => declared::decide(at, statement, known, &self.history, &live),
         };
         if let (NodeEnum::DropStmt(drop), false) = (statement.tree.as_ref(), matches!(decision, Decision::Run { .. })) {
             self.unchecked.empty(runner, at, drop, known, &self.history).await.map_err(failed)?;
         }
+        if let Decision::Skip(reason) = &mut decision {
+            match moved::move_rows(runner, at, &statement.tree, known, &self.history).await.map_err(failed)? {
+                Moved::None => {}
+                Moved::All(left) => self.unchecked.empty_one(runner, &left).await.map_err(failed)?,
+                Moved::Refused(words) => *reason += &format!("; its rows stay under the old name: {words}"),
+            }
+        }
         match decision {
             Decision::Skip(reason) => Ok(Some(reason)),
             Decision::Run { forgiving } => {
                 let stand_ins = StandIns::make(runner, at, statement, known, &self.history).await.map_err(failed)?;
-                let result = run_each(runner, statement, pardon(forgiving), about.as_ref()).await;
+                let all = (known, &self.history, &stand_ins);
+                let placed = place(&mut self.columns, runner, at, statement, all).await.map_err(failed)?;
+                let (placed, gone) = placed.unzip();
+                let result =
+                    run_each(runner, placed.as_ref().unwrap_or(statement), pardon(forgiving), about.as_ref()).await;
                 stand_ins.drop(runner).await.map_err(failed)?;
-                result
+                result.map(|reason| reason.or(gone.flatten()))
             }
             Decision::RunOnly { tree, reason } => {
                 let rest = rewritten(statement, *tree);
@@ -106,11 +142,41 @@ impl NewDatabase {
                 self.declared = Some(declared);
             }
             Some(declared) if self.outdated => declared.learn(read_back::declared(runner.client).await?, text),
+            Some(declared) if !self.made.is_empty() => {
+                declared.relations.extend(read_back::there(runner.client, &self.made).await?);
+                self.made.retain(|name| !declared.relations.contains(name));
+            }
             Some(_) => {}
         }
-        self.outdated = false;
+        if std::mem::take(&mut self.outdated) {
+            self.made.clear();
+        }
         Ok(())
     }
+}
+
+/// An `INSERT` with its columns named as they are now, and why some of its values were left out.
+async fn place(
+    columns: &mut FormerColumns,
+    runner: &Runner<'_>,
+    at: usize,
+    statement: &Statement,
+    (known, history, stand_ins): (&Declared, &History, &StandIns),
+) -> Result<Option<(Statement, Option<String>)>, tokio_postgres::Error> {
+    let insert = match statement.tree.as_ref() {
+        NodeEnum::InsertStmt(_) => statement.parse(),
+        _ => None,
+    };
+    let Some(NodeEnum::InsertStmt(insert)) = insert else { return Ok(None) };
+    let Some(table) = insert.relation.as_ref().map(declared::name) else { return Ok(None) };
+    let stands_in = stand_ins.has(&table);
+    let last = if stands_in { history.renamed_to(&table, at) } else { Some(table) };
+    let Some(last) = last else { return Ok(None) };
+    let last = read_back::columns_in_order(runner.client, &last).await?;
+    let Some(placed) = columns.place(at, *insert, (known, history), (&last, stands_in)) else { return Ok(None) };
+    let gone = (!placed.gone.is_empty())
+        .then(|| format!("of its values, those of what is no column any more: {}", placed.gone.join(", ")));
+    Ok(statement.rewritten(placed.tree).map(|placed| (placed, gone)))
 }
 
 /// Which refusals of PostgreSQL's mean that the declaration has a statement's effect already.
@@ -131,12 +197,12 @@ impl Pardon {
         let exists = failure.is_one_of(EXISTS);
         // Elsewhere a function that is not there is one that the statement calls.
         let drops = matches!(statement.tree.as_ref(), NodeEnum::DropStmt(_));
-        let gone = failure.is_one_of(GONE) || drops && failure.is_one_of(&[SqlState::UNDEFINED_FUNCTION]);
+        let gone = is_gone(&statement.tree, failure) || drops && failure.is_one_of(&[SqlState::UNDEFINED_FUNCTION]);
         match self {
             Self::Nothing => false,
             Self::Exists => exists,
             Self::Effect => exists || gone,
-            Self::EffectOrLabel => exists || gone || failure.unknown_label,
+            Self::EffectOrLabel => exists || gone || failure.is_unknown_label(),
         }
     }
 }
@@ -152,14 +218,20 @@ pub(super) const EXISTS: &[SqlState] = &[
     SqlState::INVALID_TABLE_DEFINITION,
 ];
 
-/// PostgreSQL's codes for "is not there".
-const GONE: &[SqlState] = &[
-    SqlState::UNDEFINED_COLUMN,
-    SqlState::UNDEFINED_TABLE,
-    SqlState::UNDEFINED_OBJECT,
-    // Renaming an enum value that has its new name: "is not an existing enum label".
-    SqlState::INVALID_PARAMETER_VALUE,
-];
+/// Whether PostgreSQL says that something which the statement names is not there. A statement about rows fails with the same
+/// codes for reasons of its own (an unknown setting or time zone, a sequence that nobody made), which are no pardon: rows
+/// would be missing. The routine tells them apart.
+fn is_gone(tree: &NodeEnum, failure: &Failure) -> bool {
+    let routine = failure.routine.as_deref();
+    match &failure.sqlstate {
+        Some(code) if *code == SqlState::UNDEFINED_COLUMN => true,
+        Some(code) if *code == SqlState::UNDEFINED_TABLE => !is_about_rows(tree) || routine == Some("parserOpenTable"),
+        Some(code) if *code == SqlState::UNDEFINED_OBJECT => !is_about_rows(tree) || routine == Some("typenameType"),
+        // "is not an existing enum label": it has its new name.
+        Some(code) if *code == SqlState::INVALID_PARAMETER_VALUE => matches!(tree, NodeEnum::AlterEnumStmt(_)),
+        _ => false,
+    }
+}
 
 /// Runs a statement; the commands of an `ALTER TABLE` one by one, so that one whose effect is there does not take the
 /// others with it.
@@ -215,7 +287,12 @@ async fn run_pardoning(
         Ok(true) => Ok(None),
         Ok(false) => Ok(Some("the declaration has the same constraint or index already".to_owned())),
         Err(failure) if pardon.covers(&failure, statement) => {
-            Ok(Some(format!("the declaration has its effect already: {}", failure.error.cause)))
+            let told = if is_about_rows(&statement.tree) {
+                "what it is about is not declared any more"
+            } else {
+                "the declaration has its effect already"
+            };
+            Ok(Some(format!("{told}: {}", failure.error.cause)))
         }
         Err(failure) => Err(failure),
     }

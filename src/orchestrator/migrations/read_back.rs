@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error};
 
 use super::declared::{Declared, Live, Name};
@@ -54,6 +54,18 @@ pub(super) async fn declared(client: &Client) -> Result<Declared, Error> {
     let rows = client.query_typed(types, &[]).await?;
     declared.types = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     Ok(declared)
+}
+
+/// Of these relations, those that are there.
+pub(super) async fn there(client: &Client, names: &HashSet<Name>) -> Result<Vec<Name>, Error> {
+    let (schemas, relations): (Vec<&str>, Vec<&str>) =
+        names.iter().map(|(schema, name)| (schema.as_str(), name.as_str())).unzip();
+    let query = "SELECT n.nspname::text, c.relname::text FROM unnest($1::text[], $2::text[]) AS named (schema, name)
+                 JOIN pg_namespace n ON n.nspname = named.schema
+                 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = named.name";
+    let params: [(&(dyn ToSql + Sync), Type); 2] = [(&schemas, Type::TEXT_ARRAY), (&relations, Type::TEXT_ARRAY)];
+    let rows = client.query_typed(query, &params).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// What there is of a relation at this moment.

@@ -44,6 +44,11 @@ impl StandIns {
         Ok(made)
     }
 
+    /// Whether one stands there under this name.
+    pub(super) fn has(&self, name: &Name) -> bool {
+        self.0.contains(name)
+    }
+
     /// Takes them away again.
     pub(super) async fn drop(self, runner: &Runner<'_>) -> Result<(), tokio_postgres::Error> {
         for name in &self.0 {
@@ -59,7 +64,8 @@ fn view(name: &Name, former: &[String], table: &Name, columns: &[String]) -> Str
     format!("CREATE VIEW {} ({}) AS SELECT {} FROM {}", qualified(name), list(former), list(columns), qualified(table))
 }
 
-fn is_about_rows(tree: &NodeEnum) -> bool {
+/// Whether a statement reads or writes rows, and makes nothing.
+pub(super) fn is_about_rows(tree: &NodeEnum) -> bool {
     matches!(
         tree,
         NodeEnum::InsertStmt(_)

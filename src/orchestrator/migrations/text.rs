@@ -88,6 +88,17 @@ impl DeclaredText {
         }
     }
 
+    /// Whether it drops something under a name that is declared: an earlier release may have made it, and this one will.
+    pub fn has_what_is_dropped_by(&self, statement: &Statement) -> bool {
+        let NodeEnum::DropStmt(drop) = statement.tree.as_ref() else { return false };
+        facts::dropped_names(drop).into_iter().any(|mut words| {
+            let name = words.pop().unwrap_or_default();
+            let schema = words.pop().unwrap_or_else(|| "public".to_owned());
+            let part = format!("{schema}.{name}");
+            self.objects.iter().any(|one| one.name == name && one.schema == schema || one.name == part)
+        })
+    }
+
     /// Whether it makes a function, view or trigger that is declared as well: in any database the declaration replaces
     /// what stands there under its name.
     pub fn will_replace(&self, statement: &Statement) -> bool {

@@ -267,7 +267,10 @@ pub(super) fn sequence_names(ask: &Ask<'_>, missing: &mut Vec<Missing>) {
 
 /// Renames in such an order that each name is free when it is taken: old name, new name, whether that is the final one.
 /// Where names are exchanged, one goes another way; where a name belongs to something else, nothing is renamed to it.
-fn one_after_the_other(mut renames: Vec<(String, &str)>, mut held: HashSet<String>) -> Vec<(String, String, bool)> {
+pub(super) fn one_after_the_other(
+    mut renames: Vec<(String, &str)>,
+    mut held: HashSet<String>,
+) -> Vec<(String, String, bool)> {
     let mut steps = Vec::new();
     while !renames.is_empty() {
         if let Some(at) = renames.iter().position(|(_, to)| !held.contains(*to)) {
@@ -278,7 +281,11 @@ fn one_after_the_other(mut renames: Vec<(String, &str)>, mut held: HashSet<Strin
             continue;
         }
         let holders: HashSet<String> = renames.iter().map(|(from, _)| from.clone()).collect();
+        let before = renames.len();
         renames.retain(|(_, to)| holders.contains(*to));
+        if renames.len() < before {
+            continue;
+        }
         let count = steps.len();
         if let Some((from, to)) = renames.first_mut() {
             let prefix = super::things::schema_prefix(to);

@@ -2,12 +2,23 @@
 //! names the unnamed ones after table and column, which may have been renamed) get the declared one. Pure; called by
 //! [`super`].
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::columns::one_after_the_other;
 use super::{Ask, Missing};
 use crate::orchestrator::catalog::things::{constraint_text, index_statement, schema_prefix};
-use crate::orchestrator::catalog::{Definition, Relation};
+use crate::orchestrator::catalog::{Catalog, Definition, Relation};
 use crate::orchestrator::diff::{self, ChangeType};
+
+/// A constraint or an index that gets another name.
+pub(super) struct Rename {
+    table: String,
+    from: String,
+    to: String,
+    is_index: bool,
+    /// In front of both, what tells names apart that may be the same: keys and indexes share the names of a schema.
+    space: String,
+}
 
 /// `kept` gets the identities, and the declared names, of what only changes its name.
 pub(super) fn renames(
@@ -15,7 +26,7 @@ pub(super) fn renames(
     found: &Relation,
     wanted: &Relation,
     ask: &Ask<'_>,
-    missing: &mut Vec<Missing>,
+    renames: &mut Vec<Rename>,
     kept: &mut HashSet<String>,
 ) {
     let mut of_kind = |noun: &str, found: &BTreeMap<u32, Definition>, declared: &BTreeMap<u32, Definition>| {
@@ -32,17 +43,14 @@ pub(super) fn renames(
             let Some((oid, other)) = same else { continue };
             kept.insert(format!("{noun} {oid}"));
             kept.insert(format!("{noun} {} of {}", one.name, wanted.name));
-            let (kind, sql) = match noun {
-                "index" => (
-                    "RenameIndex",
-                    format!("ALTER INDEX {}{} RENAME TO {}", schema_prefix(&wanted.name), other.name, one.name),
-                ),
-                _ => (
-                    "RenameConstraint",
-                    format!("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", wanted.name, other.name, one.name),
-                ),
-            };
-            missing.push(Missing::silent(kind, &format!("{}.{}", wanted.name, one.name), sql));
+            let shares_names = noun == "index" || matches!(one.kind, 'p' | 'u' | 'x');
+            renames.push(Rename {
+                table: wanted.name.clone(),
+                from: other.name.clone(),
+                to: one.name.clone(),
+                is_index: noun == "index",
+                space: if shares_names { schema_prefix(&wanted.name) } else { format!("{}: ", wanted.name) },
+            });
         }
     };
     if ask.found.relations.contains_key(&oid) {
@@ -50,6 +58,35 @@ pub(super) fn renames(
         of_kind("index", &found.indexes, &wanted.indexes);
         kept.extend(key_to_exchange(found, wanted, ask));
     }
+}
+
+/// The statements, in such an order that each name is free when it is taken.
+pub(super) fn in_order(renames: &[Rename], found: &Catalog) -> Vec<Missing> {
+    let held = found.relations.values().flat_map(|relation| {
+        let keys = relation.constraints.values().filter(|one| matches!(one.kind, 'p' | 'u' | 'x'));
+        let prefix = schema_prefix(&relation.name);
+        keys.chain(relation.indexes.values()).map(move |one| format!("{prefix}{}", one.name))
+    });
+    let mut held: HashSet<String> = held.collect();
+    let keys: Vec<(String, String)> =
+        renames.iter().map(|one| (format!("{}{}", one.space, one.from), format!("{}{}", one.space, one.to))).collect();
+    held.extend(keys.iter().map(|(from, _)| from.clone()));
+    let mut whose: HashMap<String, &Rename> =
+        keys.iter().zip(renames).map(|((from, _), rename)| (from.clone(), rename)).collect();
+    let wanted = keys.iter().map(|(from, to)| (from.clone(), to.as_str())).collect();
+    let mut statements = Vec::new();
+    for (from, to, _) in one_after_the_other(wanted, held) {
+        let Some(rename) = whose.remove(&from) else { continue };
+        let Rename { table, is_index, space, .. } = rename;
+        let (old, new) = (&from[space.len()..], &to[space.len()..]);
+        let (kind, sql) = match is_index {
+            true => ("RenameIndex", format!("ALTER INDEX {}{old} RENAME TO {new}", schema_prefix(table))),
+            false => ("RenameConstraint", format!("ALTER TABLE {table} RENAME CONSTRAINT {old} TO {new}")),
+        };
+        statements.push(Missing::silent(kind, &format!("{table}.{new}"), sql));
+        whose.insert(to, rename);
+    }
+    statements
 }
 
 /// A table has one primary key, and a view may lean on it: where another one is declared, under another name, it goes in the

@@ -22,18 +22,15 @@ pub struct Failure {
     pub sqlstate: Option<SqlState>,
     /// What the client is told.
     pub error: StatementError,
-    /// Whether a text is no value of an enum.
-    pub unknown_label: bool,
+    /// The function of PostgreSQL's that raised it, which tells apart what shares a code.
+    pub routine: Option<String>,
 }
 
 impl Failure {
     /// See [`StatementError::new`].
     pub fn new(statement: &Statement, error: &tokio_postgres::Error, prefix: usize) -> Self {
-        // The code is that of any text that no type takes; which type it was, only the routine tells that raised it.
-        let unknown_label = error.as_db_error().is_some_and(|told| {
-            *told.code() == SqlState::INVALID_TEXT_REPRESENTATION && told.routine() == Some("enum_in")
-        });
-        Self { sqlstate: error.code().cloned(), error: StatementError::new(statement, error, prefix), unknown_label }
+        let routine = error.as_db_error().and_then(|told| told.routine()).map(str::to_owned);
+        Self { sqlstate: error.code().cloned(), error: StatementError::new(statement, error, prefix), routine }
     }
 
     /// Other objects depend on what it changes and cannot be taken off. `refused`: PostgreSQL's own words, if it was asked.
@@ -42,7 +39,7 @@ impl Failure {
         let mut failure = refused.unwrap_or_else(|| Self {
             sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST),
             error: StatementError::of(statement, SqlState::DEPENDENT_OBJECTS_STILL_EXIST.code(), cause.clone()),
-            unknown_label: false,
+            routine: None,
         });
         failure.error.detail.get_or_insert(cause);
         failure.error.hint = Some(dependants::HINT.to_owned());
@@ -61,6 +58,11 @@ impl Failure {
             SqlState::WRONG_OBJECT_TYPE,
         ];
         self.is_one_of(&WANTS)
+    }
+
+    /// Whether a text is no value of an enum. The code is that of any text that no type takes.
+    pub fn is_unknown_label(&self) -> bool {
+        self.is_one_of(&[SqlState::INVALID_TEXT_REPRESENTATION]) && self.routine.as_deref() == Some("enum_in")
     }
 
     /// Whether PostgreSQL's code is one of these.

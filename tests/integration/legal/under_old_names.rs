@@ -47,6 +47,29 @@ async fn what_is_declared_under_a_name_that_a_migration_gives_away_is_made() {
             ],
         },
         Release {
+            name: "two tables that exchange their names",
+            before: &[(
+                "tables/t.sql",
+                "CREATE TABLE a (id serial PRIMARY KEY, x int UNIQUE); CREATE TABLE b (id serial PRIMARY KEY, y int UNIQUE);",
+            )],
+            rows: "INSERT INTO a (x) VALUES (1), (2), (3); INSERT INTO b (y) VALUES (9)",
+            after: &[
+                (
+                    "migrations/1.sql",
+                    "ALTER TABLE a RENAME TO aside; ALTER TABLE b RENAME TO a; ALTER TABLE aside RENAME TO b;",
+                ),
+                (
+                    "tables/t.sql",
+                    "CREATE TABLE a (id serial PRIMARY KEY, y int UNIQUE); CREATE TABLE b (id serial PRIMARY KEY, x int UNIQUE);",
+                ),
+            ],
+            force: false,
+            expect: &[
+                ("INSERT INTO a (y) VALUES (10) RETURNING id::text", "2"),
+                ("INSERT INTO b (x) VALUES (4) RETURNING id::text", "4"),
+            ],
+        },
+        Release {
             name: "a view, a sequence and an index",
             before: &[
                 ("tables/t.sql", "CREATE SEQUENCE s; CREATE TABLE t (id int, n int); CREATE INDEX i ON t (id);"),
@@ -126,6 +149,7 @@ async fn what_a_migration_takes_away_and_the_bundle_declares_stands_in_the_end()
     const T: &str = "CREATE TABLE t (a int DEFAULT f(1), CONSTRAINT c CHECK (f(a) > 0)); CREATE INDEX i ON t (f(a));
                      ALTER TABLE t ENABLE ROW LEVEL SECURITY;
                      CREATE POLICY p ON t AS RESTRICTIVE USING (f(a) > 0);
+                     COMMENT ON TABLE t IS 'declared'; REVOKE ALL ON t FROM PUBLIC;
                      CREATE SCHEMA app; CREATE TABLE app.w (id int PRIMARY KEY);";
     const G: &str = "CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
                      CREATE TRIGGER g BEFORE INSERT ON app.w FOR EACH ROW EXECUTE FUNCTION tf();";
@@ -154,6 +178,7 @@ async fn what_a_migration_takes_away_and_the_bundle_declares_stands_in_the_end()
         ),
         release("a trigger of a table in a schema", after!("DROP TRIGGER g ON app.w; DROP FUNCTION tf();"), false),
         release("a constraint's name", after!("ALTER TABLE t RENAME CONSTRAINT c TO other;"), false),
+        release("what is said of a table", after!("COMMENT ON TABLE t IS 'old'; GRANT SELECT ON t TO PUBLIC;"), false),
         release("an index's name", after!("ALTER INDEX i RENAME TO other;"), false),
         release("row security", after!("ALTER TABLE t DISABLE ROW LEVEL SECURITY;"), false),
         release(

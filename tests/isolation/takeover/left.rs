@@ -60,7 +60,8 @@ pub(super) fn with_files(archive: &[u8], files: &[(&str, &str)]) -> Vec<u8> {
 pub(super) fn with_line_ends(archive: &[u8]) -> Vec<u8> {
     let all: Vec<(String, String)> = unpacked(archive)
         .into_iter()
-        .map(|(path, text)| (path, format!("{}\n", text.replace("\r\n", "\n").trim_end_matches('\n'))))
+        .map(|(path, text)| (path, text.replace("\r\n", "\n")))
+        .map(|(path, text)| (path, format!("{}\n", text.strip_suffix('\n').unwrap_or(&text))))
         .collect();
     let together: Vec<(&str, &str)> = all.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     crate::web::archive(&together)
