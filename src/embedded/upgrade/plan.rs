@@ -167,7 +167,7 @@ fn measure(folder: &Folder) -> Result<(u64, u64), EmbeddedError> {
     let bytes = occupied(&cluster).map_err(EmbeddedError::io("measuring", &cluster))?;
     let path = folder.path();
     let free = statvfs(path).map_err(|errno| EmbeddedError::io("measuring what is free in", path)(errno.into()))?;
-    let free = u64::from(free.blocks_available()).saturating_mul(u64::from(free.fragment_size()));
+    let free = free.blocks_available().saturating_mul(free.fragment_size());
     Ok((bytes >> 20, free >> 20))
 }
 
