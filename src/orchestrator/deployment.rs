@@ -351,7 +351,7 @@ impl<'a> Deployment<'a> {
             new_database: target == Target::NewDatabase,
             at_start,
             before: self.standing.before(),
-            held: declared.map(|declared| &declared.seeded),
+            declared,
         };
         let seeded = seeders::run(&self.runner, &script.seeds, situation).await?;
         self.held = seeded.held;
