@@ -167,7 +167,8 @@ pub(super) fn rows(tree: &NodeEnum) -> u64 {
     }
 }
 
-fn is_temporary(tree: &NodeEnum) -> bool {
+/// Whether it makes a relation that goes with the session.
+pub fn is_temporary(tree: &NodeEnum) -> bool {
     let relation = match tree {
         NodeEnum::CreateStmt(create) => create.relation.as_ref(),
         NodeEnum::ViewStmt(create) => create.view.as_ref(),
