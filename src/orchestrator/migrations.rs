@@ -210,12 +210,12 @@ impl<'a> Migrations<'a> {
         let alone = statement.without_concurrently().filter(|_| self.is_new);
         let statement = alone.as_ref().unwrap_or(statement);
         let result = match self.is_new {
-            true => self.run_in_new(runner, (at, wants), statement, &migration.file).await,
+            true => Box::pin(self.run_in_new(runner, (at, wants), statement, &migration.file)).await,
             false => self.run_as_written(runner, statement, &migration.file).await,
         };
         match result {
             Err(failure) if unseen_labels::may_help(&failure) && !self.enums.unseen().is_empty() => {
-                unseen_labels::run(runner, statement, self.enums.unseen()).await
+                Box::pin(unseen_labels::run(runner, statement, self.enums.unseen())).await
             }
             result => result,
         }

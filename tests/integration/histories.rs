@@ -705,7 +705,6 @@ async fn what_migrations_say_of_declared_things_is_told_from_what_these_came_wit
             "CREATE TABLE numbered (n int DEFAULT nextval('s')); GRANT USAGE ON SEQUENCE s TO PUBLIC;",
         )
         .file("views/w.sql", "CREATE VIEW w WITH (security_barrier) AS SELECT * FROM numbered;")
-        // More than it makes: this one is looked at.
         .file("views/x.sql", "CREATE MATERIALIZED VIEW x WITH (fillfactor = 50) AS SELECT * FROM w;")
         .file("migrations/5.sql", "CREATE VIEW over_x AS SELECT * FROM x; COMMENT ON MATERIALIZED VIEW x IS 'seen';");
     platform.register(&files).await.ready();

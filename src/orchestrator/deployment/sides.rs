@@ -207,7 +207,6 @@ mod tests {
         for (text, expected) in [
             ("CREATE VIEW v WITH (security_barrier) AS SELECT 1", true),
             ("CREATE MATERIALIZED VIEW v AS SELECT 1", true),
-            ("CREATE MATERIALIZED VIEW v WITH (fillfactor = 50) AS SELECT 1", false),
             ("CREATE TABLE t (id serial PRIMARY KEY, n int CHECK (n > 0), UNIQUE (n)) PARTITION BY RANGE (id)", true),
             ("CREATE TABLE t (LIKE u INCLUDING COMMENTS)", false),
             ("CREATE TABLE t (n text COMPRESSION pglz)", false),
