@@ -276,7 +276,7 @@ mod tests {
             SET SESSION AUTHORIZATION other; SET timezone TO DEFAULT; SET row_security = off; SET TRANSACTION READ ONLY";
         let (settings, outcomes) = after(Kind::Tables, dump);
         let others: Vec<_> = settings.others.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        assert_eq!(others, ["datestyle=ISO, DMY", "default_table_access_method=heap", "xmloption=content"]);
+        assert_eq!(others, ["datestyle=ISO, dmy", "default_table_access_method=heap", "xmloption=content"]);
         assert_eq!(outcomes.iter().filter(|one| matches!(one, Outcome::LeftOut(_))).count(), 7, "{outcomes:?}");
         let (settings, outcomes) = after(Kind::Migrations, dump);
         assert_eq!(settings, Settings::default());
