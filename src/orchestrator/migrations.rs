@@ -21,6 +21,7 @@ use tokio_postgres::types::Type;
 use self::in_new::NewDatabase;
 use self::text::DeclaredText;
 use super::catalog::Catalog;
+use super::catalog::things::parts_of_name;
 use super::enum_labels::MadeWhole;
 use super::error::DeployError;
 use super::new_values;
@@ -173,6 +174,12 @@ impl<'a> Migrations<'a> {
     /// Whether the bundle declares this.
     pub fn is_declared(&self, object: &Object) -> bool {
         self.text.has_object(object)
+    }
+
+    /// Whether a statement of its own declares an index or a constraint of a table, of this name as PostgreSQL prints it.
+    pub fn declares_part(&self, table: &(String, String), printed: &str) -> bool {
+        let (_, name) = parts_of_name(printed);
+        self.text.has_relation(&(table.0.clone(), name.clone())) || self.text.has_part(table, &name)
     }
 
     /// Runs one statement of a migration, if that is pending. `wants`: it names what the declaration could not make yet.

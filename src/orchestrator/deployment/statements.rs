@@ -175,7 +175,8 @@ impl<'a> Deployment<'a> {
             let declared = self.goal.declared;
             let tables: &[TrackedObject] = &self.record.tables;
             let is_declared = |table: &(String, String), name: &str| is_declared(declared, tables, table, name);
-            let created = match objects::create(&self.runner, statement, may_exist, is_declared).await {
+            let is_named = |table: &(String, String), name: &str| self.migrations.declares_part(table, name);
+            let created = match objects::create(&self.runner, statement, may_exist, is_declared, is_named).await {
                 Err(failure) if self.passes_over(statement, &failure) => false,
                 result => result?,
             };

@@ -1,3 +1,5 @@
+//! What statements promise, and what they take back.
+
 use super::Promises;
 use crate::bundle::{Kind, Rules, SourceFile, sql};
 
