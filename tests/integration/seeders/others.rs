@@ -9,7 +9,7 @@ fn roles() -> BundleBuilder {
     bundle().file("tables/roles.sql", "CREATE TABLE roles (role_id serial PRIMARY KEY, name text NOT NULL);").file(
         "seeders/roles.sql",
         "INSERT INTO roles (role_id, name) VALUES (1, 'owner'), (2, 'clerk'), (3, 'guest');
-SELECT setval('roles_role_id_seq', 3);",
+SELECT pg_catalog.setval('roles_role_id_seq', 3);",
     )
 }
 
@@ -194,8 +194,8 @@ async fn a_file_about_old_and_new_tables_runs_for_the_new_ones() {
 INSERT INTO new (id, name) VALUES (5, 'n');
 UPDATE old SET name = upper(name);
 UPDATE new SET name = upper(name);
-SELECT setval(pg_get_serial_sequence('new', 'id'), (SELECT max(id) FROM new));
-SELECT setval('old_id_seq'::regclass, 1);
+SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence('new', 'id'), (SELECT max(id) FROM new));
+SELECT pg_catalog.setval('old_id_seq'::regclass, 1);
 ALTER SEQUENCE old_id_seq RESTART WITH 1;",
     );
     let answers = [platform.register(&both).await, platform.migrate(&both, &[]).await];
