@@ -1,3 +1,5 @@
+//! Statements in, what they promise out, in words.
+
 use super::Promises;
 use crate::bundle::Text;
 
