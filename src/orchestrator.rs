@@ -16,6 +16,7 @@ mod error;
 mod extensions;
 pub mod fleet;
 mod functions;
+mod left_values;
 mod limits;
 mod migrations;
 mod missing;

@@ -5,6 +5,7 @@ pub(crate) mod facts;
 pub mod grammar;
 mod head;
 mod pieces;
+pub mod positional;
 mod psql;
 pub mod tokens;
 mod transaction;

@@ -36,9 +36,10 @@ use super::clock::Clock;
 use super::diff::{self, SchemaValidation};
 use super::error::DeployError;
 use super::extensions::{self, Terms};
+use super::left_values::{self, LeftValue};
 use super::migrations::{self, Migrations};
 use super::missing::Missing;
-use super::new_values::{self, NewValue};
+use super::new_values;
 use super::objects::subject::{self, Subject};
 use super::recorded::{self, Recorded};
 use super::report::Report;
@@ -129,30 +130,37 @@ async fn rehearse_and_run(client: &Client, goal: Goal<'_>) -> Result<Outcome, De
         return attempt(&reader, goal, &[], before, false).await;
     };
     let pending = migrations::read_pending(client, goal.script).await?;
+    let left = left_values::read(client, &before, declared, &pending).await?;
+    let before = left_values::without(before, &left);
     let values = new_values::wanted(&before, declared, &pending);
+    let early: Vec<String> =
+        left.iter().map(LeftValue::sql).chain(values.iter().map(|value| value.sql.clone())).collect();
     let leaves = pending.iter().any(|statement| statement.refuses_transaction());
-    if goal.mode == Mode::Rehearse || (values.is_empty() && !leaves) {
-        return attempt(&reader, goal, &values, before, false).await;
-    }
-    attempt(&reader, Goal { mode: Mode::Rehearse, ..goal }, &values, before.clone(), false).await?;
-    client.batch_execute("ROLLBACK").await.map_err(DeployError::own("rolling back the rehearsal"))?;
-    if !values.is_empty() {
-        if !goal.lock.is_still_held().await {
-            return Err(DeployError::LockLost);
+    let mut outcome = if goal.mode == Mode::Rehearse || (early.is_empty() && !leaves) {
+        attempt(&reader, goal, &early, before, false).await?
+    } else {
+        attempt(&reader, Goal { mode: Mode::Rehearse, ..goal }, &early, before.clone(), false).await?;
+        client.batch_execute("ROLLBACK").await.map_err(DeployError::own("rolling back the rehearsal"))?;
+        if !early.is_empty() {
+            if !goal.lock.is_still_held().await {
+                return Err(DeployError::LockLost);
+            }
+            new_values::commit(client, &left, &values, goal.origin).await?;
         }
-        new_values::commit(client, &values, goal.origin).await?;
-    }
-    let mut outcome = attempt(&reader, goal, &[], before, true).await?;
-    outcome.statements.splice(0..0, values.into_iter().map(|value| value.sql));
+        let mut outcome = attempt(&reader, goal, &[], before, true).await?;
+        outcome.statements.splice(0..0, early);
+        outcome
+    };
+    outcome.report.warnings.extend(left.iter().map(LeftValue::warning));
     Ok(outcome)
 }
 
-/// One transaction. `before`: the catalog as it was before anything was committed; `values`: new enum values that only a
-/// rehearsal adds inside its transaction; `outdated`: something was committed since `before`.
+/// One transaction. `before`: the catalog as it was before anything was committed; `early`: statements about enum values that
+/// only a rehearsal runs inside its transaction; `outdated`: something was committed since `before`.
 async fn attempt(
     reader: &Reader<'_>,
     goal: Goal<'_>,
-    values: &[NewValue],
+    early: &[String],
     before: Arc<Catalog>,
     outdated: bool,
 ) -> Result<Outcome, DeployError> {
@@ -168,7 +176,8 @@ async fn attempt(
     let standing = Standing::read(client).await.map_err(DeployError::own("looking at what is there"))?;
     migrations::check_unedited(&goal.script.migrations, &tracked.migrations)?;
     let new_database = goal.target == Target::NewDatabase;
-    let migrations = Migrations::new(&runner, goal.script, &tracked.migrations, new_database, goal.origin).await?;
+    let migrations =
+        Migrations::new(&runner, goal.script, &tracked.migrations, new_database, goal.declared, goal.origin).await?;
     let seen = (!outdated).then(|| (runner.changes(), before.clone()));
     let mut deployment = Deployment {
         runner,
@@ -193,7 +202,7 @@ async fn attempt(
         planned: SchemaValidation::default(),
         waiting: Vec::new(),
     };
-    match deployment.run(values, &before).await {
+    match deployment.run(early, &before).await {
         Ok((catalog, validation)) => {
             let (report, statements) = deployment.finish(&catalog).await?;
             Ok(Outcome { report, catalog, validation, statements })
@@ -247,11 +256,11 @@ impl<'a> Deployment<'a> {
     /// Everything but the commit.
     async fn run(
         &mut self,
-        values: &[NewValue],
+        early: &[String],
         before: &Catalog,
     ) -> Result<(Arc<Catalog>, SchemaValidation), DeployError> {
-        for value in values {
-            self.runner.generated(&value.sql).await?;
+        for statement in early {
+            self.runner.generated(statement).await?;
         }
         self.install_extensions().await?;
         self.run_statements(before).await?;
@@ -341,7 +350,7 @@ impl<'a> Deployment<'a> {
             new_database: target == Target::NewDatabase,
             at_start,
             before: self.standing.before(),
-            held: declared.map(|declared| &declared.seeded),
+            declared,
         };
         let seeded = seeders::run(&self.runner, &script.seeds, situation).await?;
         self.held = seeded.held;

@@ -1,13 +1,15 @@
 //! What becomes of an enum's values by the statements of migrations, told from their text. PostgreSQL lets nobody use a
 //! value in the transaction that adds it, unless the type was made with it: so a type that a deployment makes gets at once
 //! the values that the same deployment adds later, and one that is there gets them just before ([`super::new_values`]).
-//! Pure.
+//! What no text tells of is told from the blueprint, where there is one. Pure.
 
 use std::collections::{HashMap, HashSet};
 
 use pg_query::protobuf::{AlterEnumStmt, ObjectType};
 use pg_query::{Node, NodeEnum};
 
+use super::catalog::Catalog;
+use super::catalog::things::parts_of_name;
 use crate::bundle::Kind;
 use crate::bundle::sql::{Statement, facts};
 
@@ -66,6 +68,21 @@ impl Labels {
         Some(at)
     }
 
+    /// Takes in what the type has in the end, in this order, and no text tells of; answers that.
+    fn complete(&mut self, all: &[String]) -> Vec<String> {
+        let mut unseen = Vec::new();
+        for (at, value) in all.iter().enumerate() {
+            if self.values.iter().any(|(first, now)| first == value || now == value) {
+                continue;
+            }
+            let by_then = |one: &String| self.values.iter().position(|(_, now)| now == one);
+            let previous = all[..at].iter().rev().find_map(by_then);
+            self.values.insert(previous.map_or(0, |previous| previous + 1), (value.clone(), value.clone()));
+            unseen.push(value.clone());
+        }
+        unseen
+    }
+
     /// The values, as they are called at first.
     pub fn at_first(&self) -> impl Iterator<Item = &String> {
         self.values.iter().map(|(first, _)| first)
@@ -91,11 +108,16 @@ pub struct MadeWhole {
     creations: HashMap<(String, usize), Statement>,
     /// The additions that are done by then.
     additions: HashSet<(String, usize)>,
+    /// Values of theirs that no text tells of, by the names of their types.
+    unseen: Vec<(Name, String)>,
 }
 
 impl MadeWhole {
-    /// `is_pending`: whether a migration's statement is to be run.
-    pub fn of(statements: &[Statement], is_pending: impl Fn(&Statement) -> bool) -> Self {
+    /// `is_pending`: whether a migration's statement is to be run; `declared`: where that is known, what there is in the end.
+    pub fn of(statements: &[Statement], is_pending: impl Fn(&Statement) -> bool, declared: Option<&Catalog>) -> Self {
+        let enums = declared.into_iter().flat_map(|declared| declared.enums.values());
+        let finally: HashMap<Name, &[String]> =
+            enums.map(|one| (parts_of_name(&one.name), one.values.as_slice())).collect();
         let mut made = Self::default();
         let mut types: HashMap<Name, Growing<'_>> = HashMap::new();
         for statement in statements.iter().filter(|one| one.kind != Kind::Migrations || is_pending(one)) {
@@ -114,23 +136,26 @@ impl MadeWhole {
                         }
                         match growing.labels.name().cloned() {
                             Some(name) => drop(types.insert(name, growing)),
-                            None => made.take(growing),
+                            None => made.take(growing, &finally),
                         }
                     }
                 }
                 _ => {}
             }
         }
-        types.into_values().for_each(|growing| made.take(growing));
+        types.into_values().for_each(|growing| made.take(growing, &finally));
         made
     }
 
-    fn take(&mut self, growing: Growing<'_>) {
-        let Growing { statement, added, labels } = growing;
+    fn take(&mut self, growing: Growing<'_>, finally: &HashMap<Name, &[String]>) {
+        let Growing { statement, added, mut labels } = growing;
         let NodeEnum::CreateEnumStmt(create) = statement.tree.as_ref() else { return };
-        if added.is_empty() {
+        let all = labels.name().and_then(|name| finally.get(name));
+        let unseen = all.map(|all| labels.complete(all)).unwrap_or_default();
+        if added.is_empty() && unseen.is_empty() {
             return;
         }
+        self.unseen.extend(unseen.into_iter().map(|value| (labels.name.clone(), value)));
         let value = |sval: &String| {
             let value = pg_query::protobuf::String { sval: sval.clone() };
             Node { node: Some(NodeEnum::String(value)) }
@@ -146,6 +171,11 @@ impl MadeWhole {
     /// What is run in a `CREATE TYPE`'s stead.
     pub fn creation(&self, statement: &Statement) -> Option<&Statement> {
         self.creations.get(&key(statement))
+    }
+
+    /// Values that came with their types and that some statement will add.
+    pub fn unseen(&mut self) -> &mut Vec<(Name, String)> {
+        &mut self.unseen
     }
 
     /// Whether the value that a statement adds came with its type.

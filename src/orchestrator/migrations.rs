@@ -10,6 +10,7 @@ mod moved;
 mod read_back;
 mod stand_in;
 mod text;
+mod unseen_labels;
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,6 +20,7 @@ use tokio_postgres::types::Type;
 
 use self::in_new::NewDatabase;
 use self::text::DeclaredText;
+use super::catalog::Catalog;
 use super::enum_labels::MadeWhole;
 use super::error::DeployError;
 use super::new_values;
@@ -108,12 +110,14 @@ pub struct Migrations<'a> {
 }
 
 impl<'a> Migrations<'a> {
-    /// `is_new`: its tables are as declared, so much of the migrations is there already.
+    /// `is_new`: its tables are as declared, so much of the migrations is there already; `declared`: the blueprint, if this is
+    /// none.
     pub async fn new(
         runner: &Runner<'_>,
         script: &'a Script,
         tracked: &Sums,
         is_new: bool,
+        declared: Option<&Catalog>,
         origin: &Origin,
     ) -> Result<Self, DeployError> {
         let is_pending = |migration: &&Migration| !tracked.contains_key(&migration.file);
@@ -129,7 +133,7 @@ impl<'a> Migrations<'a> {
         for statement in &statements {
             by_path.entry(statement.path.as_str()).or_default().push(statement);
         }
-        let enums = MadeWhole::of(&script.statements, |one| pending.contains_key(one.path.as_str()));
+        let enums = MadeWhole::of(&script.statements, |one| pending.contains_key(one.path.as_str()), declared);
         let done = read_progress(runner.client, &pending, &by_path).await?;
         Ok(Self {
             pending,
@@ -201,11 +205,18 @@ impl<'a> Migrations<'a> {
         }
         let whole = self.enums.creation(statement).cloned();
         let statement = whole.as_ref().unwrap_or(statement);
-        if !self.is_new {
-            return self.run_as_written(runner, statement, &migration.file).await;
+        let alone = statement.without_concurrently().filter(|_| self.is_new);
+        let statement = alone.as_ref().unwrap_or(statement);
+        let result = match self.is_new {
+            true => self.run_in_new(runner, (at, wants), statement, &migration.file).await,
+            false => self.run_as_written(runner, statement, &migration.file).await,
+        };
+        match result {
+            Err(failure) if unseen_labels::may_help(&failure) && !self.enums.unseen().is_empty() => {
+                unseen_labels::run(runner, statement, self.enums.unseen()).await
+            }
+            result => result,
         }
-        let alone = statement.without_concurrently();
-        self.run_in_new(runner, (at, wants), alone.as_ref().unwrap_or(statement), &migration.file).await
     }
 
     /// Runs the statement once more that was the last one.

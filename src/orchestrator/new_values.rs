@@ -2,7 +2,7 @@
 //! lets nobody use a value in the transaction that adds it, and the bundle that declares one uses it.
 //!
 //! By then the whole deployment was rehearsed. A run that is interrupted after this leaves values that nobody uses yet;
-//! the next one finds them there and goes on.
+//! the next one finds them there and goes on, or takes them out of its way ([`super::left_values`]).
 
 use std::collections::HashMap;
 
@@ -16,6 +16,7 @@ use super::catalog::things::parts_of_name;
 use super::catalog::{Catalog, EnumType};
 use super::enum_labels::{self, Labels, Name, named};
 use super::error::DeployError;
+use super::left_values::LeftValue;
 use super::runner::Runner;
 use super::tracking::{self, Change, NameOf, Origin};
 use crate::bundle::sql::{Statement, facts};
@@ -119,7 +120,7 @@ fn makes_anew(statement: &Statement, name: &(String, String)) -> bool {
 }
 
 /// For each value that pending migrations rename: its name in the end → its name now.
-fn renamed_values(pending: &[&Statement], name: &(String, String)) -> HashMap<String, String> {
+pub(super) fn renamed_values(pending: &[&Statement], name: &(String, String)) -> HashMap<String, String> {
     let mut names: HashMap<String, String> = HashMap::new();
     for statement in pending {
         if let NodeEnum::AlterEnumStmt(alter) = statement.tree.as_ref()
@@ -133,26 +134,42 @@ fn renamed_values(pending: &[&Statement], name: &(String, String)) -> HashMap<St
     names
 }
 
-/// Adds the values and commits, each with its row in the changelog. What was there by then is passed over.
-pub async fn commit(client: &Client, values: &[NewValue], origin: &Origin) -> Result<(), DeployError> {
+/// Takes what an interrupted deployment left out of the way, adds the values, and commits, each with its row in the
+/// changelog. What was there by then is passed over. Until the deployment ends, the values are on record.
+pub async fn commit(
+    client: &Client,
+    left: &[LeftValue],
+    values: &[NewValue],
+    origin: &Origin,
+) -> Result<(), DeployError> {
     const STEP: &str = "adding enum values";
     let begin = format!("RESET ALL; {}; BEGIN", own_path());
     client.batch_execute(&begin).await.map_err(DeployError::own(STEP))?;
     tracking::create_tables(client).await?;
-    let mut changes = Vec::new();
-    for value in values {
+    let added = |value: &NewValue| Change {
+        change_type: "AddEnumValue",
+        name_of: NameOf::Text,
+        name: value.type_name.clone(),
+        detail: json!({ "statement": value.sql, "value": value.value }),
+    };
+    let mut changes: Vec<Change> = left.iter().map(LeftValue::change).collect();
+    changes.extend(values.iter().map(added));
+    for statement in left.iter().map(LeftValue::sql).chain(values.iter().map(|value| value.sql.clone())) {
         // Written with the names that the catalog prints for `public`.
-        let run = client.batch_execute(&format!("{};{};{}", set_printed_path(""), value.sql, own_path())).await;
-        run.map_err(|source| DeployError::Generated { statement: value.sql.clone(), source, declared_at: None })?;
-        changes.push(Change {
-            change_type: "AddEnumValue",
-            name_of: NameOf::Text,
-            name: value.type_name.clone(),
-            detail: json!({ "statement": value.sql, "value": value.value }),
-        });
+        let run = client.batch_execute(&format!("{};{statement};{}", set_printed_path(""), own_path())).await;
+        run.map_err(|source| DeployError::Generated { statement, source, declared_at: None })?;
     }
+    record(client, values).await.map_err(tracking::altered::failed(STEP, "values"))?;
     tracking::write_changes(client, &changes, origin).await.map_err(tracking::altered::failed(STEP, "changelog"))?;
     client.batch_execute("COMMIT").await.map_err(DeployError::own(STEP))
+}
+
+async fn record(client: &Client, values: &[NewValue]) -> Result<(), tokio_postgres::Error> {
+    let of = |part: fn(&NewValue) -> &str| -> Vec<&str> { values.iter().map(part).collect() };
+    let (statements, types, labels) = (of(|one| &one.sql), of(|one| &one.type_name), of(|one| &one.value));
+    let insert = "INSERT INTO public._stonescriptdb_gateway_values (statement, type_name, value)
+                  SELECT DISTINCT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING";
+    client.execute(insert, &[&statements, &types, &labels]).await.map(drop)
 }
 
 /// Whether a migration's `ALTER TYPE … ADD VALUE` has nothing left to do.

@@ -55,6 +55,9 @@ const DEFER_AGAIN: &str = "DO $$
         END IF;
     END $$";
 
+/// Most databases have none; this takes a tenth of the time.
+const HAS_DEFERRED: &str = "SELECT FROM pg_catalog.pg_constraint WHERE condeferred LIMIT 1";
+
 /// What uploaded code may have set goes.
 const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ALL;";
 
@@ -303,7 +306,10 @@ impl<'a> Runner<'a> {
     pub async fn end_migration(&self, last: &Statement) -> Result<(), DeployError> {
         let check = self.check_constraints().await;
         check.map_err(|error| Failure::new(last, &error, 0))?;
-        self.own("ending a migration", DEFER_AGAIN).await?;
+        let step = DeployError::own("ending a migration");
+        if !self.client.query_typed(HAS_DEFERRED, &[]).await.map_err(step)?.is_empty() {
+            self.own("ending a migration", DEFER_AGAIN).await?;
+        }
         // Two migrations may each have a temporary table of one name.
         self.own("ending a migration", "DISCARD TEMP").await?;
         self.reset_session().await

@@ -8,6 +8,7 @@
 //! | ------------ | ---------------------------------------------------------------------- |
 //! | `tables`     | what the catalog says of the tables that seeders write                  |
 //! | `course`     | what becomes of each statement                                          |
+//! | `by_name`    | says the columns that a statement means by their order                  |
 //! | `rows`       | the rows that `INSERT … VALUES` spells out; SQL that finds one          |
 //! | `lookup`     | asks for many of them at once                                           |
 //! | `existing`   | which are there before the seeders run, by any key                      |
@@ -17,6 +18,7 @@
 //! | `checked`    | whether the rows of tables that were there before still are             |
 //! | `validation` | what the client reads of that                                           |
 
+mod by_name;
 mod checked;
 mod course;
 mod existing;
@@ -37,6 +39,7 @@ pub use self::records::note_made;
 use self::rows::{Insert, Row, Stored};
 use self::tables::{Table, Tables, name_of};
 pub use self::validation::SeederValidation;
+use super::catalog::Catalog;
 use super::error::DeployError;
 use super::report::SeedReport;
 use super::runner::Runner;
@@ -55,8 +58,15 @@ pub struct Situation<'a> {
     pub at_start: bool,
     /// What stood before.
     pub before: &'a Snapshot,
-    /// What the blueprint holds; `None` while it is made.
-    pub held: Option<&'a Held>,
+    /// The blueprint's; `None` while it is made.
+    pub declared: Option<&'a Catalog>,
+}
+
+impl<'a> Situation<'a> {
+    /// What the blueprint holds.
+    fn held(&self) -> Option<&'a Held> {
+        self.declared.map(|declared| &declared.seeded)
+    }
 }
 
 /// What the seeders came to.
@@ -101,8 +111,12 @@ pub async fn run(
     if statements.is_empty() {
         return Ok(seeded);
     }
-    let tables = read_tables(runner, statements, situation.before, &made).await?;
-    let seeds = read_seeds(statements, &tables, situation, &mut seeded.warnings).await?;
+    let tables = read_tables(runner, statements, situation, &made).await?;
+    let courses = courses(statements, &tables, situation, &mut seeded.warnings);
+    // Of a new database the columns stand as they are declared.
+    let declared = situation.declared.filter(|_| !situation.new_database);
+    let statements = by_name::say_columns(statements, &courses, &tables, declared).await?;
+    let seeds = read_seeds(&statements, &courses, &tables).await?;
     let there = rows_there(runner, &seeds).await?;
     seeded.warnings.extend(there.warnings);
     let outcome = run::all(runner, &seeds, &there.places).await?;
@@ -115,7 +129,7 @@ pub async fn run(
         }
     }
     seeded.reports = reports(&seeds, &outcome.inserted);
-    if situation.held.is_none() {
+    if situation.declared.is_none() {
         seeded.held = held::read(runner, &seeds, &outcome.inserted, &stored).await?;
     }
     let checked = checked::check(runner, &seeds, situation).await?;
@@ -129,7 +143,7 @@ pub async fn run(
 async fn read_tables(
     runner: &Runner<'_>,
     statements: &[Statement],
-    before: &Snapshot,
+    situation: Situation<'_>,
     made: &HashSet<u32>,
 ) -> Result<Tables, DeployError> {
     let filled: HashSet<String> = statements.iter().filter_map(filled_name).collect();
@@ -141,7 +155,9 @@ async fn read_tables(
         })
         .flatten()
         .collect();
-    let tables = Tables::read(runner.client, &filled, &targets, (before, made)).await;
+    let mentioned =
+        if situation.new_database { HashSet::new() } else { statements.iter().flat_map(by_name::names).collect() };
+    let tables = Tables::read(runner.client, &filled, mentioned, &targets, (situation.before, made)).await;
     tables.map_err(DeployError::own("looking at the tables that the seeders fill"))
 }
 
@@ -155,25 +171,36 @@ fn filled_name(statement: &Statement) -> Option<String> {
     Some(name_of(Some(table.schema.as_str()).filter(|schema| *schema != "public" || !is_bare), &table.name))
 }
 
-async fn read_seeds<'a>(
-    statements: &'a [Statement],
+fn courses(
+    statements: &[Statement],
     tables: &Tables,
     situation: Situation<'_>,
     warnings: &mut Vec<String>,
+) -> Vec<Course> {
+    let course = |statement: &Statement| {
+        let (course, warning) = course::of(statement, filled_name(statement).as_deref(), tables, situation);
+        warnings.extend(warning);
+        course
+    };
+    statements.iter().map(course).collect()
+}
+
+async fn read_seeds<'a>(
+    statements: &'a [Statement],
+    courses: &[Course],
+    tables: &Tables,
 ) -> Result<Vec<Seed<'a>>, DeployError> {
-    let table = |statement: &Statement| filled_name(statement).and_then(|name| tables.filled(&name).cloned());
+    let table = |statement: &Statement| filled_name(statement).and_then(|name| tables.table(&name).cloned());
     let inserts: Vec<(Statement, Arc<Table>)> =
         statements.iter().filter_map(|statement| Some((statement.clone(), table(statement)?))).collect();
     let reading = uploads::read(move || sql::on_deep_stack(|| rows::read(&inserts))).await;
     let read = reading.ok_or_else(|| OrderError::NoThread("the reader stopped".to_owned()))?;
     let mut read = read.map_err(|error| OrderError::NoThread(error.to_string()))?.into_iter();
-    let seed = |statement: &'a Statement| {
-        let (course, warning) = course::of(statement, filled_name(statement).as_deref(), tables, situation);
-        warnings.extend(warning);
+    let seed = |(statement, course): (&'a Statement, &Course)| {
         let insert = table(statement).and_then(|table| Some((read.next()?, table)));
-        Seed { statement, course, insert }
+        Seed { statement, course: *course, insert }
     };
-    Ok(statements.iter().map(seed).collect())
+    Ok(statements.iter().zip(courses).map(seed).collect())
 }
 
 /// The rows of some statements, each with the place of its statement.

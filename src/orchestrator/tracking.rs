@@ -139,6 +139,10 @@ CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_seeds (
     seed text PRIMARY KEY,
     table_name text NOT NULL,
     stored text NOT NULL);
+CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_values (
+    statement text PRIMARY KEY,
+    type_name text NOT NULL,
+    value text NOT NULL);
 CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_state (
     one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
     bundle_checksum text NOT NULL,

@@ -59,7 +59,9 @@ async fn read_definitions(
              SELECT 'index ' || i.indexrelid, concat_ws(' ', 'index', c.relam, i.indkey, i.indclass, i.indcollation,
                     i.indoption, i.indisunique, pg_get_expr(i.indexprs, i.indrelid), 'where',
                     pg_get_expr(i.indpred, i.indrelid)), quote_ident(c.relname)
-             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass($1::text)",
+             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+             -- Half an index, of an interrupted REINDEX CONCURRENTLY say, does not do what another one does.
+             WHERE i.indrelid = to_regclass($1::text) AND (i.indisvalid OR c.relkind = 'I')",
             &[&qualified(table)],
         )
         .await?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::catalog::Catalog;
-use super::catalog::things::{Kind, Thing};
+use super::catalog::things::{INVALID, Kind, Thing};
 use super::report::Verification;
 
 /// Everything in a catalog, each thing under its name in PostgreSQL's own words: `column users.email` →
@@ -76,6 +76,24 @@ pub fn differences(declared: &[&Thing], found: &[Thing]) -> Vec<Difference> {
         Some(Difference { kind: wanted.kind, words, name: name.clone() })
     };
     declared.iter().filter(|thing| !of_missing(thing)).filter_map(difference).collect()
+}
+
+/// A sentence for each index that is invalid and that nobody declares: half of a `CREATE INDEX CONCURRENTLY`, or what an
+/// interrupted `REINDEX CONCURRENTLY` has left. Such a one is no difference, but costs each write.
+pub fn useless_indexes(declared: &[&Thing], found: &[Thing]) -> Vec<String> {
+    let declared: BTreeSet<&str> = declared.iter().map(|thing| thing.name.as_str()).collect();
+    let is_useless = |thing: &&Thing| {
+        thing.kind == Kind::Index && thing.words.ends_with(INVALID) && !declared.contains(thing.name.as_str())
+    };
+    let sentence = |thing: &Thing| {
+        let drop = thing.drop.as_deref().unwrap_or_default().replacen("DROP INDEX", "DROP INDEX CONCURRENTLY", 1);
+        format!(
+            "the {} is invalid: an interrupted REINDEX or CREATE INDEX CONCURRENTLY left it; no query uses it, and each \
+             write keeps it up; {drop} removes it",
+            thing.name
+        )
+    };
+    found.iter().filter(is_useless).map(sentence).collect()
 }
 
 /// The query of a view or the text of a comment would bury the sentence.

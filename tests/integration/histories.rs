@@ -637,6 +637,44 @@ async fn an_existing_database_that_gets_type_value_and_use_at_once() {
     assert_eq!(platform.sql().await.column("select x from t order by x").await, ["a", "b"]);
 }
 
+/// A new database commits in between; one that exists does not.
+#[tokio::test]
+async fn an_existing_database_that_gets_a_type_and_values_that_no_text_tells_of_at_once() {
+    let use_them =
+        "insert into t select unnest('{a,b,c,d}'::e[]); create table u(x e default 'd', y e[] default '{b,d}');
+                    insert into u default values;";
+    for (added, left) in [
+        ("do $$ begin alter type e add value 'b' before 'c'; alter type e add value 'd'; end $$;", "2"),
+        (
+            "do $$ begin alter type e add value if not exists 'b' before 'c'; alter type e add value if not exists 'd'; end $$;",
+            "0",
+        ),
+        (
+            "do $$ begin alter type e add value 'b' before 'c'; end $$; insert into t select 'b'::e;
+             do $$ begin execute 'alter type e add value ''d'''; end $$; delete from t;",
+            "2",
+        ),
+    ] {
+        let first = bundle().file("migrations/1.sql", "create table t(x text);");
+        let second =
+            first.clone().file("migrations/2.sql", format!("create type e as enum ('a', 'c'); {added} {use_them}"));
+        let (existing, new) = (Platform::new(), Platform::new());
+        existing.register(&first).await.ready();
+        for platform in [&existing, &new] {
+            let answer = platform.register(&second).await;
+            assert_eq!(answer.status, 200, "{added}: {answer}");
+            let sql = platform.sql().await;
+            let labels = "select enumlabel from pg_enum where enumlabel !~ '^_stonescript' order by enumsortorder";
+            assert_eq!(sql.column(labels).await, ["a", "b", "c", "d"], "{added}");
+            assert_eq!(sql.value("select x || y::text from u").await, "d{b,d}", "{added}");
+            let again = platform.register(&second).await;
+            again.ready().counts(&[("migrations_applied", 0)]);
+        }
+        let spare = "select count(*) from pg_enum where enumlabel ~ '^_stonescript'";
+        assert_eq!(existing.sql().await.value(spare).await, left, "{added}");
+    }
+}
+
 /// What only migrations made is passed over where databases are compared, and stays when their files go. So what they say of
 /// a declared thing in their midst is told from what that came with, by somebody's default privileges say.
 #[tokio::test]

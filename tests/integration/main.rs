@@ -20,6 +20,7 @@ mod histories;
 mod ids;
 mod inheritance;
 mod large_schemas;
+mod left_overs;
 mod legal;
 mod locks;
 mod lost;

@@ -1,5 +1,6 @@
-//! `seeders/`: reference rows of a new database; in `others` and `rows` those of an existing one.
+//! `seeders/`: reference rows of a new database; in `columns`, `others` and `rows` those of an existing one.
 
+mod columns;
 mod others;
 mod rows;
 

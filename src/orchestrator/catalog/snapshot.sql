@@ -266,10 +266,11 @@ SELECT json_build_object(
     'enums', (
         SELECT coalesce(json_object_agg(t.oid::text, json_build_object(
             'name', t.name,
+            -- Not those that an interrupted deployment has left, which PostgreSQL cannot drop.
             'values', (SELECT coalesce(json_agg(e.enumlabel ORDER BY e.enumsortorder), '[]')
-                       FROM pg_enum e WHERE e.enumtypid = t.oid),
+                       FROM pg_enum e WHERE e.enumtypid = t.oid AND e.enumlabel NOT LIKE '\_stonescriptdb\_gateway\_%'),
             'value_oids', (SELECT coalesce(json_agg(e.oid::bigint ORDER BY e.enumsortorder), '[]')
-                           FROM pg_enum e WHERE e.enumtypid = t.oid))), '{}')
+                           FROM pg_enum e WHERE e.enumtypid = t.oid AND e.enumlabel NOT LIKE '\_stonescriptdb\_gateway\_%'))), '{}')
         FROM own_type t WHERE t.typtype = 'e'),
     'domains', (
         SELECT coalesce(json_object_agg(t.oid::text, json_build_object(

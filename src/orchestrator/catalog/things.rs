@@ -251,7 +251,7 @@ fn index_things<'a>(table: &str, indexes: impl Iterator<Item = (&'a u32, &'a Def
 
 /// How the snapshot marks an index that queries may not use: one of a partitioned table that some partition lacks, or one
 /// that an interrupted `CREATE INDEX CONCURRENTLY` left.
-const INVALID: &str = " INVALID";
+pub const INVALID: &str = " INVALID";
 
 /// The statement that makes an index. PostgreSQL prints that of a partitioned table `ON ONLY` it, which leaves the
 /// partitions without; only one that is declared so, and is invalid in the blueprint too, is made so.

@@ -286,6 +286,8 @@ impl Deployment<'_> {
         }
         let Some(declared) = self.goal.declared else { return Ok((after, validation)) };
         let differences = verify::differences(&self.wanted(declared), after.things());
+        let useless = verify::useless_indexes(&self.wanted(declared), after.things());
+        self.report.warnings.extend(useless);
         if differences.is_empty() {
             return Ok((after, validation));
         }

@@ -93,6 +93,9 @@ impl<'a> Deployment<'a> {
             result = self.migrations.run_again(&self.runner, statement).await;
         }
         let Err(mut failure) = result else { return Ok(()) };
+        if uses_new_value(&failure) {
+            failure.error.hint = Some(NEW_VALUE_HINT.to_owned());
+        }
         if failure.wants_an_object() {
             failure = self.root_of(failure, wants);
         }
@@ -135,6 +138,11 @@ impl<'a> Deployment<'a> {
         at
     }
 }
+
+/// A value that a `DO` block adds, or a function: nobody knew of it beforehand.
+const NEW_VALUE_HINT: &str = "PostgreSQL lets nobody use a new value in the transaction that adds it. One that a statement of a \
+    migration adds, ALTER TYPE … ADD VALUE, is added before; one that a DO block or a function adds can be used by the next \
+    deployment: deploy the migrations up to that one first";
 
 /// A statement with which a migration begins or goes on.
 fn begins(statement: &Statement) -> bool {

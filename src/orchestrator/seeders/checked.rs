@@ -37,7 +37,7 @@ pub async fn check(runner: &Runner<'_>, seeds: &[Seed<'_>], situation: Situation
     for (number, (at, row)) in rows.iter().enumerate() {
         let is_there = found[number];
         // What is not in the blueprint either is not expected.
-        let is_expected = situation.held.and_then(|held| held.get(&*row.identity)).is_none_or(Option::is_some);
+        let is_expected = situation.held().and_then(|held| held.get(&*row.identity)).is_none_or(Option::is_some);
         if is_there || is_expected {
             count(&mut checked.validations, row, is_there);
             if !is_there {
@@ -131,7 +131,7 @@ impl Way {
             Self::Recorded => records.get(&*row.identity).and_then(|stored| row.by_stored(stored)),
             Self::Constants => (!row.is_named()).then(|| row.by_constants()),
             Self::Held => {
-                let held = situation.held?.get(&*row.identity)?.as_ref()?;
+                let held = situation.held()?.get(&*row.identity)?.as_ref()?;
                 row.by_stored(held)
             }
         }

@@ -56,7 +56,7 @@ pub struct Concerned {
 #[derive(Default)]
 pub struct Tables {
     /// By name.
-    filled: HashMap<String, Arc<Table>>,
+    mentioned: HashMap<String, Arc<Table>>,
     concerned: HashMap<(String, bool), Concerned>,
 }
 
@@ -69,25 +69,27 @@ pub fn name_of(schema: Option<&str>, name: &str) -> String {
 }
 
 impl Tables {
-    /// Looks them up: the names that `INSERT`s fill, and what other statements write. `known`: what stood before, and which
-    /// tables of it an interrupted run of the deployment has made.
+    /// Looks them up: the names that `INSERT`s fill, those that statements mention, and what other statements write. `known`:
+    /// what stood before, and which tables of it an interrupted run of the deployment has made.
     pub async fn read(
         client: &Client,
         filled: &HashSet<String>,
+        mut mentioned: HashSet<String>,
         targets: &[&Target],
         known: (&Snapshot, &HashSet<u32>),
     ) -> Result<Self, Error> {
         let others = targets.iter().map(|target| (name_of(target.schema.as_deref(), &target.name), target.cascades));
         let wanted: HashSet<(String, bool)> = filled.iter().map(|name| (name.clone(), false)).chain(others).collect();
         let concerned = read_concerned(client, &wanted, known).await?;
-        let mut tables = Self { filled: read_filled(client, filled).await?, concerned };
-        read_keys(client, &mut tables.filled).await?;
+        mentioned.extend(filled.iter().cloned());
+        let mut tables = Self { mentioned: read_mentioned(client, &mentioned).await?, concerned };
+        read_keys(client, &mut tables.mentioned).await?;
         Ok(tables)
     }
 
     /// `None`: there is none of that name.
-    pub fn filled(&self, name: &str) -> Option<&Arc<Table>> {
-        self.filled.get(name)
+    pub fn table(&self, name: &str) -> Option<&Arc<Table>> {
+        self.mentioned.get(name)
     }
 
     /// `None`: there is none of that name.
@@ -213,7 +215,7 @@ async fn read_full(client: &Client, reached: &[Reached]) -> Result<HashSet<u32>,
     Ok(full)
 }
 
-async fn read_filled(client: &Client, names: &HashSet<String>) -> Result<HashMap<String, Arc<Table>>, Error> {
+async fn read_mentioned(client: &Client, names: &HashSet<String>) -> Result<HashMap<String, Arc<Table>>, Error> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let query = "
         SELECT wanted.name, c.oid::regclass::text, a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),

@@ -84,6 +84,11 @@ const TABLES: &[Expected] = &[
     },
     Expected { table: "seeds", key: "seed", columns: &[("seed", TEXT), ("table_name", TEXT), ("stored", TEXT)] },
     Expected {
+        table: "values",
+        key: "statement",
+        columns: &[("statement", TEXT), ("type_name", TEXT), ("value", TEXT)],
+    },
+    Expected {
         table: "state",
         key: "one_row",
         columns: &[

@@ -38,6 +38,8 @@ pub async fn write(
     const STEP: &str = "writing the tracking tables";
     let done = "DELETE FROM public._stonescriptdb_gateway_progress";
     client.batch_execute(done).await.map_err(altered::failed(STEP, "progress"))?;
+    let used = "DELETE FROM public._stonescriptdb_gateway_values";
+    client.batch_execute(used).await.map_err(altered::failed(STEP, "values"))?;
     let tables = write_objects(client, "tables", "table_name", "to_regclass", &record.tables);
     tables.await.map_err(altered::failed(STEP, "tables"))?;
     let types = write_objects(client, "types", "type_name", "to_regtype", &record.types);
