@@ -183,7 +183,7 @@ pub async fn is_there(runner: &Runner<'_>, statement: &Statement) -> Result<bool
     let query = "SELECT EXISTS (SELECT FROM pg_enum WHERE enumtypid = to_regtype($1::text) AND enumlabel = $2::text)";
     let name = name.join(".");
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&name, Type::TEXT), (&alter.new_val, Type::TEXT)];
-    let rows = ask(runner.client, &under(Under::Path(&runner.path()), query), &params).await?;
+    let rows = ask(runner.client, &under(Under::Path(&runner.path(statement)), query), &params).await?;
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 

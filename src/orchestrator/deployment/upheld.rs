@@ -31,8 +31,8 @@ impl Deployment<'_> {
         }
         let script = self.goal.script;
         let declaring = script.statements.iter().enumerate().filter(|(_, one)| one.kind != Kind::Migrations);
-        let texts: Vec<_> = declaring.map(|(at, one)| (at, one.text.clone())).collect();
-        let Some(promises) = uploads::read(move || Promises::of(&texts)).await else { return Ok(()) };
+        let statements: Vec<_> = declaring.map(|(at, one)| (at, one.clone())).collect();
+        let Some(promises) = uploads::read(move || Promises::of(&statements)).await else { return Ok(()) };
         let path = self.path_of_names().await?;
         let broken = self.really_gone(kept::broken(&promises, after, &path), &path).await?;
         let Some(first) = broken.first() else { return Ok(()) };
