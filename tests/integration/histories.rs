@@ -867,6 +867,15 @@ async fn rows_of_a_declared_table_that_a_migration_drops_go_with_it() {
             ),
         },
         History {
+            name: "rows that the declaration itself puts there stay",
+            files: &[
+                ("tables/x.sql", "create table x(id int primary key); insert into x values (1);"),
+                ("migrations/1.sql", "drop table if exists x; create table x(id int primary key);"),
+            ],
+            psql: "create table x(id int primary key)",
+            rows: ("select id from x", &["1"]),
+        },
+        History {
             name: "a table that another one takes the place of has its rows still",
             files: &[
                 ("tables/x.sql", "create table x(id int primary key);"),
