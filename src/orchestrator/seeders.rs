@@ -8,6 +8,7 @@
 //! | ------------ | ---------------------------------------------------------------------- |
 //! | `tables`     | what the catalog says of the tables that seeders write                  |
 //! | `columns`    | their columns and keys, and what their keys take for equal              |
+//! | `calls`      | which statements run something that may write                           |
 //! | `course`     | what becomes of each statement                                          |
 //! | `own`        | relations that seeders make for themselves, in new databases only       |
 //! | `by_name`    | says the columns that a statement means by their order                  |
@@ -21,6 +22,7 @@
 //! | `validation` | what the client reads of that                                           |
 
 mod by_name;
+mod calls;
 mod checked;
 mod columns;
 mod course;
@@ -121,7 +123,7 @@ pub async fn run(
     let own = own::temporary(statements);
     let filled: Vec<Option<String>> = statements.iter().zip(&own).map(filled_name).collect();
     let tables = read_tables(runner, statements, &filled, situation, &made).await?;
-    let (courses, warnings) = courses(statements, (&filled, &own), &tables, situation).await?;
+    let (courses, warnings) = courses(runner, statements, (&filled, &own), &tables, situation).await?;
     seeded.warnings.extend(warnings);
     // Of a new database the columns stand as they are declared.
     let declared = situation.declared.filter(|_| !situation.new_database);
@@ -130,6 +132,10 @@ pub async fn run(
     let there = rows_there(runner, &seeds).await?;
     seeded.warnings.extend(there.warnings);
     let outcome = run::all(runner, &seeds, &there.places).await?;
+    if seeds.iter().any(|seed| seed.runs() && seed.statement.writes.is_some()) {
+        // A temporary table may have the name of one that is declared, and hides it.
+        runner.own("dropping the seeders' temporary tables", "DISCARD TEMP").await?;
+    }
     let mut records = BTreeMap::new();
     let stored = there.stored.into_iter().chain(outcome.stored);
     let stored: HashMap<(usize, usize), Stored> = stored.collect();
@@ -183,6 +189,7 @@ fn filled_name((statement, own): (&Statement, &Own)) -> Option<String> {
 }
 
 async fn courses(
+    runner: &Runner<'_>,
     statements: &[Statement],
     (filled, own): (&[Option<String>], &[Own]),
     tables: &Tables,
@@ -197,6 +204,11 @@ async fn courses(
         for (at, warning) in own::absent(statements, &courses, tables).await? {
             courses[at] = Course::PassOver;
             warnings[at] = Some(warning);
+        }
+        for (at, name) in calls::that_write(runner.client, statements).await?.into_iter().enumerate() {
+            if let Some(name) = name.filter(|_| courses[at] != Course::PassOver) {
+                (courses[at], warnings[at]) = course::of_call(&statements[at], &name);
+            }
         }
     }
     Ok((courses, warnings.into_iter().flatten().collect()))
