@@ -282,7 +282,7 @@ INSERT INTO other VALUES (harmless(4), md5('y'));";
             "CREATE SEQUENCE customers_seq;
              CREATE TABLE plans (id int, at timestamptz); CREATE TABLE other (id int, x text);",
         )
-        .file("seeders/p.sql", &text.join("\n"));
+        .file("seeders/p.sql", text.join("\n"));
     let answer = platform.register(&new).await;
     assert_eq!(answer.status, 200, "{answer}");
     for (at, (_, name)) in passed_over.iter().enumerate() {
@@ -323,7 +323,7 @@ CREATE TEMP TABLE items AS SELECT 5 AS a;";
     assert_eq!(sql.value(rows).await, "3 5");
     // What the file has dropped already, and functions of such a name, are the declaration's.
     for (more, line) in [("DROP TABLE items;\nDROP TABLE items;", 11), ("DROP FUNCTION items();", 10)] {
-        let answer = platform.migrate(&next.clone().file("seeders/items.sql", &format!("{seeds}\n{more}")), &[]).await;
+        let answer = platform.migrate(&next.clone().file("seeders/items.sql", format!("{seeds}\n{more}")), &[]).await;
         answer.refused(409, "migration_failed").at("seeders/items.sql", line);
     }
 }
