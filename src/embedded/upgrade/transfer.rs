@@ -46,9 +46,17 @@ async fn output_of(command: Command) -> Result<Output, UpgradeError> {
     Ok(output.map_err(EmbeddedError::io("running", &program))?)
 }
 
-fn failed(doing: &str, reason: String, log: &Path) -> UpgradeError {
+fn failed(doing: &str, mut reason: String, log: &Path) -> UpgradeError {
+    if reason.contains(UNKNOWN_PARAMETER) {
+        reason.push_str(OLDER_MINOR);
+    }
     UpgradeError::Failed { doing: doing.to_owned(), reason, log: log.to_owned() }
 }
+
+/// Minor releases may keep new notes in tables (`pg_attver`, of November 2026), which programs of before take for options.
+const UNKNOWN_PARAMETER: &str = "unrecognized parameter";
+const OLDER_MINOR: &str = ": the installed minor release of the new version is older than that of the old one; install its \
+     newest one and run the command again";
 
 /// The log helps, and nothing depends on it. Restored rows may be in it.
 fn note(log: &Path, doing: &str, output: &Output) {
@@ -84,8 +92,13 @@ pub(super) async fn pg_upgrade(
     if output.status.success() {
         return Ok(());
     }
-    keep_files(&aside.path().join("pg_upgrade_output.d"), &log);
-    Err(failed(doing, reason_of(&String::from_utf8_lossy(&output.stdout)), &log))
+    let mut reason = reason_of(&String::from_utf8_lossy(&output.stdout));
+    let mut errors = Vec::new();
+    keep_logs(&aside.path().join("pg_upgrade_output.d"), &log, &mut errors);
+    if let Some(error) = errors.first() {
+        reason = format!("{error} ({reason})");
+    }
+    Err(failed(doing, reason, &log))
 }
 
 /// From the first step that failed on, in one line.
@@ -98,19 +111,22 @@ fn reason_of(said: &str) -> String {
     words.join(" ").chars().take(REASON_CHARS).collect()
 }
 
-/// It names files for what is wrong, and they go with the new cluster.
-fn keep_files(folder: &Path, log: &Path) {
+/// It names files for what is wrong, and they go with the new cluster. Its dumps stay out of the log, and so do
+/// passwords. Lines with PostgreSQL's errors go to `errors`.
+fn keep_logs(folder: &Path, log: &Path, errors: &mut Vec<String>) {
     for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
         let path = entry.path();
+        let is_words = path.extension().is_some_and(|extension| extension == "log" || extension == "txt");
         if path.is_dir() {
-            keep_files(&path, log);
-        } else if let Ok(mut text) = fs::read(&path) {
+            keep_logs(&path, log, errors);
+        } else if let Some(mut text) = fs::read(&path).ok().filter(|_| is_words) {
             text.truncate(FILE_BYTES);
+            let words = String::from_utf8_lossy(&text);
+            errors.extend(words.lines().filter(|line| line.contains("ERROR: ")).map(|line| line.trim().to_owned()));
+            let lines: Vec<&str> =
+                words.lines().map(|line| line.split(" PASSWORD '").next().unwrap_or_default()).collect();
             let file = OpenOptions::new().append(true).create(true).mode(0o600).open(log);
-            let _ = file.and_then(|mut file| {
-                writeln!(file, "== {}", path.display())?;
-                file.write_all(&text)
-            });
+            let _ = file.and_then(|mut file| writeln!(file, "== {}\n{}", path.display(), lines.join("\n")));
         }
     }
 }

@@ -23,12 +23,19 @@ impl<'a> Deployment<'a> {
     pub(super) async fn run_or_wait(&mut self, statement: &'a Statement) -> Result<(), DeployError> {
         match self.run_statement(statement).await {
             Ok(()) => Ok(()),
-            Err(failure) if failure.wants_an_object() => {
+            Err(failure) if failure.wants_an_object() || self.is_early(&failure) => {
                 self.waiting.push((statement, failure));
                 Ok(())
             }
             Err(failure) => Err(failure.into()),
         }
+    }
+
+    /// Whether what a statement is about may not be yet what it is declared: `ALTER INDEX … SET STATISTICS` of a column that
+    /// becomes an expression.
+    fn is_early(&self, failure: &Failure) -> bool {
+        const STATES: [SqlState; 2] = [SqlState::FEATURE_NOT_SUPPORTED, SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE];
+        self.goal.target == Target::ExistingDatabase && failure.is_one_of(&STATES)
     }
 
     pub(super) async fn retry_waiting(&mut self) -> Result<(), DeployError> {

@@ -12,19 +12,13 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use super::by_name;
-use crate::bundle::sql::tokens::words;
+use crate::bundle::sql::tokens::{has_writing_statement, words};
 use crate::bundle::sql::{Reference, Statement, Wanted};
 use crate::databases::wire::extensions::{Nature, nature};
 use crate::databases::{Under, ask, under};
 use crate::orchestrator::error::DeployError;
 
 const NAMED: &str = include_str!("calls.sql");
-
-/// Words of a body that writes, or that changes something else than rows.
-const WRITING: [&str; 18] = [
-    "alter", "call", "cluster", "comment", "copy", "create", "delete", "drop", "grant", "import", "insert", "merge",
-    "reassign", "refresh", "revoke", "setval", "truncate", "update",
-];
 
 /// Functions of PostgreSQL's own that write.
 fn builtin_writes(name: &str) -> bool {
@@ -62,14 +56,14 @@ impl Thing {
     /// Whether it may write by itself, and the names that it may run.
     fn read(&self) -> (bool, BTreeSet<String>) {
         match (self.language.as_str(), self.extension.as_deref()) {
-            ("sql" | "plpgsql" | "text", _) => match words(&self.text) {
+            ("sql" | "plpgsql" | "text", _) => match (words(&self.text), has_writing_statement(&self.text)) {
                 // PostgreSQL lets no other function write. What a text runs that is made up may call one that does.
-                Some(words) => {
-                    let writes = self.is_volatile && WRITING.iter().any(|word| words.names.contains(*word));
+                (Some(words), Some(writes)) => {
                     let own = words.names.iter().any(|name| builtin_writes(name));
-                    (writes || own || words.runs_text || words.loads, words.names.into_iter().collect())
+                    let may_write = (writes && self.is_volatile) || own || words.runs_text || words.loads;
+                    (may_write, words.names.into_iter().collect())
                 }
-                None => (true, BTreeSet::new()),
+                _ => (true, BTreeSet::new()),
             },
             ("c" | "internal", Some(extension)) => match nature(extension) {
                 Some(Nature::Computes | Nature::Harmless) => (false, BTreeSet::new()),

@@ -250,7 +250,8 @@ CREATE AGGREGATE all_of(int) (SFUNC = step, STYPE = int, INITCOND = '0');
 CREATE FUNCTION less(int, text) RETURNS int LANGUAGE sql AS $$ SELECT seed() $$;
 CREATE OPERATOR public.<~ (LEFTARG = int, RIGHTARG = text, FUNCTION = less);
 CREATE VIEW seeds AS SELECT seed() AS id;
-CREATE FUNCTION harmless(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN n + 1; END $$;
+CREATE FUNCTION harmless(n int) RETURNS int LANGUAGE plpgsql AS $$
+    DECLARE comment text := 'create'; update int; BEGIN update := n; RETURN update + 1; END $$;
 CREATE FUNCTION other() RETURNS void LANGUAGE sql AS 'DELETE FROM customers';
 "#;
 
