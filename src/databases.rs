@@ -85,7 +85,7 @@ pub use self::quote::{quote_ident, quote_literal};
 pub(crate) use self::resolve::ids_to_send;
 pub use self::run_as::{Role, RunAs, Upkeep};
 pub use self::session::{InsideSession, Session};
-pub use self::settings::{OWN_PATH, PINNED, PINNED_SINCE};
+pub use self::settings::{OWN_PATH, PINNED, PINNED_SINCE, upgrading};
 
 use self::locks::Locks;
 use self::name::DatabaseName;

@@ -71,7 +71,7 @@ pub async fn create_or_replace(runner: &Runner<'_>, statement: &Statement) -> Re
         return Err(failure);
     };
     let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
-    let roots = dependants::routine(runner.client, Under::Path(&runner.path()), &signature, Fate::Replaced)
+    let roots = dependants::routine(runner.client, Under::Path(&runner.path(statement)), &signature, Fate::Replaced)
         .await
         .map_err(failed)?;
     if roots.is_empty() {
@@ -121,7 +121,8 @@ pub async fn superseded<'t>(
     Ok(of_name.into_iter().filter(|function| gone.contains(&function.signature)).collect())
 }
 
-/// Makes a function in the place of the only one that it supersedes, whose grants, comment and dependants it gets.
+/// Makes a function in the place of the only one that it supersedes, whose grants, comment and dependants it gets; one that
+/// stands already, beside the one that goes, keeps its own.
 pub async fn create_in_place_of(
     runner: &Runner<'_>,
     statement: &Statement,
@@ -130,10 +131,16 @@ pub async fn create_in_place_of(
     let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
     let roots =
         dependants::routine(runner.client, Under::Database, &old.signature, Fate::Replaced).await.map_err(failed)?;
-    match written_signature(statement) {
-        Some(signature) if !roots.is_empty() => runner.run_as_heir(statement, &roots, &signature).await.map(drop),
-        _ => create_or_replace(runner, statement).await.map(drop),
+    let Some(signature) = written_signature(statement).filter(|_| !roots.is_empty()) else {
+        return create_or_replace(runner, statement).await.map(drop);
+    };
+    let path = runner.path(statement);
+    let itself = dependants::routine(runner.client, Under::Path(&path), &signature, Fate::Replaced).await;
+    if itself.map_err(failed)?.is_empty() {
+        return runner.run_as_heir(statement, &roots, &signature).await.map(drop);
     }
+    drop_superseded(runner, statement, std::slice::from_ref(old)).await?;
+    create_or_replace(runner, statement).await.map(drop)
 }
 
 /// Several overloads that nobody declares any more go together; no new one is the heir of any.

@@ -10,6 +10,7 @@ mod domains;
 mod enums;
 mod generated;
 mod inheritance;
+mod numbers;
 
 use std::collections::{BTreeMap, HashSet};
 

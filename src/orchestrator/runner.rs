@@ -4,6 +4,7 @@
 
 mod aside;
 mod failure;
+mod of_file;
 mod paths;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,7 @@ use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 pub use self::failure::{Failure, Refused};
+use self::of_file::OfFile;
 use self::paths::{Paths, first_value, last_value};
 use super::clock::Clock;
 use super::dependants::{self, DEPENDED_ON, Dependants, Fate, Left, Root};
@@ -40,6 +42,10 @@ const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT statement";
 
 /// Behind a statement of uploaded code: the path that it leaves for the next one, and the gateway's own again.
 const SHOW: &str = ";SHOW search_path;";
+
+/// The next statement was cut where a string ends by SQL's rule, and may not end elsewhere (`'\'; COMMIT; --'`), whatever
+/// uploaded code has set for the session.
+const STANDARD_STRINGS: &str = "SET standard_conforming_strings TO on;";
 
 /// `SET CONSTRAINTS ALL IMMEDIATE` holds until the transaction ends; this takes it back for those that are declared
 /// `INITIALLY DEFERRED`. PostgreSQL takes a name for all constraints that bear it, so one that a constraint shares which
@@ -321,9 +327,21 @@ impl<'a> Runner<'a> {
         self.client.batch_execute(&format!("{enter}SET CONSTRAINTS ALL IMMEDIATE;{}", own_path())).await
     }
 
-    /// The path of uploaded code as it is now.
-    pub fn path(&self) -> String {
+    /// An interrupted migration goes on with this statement: what was run of it before has set the path of that session.
+    pub fn resume_path(&self, statement: &Statement) {
+        if let Some(path) = of_file::path_in_text(statement) {
+            self.paths.set(path);
+        }
+    }
+
+    /// The path that a migration's statement runs under now.
+    pub fn session_path(&self) -> String {
         self.paths.current()
+    }
+
+    /// The path under which a statement runs now.
+    pub fn path(&self, statement: &Statement) -> String {
+        of_file::settings(statement).and_then(|of_file| of_file.path()).unwrap_or_else(|| self.paths.current())
     }
 
     /// The path that uploaded code begins with.
@@ -386,7 +404,7 @@ impl<'a> Runner<'a> {
         if !failure.is_one_of(DEPENDED_ON) {
             return Err(failure);
         }
-        let roots = dependants::roots_of(self.client, Under::Path(&self.path()), &statement.tree).await;
+        let roots = dependants::roots_of(self.client, Under::Path(&self.path(statement)), &statement.tree).await;
         let roots = roots.map_err(|error| Failure::new(statement, &error, 0))?;
         if roots.is_empty() { Err(failure) } else { self.run_past(statement, sql, prefix, &roots, Some(failure)).await }
     }
@@ -418,12 +436,17 @@ impl<'a> Runner<'a> {
         prefix: usize,
     ) -> Result<(Vec<SimpleQueryMessage>, u64), Failure> {
         self.clock.begin_statement(&statement.path, statement.line);
-        let (enter, own_rows) = self.paths.enter();
-        let guarded = format!("{SAVEPOINT}{enter}{sql}{behind}{RELEASE}{SHOW}{}", own_path());
+        let of_file = of_file::settings(statement);
+        let (enter, own_rows) =
+            of_file.as_ref().map_or_else(|| self.paths.enter(), |of_file| of_file.enter(&self.paths));
+        let leave = of_file.as_ref().map(OfFile::leave).unwrap_or_default();
+        let guarded = format!("{SAVEPOINT}{enter}{sql}{behind}{RELEASE}{SHOW}{leave}{STANDARD_STRINGS}{}", own_path());
         match self.client.simple_query(&guarded).await {
             Ok(messages) => {
                 self.note(sql);
-                self.paths.set(last_value(&messages).unwrap_or_default());
+                if of_file.is_none() {
+                    self.paths.set(last_value(&messages).unwrap_or_default());
+                }
                 Ok((messages, own_rows))
             }
             Err(error) => {
@@ -463,10 +486,9 @@ impl<'a> Runner<'a> {
         self.outside(statement, &format!("BEGIN; {} {ALONE}", self.settings)).await.map_err(DeployError::from)
     }
 
-    /// After it: records that with `done`, and opens the next transaction.
+    /// After it: records that with `done`, and opens the next transaction. The path that the migration has set holds on.
     pub async fn begin_after(&self, statement: &Statement, done: &str) -> Result<(), Failure> {
         self.outside(statement, done).await?;
-        self.paths.reset();
         self.outside(statement, &format!("BEGIN; {} {ALONE}", self.settings)).await
     }
 
@@ -474,7 +496,7 @@ impl<'a> Runner<'a> {
     pub async fn alone(&self, statement: &Statement) -> Result<(), Failure> {
         self.outside(statement, &self.paths.enter().0).await?;
         let result = self.outside(statement, &statement.text).await;
-        let left = self.outside(statement, &own_path()).await;
+        let left = self.outside(statement, &format!("{STANDARD_STRINGS}{}", own_path())).await;
         result.and(left)
     }
 

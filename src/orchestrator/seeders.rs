@@ -7,7 +7,10 @@
 //! | file         | what it does                                                           |
 //! | ------------ | ---------------------------------------------------------------------- |
 //! | `tables`     | what the catalog says of the tables that seeders write                  |
+//! | `columns`    | their columns and keys, and what their keys take for equal              |
+//! | `calls`      | which statements run something that may write                           |
 //! | `course`     | what becomes of each statement                                          |
+//! | `own`        | relations that seeders make for themselves, in new databases only       |
 //! | `by_name`    | says the columns that a statement means by their order                  |
 //! | `rows`       | the rows that `INSERT … VALUES` spells out; SQL that finds one          |
 //! | `lookup`     | asks for many of them at once                                           |
@@ -19,11 +22,14 @@
 //! | `validation` | what the client reads of that                                           |
 
 mod by_name;
+mod calls;
 mod checked;
+mod columns;
 mod course;
 mod existing;
 mod held;
 mod lookup;
+mod own;
 mod records;
 mod rows;
 mod run;
@@ -33,11 +39,13 @@ mod validation;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use self::columns::Table;
 use self::course::Course;
 pub use self::held::Held;
+use self::own::Own;
 pub use self::records::note_made;
 use self::rows::{Insert, Row, Stored};
-use self::tables::{Table, Tables, name_of};
+use self::tables::{Tables, name_of};
 pub use self::validation::SeederValidation;
 use super::catalog::Catalog;
 use super::error::DeployError;
@@ -45,6 +53,7 @@ use super::report::SeedReport;
 use super::runner::Runner;
 use super::standing::Snapshot;
 use crate::bundle::order::OrderError;
+use crate::bundle::sql::facts::is_temporary;
 use crate::bundle::sql::writes::{Target, Writes};
 use crate::bundle::sql::{self, Class, Object, Statement, Wanted};
 use crate::uploads;
@@ -111,15 +120,22 @@ pub async fn run(
     if statements.is_empty() {
         return Ok(seeded);
     }
-    let tables = read_tables(runner, statements, situation, &made).await?;
-    let courses = courses(statements, &tables, situation, &mut seeded.warnings);
+    let own = own::temporary(statements);
+    let filled: Vec<Option<String>> = statements.iter().zip(&own).map(filled_name).collect();
+    let tables = read_tables(runner, statements, &filled, situation, &made).await?;
+    let (courses, warnings) = courses(runner, statements, (&filled, &own), &tables, situation).await?;
+    seeded.warnings.extend(warnings);
     // Of a new database the columns stand as they are declared.
     let declared = situation.declared.filter(|_| !situation.new_database);
     let statements = by_name::say_columns(statements, &courses, &tables, declared).await?;
-    let seeds = read_seeds(&statements, &courses, &tables).await?;
+    let seeds = read_seeds(&statements, &filled, &courses, &tables).await?;
     let there = rows_there(runner, &seeds).await?;
     seeded.warnings.extend(there.warnings);
     let outcome = run::all(runner, &seeds, &there.places).await?;
+    if seeds.iter().any(|seed| seed.runs() && seed.statement.writes.is_some()) {
+        // A temporary table may have the name of one that is declared, and hides it.
+        runner.own("dropping the seeders' temporary tables", "DISCARD TEMP").await?;
+    }
     let mut records = BTreeMap::new();
     let stored = there.stored.into_iter().chain(outcome.stored);
     let stored: HashMap<(usize, usize), Stored> = stored.collect();
@@ -128,7 +144,7 @@ pub async fn run(
             records.insert(row.identity.to_string(), (row.table.printed.clone(), stored.clone()));
         }
     }
-    seeded.reports = reports(&seeds, &outcome.inserted);
+    seeded.reports = reports(&seeds, &tables, &own, &outcome.inserted);
     if situation.declared.is_none() {
         seeded.held = held::read(runner, &seeds, &outcome.inserted, &stored).await?;
     }
@@ -143,10 +159,11 @@ pub async fn run(
 async fn read_tables(
     runner: &Runner<'_>,
     statements: &[Statement],
+    filled: &[Option<String>],
     situation: Situation<'_>,
     made: &HashSet<u32>,
 ) -> Result<Tables, DeployError> {
-    let filled: HashSet<String> = statements.iter().filter_map(filled_name).collect();
+    let filled: HashSet<String> = filled.iter().flatten().cloned().collect();
     let targets: Vec<&Target> = statements
         .iter()
         .filter_map(|statement| match statement.writes.as_deref() {
@@ -162,8 +179,8 @@ async fn read_tables(
 }
 
 /// The name that PostgreSQL looks up for an `INSERT` that spells out its rows.
-fn filled_name(statement: &Statement) -> Option<String> {
-    let table = table_of(statement).filter(|_| statement.writes.is_none())?;
+fn filled_name((statement, own): (&Statement, &Own)) -> Option<String> {
+    let table = table_of(statement).filter(|_| statement.writes.is_none() && !own.is_filled)?;
     let is_bare = statement
         .needs
         .iter()
@@ -171,36 +188,49 @@ fn filled_name(statement: &Statement) -> Option<String> {
     Some(name_of(Some(table.schema.as_str()).filter(|schema| *schema != "public" || !is_bare), &table.name))
 }
 
-fn courses(
+async fn courses(
+    runner: &Runner<'_>,
     statements: &[Statement],
+    (filled, own): (&[Option<String>], &[Own]),
     tables: &Tables,
     situation: Situation<'_>,
-    warnings: &mut Vec<String>,
-) -> Vec<Course> {
-    let course = |statement: &Statement| {
-        let (course, warning) = course::of(statement, filled_name(statement).as_deref(), tables, situation);
-        warnings.extend(warning);
-        course
+) -> Result<(Vec<Course>, Vec<String>), DeployError> {
+    let course = |(at, statement): (usize, &Statement)| {
+        course::of(statement, filled[at].as_deref(), &own[at], tables, situation)
     };
-    statements.iter().map(course).collect()
+    let (mut courses, mut warnings): (Vec<Course>, Vec<Option<String>>) =
+        statements.iter().enumerate().map(course).unzip();
+    if !situation.new_database {
+        for (at, warning) in own::absent(statements, &courses, tables).await? {
+            courses[at] = Course::PassOver;
+            warnings[at] = Some(warning);
+        }
+        for (at, name) in calls::that_write(runner.client, statements).await?.into_iter().enumerate() {
+            if let Some(name) = name.filter(|_| courses[at] != Course::PassOver) {
+                (courses[at], warnings[at]) = course::of_call(&statements[at], &name);
+            }
+        }
+    }
+    Ok((courses, warnings.into_iter().flatten().collect()))
 }
 
 async fn read_seeds<'a>(
     statements: &'a [Statement],
+    filled: &[Option<String>],
     courses: &[Course],
     tables: &Tables,
 ) -> Result<Vec<Seed<'a>>, DeployError> {
-    let table = |statement: &Statement| filled_name(statement).and_then(|name| tables.table(&name).cloned());
+    let table = |at: usize| filled[at].as_ref().and_then(|name| tables.table(name).cloned());
     let inserts: Vec<(Statement, Arc<Table>)> =
-        statements.iter().filter_map(|statement| Some((statement.clone(), table(statement)?))).collect();
+        statements.iter().enumerate().filter_map(|(at, statement)| Some((statement.clone(), table(at)?))).collect();
     let reading = uploads::read(move || sql::on_deep_stack(|| rows::read(&inserts))).await;
     let read = reading.ok_or_else(|| OrderError::NoThread("the reader stopped".to_owned()))?;
     let mut read = read.map_err(|error| OrderError::NoThread(error.to_string()))?.into_iter();
-    let seed = |(statement, course): (&'a Statement, &Course)| {
-        let insert = table(statement).and_then(|table| Some((read.next()?, table)));
-        Seed { statement, course: *course, insert }
+    let seed = |(at, statement): (usize, &'a Statement)| {
+        let insert = table(at).and_then(|table| Some((read.next()?, table)));
+        Seed { statement, course: courses[at], insert }
     };
-    Ok(statements.iter().zip(courses).map(seed).collect())
+    Ok(statements.iter().enumerate().map(seed).collect())
 }
 
 /// The rows of some statements, each with the place of its statement.
@@ -241,11 +271,25 @@ async fn rows_there(runner: &Runner<'_>, seeds: &[Seed<'_>]) -> Result<There, De
     Ok(there)
 }
 
-/// One for each table, in the order in which they were met.
-fn reports(seeds: &[Seed<'_>], inserted: &HashMap<usize, u64>) -> Vec<SeedReport> {
+/// One for each table, in the order in which they were met. Temporary ones are nobody's, also those that a `DO` makes.
+fn reports(seeds: &[Seed<'_>], tables: &Tables, own: &[Own], inserted: &HashMap<usize, u64>) -> Vec<SeedReport> {
+    let lasting = seeds.iter().filter(|seed| !is_temporary(&seed.statement.tree));
+    let made: HashSet<(&str, &str)> = lasting
+        .flat_map(|seed| &seed.statement.makes)
+        .filter(|made| made.class == Class::Relation)
+        .map(in_full)
+        .collect();
+    let is_known = |table: &Object| {
+        let (schema, name) = in_full(table);
+        let is_there = |schema| tables.concerned(&name_of(schema, name), false).is_some();
+        made.contains(&(schema, name)) || is_there(Some(schema)) || is_there(None)
+    };
+    let is_listed = |at: usize, seed: &Seed<'_>| {
+        seed.runs() && !own[at].is_filled && table_of(seed.statement).is_some_and(is_known)
+    };
     let mut reports: Vec<SeedReport> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    for (at, seed) in seeds.iter().enumerate().filter(|(_, seed)| seed.runs()) {
+    for (at, seed) in seeds.iter().enumerate().filter(|(at, seed)| is_listed(*at, seed)) {
         let Some(rows) = inserted.get(&at) else { continue };
         let table = match (&seed.insert, table_of(seed.statement)) {
             (Some((_, table)), _) => table.printed.clone(),
@@ -263,6 +307,10 @@ fn reports(seeds: &[Seed<'_>], inserted: &HashMap<usize, u64>) -> Vec<SeedReport
         reports[place].skipped += named.saturating_sub(*rows);
     }
     reports
+}
+
+fn in_full(object: &Object) -> (&str, &str) {
+    (&object.schema, &object.name)
 }
 
 /// The table that a seeder's `INSERT` fills.

@@ -408,6 +408,15 @@ async fn a_value_that_a_declared_enum_no_longer_has_is_asked_for_in_vain() {
 async fn migrations_may_make_what_views_and_functions_declare_too() {
     check_all(&[
         History {
+            name: "two indexes that do the same, each under a name of its own",
+            files: &[
+                ("tables/t.sql", "create table t(n int); create index one on t (n); create index two on t (n);"),
+                ("migrations/1.sql", "create table t(n int); create index two on t (n);"),
+            ],
+            psql: "create table t(n int); create index one on t (n); create index two on t (n)",
+            rows: NO_ROWS,
+        },
+        History {
             name: "an overload",
             files: &[
                 ("functions/f.sql", "create or replace function f(text) returns int language sql as 'select 1';"),
@@ -705,7 +714,6 @@ async fn what_migrations_say_of_declared_things_is_told_from_what_these_came_wit
             "CREATE TABLE numbered (n int DEFAULT nextval('s')); GRANT USAGE ON SEQUENCE s TO PUBLIC;",
         )
         .file("views/w.sql", "CREATE VIEW w WITH (security_barrier) AS SELECT * FROM numbered;")
-        // More than it makes: this one is looked at.
         .file("views/x.sql", "CREATE MATERIALIZED VIEW x WITH (fillfactor = 50) AS SELECT * FROM w;")
         .file("migrations/5.sql", "CREATE VIEW over_x AS SELECT * FROM x; COMMENT ON MATERIALIZED VIEW x IS 'seen';");
     platform.register(&files).await.ready();
@@ -857,6 +865,15 @@ async fn rows_of_a_declared_table_that_a_migration_drops_go_with_it() {
                         || (select count(*) from seen) || ' ' || nextval('x_id_seq') || nextval('old_x_id_seq')",
                 &["1a,2b 1new 0 23"],
             ),
+        },
+        History {
+            name: "rows that the declaration itself puts there stay",
+            files: &[
+                ("tables/x.sql", "create table x(id int primary key); insert into x values (1);"),
+                ("migrations/1.sql", "drop table if exists x; create table x(id int primary key);"),
+            ],
+            psql: "create table x(id int primary key)",
+            rows: ("select id from x", &["1"]),
         },
         History {
             name: "a table that another one takes the place of has its rows still",

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod moved;
+mod numbers;
 mod under_old_names;
 mod widened;
 
@@ -10,22 +11,22 @@ use crate::support::catalog::{assert_same, in_words};
 use crate::support::{BundleBuilder, Platform, Sql, bundle, register};
 
 /// A release onto a database that holds rows.
-struct Release {
+struct Release<'a> {
     /// What it is about.
     name: &'static str,
     /// Path and text of each file.
-    before: &'static [(&'static str, &'static str)],
+    before: &'a [(&'a str, &'a str)],
     /// Run in the database between the two.
     rows: &'static str,
     /// Its files.
-    after: &'static [(&'static str, &'static str)],
+    after: &'a [(&'a str, &'a str)],
     /// Whether it is to be refused without `force=true`, and to be carried out with it.
     force: bool,
     /// Questions and their answers, afterwards.
     expect: &'static [(&'static str, &'static str)],
 }
 
-impl Release {
+impl Release<'_> {
     async fn check(&self) {
         let platform = Platform::new();
         let (before, after) = (files(self.before), files(self.after));

@@ -1,7 +1,9 @@
 //! `seeders/`: reference rows of a new database; in `columns`, `others` and `rows` those of an existing one.
 
 mod columns;
+mod keys;
 mod others;
+mod own;
 mod rows;
 
 use serde_json::json;

@@ -71,6 +71,18 @@ pub fn named(text: &str, orders: &Orders<'_>) -> Result<Option<String>, Unnamed>
     Ok(naming.apply())
 }
 
+/// The relations that a statement reads, schema and name as it has them, without the names of its `WITH`. On a deep stack.
+pub fn read_relations(text: &str) -> Vec<(Option<String>, String)> {
+    let Some(tree) = grammar::parse(text).ok().and_then(|mut parsed| parsed.pop()?.stmt?.node) else {
+        return Vec::new();
+    };
+    let mut found = Found::default();
+    found.look(&serde_json::to_value(tree).unwrap_or_default());
+    let relations = found.sources.iter().filter_map(parts);
+    let read = relations.filter(|(schema, name)| schema.is_some() || !found.queries.contains(*name));
+    read.map(|(schema, name)| (schema.map(str::to_owned), name.to_owned())).collect()
+}
+
 /// The columns of a view, out of its definition as PostgreSQL prints it: what is no column has a name there.
 pub fn columns_of_view(definition: &str) -> Option<Vec<String>> {
     let NodeEnum::SelectStmt(mut select) = grammar::parse(definition).ok()?.pop()?.stmt?.node? else { return None };

@@ -46,12 +46,15 @@ impl DeployError {
     fn place(&self) -> (Option<String>, Option<usize>) {
         match self {
             Self::Statement(error) => (Some(error.path.clone()), Some(error.line)),
-            Self::EditedMigration { file } | Self::EditedInterrupted { file, .. } => {
+            Self::EditedMigration { file } | Self::EditedSince { file } | Self::EditedInterrupted { file, .. } => {
                 (Some(format!("migrations/{file}")), None)
             }
             Self::ExtensionNotAvailable { path, .. } => (Some(path.clone()), None),
             Self::ExtensionRefused { path, .. } => (Some(path.clone()), Some(1)),
-            Self::NoValue { declared_at: place, .. } | Self::TimedOut { place, .. } => place.clone().unzip(),
+            Self::NoValue { declared_at: place, .. }
+            | Self::Differs { declared_at: place, .. }
+            | Self::Generated { declared_at: place, .. }
+            | Self::TimedOut { place, .. } => place.clone().unzip(),
             _ => (None, None),
         }
     }

@@ -40,6 +40,8 @@ pub struct Declared {
     pub schemas: HashSet<String>,
     /// Extensions.
     pub extensions: HashSet<String>,
+    /// Tables into which the declaration's own statements put rows, which no migration takes away.
+    pub filled: HashSet<Name>,
 }
 
 impl Declared {
@@ -50,6 +52,7 @@ impl Declared {
         self.overloads.clone_from(&text.overloads);
         self.schemas.clone_from(&text.schemas);
         self.extensions.clone_from(&text.extensions);
+        self.filled.clone_from(&text.filled);
     }
 
     /// Whether there are tables or types.

@@ -280,7 +280,7 @@ async fn run_pardoning(
     about: Option<&Name>,
 ) -> Result<Option<String>, Failure> {
     let result = match about {
-        Some(table) if pardon != Pardon::Nothing => twins::run(runner, statement, table, |_| true).await,
+        Some(table) if pardon != Pardon::Nothing => twins::run(runner, statement, table, |_| true, |_| false).await,
         _ => runner.run(statement).await.map(|_| true),
     };
     match result {

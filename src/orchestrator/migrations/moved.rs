@@ -36,6 +36,10 @@ pub(super) async fn move_rows(
     if old == last || !declared.is_table(&old) || !declared.is_table(&last) || history.is_swapped(&old, at) {
         return Ok(Moved::None);
     }
+    // The declaration's own rows are where they belong.
+    if declared.filled.contains(&old) {
+        return Ok(Moved::None);
+    }
     let client = runner.client;
     let there = read_back::columns_in_order(client, &old).await?;
     let columns = plain_columns(client, &last).await?;

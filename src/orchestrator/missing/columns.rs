@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::numbers::{self, owned};
 use super::{Ask, Missing, generated, inheritance};
 use crate::orchestrator::catalog::things::storage_word;
-use crate::orchestrator::catalog::{Catalog, Column, Relation, Sequence};
+use crate::orchestrator::catalog::{Column, Relation};
 use crate::orchestrator::diff::{self, ChangeType, Compatibility};
 
 pub(super) fn plan(found: &Relation, wanted: &Relation, ask: &Ask<'_>, missing: &mut Vec<Missing>) {
@@ -161,87 +162,7 @@ fn value_statement(relation: &Relation, before: &Column, after: &Column, ask: &A
         }
         return Some(sql);
     }
-    let mut statements = Vec::new();
-    match (before.identity.as_str(), after.identity.as_str()) {
-        (same, other) if same == other => {}
-        (_, "") => statements.push(alter(relation, &format!("ALTER COLUMN {name} DROP IDENTITY"))),
-        ("", identity) => {
-            statements.extend(without_sequence(relation, before, ask));
-            statements.push(alter(
-                relation,
-                &format!("ALTER COLUMN {name} ADD GENERATED {} AS IDENTITY", identity_word(identity)),
-            ));
-            statements.push(draw_after_the_rows(relation, after));
-            return Some(statements.join("; "));
-        }
-        (_, identity) => {
-            return Some(alter(relation, &format!("ALTER COLUMN {name} SET GENERATED {}", identity_word(identity))));
-        }
-    }
-    match (&after.default, before.serial, after.serial) {
-        (Some(default), false, true) => statements.extend(with_sequence(relation, after, default, ask.declared)),
-        (Some(default), true, false) => {
-            statements.extend(without_sequence(relation, before, ask));
-            statements.push(alter(relation, &format!("ALTER COLUMN {name} SET DEFAULT {default}")));
-        }
-        (Some(default), _, _) => {
-            statements.push(alter(relation, &format!("ALTER COLUMN {name} SET DEFAULT {default}")));
-        }
-        (None, true, _) => statements.extend(without_sequence(relation, before, ask)),
-        (None, false, _) if before.default.is_some() => {
-            statements.push(alter(relation, &format!("ALTER COLUMN {name} DROP DEFAULT")));
-        }
-        (None, false, _) => {}
-    }
-    Some(statements.join("; "))
-}
-
-fn identity_word(identity: &str) -> &'static str {
-    if identity == "a" { "ALWAYS" } else { "BY DEFAULT" }
-}
-
-fn owned<'a>(catalog: &'a Catalog, table: &str, column: &str) -> Option<&'a Sequence> {
-    catalog
-        .sequences
-        .values()
-        .find(|sequence| sequence.owner.as_ref().is_some_and(|owner| owner.table == table && owner.column == column))
-}
-
-/// The sequence goes with the default that draws from it, unless it is declared by itself: then it goes on from where it is.
-fn without_sequence(relation: &Relation, before: &Column, ask: &Ask<'_>) -> Vec<String> {
-    let mut statements = Vec::new();
-    if before.default.is_some() {
-        statements.push(alter(relation, &format!("ALTER COLUMN {} DROP DEFAULT", before.name)));
-    }
-    if before.serial
-        && let Some(sequence) = owned(ask.found, &relation.name, &before.name)
-        && !ask.declared.sequences.values().any(|one| one.name == sequence.name)
-    {
-        statements.push(format!("DROP SEQUENCE {}", sequence.name));
-    }
-    statements
-}
-
-fn with_sequence(relation: &Relation, after: &Column, default: &str, declared: &Catalog) -> Vec<String> {
-    let Some(sequence) = owned(declared, &relation.name, &after.name) else { return Vec::new() };
-    vec![
-        format!("CREATE SEQUENCE {} {} OWNED BY {}.{}", sequence.name, sequence.options, relation.name, after.name),
-        alter(relation, &format!("ALTER COLUMN {} SET DEFAULT {default}", after.name)),
-        draw_after_the_rows(relation, after),
-    ]
-}
-
-/// The rows that are there have numbers already; the sequence goes on after them.
-fn draw_after_the_rows(relation: &Relation, column: &Column) -> String {
-    use crate::databases::quote_literal;
-    let (table, name) = (&relation.name, &column.name);
-    let bare = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).map(|name| name.replace("\"\"", "\""));
-    format!(
-        "SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence({}, {})::pg_catalog.regclass, pg_catalog.max({name})) \
-         FROM {table} HAVING pg_catalog.max({name}) OPERATOR(pg_catalog.>) 0",
-        quote_literal(table),
-        quote_literal(&bare.unwrap_or_else(|| name.clone()))
-    )
+    Some(numbers::exchange(relation, before, after, ask).join("; "))
 }
 
 /// A sequence of a column bears the name that its table and column had when it was made; the declaration's has its own.

@@ -57,7 +57,27 @@ pub(super) fn renames(
         of_kind("constraint", &found.constraints, &wanted.constraints);
         of_kind("index", &found.indexes, &wanted.indexes);
         kept.extend(key_to_exchange(found, wanted, ask));
+        renames.extend(not_null_renames(found, wanted));
     }
+}
+
+/// `NOT NULL` has a name since PostgreSQL 18, by default that of table and column as they were called then. It is not compared,
+/// but in an old database it is made the one that a new database has.
+fn not_null_renames<'a>(found: &'a Relation, wanted: &'a Relation) -> impl Iterator<Item = Rename> + 'a {
+    let is_taken = |name: &String| {
+        let by_hand = found.not_null.iter().any(|(column, held)| held == name && !wanted.not_null.contains_key(column));
+        by_hand || found.constraints.values().any(|one| one.name == *name)
+    };
+    wanted.not_null.iter().filter_map(move |(column, to)| {
+        let from = found.not_null.get(column).filter(|from| *from != to && !is_taken(to))?;
+        Some(Rename {
+            table: wanted.name.clone(),
+            from: from.clone(),
+            to: to.clone(),
+            is_index: false,
+            space: format!("{}: ", wanted.name),
+        })
+    })
 }
 
 /// The statements, in such an order that each name is free when it is taken.

@@ -1,6 +1,7 @@
 //! What becomes of each statement of a seeder. Pure.
 
 use super::Situation;
+use super::own::Own;
 use super::tables::{Concerned, Tables, name_of};
 use crate::bundle::sql::Statement;
 use crate::bundle::sql::writes::Writes;
@@ -32,12 +33,33 @@ impl Course {
 pub fn of(
     statement: &Statement,
     filled: Option<&str>,
+    own: &Own,
+    tables: &Tables,
+    situation: Situation<'_>,
+) -> (Course, Option<String>) {
+    let (course, warning) = of_written(statement, filled, tables, situation);
+    match &own.name {
+        Some(name) if !situation.new_database && (course.runs() || own.is_filled) => {
+            passed_over(statement, &format!("it is about {name}, a temporary table that is made in new databases only"))
+        }
+        _ => (course, warning),
+    }
+}
+
+fn of_written(
+    statement: &Statement,
+    filled: Option<&str>,
     tables: &Tables,
     situation: Situation<'_>,
 ) -> (Course, Option<String>) {
     match (statement.writes.as_deref(), filled) {
-        (None, Some(name)) => (of_rows(tables.concerned(name, false), situation), None),
-        _ if situation.new_database => (Course::Run, None),
+        _ if situation.new_database && filled.is_none() => (Course::Run, None),
+        (None, Some(name)) => match tables.concerned(name, false) {
+            Some(concerned) => (of_rows(concerned, situation), None),
+            // That there is no such table is PostgreSQL's to say. In a new database it was there.
+            None if situation.new_database => (Course::Run, None),
+            None => passed_over(statement, NOTHING_TO_WRITE),
+        },
         (Some(Writes::Targets(targets)), _) => {
             let names = targets.iter().map(|target| (name_of(target.schema.as_deref(), &target.name), target.cascades));
             let obstacle =
@@ -51,15 +73,27 @@ pub fn of(
     }
 }
 
-fn passed_over(statement: &Statement, why: &str) -> (Course, Option<String>) {
-    let (path, line) = (&statement.path, statement.line);
-    let warning = format!("{path}, line {line}: this statement of a seeder was not run: {why}");
-    (Course::PassOver, Some(warning))
+/// Why a statement is passed over in an existing database that runs what may write: see [`super::calls`].
+pub fn of_call(statement: &Statement, name: &str) -> (Course, Option<String>) {
+    passed_over(
+        statement,
+        &format!("it runs {name}, which may write to any table, so that it runs in new databases only"),
+    )
 }
 
-fn of_rows(concerned: Option<&Concerned>, situation: Situation<'_>) -> Course {
-    // That there is no such table is PostgreSQL's to say.
-    let Some(concerned) = concerned else { return Course::Run };
+const NOTHING_TO_WRITE: &str = "there is nothing of the name that it writes to";
+
+fn passed_over(statement: &Statement, why: &str) -> (Course, Option<String>) {
+    (Course::PassOver, Some(sentence(statement, why)))
+}
+
+/// What is told of a statement that is passed over.
+pub fn sentence(statement: &Statement, why: &str) -> String {
+    let (path, line) = (&statement.path, statement.line);
+    format!("{path}, line {line}: this statement of a seeder was not run: {why}")
+}
+
+fn of_rows(concerned: &Concerned, situation: Situation<'_>) -> Course {
     let is_new = situation.new_database || concerned.are_new;
     match (is_new, concerned.are_empty, situation.at_start) {
         (true, true, _) | (false, true, true) => Course::Run,
@@ -72,7 +106,7 @@ fn of_rows(concerned: Option<&Concerned>, situation: Situation<'_>) -> Course {
 /// Why a statement may not run that writes these tables.
 fn obstacle(concerned: Option<&Concerned>, situation: Situation<'_>) -> Option<String> {
     let Some(Concerned { tables, are_new, are_empty }) = concerned else {
-        return Some("there is nothing of the name that it writes to".to_owned());
+        return Some(NOTHING_TO_WRITE.to_owned());
     };
     let names = tables.join(", ");
     match (are_new, are_empty) {

@@ -8,7 +8,7 @@ use pg_query::protobuf::{
 };
 use pg_query::{Node, NodeEnum};
 
-use super::tables::{Column, Table};
+use super::columns::{Column, Equal, Table};
 use crate::bundle::sql::tokens::checksum_bytes;
 use crate::bundle::sql::{self, Statement};
 use crate::databases::{quote_ident, quote_literal};
@@ -180,17 +180,18 @@ pub fn as_text(column: &Column) -> String {
 }
 
 fn equals(table: &Table, column: usize, literal: Option<&str>) -> String {
-    let in_key = table.unique_keys.iter().any(|key| key.contains(&column));
     let column = &table.columns[column];
     let name = quote_ident(&column.name);
     let Some(literal) = literal else { return format!("{name} IS NULL") };
     let literal = format!("CAST({literal} AS {})", column.data_type);
-    match in_key {
+    match &column.equal {
         // Finds it by the key's index.
-        true if column.is_plain => format!("{name} OPERATOR(pg_catalog.=) {literal}"),
-        true => format!("{name} = {literal}"),
+        Some(Equal { operator, input: None }) => format!("{name} {operator} {literal}"),
+        Some(Equal { operator, input: Some(input) }) => {
+            format!("CAST({name} AS {input}) {operator} CAST({literal} AS {input})")
+        }
         // Not every type has an operator =, but each has a text.
-        false => format!("{name}::pg_catalog.text OPERATOR(pg_catalog.=) {literal}::pg_catalog.text"),
+        None => format!("{name}::pg_catalog.text OPERATOR(pg_catalog.=) {literal}::pg_catalog.text"),
     }
 }
 

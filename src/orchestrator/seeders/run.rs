@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tokio_postgres::error::SqlState;
 
+use super::columns::Table;
 use super::rows::{self, Insert, Stored};
-use super::tables::Table;
 use super::{Seed, existing, table_of};
 use crate::bundle::sql::Statement;
 use crate::orchestrator::error::{DeployError, StatementError};

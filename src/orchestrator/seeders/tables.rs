@@ -1,5 +1,5 @@
-//! What the catalog says of the relations that seeders write, before the first of them runs: their columns and keys,
-//! which tables a statement about them concerns, whether these are new and whether they are empty.
+//! What the catalog says of the relations that seeders write, before the first of them runs: which tables a statement about
+//! them concerns, whether these are new and whether they are empty.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -7,40 +7,10 @@ use std::sync::Arc;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
+use super::columns::{self, Table};
 use crate::bundle::sql::writes::Target;
 use crate::databases::{Under, ask, quote_ident, under};
 use crate::orchestrator::standing::Snapshot;
-
-/// A column of a table, in its order.
-#[derive(Debug)]
-pub struct Column {
-    pub name: String,
-    pub data_type: String,
-    /// Whether its type is PostgreSQL's own.
-    pub is_plain: bool,
-    /// `pg_type.typcategory`
-    pub category: char,
-}
-
-/// A relation that an `INSERT` fills.
-#[derive(Debug)]
-pub struct Table {
-    /// Its whole name, quoted.
-    pub name: String,
-    /// As PostgreSQL prints it.
-    pub printed: String,
-    pub columns: Vec<Column>,
-    /// Places in `columns`; none where there is no primary key.
-    pub primary_key: Vec<usize>,
-    /// Of whole unique keys, also the primary one: places in `columns`.
-    pub unique_keys: Vec<Vec<usize>>,
-    /// Whether rows stay what an `INSERT` says: an ordinary table without triggers of anybody's, rules or hidden rows.
-    pub keeps_rows: bool,
-    /// Whether a trigger may leave out one row of several.
-    pub may_swallow: bool,
-    /// Whether `RETURNING` tells of what was inserted.
-    pub returns_rows: bool,
-}
 
 /// The tables that a statement about one name concerns.
 #[derive(Clone, Debug, Default)]
@@ -82,9 +52,7 @@ impl Tables {
         let wanted: HashSet<(String, bool)> = filled.iter().map(|name| (name.clone(), false)).chain(others).collect();
         let concerned = read_concerned(client, &wanted, known).await?;
         mentioned.extend(filled.iter().cloned());
-        let mut tables = Self { mentioned: read_mentioned(client, &mentioned).await?, concerned };
-        read_keys(client, &mut tables.mentioned).await?;
-        Ok(tables)
+        Ok(Self { mentioned: columns::read(client, &mentioned).await?, concerned })
     }
 
     /// `None`: there is none of that name.
@@ -213,69 +181,4 @@ async fn read_full(client: &Client, reached: &[Reached]) -> Result<HashSet<u32>,
         full.extend(rows.iter().map(|row| row.get::<_, u32>(0)));
     }
     Ok(full)
-}
-
-async fn read_mentioned(client: &Client, names: &HashSet<String>) -> Result<HashMap<String, Arc<Table>>, Error> {
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let query = "
-        SELECT wanted.name, c.oid::regclass::text, a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
-               t.typnamespace = 'pg_catalog'::regnamespace, t.typcategory,
-               c.relkind IN ('r', 'p') AND NOT pg_catalog.row_security_active(c.oid)
-               AND NOT EXISTS (SELECT FROM pg_catalog.pg_rewrite AS w WHERE w.ev_class = c.oid),
-               NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS g WHERE NOT g.tgisinternal
-                           AND (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid)))),
-               pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
-               -- before each row, and none that sees the statement as a whole
-               EXISTS (SELECT FROM pg_catalog.pg_trigger AS g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal
-                       AND g.tgtype & 7 = 7)
-               AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal
-                               AND g.tgtype & 4 = 4 AND (g.tgtype & 1 = 0 OR g.tgnewtable IS NOT NULL))
-        FROM pg_catalog.unnest($1::text[]) AS wanted (name)
-        JOIN pg_catalog.pg_class AS c ON c.oid = pg_catalog.to_regclass(wanted.name)
-        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-        ORDER BY wanted.name, a.attnum";
-    let mut tables: HashMap<String, Table> = HashMap::new();
-    for row in ask(client, &under(Under::Database, query), &[(&names, Type::TEXT_ARRAY)]).await? {
-        let name: String = row.get(0);
-        let table = tables.entry(name).or_insert_with(|| Table {
-            name: row.get(8),
-            printed: row.get(1),
-            columns: Vec::new(),
-            primary_key: Vec::new(),
-            unique_keys: Vec::new(),
-            may_swallow: row.get(9),
-            returns_rows: row.get(6),
-            keeps_rows: row.get::<_, bool>(6) && row.get::<_, bool>(7),
-        });
-        let category = u8::try_from(row.get::<_, i8>(5)).map_or('X', char::from);
-        table.columns.push(Column { name: row.get(2), data_type: row.get(3), is_plain: row.get(4), category });
-    }
-    Ok(tables.into_iter().map(|(name, table)| (name, Arc::new(table))).collect())
-}
-
-/// Whole keys: no expressions, no condition, every column.
-async fn read_keys(client: &Client, tables: &mut HashMap<String, Arc<Table>>) -> Result<(), Error> {
-    let names: Vec<&str> = tables.keys().map(String::as_str).collect();
-    let query = "
-        SELECT wanted.name, i.indisprimary,
-               ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = i.indrelid
-                     AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]))
-        FROM pg_catalog.unnest($1::text[]) AS wanted (name)
-        JOIN pg_catalog.pg_index AS i ON i.indrelid = pg_catalog.to_regclass(wanted.name)
-        WHERE i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indisvalid
-        ORDER BY wanted.name, NOT i.indisprimary, i.indexrelid";
-    let rows = ask(client, &under(Under::Database, query), &[(&names, Type::TEXT_ARRAY)]).await?;
-    for row in &rows {
-        let (name, columns): (&str, Vec<&str>) = (row.get(0), row.get(2));
-        let Some(table) = tables.get_mut(name).and_then(Arc::get_mut) else { continue };
-        let place = |column: &&str| table.columns.iter().position(|one| one.name == *column);
-        let places: Vec<usize> = columns.iter().filter_map(place).collect();
-        if row.get(1) {
-            table.primary_key.clone_from(&places);
-        }
-        table.unique_keys.push(places);
-    }
-    Ok(())
 }

@@ -8,6 +8,13 @@ use crate::support::{BundleBuilder, Platform, Sql, bundle, register};
 /// bundle, and each is tried in both directions.
 const CASES: &[(&str, &str, &str, &str)] = &[
     (
+        "statistics_of_what_becomes_an_expression",
+        "tables",
+        "CREATE TABLE se (id int, body text); CREATE INDEX se_body ON se (body);",
+        "CREATE TABLE se (id int, body text); CREATE INDEX se_body ON se (lower(body));
+         ALTER INDEX se_body ALTER COLUMN 1 SET STATISTICS 500;",
+    ),
+    (
         "unnamed_index",
         "tables",
         "CREATE TABLE ui (n int, m int); CREATE INDEX ON ui (n); CREATE INDEX ON ui (m); CREATE INDEX ON ui (m DESC);

@@ -25,7 +25,7 @@ async fn one_that_fails_is_as_it_was_and_running_again_resumes() {
         failed[0]["cause"].as_str().is_some_and(|cause| cause.contains("could not create unique index")),
         "{answer}"
     );
-    assert_eq!((&failed[0]["sqlstate"], &failed[0]["file"]), (&json!("23505"), &json!(null)), "{answer}");
+    assert_eq!((&failed[0]["sqlstate"], &failed[0]["file"]), (&json!("23505"), &json!("tables/users.sql")), "{answer}");
     assert!(failed[0]["detail"].as_str().is_some_and(|detail| detail.contains("is duplicated")), "{answer}");
     let list = |field: &str| answer.body[field].as_array().expect("a list").len();
     assert_eq!(list("databases_updated") + list("databases_failed") + list("databases_pending"), 4, "{answer}");
