@@ -4,6 +4,7 @@
 //! The gateway's own tables, system schemas and members of extensions stay out.
 
 mod details;
+mod lists;
 pub mod things;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};

@@ -264,11 +264,13 @@ impl<'a> Deployment<'a> {
             self.runner.generated(statement).await?;
         }
         self.install_extensions().await?;
+        self.take_back_default_privileges(before).await?;
+        self.change_domains_first(before).await?;
         self.run_statements(before).await?;
         self.settle_functions().await?;
         self.settle_dependants().await?;
         self.drop_postponed().await?;
-        self.mend().await?;
+        self.mend(before).await?;
         self.seed().await?;
         let found = self.look().await?;
         self.check_promises(&found).await?;

@@ -84,6 +84,29 @@ impl Deployment<'_> {
         self.retry_waiting().await
     }
 
+    /// What an earlier bundle's `ALTER DEFAULT PRIVILEGES` said and this one does not say must not reach what this one makes.
+    pub(super) async fn take_back_default_privileges(&mut self, before: &Catalog) -> Result<(), DeployError> {
+        let Some(declared) = self.goal.declared.filter(|_| self.goal.target == Target::ExistingDatabase) else {
+            return Ok(());
+        };
+        let obsolete = missing::default_privileges(&self.recorded.obsolete(before, declared, &HashSet::new()));
+        if obsolete.is_empty() { Ok(()) } else { self.make(&obsolete).await }
+    }
+
+    /// See [`missing::domains_before_columns`]. Where a migration is to run, the values that are there may not be as they have to
+    /// be before it.
+    pub(super) async fn change_domains_first(&mut self, before: &Catalog) -> Result<(), DeployError> {
+        let Some(declared) = self.goal.declared.filter(|_| self.goal.target == Target::ExistingDatabase) else {
+            return Ok(());
+        };
+        let mut migrations = self.goal.script.statements.iter().filter(|one| one.kind == Kind::Migrations);
+        if migrations.any(|one| self.migrations.is_pending(one)) {
+            return Ok(());
+        }
+        let first = missing::domains_before_columns(before, declared);
+        if first.is_empty() { Ok(()) } else { self.make(&first).await }
+    }
+
     /// Works out the names that PostgreSQL prints for what `tables/` and `types/` declare; whether there are tables.
     pub(super) async fn declared_names(&mut self) -> Result<bool, DeployError> {
         // Also those that stand in a file of another folder, which is run later.
@@ -247,17 +270,29 @@ impl Deployment<'_> {
     }
 
     /// Puts back what somebody took away or changed by hand and no statement of the bundle brought again.
-    pub(super) async fn mend(&mut self) -> Result<(), DeployError> {
+    /// And takes back what came along to what was made.
+    pub(super) async fn mend(&mut self, before: &Catalog) -> Result<(), DeployError> {
         let Some(declared) = self.goal.declared.filter(|_| self.goal.target == Target::ExistingDatabase) else {
             return Ok(());
         };
         // Those of other folders are there by now.
         self.declared_names().await?;
+        self.standing.remade(&self.runner.dependants.remade());
         let wanted = self.wanted(declared);
+        let known = self.recorded.known.clone();
         // What is made anew may have lost what was still its own when the catalog was read.
         for _ in 0..MENDING_ROUNDS {
             let found = self.read_catalog().await?;
-            let mended = missing::mend(found.things(), &wanted);
+            let mut mended = missing::mend(found.things(), &wanted);
+            let made = missing::Made {
+                found: &found,
+                before,
+                declared,
+                wanted: &wanted,
+                known: &known,
+                standing: &self.standing,
+            };
+            mended.extend(missing::undeclared_belongings(&made));
             if mended.is_empty() {
                 break;
             }
