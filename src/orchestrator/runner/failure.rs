@@ -52,7 +52,12 @@ impl Failure {
     /// See [`StatementError::new`].
     pub fn new(statement: &Statement, error: &tokio_postgres::Error, prefix: usize) -> Self {
         let routine = error.as_db_error().and_then(|told| told.routine()).map(str::to_owned);
-        Self { sqlstate: error.code().cloned(), error: StatementError::new(statement, error, prefix), routine, broken: Broken::of(error) }
+        Self {
+            sqlstate: error.code().cloned(),
+            error: StatementError::new(statement, error, prefix),
+            routine,
+            broken: Broken::of(error),
+        }
     }
 
     /// Other objects depend on what it changes and cannot be taken off. `refused`: PostgreSQL's own words, if it was asked.
