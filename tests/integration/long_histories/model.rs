@@ -3,6 +3,9 @@
 
 use std::fmt::Write;
 
+/// Its name, and where its range begins and ends.
+pub(super) type Partition = (String, usize, usize);
+
 /// How the tool writes names.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Names {
@@ -39,7 +42,7 @@ pub(super) struct Table {
     pub(super) comment: Option<String>,
     pub(super) readable_by_all: bool,
     /// The column of `PARTITION BY RANGE`, and the partitions: name, from, to.
-    pub(super) partitions: Option<(usize, Vec<(String, usize, usize)>)>,
+    pub(super) partitions: Option<(usize, Vec<Partition>)>,
     /// Whether it ever had rows, and whether it surely has some.
     pub(super) had_rows: bool,
     pub(super) has_rows: bool,

@@ -13,7 +13,7 @@ pub(super) fn value(world: &mut World, ty: Type) -> String {
         }
         Type::Plain("integer" | "bigint") => number.to_string(),
         Type::Plain("numeric(8,2)" | "numeric(12,2)") => format!("{number}.25"),
-        Type::Plain("boolean") => (if number % 2 == 0 { "true" } else { "false" }).to_owned(),
+        Type::Plain("boolean") => (if number.is_multiple_of(2) { "true" } else { "false" }).to_owned(),
         Type::Plain("date") => format!("'2021-03-{:02}'", 1 + number % 28),
         Type::Plain("timestamp with time zone" | "timestamp without time zone") => {
             format!("'2021-03-{:02} 10:00:00'", 1 + number % 28)
