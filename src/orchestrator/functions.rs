@@ -154,7 +154,7 @@ pub async fn drop_superseded(
         Ok(()) => Ok(()),
         Err(DeployError::Statement(error)) => {
             let sqlstate = Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST);
-            Err(Failure { sqlstate, error: *error, routine: None })
+            Err(Failure { sqlstate, error: *error, routine: None, broken: None })
         }
         Err(other) => {
             let state = SqlState::DEPENDENT_OBJECTS_STILL_EXIST;
@@ -162,6 +162,7 @@ pub async fn drop_superseded(
                 error: StatementError::of(statement, state.code(), other.to_string()),
                 sqlstate: Some(state),
                 routine: None,
+                broken: None,
             })
         }
     }

@@ -8,6 +8,7 @@ mod former_columns;
 mod in_new;
 mod moved;
 mod read_back;
+mod relaxed;
 mod stand_in;
 mod text;
 mod unseen_labels;
@@ -270,6 +271,7 @@ impl<'a> Migrations<'a> {
     /// All of them have run: what has to be checked by now is.
     pub async fn settle(&mut self, runner: &Runner<'_>) -> Result<(), DeployError> {
         let Some(new_database) = &mut self.new_database else { return Ok(()) };
+        Box::pin(new_database.restore(runner)).await?;
         let checks = new_database.checks(runner.client).await;
         for check in checks.map_err(DeployError::own("reading what is to be checked"))? {
             runner.generated(&check).await?;

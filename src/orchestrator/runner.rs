@@ -15,7 +15,7 @@ use pg_query::NodeEnum;
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-pub use self::failure::{Failure, Refused};
+pub use self::failure::{Broken, Failure, Refused};
 use self::of_file::OfFile;
 use self::paths::{Paths, first_value, last_value};
 use super::clock::Clock;

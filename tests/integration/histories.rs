@@ -363,6 +363,134 @@ async fn rows_go_into_the_columns_that_they_were_written_for() {
     .await;
 }
 
+/// A row was put into a table before the declaration asked more of it: it comes out as psql leaves it.
+#[tokio::test]
+async fn rows_from_before_a_table_became_stricter_go_in() {
+    const USERS: &str = "create table users(id int primary key, name text); insert into users (id, name) values (1, 'ann'), (2, 'bob');";
+    check_all(&[
+        History {
+            name: "NOT NULL behind a column and its values",
+            files: &[
+                ("tables/users.sql", "create table users(id int primary key, name text, role text not null);"),
+                ("migrations/1.sql", USERS),
+                (
+                    "migrations/2.sql",
+                    "alter table users add column role text; update users set role = 'admin';
+                     alter table users alter column role set not null; insert into users values (3, 'cid', 'user');",
+                ),
+            ],
+            psql: "create table users(id int primary key, name text, role text not null)",
+            rows: ("select name || role from users order by id", &["annadmin", "bobadmin", "ciduser"]),
+        },
+        History {
+            name: "a default that only the rows of then get, and nobody sees it",
+            files: &[
+                (
+                    "tables/users.sql",
+                    "create table users(id int primary key, full_name text, role text not null, note text, at text);
+                     create function seen() returns trigger language plpgsql as 'begin new.at = ''seen''; return new; end';
+                     create trigger seen before update on users for each row execute function seen();",
+                ),
+                ("migrations/1.sql", "create table people(id int primary key, name text); insert into people values (1, 'ann');"),
+                (
+                    "migrations/2.sql",
+                    "alter table people add column kind text not null default 'a' || 'b', add note text default 'old';
+                     alter table people alter column kind drop default; alter table people alter column note drop default;",
+                ),
+                (
+                    "migrations/3.sql",
+                    "insert into people (id, name, kind) values (2, 'bob', 'c'); alter table people rename kind to role;
+                     alter table people rename to users; alter table users rename name to full_name;
+                     alter index people_pkey rename to users_pkey;",
+                ),
+            ],
+            psql: "create table users(id int primary key, full_name text, role text not null, note text, at text);
+                   create function seen() returns trigger language plpgsql as 'begin new.at = ''seen''; return new; end';
+                   create trigger seen before update on users for each row execute function seen();",
+            rows: (
+                "select concat_ws(' ', full_name, role, coalesce(note, '-'), coalesce(at, '-')) from users order by id",
+                &["ann ab old -", "bob c - -"],
+            ),
+        },
+        History {
+            name: "a key to rows that come later",
+            files: &[
+                (
+                    "tables/users.sql",
+                    "create table users(id int primary key, name text, org int default 1 constraint of_org references org);
+                     comment on constraint of_org on users is 'its org';",
+                ),
+                ("tables/org.sql", "create table org(id int primary key);"),
+                ("migrations/1.sql", USERS),
+                (
+                    "migrations/2.sql",
+                    "create table org(id int primary key); insert into org values (1);
+                     alter table users add column org int default 1 constraint of_org references org;
+                     comment on constraint of_org on users is 'its org';",
+                ),
+            ],
+            psql: "create table org(id int primary key);
+                   create table users(id int primary key, name text, org int default 1 constraint of_org references org);
+                   comment on constraint of_org on users is 'its org';",
+            rows: ("select name || org from users order by id", &["ann1", "bob1"]),
+        },
+        History {
+            name: "CHECK, UNIQUE and a unique index, also of partitions",
+            files: &[
+                (
+                    "tables/t.sql",
+                    "create table t(id int, x int, e text, f text, constraint small check (x < 10), constraint t_e unique (e, id)) partition by list (id);
+                     create table t1 partition of t for values in (1);
+                     create table u(x int constraint u_x unique deferrable, y text); create unique index u_y on u (lower(y));",
+                ),
+                (
+                    "migrations/1.sql",
+                    "create table t(id int, x int, e text, f text) partition by list (id); create table t1 partition of t for values in (1);
+                     insert into t values (1, 100, 'a', 'f'), (1, 5, 'a', 'f'); create table u(x int, y text); insert into u values (1, 'A'), (1, 'a');",
+                ),
+                (
+                    "migrations/2.sql",
+                    "update t set x = 9, e = 'b' where x > 10; alter table t add constraint small check (x < 10);
+                     alter table t add constraint t_e unique (e, id); delete from u where y = 'A';
+                     alter table u add constraint u_x unique (x) deferrable; create unique index u_y on u (lower(y));
+                     insert into u values (2, 'A') on conflict (lower(y)) do nothing;",
+                ),
+            ],
+            psql: "create table t(id int, x int, e text, f text, constraint small check (x < 10), constraint t_e unique (e, id)) partition by list (id);
+                   create table t1 partition of t for values in (1);
+                   create table u(x int constraint u_x unique deferrable, y text); create unique index u_y on u (lower(y));",
+            rows: ("select x || e from t union all select x || y from u order by 1", &["1a", "5a", "9b"]),
+        },
+    ])
+    .await;
+}
+
+/// The declaration holds in the end, and the statement whose rows do not keep to it is told of.
+#[tokio::test]
+async fn rows_that_never_keep_to_the_declaration_are_refused_with_their_own_place() {
+    let platform = Platform::new();
+    for (number, (rule, row, code)) in [
+        ("x int not null", "(1, null)", "23502"),
+        ("x int check (x < 10)", "(1, 10)", "23514"),
+        ("x int unique", "(1, 5), (2, 5)", "23505"),
+        ("x int references o", "(1, 7)", "23503"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let bundle = bundle()
+            .file("tables/o.sql", "create table o(id int primary key);")
+            .file("tables/t.sql", format!("create table t(id int primary key, {rule});"))
+            .file(
+                "migrations/1.sql",
+                format!("create table t(id int primary key, x int);\ninsert into t values {row};"),
+            )
+            .file("migrations/2.sql", "alter table t add column y int; alter table t drop column y;");
+        let answer = register(platform.name(), Some(&format!("t{number}")), &bundle).await;
+        answer.refused(409, "migration_failed").sqlstate(code).at("migrations/1.sql", 2);
+    }
+}
+
 /// Only what the declaration does not have any more is passed over.
 #[tokio::test]
 async fn a_statement_about_rows_that_simply_fails_is_refused_in_new_databases_too() {

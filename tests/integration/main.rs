@@ -23,6 +23,7 @@ mod large_schemas;
 mod left_overs;
 mod legal;
 mod locks;
+mod long_histories;
 mod lost;
 mod migrate;
 mod migrations;
