@@ -153,7 +153,7 @@ async fn read_concerned(
         let concerned = Concerned {
             are_new: judged.iter().all(is_new),
             // What a sequence that was there has counted, nobody can tell from its looks.
-            are_empty: !judged.iter().any(|one| full.contains(&one.oid) || (one.kind == b'S' && !is_new(&one))),
+            are_empty: !judged.iter().any(|one| full.contains(&one.oid) || (one.kind == b'S' && !is_new(one))),
             tables: judged.into_iter().map(|one| one.printed.clone()).collect(),
         };
         (target.clone(), concerned)
