@@ -5,6 +5,7 @@ mod declared;
 mod dropped;
 mod emptied;
 mod former_columns;
+mod former_defaults;
 mod in_new;
 mod moved;
 mod read_back;

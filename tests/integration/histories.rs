@@ -413,6 +413,46 @@ async fn rows_from_before_a_table_became_stricter_go_in() {
             ),
         },
         History {
+            name: "a default that went",
+            files: &[
+                ("tables/users.sql", "create table users(id int primary key, name text, role text not null, n int not null);"),
+                (
+                    "migrations/1.sql",
+                    "create table people(id int primary key, name text, kind text not null default lower('A'));
+                     insert into people (id, name) values (1, 'ann'), (2, 'bob');",
+                ),
+                (
+                    "migrations/2.sql",
+                    "alter table people add column n int not null default 7; insert into people values (3, 'cid', default);
+                     alter table people alter kind set default 'b'; insert into people (id, name, n) values (4, 'dan', 8);
+                     alter table people alter kind drop default; alter table people alter n drop default;
+                     alter table people rename kind to role; alter table people rename to users;
+                     alter index people_pkey rename to users_pkey;",
+                ),
+            ],
+            psql: "create table users(id int primary key, name text, role text not null, n int not null)",
+            rows: ("select name || role || n from users order by id", &["anna7", "boba7", "cida7", "danb8"]),
+        },
+        History {
+            name: "a key to a table under its former name",
+            files: &[
+                ("tables/users.sql", "create table users(id int primary key);"),
+                (
+                    "migrations/1.sql",
+                    "create table people(id int primary key); create table pets(of int references people);
+                     create table toys(of int); alter table toys add constraint toys_of foreign key (of) references people;
+                     create view people_of_pets as select people.id from people join pets on pets.of = people.id;",
+                ),
+                (
+                    "migrations/2.sql",
+                    "drop table toys; alter table people rename to users; alter index people_pkey rename to users_pkey;",
+                ),
+            ],
+            psql: "create table users(id int primary key); create table pets(of int constraint pets_of_fkey references users);
+                   create view people_of_pets as select users.id from users join pets on pets.of = users.id;",
+            rows: NO_ROWS,
+        },
+        History {
             name: "a key to rows that come later",
             files: &[
                 (

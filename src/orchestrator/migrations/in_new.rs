@@ -44,7 +44,7 @@ impl NewDatabase {
             outdated: false,
             made: HashSet::new(),
             unchecked: Unchecked::default(),
-            relaxed: Relaxed::default(),
+            relaxed: Relaxed::of(migrations),
         }
     }
 
@@ -119,12 +119,13 @@ impl NewDatabase {
                 let placed = placed.as_ref().unwrap_or(statement);
                 let mut result = run_each(runner, placed, pardon(forgiving), about.as_ref()).await;
                 while let Err(failure) = &result {
-                    let relaxing = Box::pin(self.relaxed.relax(runner, placed, failure, known));
+                    let relaxing = Box::pin(self.relaxed.relax(runner, (at, placed), failure, (known, &self.history)));
                     if !relaxing.await.map_err(failed)? {
                         break;
                     }
                     result = run_each(runner, placed, pardon(forgiving), about.as_ref()).await;
                 }
+                self.relaxed.end_statement(runner).await.map_err(failed)?;
                 stand_ins.drop(runner).await.map_err(failed)?;
                 result.map(|reason| reason.or(gone.flatten()))
             }

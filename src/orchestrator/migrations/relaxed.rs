@@ -10,6 +10,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::declared::{self, Declared, History, Name};
+use super::former_defaults::FormerDefaults;
 use super::moved;
 use super::stand_in::is_about_rows;
 use crate::bundle::sql::Statement;
@@ -67,8 +68,10 @@ const INDEX: &str = "SELECT n.nspname::text, r.relname::text, format('DROP INDEX
       AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.oid AND contype IN ('p', 'u', 'x'))";
 
 /// The declared rules that rows do not keep to yet.
-#[derive(Default)]
-pub(super) struct Relaxed(Vec<Rule>);
+pub(super) struct Relaxed {
+    rules: Vec<Rule>,
+    defaults: FormerDefaults,
+}
 
 struct Rule {
     table: Name,
@@ -82,13 +85,23 @@ struct Rule {
 }
 
 impl Relaxed {
+    /// `migrations`: the statements of all of them, in the order in which they run.
+    pub(super) fn of(migrations: &[&Statement]) -> Self {
+        Self { rules: Vec::new(), defaults: FormerDefaults::of(migrations) }
+    }
+
+    /// After a statement that was tried again.
+    pub(super) async fn end_statement(&mut self, runner: &Runner<'_>) -> Result<(), Error> {
+        self.defaults.drop(runner).await
+    }
+
     /// Sets the rule aside that a statement about rows failed by; whether it may be tried again.
     pub(super) async fn relax(
         &mut self,
         runner: &Runner<'_>,
-        statement: &Statement,
+        (at, statement): (usize, &Statement),
         failure: &Failure,
-        declared: &Declared,
+        (declared, history): (&Declared, &History),
     ) -> Result<bool, Error> {
         let changes_rows = is_about_rows(&statement.tree)
             || matches!(statement.tree.as_ref(), NodeEnum::DoStmt(_) | NodeEnum::CallStmt(_) | NodeEnum::CopyStmt(_));
@@ -96,8 +109,17 @@ impl Relaxed {
             return Ok(false);
         };
         let Some((table, there, back)) = rule(runner, broken).await? else { return Ok(false) };
+        if !declared.is_table(&table) {
+            return Ok(false);
+        }
+        if failure.is_one_of(&[SqlState::NOT_NULL_VIOLATION])
+            && let Some(column) = &broken.column
+            && self.defaults.set(runner, (at, statement), (&table, column), history).await?
+        {
+            return Ok(true);
+        }
         // What depends on it is why it has to stay.
-        if !declared.is_table(&table) || runner.client.batch_execute("SAVEPOINT relaxing").await.is_err() {
+        if runner.client.batch_execute("SAVEPOINT relaxing").await.is_err() {
             return Ok(false);
         }
         if let Err(error) = runner.client.batch_execute(&there).await {
@@ -108,7 +130,7 @@ impl Relaxed {
         runner.client.batch_execute("RELEASE SAVEPOINT relaxing").await?;
         runner.changed();
         let column = broken.column.clone().filter(|_| failure.is_one_of(&[SqlState::NOT_NULL_VIOLATION]));
-        self.0.push(Rule { table, column, back, statement: statement.clone(), failure: failure.clone() });
+        self.rules.push(Rule { table, column, back, statement: statement.clone(), failure: failure.clone() });
         Ok(true)
     }
 
@@ -138,7 +160,7 @@ impl Relaxed {
         {
             self.fill(runner, at, statement, (&table, declared), history).await?;
         }
-        if self.0.iter().any(|rule| rule.table == table) {
+        if self.rules.iter().any(|rule| rule.table == table) {
             self.put_back(runner, |rule| rule.table == table).await;
         }
         Ok(())
@@ -147,7 +169,7 @@ impl Relaxed {
     /// All migrations have run. The first statement whose rows do not keep to the declaration in the end is to blame.
     pub(super) async fn restore(&mut self, runner: &Runner<'_>) -> Result<(), Failure> {
         self.put_back(runner, |_| true).await;
-        match self.0.first() {
+        match self.rules.first() {
             Some(rule) => Err(rule.failure.clone()),
             None => Ok(()),
         }
@@ -156,7 +178,7 @@ impl Relaxed {
     /// Those that cannot be put back yet stay where they are.
     async fn put_back(&mut self, runner: &Runner<'_>, which: impl Fn(&Rule) -> bool) {
         let mut left = Vec::new();
-        for rule in std::mem::take(&mut self.0).into_iter().rev() {
+        for rule in std::mem::take(&mut self.rules).into_iter().rev() {
             if which(&rule) && runner.run_as(&rule.statement, &rule.back, 0).await.is_ok() {
                 runner.forget_last();
             } else {
@@ -164,7 +186,7 @@ impl Relaxed {
             }
         }
         left.reverse();
-        self.0 = left;
+        self.rules = left;
     }
 
     /// In nobody's sight, as an `ADD COLUMN` does it.
@@ -181,7 +203,8 @@ impl Relaxed {
             let name = alter.relation.as_ref().map(declared::name);
             let fate = name.and_then(|name| history.fate_of_column(&name, &column, at));
             let Some((_, last)) = fate.filter(|(of, _)| of == table) else { continue };
-            let is_set_aside = self.0.iter().any(|rule| rule.table == *table && rule.column.as_ref() == Some(&last));
+            let is_set_aside =
+                self.rules.iter().any(|rule| rule.table == *table && rule.column.as_ref() == Some(&last));
             // Rows of the declaration's own, and those from after the column came, may have none.
             if !is_set_aside && (may_be_there || declared.filled.contains(table))
                 || !is_empty(runner, table, &last).await?
