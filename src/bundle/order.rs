@@ -236,7 +236,10 @@ fn sort(mut statements: Vec<Statement>, target: Target) -> Result<Vec<Statement>
         }
         statements = cut::apart(statements, &graph, &circles, what);
     }
-    let graph = graph_of(&statements, target)?;
+    let mut graph = graph_of(&statements, target)?;
+    if target == Target::ExistingDatabase {
+        graph.without_waiting_migrations(&statements);
+    }
     if let Some(circle) = graph.circles().first() {
         let member = |index: &usize| {
             let statement = &statements[*index];

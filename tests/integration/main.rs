@@ -42,3 +42,4 @@ mod unknown_fields;
 mod updates;
 mod v2;
 mod views;
+mod waiting_migrations;
