@@ -213,6 +213,24 @@ async fn what_a_declared_table_needs_of_a_migration_that_makes_the_table_too_com
             rows: ("select k from a", &["x"]),
         },
         History {
+            name: "a declared domain that is made anew under its name",
+            files: &[
+                ("types/d.sql", "create domain d as text;"),
+                ("tables/a.sql", "create table a(id int, k d);"),
+                (
+                    "migrations/1.sql",
+                    "create domain d as varchar(10); create table a(id int, k d); insert into a values (1, 'x');",
+                ),
+                (
+                    "migrations/2.sql",
+                    "alter domain d rename to d_old; create domain d as text; alter table a alter column k type d;
+                     drop domain d_old;",
+                ),
+            ],
+            psql: "create domain d as text; create table a(id int, k d)",
+            rows: ("select k from a", &["x"]),
+        },
+        History {
             name: "a domain over a type, and a table that is not declared",
             files: &[
                 ("tables/a.sql", "create table a(id int primary key, d positive, u int references u(id));"),
