@@ -104,8 +104,13 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
             && relation.kind == wanted.kind
         {
             definitions::renames(**oid, relation, wanted, ask, &mut renames, &mut kept);
+            let first = plan.columns.len();
             columns::plan(relation, wanted, ask, &mut plan.columns);
+            let (columns, later) =
+                plan.columns.drain(first..).partition(|one| !definitions::needs_key_gone(relation, wanted, one));
+            plan.columns.extend::<Vec<_>>(columns);
             definitions::plan(relation, wanted, &kept, &mut plan.definitions);
+            plan.definitions.extend::<Vec<_>>(later);
         }
     }
     plan.obsolete.extend(definitions::in_order(&renames, ask.found));

@@ -21,7 +21,6 @@ use self::paths::{Paths, first_value, last_value};
 use super::clock::Clock;
 use super::dependants::{self, DEPENDED_ON, Dependants, Fate, Left, Root};
 use super::error::DeployError;
-use crate::bundle::Kind;
 use crate::bundle::sql::Statement;
 use crate::databases::{DeploymentLock, Under, own_path};
 
@@ -81,15 +80,33 @@ pub enum Mode {
 
 /// What a rehearsal cannot know, because a statement was left out of it: PostgreSQL refuses it in a transaction, or lets
 /// nobody use there the enum value that it uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
-    /// Everything was run.
-    #[default]
-    None,
     /// Which rows there would be.
     Rows,
     /// How the schema would be in the end.
     Schema,
+    /// The same, and which values rows get that do not name them.
+    Defaults,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Doubts {
+    rows: bool,
+    schema: bool,
+    defaults: bool,
+}
+
+impl Doubts {
+    fn is_any(self) -> bool {
+        self.rows || self.schema
+    }
+}
+
+/// What rows have broken (class 23), or a migration's own check of them (`RAISE`), no index or extension that is left out of a
+/// rehearsal would have kept whole.
+fn is_about_rows(sqlstate: &str) -> bool {
+    sqlstate.starts_with("23") || sqlstate == SqlState::RAISE_EXCEPTION.code()
 }
 
 /// A transaction on one connection.
@@ -107,7 +124,7 @@ pub struct Runner<'a> {
     paths: Paths,
     /// What was run of the bundle, or generated for it, in order.
     statements: Mutex<Vec<String>>,
-    doubt: Mutex<Doubt>,
+    doubts: Mutex<Doubts>,
     /// How often something was run that may have changed the schema.
     changes: AtomicU64,
 }
@@ -140,7 +157,7 @@ impl<'a> Runner<'a> {
             settings: format!("{RESET} {settings}"),
             paths: Paths::new(first_value(&answer).unwrap_or_default()),
             statements: Mutex::default(),
-            doubt: Mutex::default(),
+            doubts: Mutex::default(),
             changes: AtomicU64::new(0),
         };
         Ok(runner)
@@ -198,29 +215,41 @@ impl<'a> Runner<'a> {
 
     /// A statement is left out of the rehearsal.
     pub fn doubt(&self, doubt: Doubt) {
-        let mut known = self.doubt.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = doubt.max(*known);
+        let mut known = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+        match doubt {
+            Doubt::Rows => known.rows = true,
+            Doubt::Schema => known.schema = true,
+            Doubt::Defaults => (known.schema, known.defaults) = (true, true),
+        }
+    }
+
+    fn doubts(&self) -> Doubts {
+        *self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether an error may come of the rehearsal alone.
     pub fn may_be_wrong(&self, error: &DeployError) -> bool {
-        let doubt = *self.doubt.lock().unwrap_or_else(PoisonError::into_inner);
-        let unsafe_value = SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE;
+        let doubt = self.doubts();
+        let of_postgres = |sqlstate: &str| {
+            sqlstate == SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE.code()
+                || doubt.rows
+                || (doubt.schema && !is_about_rows(sqlstate))
+                || (doubt.defaults && sqlstate == SqlState::NOT_NULL_VIOLATION.code())
+        };
         match error {
             _ if self.mode == Mode::Apply => false,
-            DeployError::Statement(error) => {
-                doubt > Doubt::None || error.sqlstate.as_deref() == Some(unsafe_value.code())
+            DeployError::Statement(error) => match error.sqlstate.as_deref() {
+                Some(sqlstate) => of_postgres(sqlstate),
+                None => doubt.is_any(),
+            },
+            DeployError::Generated { source, .. } | DeployError::Own { source, .. } => {
+                source.code().is_some_and(|code| source.as_db_error().is_some() && of_postgres(code.code()))
             }
-            DeployError::Generated { source, .. } | DeployError::Own { source, .. }
-                if source.as_db_error().is_some() =>
-            {
-                doubt > Doubt::None || source.code() == Some(&unsafe_value)
+            DeployError::NoValue { .. } => doubt.rows || doubt.defaults,
+            DeployError::RowsMissing { .. } | DeployError::Standing { .. } | DeployError::Dependants { .. } => {
+                doubt.is_any()
             }
-            DeployError::RowsMissing { .. }
-            | DeployError::NoValue { .. }
-            | DeployError::Standing { .. }
-            | DeployError::Dependants { .. } => doubt > Doubt::None,
-            DeployError::Differs { .. } => doubt == Doubt::Schema,
+            DeployError::Differs { .. } => doubt.schema,
             _ => false,
         }
     }
@@ -239,7 +268,7 @@ impl<'a> Runner<'a> {
         };
         if self.is_for_later(&error) {
             self.client.batch_execute("ROLLBACK TO SAVEPOINT generated").await.map_err(failed)?;
-            self.doubt(Doubt::Schema);
+            self.doubt(Doubt::Defaults);
             self.note(sql);
             return Ok(());
         }
@@ -461,8 +490,8 @@ impl<'a> Runner<'a> {
                         | NodeEnum::DeleteStmt(_)
                         | NodeEnum::SelectStmt(_)
                 );
-                if self.is_for_later(&error) && (changes_rows || statement.kind != Kind::Migrations) {
-                    self.doubt(if changes_rows { Doubt::Rows } else { Doubt::Schema });
+                if self.is_for_later(&error) {
+                    self.doubt(if changes_rows { Doubt::Rows } else { Doubt::Defaults });
                     self.note(sql);
                     return Ok((Vec::new(), 0));
                 }

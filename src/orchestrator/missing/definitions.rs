@@ -142,6 +142,13 @@ fn primary_key(constraints: &BTreeMap<u32, Definition>) -> Option<(&u32, &Defini
     constraints.iter().find(|(_, one)| one.kind == 'p')
 }
 
+/// Whether it is of a column that may be NULL from now on, and stands in a primary key that is exchanged.
+pub(super) fn needs_key_gone(found: &Relation, wanted: &Relation, one: &Missing) -> bool {
+    let drops_not_null = one.change.as_ref().is_some_and(|change| change.change_type == ChangeType::DropNotNull);
+    let key = |relation: &Relation| primary_key(&relation.constraints).map(|(_, key)| key.definition.clone());
+    drops_not_null && key(found).is_some() && key(found) != key(wanted)
+}
+
 /// What it does, without its name.
 fn meaning(one: &Definition) -> String {
     if one.kind != 'i' {
@@ -222,7 +229,9 @@ fn drop(relation: &Relation, one: &Definition) -> String {
     if one.kind == 'i' {
         return format!("DROP INDEX {}{}", schema_prefix(&relation.name), one.name);
     }
-    format!("ALTER TABLE {} DROP CONSTRAINT {}", relation.name, one.name)
+    // It may stand aside with the key that it leans on, if that was exchanged just before.
+    let if_there = if one.definition.starts_with("FOREIGN KEY") { "IF EXISTS " } else { "" };
+    format!("ALTER TABLE {} DROP CONSTRAINT {if_there}{}", relation.name, one.name)
 }
 
 fn add(relation: &Relation, one: &Definition) -> String {

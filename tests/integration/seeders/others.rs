@@ -328,3 +328,23 @@ CREATE TEMP TABLE items AS SELECT 5 AS a;";
         answer.refused(409, "migration_failed").at("seeders/items.sql", line);
     }
 }
+
+#[tokio::test]
+async fn a_sequence_that_no_table_draws_from_by_default_goes_on() {
+    let platform = Platform::new();
+    let old = bundle()
+        .file(
+            "tables/invoices.sql",
+            "CREATE SEQUENCE invoice_no; CREATE SEQUENCE other_no; CREATE TABLE invoices (no bigint PRIMARY KEY);",
+        )
+        .file("seeders/numbers.sql", "SELECT setval('invoice_no', 1000);\nALTER SEQUENCE other_no RESTART WITH 50;");
+    platform.register(&old).await.ready();
+    let sql = platform.sql().await;
+    assert_eq!(sql.value("SELECT concat(nextval('invoice_no'), ' ', nextval('other_no'))").await, "1001 50");
+    let new = old.file("functions/g.sql", "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1';");
+    let answer = platform.register(&new).await;
+    answer.ready();
+    assert_warned(&answer, &["seeders/numbers.sql, line 1", "invoice_no"]);
+    assert_warned(&answer, &["seeders/numbers.sql, line 2", "other_no"]);
+    assert_eq!(sql.value("SELECT concat(nextval('invoice_no'), ' ', nextval('other_no'))").await, "1002 51");
+}
