@@ -117,8 +117,12 @@ impl NewDatabase {
                 let placed = place(&mut self.columns, runner, at, statement, all).await.map_err(failed)?;
                 let (placed, gone) = placed.unzip();
                 let placed = placed.as_ref().unwrap_or(statement);
-                let filled = match placed.tree.as_ref() {
-                    NodeEnum::InsertStmt(insert) => insert.relation.as_ref().map(declared::name),
+                let insert = match placed.tree.as_ref() {
+                    NodeEnum::InsertStmt(_) => placed.parse(),
+                    _ => None,
+                };
+                let filled = match insert {
+                    Some(NodeEnum::InsertStmt(insert)) => insert.relation.as_ref().map(declared::name),
                     _ => None,
                 };
                 let filled = filled.map(|name| self.history.renamed_to(&name, at).unwrap_or(name));
