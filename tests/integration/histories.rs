@@ -213,6 +213,24 @@ async fn what_a_declared_table_needs_of_a_migration_that_makes_the_table_too_com
             rows: ("select k from a", &["x"]),
         },
         History {
+            name: "a declared domain that is made anew under its name",
+            files: &[
+                ("types/d.sql", "create domain d as text;"),
+                ("tables/a.sql", "create table a(id int, k d);"),
+                (
+                    "migrations/1.sql",
+                    "create domain d as varchar(10); create table a(id int, k d); insert into a values (1, 'x');",
+                ),
+                (
+                    "migrations/2.sql",
+                    "alter domain d rename to d_old; create domain d as text; alter table a alter column k type d;
+                     drop domain d_old;",
+                ),
+            ],
+            psql: "create domain d as text; create table a(id int, k d)",
+            rows: ("select k from a", &["x"]),
+        },
+        History {
             name: "a domain over a type, and a table that is not declared",
             files: &[
                 ("tables/a.sql", "create table a(id int primary key, d positive, u int references u(id));"),
@@ -415,11 +433,11 @@ async fn rows_from_before_a_table_became_stricter_go_in() {
         History {
             name: "a default that went",
             files: &[
-                ("tables/users.sql", "create table users(id int primary key, name text, role text not null, n int not null);"),
+                ("tables/users.sql", "create table users(id serial primary key, name text, role text not null, n int not null);"),
                 (
                     "migrations/1.sql",
-                    "create table people(id int primary key, name text, kind text not null default lower('A'));
-                     insert into people (id, name) values (1, 'ann'), (2, 'bob');",
+                    "create table people(id serial primary key, name text, kind text not null default lower('A'));
+                     insert into people (name) values ('ann'), ('bob');",
                 ),
                 (
                     "migrations/2.sql",
@@ -427,11 +445,11 @@ async fn rows_from_before_a_table_became_stricter_go_in() {
                      alter table people alter kind set default 'b'; insert into people (id, name, n) values (4, 'dan', 8);
                      alter table people alter kind drop default; alter table people alter n drop default;
                      alter table people rename kind to role; alter table people rename to users;
-                     alter index people_pkey rename to users_pkey;",
+                     alter index people_pkey rename to users_pkey; alter sequence people_id_seq rename to users_id_seq;",
                 ),
             ],
-            psql: "create table users(id int primary key, name text, role text not null, n int not null)",
-            rows: ("select name || role || n from users order by id", &["anna7", "boba7", "cida7", "danb8"]),
+            psql: "create table users(id serial primary key, name text, role text not null, n int not null)",
+            rows: ("select id || name || role || n from users order by id", &["1anna7", "2boba7", "3cida7", "4danb8"]),
         },
         History {
             name: "a key to a table under its former name",

@@ -13,7 +13,7 @@ use super::emptied::Unchecked;
 use super::former_columns::FormerColumns;
 use super::moved::{self, Moved};
 use super::read_back;
-use super::relaxed::Relaxed;
+use super::relaxed::{self, Relaxed};
 use super::stand_in::{StandIns, is_about_rows};
 use super::text::DeclaredText;
 use crate::bundle::order::rewritten;
@@ -117,12 +117,23 @@ impl NewDatabase {
                 let placed = place(&mut self.columns, runner, at, statement, all).await.map_err(failed)?;
                 let (placed, gone) = placed.unzip();
                 let placed = placed.as_ref().unwrap_or(statement);
+                let insert = match placed.tree.as_ref() {
+                    NodeEnum::InsertStmt(_) => placed.parse(),
+                    _ => None,
+                };
+                let filled = match insert {
+                    Some(NodeEnum::InsertStmt(insert)) => insert.relation.as_ref().map(declared::name),
+                    _ => None,
+                };
+                let filled = filled.map(|name| self.history.renamed_to(&name, at).unwrap_or(name));
+                let given = Box::pin(relaxed::given_numbers(runner, filled.as_ref())).await.map_err(failed)?;
                 let mut result = run_each(runner, placed, pardon(forgiving), about.as_ref()).await;
                 while let Err(failure) = &result {
                     let relaxing = Box::pin(self.relaxed.relax(runner, (at, placed), failure, (known, &self.history)));
                     if !relaxing.await.map_err(failed)? {
                         break;
                     }
+                    runner.client.batch_execute(&given).await.map_err(failed)?;
                     result = run_each(runner, placed, pardon(forgiving), about.as_ref()).await;
                 }
                 self.relaxed.end_statement(runner).await.map_err(failed)?;

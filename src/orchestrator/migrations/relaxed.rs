@@ -222,6 +222,24 @@ impl Relaxed {
     }
 }
 
+/// What takes back the numbers that a table's sequences give from now on: a statement that is tried again gets the same.
+pub(super) async fn given_numbers(runner: &Runner<'_>, table: Option<&Name>) -> Result<String, Error> {
+    let Some(table) = table else { return Ok(String::new()) };
+    let query = "SELECT s.oid::regclass::text, quote_literal(s.oid::regclass::text) FROM pg_depend d
+                 JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+                 WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+                   AND d.refobjid = to_regclass($1::text) AND d.deptype IN ('a', 'i')";
+    let mut given = String::new();
+    for row in runner.client.query_typed(query, &[(&qualified(table), Type::TEXT)]).await? {
+        let (sequence, literal): (String, String) = (row.get(0), row.get(1));
+        let state = format!(
+            "SELECT format('SELECT pg_catalog.setval(%L, %s, %s);', {literal}, last_value, is_called::text) FROM {sequence}"
+        );
+        given.extend(runner.client.query_typed(&state, &[]).await?.iter().map(|row| row.get::<_, String>(0)));
+    }
+    Ok(given)
+}
+
 /// The table, and what sets the rule aside and puts it back.
 async fn rule(runner: &Runner<'_>, broken: &Broken) -> Result<Option<(Name, String, String)>, Error> {
     let table = qualified(&broken.table);
