@@ -19,6 +19,9 @@ use crate::orchestrator::standing::Snapshot;
 use crate::orchestrator::tracking::{Change, NameOf, TrackedFunction, TrackedObject};
 use crate::orchestrator::{functions, objects, twins};
 
+/// Nothing runs any more in this transaction.
+const ABORTED: &[SqlState] = &[SqlState::IN_FAILED_SQL_TRANSACTION];
+
 impl<'a> Deployment<'a> {
     pub(super) async fn run_or_wait(&mut self, statement: &'a Statement) -> Result<(), DeployError> {
         match self.run_statement(statement).await {
@@ -26,6 +29,10 @@ impl<'a> Deployment<'a> {
             Err(failure) if failure.wants_an_object() || self.is_early(&failure) => {
                 self.waiting.push((statement, failure));
                 Ok(())
+            }
+            // A question of the gateway's own was the first to fail: only that says why.
+            Err(failure) if failure.is_one_of(ABORTED) => {
+                Err(self.waiting.pop().map_or(failure, |(_, first)| first).into())
             }
             Err(failure) => Err(failure.into()),
         }
@@ -41,8 +48,15 @@ impl<'a> Deployment<'a> {
     pub(super) async fn retry_waiting(&mut self) -> Result<(), DeployError> {
         loop {
             let before = self.waiting.len();
-            for (statement, _) in std::mem::take(&mut self.waiting) {
-                self.run_or_wait(statement).await?;
+            for (statement, first) in std::mem::take(&mut self.waiting) {
+                match self.run_or_wait(statement).await {
+                    Err(DeployError::Statement(error))
+                        if error.sqlstate.as_deref() == Some(SqlState::IN_FAILED_SQL_TRANSACTION.code()) =>
+                    {
+                        return Err(first.into());
+                    }
+                    result => result?,
+                }
             }
             if self.waiting.is_empty() || self.waiting.len() == before {
                 return Ok(());

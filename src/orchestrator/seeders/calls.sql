@@ -10,7 +10,8 @@ SELECT p.proname::pg_catalog.text AS name, false AS is_relation,
        p.provolatile = 'v' AS is_volatile,
        CASE WHEN p.prokind = 'a'
             THEN pg_catalog.concat_ws(' ', a.aggtransfn, a.aggfinalfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
-            ELSE COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END AS text
+            -- Of a longer one the beginning, which is how it is known: who writes that much may write.
+            ELSE pg_catalog."left"(COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc), 1048577) END AS text
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
 LEFT JOIN pg_catalog.pg_aggregate AS a ON a.aggfnoid = p.oid
