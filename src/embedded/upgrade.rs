@@ -5,8 +5,8 @@
 //! changed. What a killed command has left is put in order by the next one (`aside`).
 //!
 //! Two ways lead over (`transfer`): `pg_upgrade` where the new version has one, else a dump that is restored at once. A restore
-//! evaluates what tables check as the superuser, which `pg_upgrade` does not: whoever has platforms that do not trust each other
-//! has to ask for it.
+//! evaluates all that tables check as the superuser, `pg_upgrade` constant parts of generated columns, keys of partitions and some
+//! CHECKs: so the dump has to be asked for, and either way the operator trusts his platforms' code.
 //!
 //! Blueprints and what was being made stay behind: the gateway makes them again.
 
