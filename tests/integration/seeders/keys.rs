@@ -58,6 +58,9 @@ async fn rows_are_found_by_keys_of_every_type() {
 
 #[tokio::test]
 async fn many_rows_without_a_key_are_found_by_what_they_say() {
+    if crate::support::calls_what_is_planted() {
+        return;
+    }
     let rows: Vec<String> = (0..5_400)
         .map(|n| match n % 4 {
             0 => format!("({n}, 'a{n}', NULL, '1.{n}0')"),

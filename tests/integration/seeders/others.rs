@@ -257,6 +257,9 @@ CREATE FUNCTION other() RETURNS void LANGUAGE sql AS 'DELETE FROM customers';
 
 #[tokio::test]
 async fn what_may_write_runs_in_new_databases_only() {
+    if crate::support::calls_what_is_planted() {
+        return;
+    }
     let platform = Platform::new();
     let old = bundle().file("tables/t.sql", "CREATE TABLE customers (id int PRIMARY KEY);");
     platform.register(&old).await.ready();
@@ -331,6 +334,9 @@ CREATE TEMP TABLE items AS SELECT 5 AS a;";
 
 #[tokio::test]
 async fn a_sequence_that_no_table_draws_from_by_default_goes_on() {
+    if crate::support::calls_what_is_planted() {
+        return;
+    }
     let platform = Platform::new();
     let old = bundle()
         .file(
