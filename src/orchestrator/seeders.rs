@@ -52,11 +52,9 @@ use super::error::DeployError;
 use super::report::SeedReport;
 use super::runner::Runner;
 use super::standing::Snapshot;
-use crate::bundle::order::OrderError;
 use crate::bundle::sql::facts::is_temporary;
 use crate::bundle::sql::writes::{Target, Writes};
-use crate::bundle::sql::{self, Class, Object, Statement, Wanted};
-use crate::uploads;
+use crate::bundle::sql::{Class, Object, Statement, Wanted};
 
 /// Where the seeders come to.
 #[derive(Clone, Copy)]
@@ -223,9 +221,7 @@ async fn read_seeds<'a>(
     let table = |at: usize| filled[at].as_ref().and_then(|name| tables.table(name).cloned());
     let inserts: Vec<(Statement, Arc<Table>)> =
         statements.iter().enumerate().filter_map(|(at, statement)| Some((statement.clone(), table(at)?))).collect();
-    let reading = uploads::read(move || sql::on_deep_stack(|| rows::read(&inserts))).await;
-    let read = reading.ok_or_else(|| OrderError::NoThread("the reader stopped".to_owned()))?;
-    let mut read = read.map_err(|error| OrderError::NoThread(error.to_string()))?.into_iter();
+    let mut read = by_name::reading(move || rows::read(&inserts)).await?.into_iter();
     let seed = |(at, statement): (usize, &'a Statement)| {
         let insert = table(at).and_then(|table| Some((read.next()?, table)));
         Seed { statement, course: courses[at], insert }
