@@ -85,11 +85,11 @@ pub use self::quote::{quote_ident, quote_literal};
 pub(crate) use self::resolve::ids_to_send;
 pub use self::run_as::{Role, RunAs, Upkeep};
 pub use self::session::{InsideSession, Session};
-pub use self::settings::{OWN_PATH, PINNED, PINNED_SINCE};
+pub use self::settings::{OWN_PATH, PINNED, PINNED_SINCE, upgrading};
 
 use self::locks::Locks;
 use self::name::DatabaseName;
-use self::pools::{Pools, sweep_regularly};
+use self::pools::{Pools, sweep_regularly, watch_locks};
 use self::records::Records;
 use self::resolve::Routes;
 use self::role_upkeep::Restored;
@@ -144,6 +144,7 @@ impl Databases {
         let sessions = pool.session_limit();
         let pools = Pools::new(Server::new(postgres, call_timeout, lock_timeout)?, pool);
         tokio::spawn(sweep_regularly(Arc::downgrade(&pools), pool.idle_timeout, pool.max_lifetime));
+        tokio::spawn(watch_locks(Arc::downgrade(&pools)));
         Ok(Self {
             pools,
             records: Arc::default(),

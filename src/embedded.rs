@@ -3,7 +3,7 @@
 //! next start takes over.
 //!
 //! `main` calls it when neither `DB_HOST` nor `DATABASE_URL` is set; the tests call it for their throw-away server.
-//! Opens connections only to find out that PostgreSQL is ready; sends no SQL. Where PostgreSQL refuses something, its
+//! Opens connections only to find out that PostgreSQL is ready; sends no SQL but for an upgrade. Where PostgreSQL refuses something, its
 //! own words are in the [`EmbeddedError`], which is always one line.
 //!
 //! What lies in the folder (`DATA_DIR`); none of these names can be a platform's but `postgres`:
@@ -14,6 +14,8 @@
 //! .postgres-password  the superuser's password, mode 0600, outside the cluster
 //! .gateway.lock       held while a gateway runs on this folder
 //! postgres.new-…      a cluster in the making; left by an interrupted start, removed by the next
+//! postgres.upgrade-…  a cluster of a newer version in the making; see `upgrade`
+//! postgres.15         the cluster before an upgrade, and .postgres.15-password
 //! ```
 
 mod account;
@@ -23,9 +25,11 @@ mod folder;
 mod pid_file;
 mod postmaster;
 mod supervisor;
+mod upgrade;
 mod watcher;
 
 pub use supervisor::SupervisedPostgres;
+pub use upgrade::{UpgradeError, UpgradeOptions, Upgraded, upgrade};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,6 +38,7 @@ use account::Account;
 use binaries::Binaries;
 use folder::Folder;
 use postmaster::{Launch, Postmaster};
+use tracing::warn;
 use watcher::Watcher;
 
 /// The superuser, as which the gateway connects.
@@ -234,9 +239,13 @@ pub async fn start(options: EmbeddedOptions) -> Result<EmbeddedPostgres, Embedde
     if state == cluster::State::Missing {
         cluster::create(&folder, &binaries, &account).await?;
     }
-    let connection = cluster::connection(&folder)?;
-    let launch = Launch::new(&folder, &binaries, account, connection.clone(), &options);
+    let cluster = folder.cluster();
+    let connection = cluster::connection(&folder, &cluster)?;
+    let launch = Launch::new(&folder, &cluster, &binaries, account, connection.clone(), &options);
     let postmaster = Postmaster::take_over_or_start(launch).await?;
+    if let Err(error) = upgrade::close_what_is_open(&folder, &connection).await {
+        warn!(%error, "databases that an interrupted upgrade has opened to superusers are still open");
+    }
     Ok(EmbeddedPostgres { connection, postmaster, _folder: folder, watcher })
 }
 

@@ -5,7 +5,7 @@
 //! the command line is wrong, 130 stopped at once by a second Ctrl-C.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use stonescriptdb_gateway::api::state::Gateway;
 use stonescriptdb_gateway::config::{Config, ConfigError, Environment, PlatformRoles, PostgresSource, VARIABLES};
 use stonescriptdb_gateway::databases::{DatabaseError, Databases};
-use stonescriptdb_gateway::embedded::{self, EmbeddedError, EmbeddedOptions, SupervisedPostgres};
+use stonescriptdb_gateway::embedded::{
+    self, EmbeddedError, EmbeddedOptions, SupervisedPostgres, UpgradeError, UpgradeOptions,
+};
 use stonescriptdb_gateway::logging::{self, LogError};
 use stonescriptdb_gateway::router;
 use stonescriptdb_gateway::scheduling;
@@ -44,6 +46,15 @@ struct Arguments {
 enum Task {
     /// Read the configuration, print it without its secrets, and stop
     CheckConfig,
+    /// Bring the private PostgreSQL under DATA_DIR to a newer major version, while no gateway runs on it
+    UpgradePostgres {
+        /// The folder of the new version's programs; without it PG_BIN_DIR if that is newer, else the newest version found
+        #[arg(long, value_name = "FOLDER")]
+        new_bin_dir: Option<PathBuf>,
+        /// Dump and restore, where the new version has no pg_upgrade: what tables check is then run as the superuser
+        #[arg(long)]
+        dump: bool,
+    },
 }
 
 /// What ends the program early.
@@ -59,6 +70,10 @@ enum Fatal {
     Databases(#[from] DatabaseError),
     #[error("embedded PostgreSQL: {0}")]
     Embedded(#[from] EmbeddedError),
+    #[error("upgrade-postgres: {0}")]
+    Upgrade(#[from] UpgradeError),
+    #[error("upgrade-postgres is for the private PostgreSQL, but {variable} says that another one is used")]
+    NotOurs { variable: &'static str },
     #[error("{doing}: {source}")]
     System { doing: &'static str, source: std::io::Error },
     #[error("stopped at once; PostgreSQL, if it is the gateway's own, stops by itself")]
@@ -73,7 +88,13 @@ impl Fatal {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) => 2,
-            Self::Log(_) | Self::Databases(_) | Self::Bind { .. } | Self::Embedded(_) | Self::System { .. } => 1,
+            Self::Log(_)
+            | Self::Databases(_)
+            | Self::Bind { .. }
+            | Self::Embedded(_)
+            | Self::Upgrade(_)
+            | Self::NotOurs { .. }
+            | Self::System { .. } => 1,
             Self::Insisted => 130,
         }
     }
@@ -109,13 +130,18 @@ fn help_on_variables() -> String {
     text
 }
 
+/// Of each thread that serves: a deployment's states lie within each other, and in a debug build they come near the usual 2 MiB.
+/// What is not touched takes no memory.
+const WORKER_STACK_BYTES: usize = 8 << 20;
+
 fn run(arguments: &Arguments) -> Result<(), Fatal> {
     let environment = Environment::load(Path::new(".env"))?;
     let config = Config::from_env(|variable| environment.get(variable))?;
-    match arguments.command {
+    match &arguments.command {
         Some(Task::CheckConfig) => {
             return write!(std::io::stdout(), "configuration ok\n{config}").map_err(Fatal::system("printing"));
         }
+        Some(Task::UpgradePostgres { new_bin_dir, dump }) => return upgrade(&config, new_bin_dir.clone(), *dump),
         None => {}
     }
     // Before there is any other thread.
@@ -128,13 +154,30 @@ fn run(arguments: &Arguments) -> Result<(), Fatal> {
     let max_connections = client_connections(&config);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     // A system that does not allow it is no worse for that.
-    runtime.enable_all().on_thread_start(|| drop(scheduling::go_first()));
+    runtime.enable_all().on_thread_start(|| drop(scheduling::go_first())).thread_stack_size(WORKER_STACK_BYTES);
     let runtime = runtime.build();
     let runtime = runtime.map_err(Fatal::system("starting threads"))?;
     let result = runtime.block_on(run_until_stopped(config, max_connections));
     // What still runs there now has been given up.
     runtime.shutdown_background();
     result
+}
+
+/// What is told goes to stdout: somebody has typed this.
+fn upgrade(config: &Config, new_bin_dir: Option<PathBuf>, dump: bool) -> Result<(), Fatal> {
+    if let PostgresSource::External(_) = config.postgres {
+        return Err(Fatal::NotOurs { variable: "DB_HOST or DATABASE_URL" });
+    }
+    let say = |line: &str| drop(writeln!(std::io::stdout(), "{line}"));
+    let (directory, bin_dir) = (config.data_dir.clone(), config.pg_bin_dir.clone());
+    let options = UpgradeOptions { directory, bin_dir, new_bin_dir, dump, same_version_too: false };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done = runtime.map_err(Fatal::system("starting threads"))?.block_on(async {
+        let signals = StopSignals::listen().map_err(Fatal::system("listening for signals"))?;
+        Ok::<_, Fatal>(embedded::upgrade(options, say, signals.requested()).await?)
+    })?;
+    say(&done.to_string());
+    Ok(())
 }
 
 /// Every client takes a file descriptor, and every server connection up to three; the soft limit of 1024 is for programs that use

@@ -8,6 +8,7 @@ pub use cut::rewritten;
 mod early;
 mod graph;
 mod leftovers;
+mod paths;
 mod seeds;
 mod sums;
 pub use sums::PREFIX as SUM_PREFIX;
@@ -159,7 +160,7 @@ fn read_here(bundle: &Bundle, target: Target) -> Result<Script, OrderError> {
                 continue;
             }
         };
-        let facts = sql::read(&counted)?;
+        let facts = sql::read(&counted, bundle.rules)?;
         if file.kind == Kind::Migrations {
             script.migrations.push(Migration::of(file, &facts.statements));
         }
@@ -169,6 +170,7 @@ fn read_here(bundle: &Bundle, target: Target) -> Result<Script, OrderError> {
             _ => script.statements.extend(facts.statements),
         }
     }
+    paths::resolve(&mut script);
     leftovers::take_out(&mut script, bundle.rules)?;
     sort_migrations(&mut script);
     script.seeds = seeds::sort(script.seeds, &script.statements);
@@ -234,7 +236,10 @@ fn sort(mut statements: Vec<Statement>, target: Target) -> Result<Vec<Statement>
         }
         statements = cut::apart(statements, &graph, &circles, what);
     }
-    let graph = graph_of(&statements, target)?;
+    let mut graph = graph_of(&statements, target)?;
+    if target == Target::ExistingDatabase {
+        graph.without_waiting_migrations(&statements);
+    }
     if let Some(circle) = graph.circles().first() {
         let member = |index: &usize| {
             let statement = &statements[*index];

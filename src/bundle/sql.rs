@@ -4,14 +4,18 @@
 pub(crate) mod facts;
 pub mod grammar;
 mod head;
+mod names;
 mod pieces;
 pub mod positional;
 mod psql;
+mod settings;
 pub mod tokens;
 mod transaction;
 mod walk;
 pub mod writes;
 
+pub use self::names::Names;
+pub use self::settings::Settings;
 pub use self::walk::name_parts;
 
 use std::sync::Arc;
@@ -19,8 +23,9 @@ use std::sync::Arc;
 use pg_query::NodeEnum;
 
 use self::pieces::{Piece, Pieces};
+use self::settings::Outcome;
 use self::writes::Writes;
-use super::{Kind, SourceFile, Text};
+use super::{Kind, Rules, SourceFile, Text};
 
 /// The name of an object, and the space of names that it lives in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -147,6 +152,10 @@ pub struct Statement {
     pub needs: Vec<Reference>,
     /// What had better be there before it: what it means or does depends on it, though it can be made without.
     pub prefers: Vec<Reference>,
+    /// What its file has set for it.
+    pub settings: Arc<Settings>,
+    /// Where its names lead, if that is a search path.
+    pub names: Option<Arc<Names>>,
     /// Of a migration: it runs before its turn, because the declaration needs what it makes.
     pub early: bool,
     /// SHA-256 over its tokens ([`tokens::checksum`]); empty for migrations and seeders, which do not need it.
@@ -169,34 +178,38 @@ impl Statement {
 
     /// Its whole parse tree. Where there is much to read: on a deep stack, and on a thread that may take its time.
     pub fn parse(&self) -> Option<NodeEnum> {
-        grammar::parse(&self.text).ok()?.pop()?.stmt?.node
+        let mut tree = grammar::parse(&self.text).ok()?.pop()?.stmt?.node?;
+        if let Some(names) = &self.names {
+            names::qualify(&mut tree, names);
+        }
+        Some(tree)
+    }
+
+    /// Says where its names lead.
+    pub(super) fn name_with(&mut self, names: Arc<Names>) {
+        self.names = Some(names);
+        if let Some(tree) = self.parse() {
+            self.take_facts(tree);
+        }
+    }
+
+    fn take_facts(&mut self, tree: NodeEnum) {
+        (self.makes, self.needs, self.prefers) = facts::of(self.kind, &tree);
+        if let Some(names) = &self.names {
+            names.complete(&mut self.needs);
+            names.complete(&mut self.prefers);
+        }
+        (self.rows, self.writes) = (facts::rows(&tree), writes::of(self.kind, &tree));
+        self.tree = head::of(tree);
     }
 
     /// What it becomes with another tree, and the text that belongs to that. `None` where the grammar's writer refuses.
     pub fn rewritten(&self, tree: NodeEnum) -> Option<Self> {
         let (tree, text) = grammar::deparse(tree)?;
-        let (makes, needs, prefers) = facts::of(self.kind, &tree);
-        let checksum = tokens::checksum(&text, None);
-        let (kind, path, start, line) = (self.kind, self.path.clone(), self.start, self.line);
-        let (rows, writes) = (facts::rows(&tree), writes::of(kind, &tree));
-        let (tree, text) = (head::of(tree), text.into());
-        let early = self.early;
-        Some(Self {
-            kind,
-            path,
-            start,
-            line,
-            text,
-            verbatim: false,
-            tree,
-            rows,
-            writes,
-            makes,
-            needs,
-            prefers,
-            early,
-            checksum,
-        })
+        let checksum = checksum_of(&text, None, &self.settings);
+        let mut other = Self { text: text.into(), verbatim: false, checksum, ..self.clone() };
+        other.take_facts(tree);
+        Some(other)
     }
 
     /// The text of a function's body in `sql` or `plpgsql`, without its quotes.
@@ -346,11 +359,11 @@ pub fn beginning_without_values(text: &str) -> String {
 }
 
 /// Reads one file of any kind but `extensions/`, on a deep stack: one statement after the other.
-pub fn read(file: &SourceFile) -> Result<FileFacts, SqlError> {
+pub fn read(file: &SourceFile, rules: Rules) -> Result<FileFacts, SqlError> {
     let path = Text::from(file.path.clone());
     let mut lines = LineCounter::new(&file.text);
     let mut facts = FileFacts::default();
-    let mut met = Met::default();
+    let mut met = Met { rules, ..Met::default() };
     let pieces: Vec<Piece> = Pieces::new(&file.text).collect();
     let last = pieces.iter().rposition(|piece| matches!(piece, Piece::Statement(_)));
     for (at, piece) in pieces.into_iter().enumerate() {
@@ -387,6 +400,36 @@ struct Met {
     statements: usize,
     /// `BEGIN` and `COMMIT` around a migration.
     outer: usize,
+    /// What is set.
+    settings: Arc<Settings>,
+    rules: Rules,
+}
+
+impl Met {
+    /// What becomes of a statement that sets something. Earlier versions let none of that hold outside of migrations.
+    fn set(&mut self, file: &SourceFile, tree: &NodeEnum) -> Option<Outcome> {
+        let kind = file.kind;
+        let mut settings = Settings::clone(&self.settings);
+        let outcome = settings.take(kind, tree)?;
+        if self.rules == Rules::Earlier && kind != Kind::Migrations {
+            return Some(match outcome {
+                Outcome::Holds | Outcome::Refused(..) => Outcome::LeftOut(vec!["it for the session".to_owned()]),
+                other => other,
+            });
+        }
+        if kind == Kind::Migrations && matches!(outcome, Outcome::Refused(..)) {
+            // Of an applied migration nothing can be taken out any more, so it is refused where it means something.
+            match self.rules {
+                Rules::Earlier => return Some(Outcome::Runs),
+                Rules::Current if file.text.contains('\\') => {}
+                Rules::Current => return Some(Outcome::LeftOut(vec!["standard_conforming_strings".to_owned()])),
+            }
+        }
+        if settings != *self.settings {
+            self.settings = Arc::new(settings);
+        }
+        Some(outcome)
+    }
 }
 
 /// Where a statement stands.
@@ -408,11 +451,25 @@ fn take(
 ) -> Result<(), SqlError> {
     let (path, line) = (|| file.path.clone(), place.line);
     let mut warn = |why: &str| facts.warnings.push(format!("{}, line {line}: {why}", file.path));
+    if let Some(why) = met.set(file, &tree) {
+        match why {
+            Outcome::Holds => return Ok(()),
+            Outcome::Runs => {}
+            Outcome::LeftOut(names) => {
+                let what = names.join(", ");
+                warn(&format!("setting {what} has no effect here and was left out"));
+                return Ok(());
+            }
+            Outcome::Refused(what, hint) => {
+                return Err(SqlError::NotDeclaring { path: path(), line, what: format!("{what}; {hint}"), hint });
+            }
+        }
+    }
     match facts::treatment(file.kind, &tree, met.statements == 0, is_last) {
-        facts::Treatment::Deploy => facts.statements.push(statement(file, place, tree)),
+        facts::Treatment::Deploy => facts.statements.push(statement(file, place, tree, &met.settings)),
         facts::Treatment::DeployAs(tree, why) => {
             warn(why);
-            let whole = statement(file, place, *tree.clone());
+            let whole = statement(file, place, *tree.clone(), &met.settings);
             // What the grammar's writer refuses is run as it is, which PostgreSQL then has its word on.
             let rewritten = whole.rewritten(*tree);
             facts.statements.push(rewritten.unwrap_or(whole));
@@ -427,21 +484,45 @@ fn take(
     Ok(())
 }
 
-fn statement(file: &SourceFile, place: Place<'_>, tree: NodeEnum) -> Statement {
+fn statement(file: &SourceFile, place: Place<'_>, tree: NodeEnum, settings: &Arc<Settings>) -> Statement {
     let (makes, needs, prefers) = facts::of(file.kind, &tree);
     let Place { path, start, end, line } = place;
     let text = file.text.part(start..end).unwrap_or_default();
     let checksum = match file.kind {
         Kind::Migrations | Kind::Seeders => String::new(),
         Kind::Extensions | Kind::Types | Kind::Tables | Kind::Views | Kind::Functions => {
-            tokens::checksum(&text, facts::body(&tree).as_deref())
+            checksum_of(&text, facts::body(&tree).as_deref(), settings)
         }
     };
     let (rows, writes) = (facts::rows(&tree), writes::of(file.kind, &tree));
     let (kind, path, tree) = (file.kind, path.clone(), head::of(tree));
-    let verbatim = true;
-    let early = false;
-    Statement { kind, path, start, line, text, verbatim, tree, rows, writes, makes, needs, prefers, early, checksum }
+    Statement {
+        kind,
+        path,
+        start,
+        line,
+        text,
+        verbatim: true,
+        tree,
+        rows,
+        writes,
+        makes,
+        needs,
+        prefers,
+        settings: settings.clone(),
+        names: None,
+        early: false,
+        checksum,
+    }
+}
+
+/// The same text means something else under other settings.
+fn checksum_of(text: &str, body: Option<&str>, settings: &Settings) -> String {
+    let checksum = tokens::checksum(text, body);
+    match settings.are_plain() {
+        true => checksum,
+        false => tokens::checksum_bytes(format!("{checksum} {}", settings.in_words()).as_bytes()),
+    }
 }
 
 /// A `BEGIN` that opens a migration needs the `COMMIT` that ends it, and the other way round.

@@ -50,12 +50,12 @@ WITH RECURSIVE found AS (
            CASE WHEN e.typarray = t.oid THEN e.oid::int8 END AS element,
            e.typdelim AS delimiter,
            CASE WHEN t.typtype = 'd' THEN t.typbasetype::int8 END AS base,
-           -- By what reads it: anybody may call a type hstore, but only superusers make functions in C.
-           EXISTS (
-               SELECT FROM pg_catalog.pg_proc AS i
+           -- By what reads it: anybody may call a type hstore, but only superusers make functions in C. Looked for once, and
+           -- only where a type may be one: estimated for each type, it had the whole question compiled (JIT), for 30 ms or more.
+           t.typtype = 'b' AND t.typinput >= 16384::oid AND t.typinput::oid IN (
+               SELECT i.oid FROM pg_catalog.pg_proc AS i
                JOIN pg_catalog.pg_language AS l ON l.oid = i.prolang
-               WHERE i.oid = t.typinput AND t.typtype = 'b' AND l.lanname = 'c' AND i.prosrc = 'hstore_in'
-                 AND i.probin ~ '(^|/)hstore$'
+               WHERE l.lanname = 'c' AND i.prosrc = 'hstore_in' AND i.probin ~ '(^|/)hstore$'
            ) AS is_hstore,
            CASE WHEN t.typtype = 'c' THEN (
                SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'type', a.atttypid::int8) ORDER BY a.attnum)

@@ -305,3 +305,14 @@ pub(super) async fn sweep_regularly(pools: Weak<Pools>, idle_timeout: Duration, 
         }
     }
 }
+
+/// Looks each second who waits for a lock on what all databases share, see [`super::terminator`].
+pub(super) async fn watch_locks(pools: Weak<Pools>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        match pools.upgrade() {
+            Some(pools) if !pools.is_closed() => pools.server.terminator.end_waiters().await,
+            Some(_) | None => return,
+        }
+    }
+}

@@ -95,7 +95,16 @@ pub(super) fn option(name: &str, value: &str) -> String {
 
 /// What the connection that ends backends starts with.
 pub(super) fn supervising() -> String {
+    as_oneself() + &option("statement_timeout", "5000")
+}
+
+/// What everything starts with that brings databases from one cluster to another, programs of PostgreSQL's among it.
+pub fn upgrading() -> String {
+    as_oneself() + &option("statement_timeout", "0") + &option("lock_timeout", "0")
+}
+
+fn as_oneself() -> String {
     let mut options: String = PINNED.iter().map(|(name, value)| option(name, value)).collect();
-    options += &(option("search_path", OWN_PATH) + &option("role", "none") + &option("statement_timeout", "5000"));
+    options += &(option("search_path", OWN_PATH) + &option("role", "none"));
     options
 }

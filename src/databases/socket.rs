@@ -17,7 +17,7 @@ use tokio_postgres::Config;
 use super::pipe::Pipe;
 
 /// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Endpoint {
     /// Host and port, resolved.
     Tcp(SocketAddr),

@@ -4,6 +4,8 @@
 //! The connection leads to a database of the gateway's own, as the gateway's role, and is opened when it is needed: one at
 //! a time, to the server whose backend it is (of several hosts, the numbers of one say nothing to another).
 
+mod waiters;
+
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,11 +32,11 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The connection stays open for this long after it was used.
 const KEEP_IDLE: Duration = Duration::from_secs(60);
 
-/// Signals the backend, if it is still the one that is meant. No row: it is gone. NULL: PostgreSQL hides from this role when
+/// Not the view `pg_stat_activity`, which reads `pg_database`: somebody may have that locked. Signals the backend, if it is still the one that is meant. No row: it is gone. NULL: PostgreSQL hides from this role when
 /// the backend began, and would refuse to end it.
 const TERMINATE: &str = "SELECT CASE WHEN backend_start IS NOT NULL THEN pg_catalog.pg_terminate_backend(pid) END
-    FROM pg_catalog.pg_stat_activity WHERE pid OPERATOR(pg_catalog.=) $1
-    AND (backend_start IS NULL OR backend_start OPERATOR(pg_catalog.=) $2::pg_catalog.text::pg_catalog.timestamptz)";
+    FROM pg_catalog.pg_stat_get_activity($1)
+    WHERE (backend_start IS NULL OR backend_start OPERATOR(pg_catalog.=) $2::pg_catalog.text::pg_catalog.timestamptz)";
 
 /// One row from PostgreSQL 16 on.
 const HAS_INHERIT_OPTION: &str = "SELECT FROM pg_catalog.pg_settings

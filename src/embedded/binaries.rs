@@ -1,6 +1,7 @@
 //! Which server binaries: `PG_BIN_DIR` if set and nothing else; otherwise `pg_config --bindir`, the `PATH`, and the
 //! folders of the distributions' packages, newest first. A cluster needs binaries of its own major version.
 
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,12 @@ const PACKAGES: [(&str, &str, &str); 2] = [("/usr/lib/postgresql", "", "bin"), (
 pub(super) struct Binaries {
     pub(super) dir: PathBuf,
     pub(super) major: u32,
+}
+
+impl fmt::Display for Binaries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.major, self.dir.display())
+    }
 }
 
 impl Binaries {
@@ -49,7 +56,7 @@ impl Binaries {
     }
 
     /// The folder, if both programs are there and tell their version.
-    fn open(dir: &Path) -> Option<Self> {
+    pub(super) fn open(dir: &Path) -> Option<Self> {
         let dir = dir.canonicalize().ok()?;
         (is_program(&dir.join("postgres")) && is_program(&dir.join("initdb"))).then_some(())?;
         let output = Command::new(dir.join("postgres")).arg("--version").stdin(Stdio::null()).output().ok()?;
@@ -63,8 +70,7 @@ impl Binaries {
 }
 
 fn choose(found: Vec<Binaries>, wanted: Option<u32>, cluster: &Path) -> Result<Binaries, EmbeddedError> {
-    let describe = |binaries: &Binaries| format!("{} ({})", binaries.major, binaries.dir.display());
-    let described: Vec<String> = found.iter().map(describe).collect();
+    let described: Vec<String> = found.iter().map(ToString::to_string).collect();
     if found.is_empty() {
         return Err(EmbeddedError::NoServer);
     }
@@ -77,7 +83,7 @@ fn choose(found: Vec<Binaries>, wanted: Option<u32>, cluster: &Path) -> Result<B
     })
 }
 
-fn candidates() -> Vec<PathBuf> {
+pub(super) fn candidates() -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = pg_config_bindir().into_iter().collect();
     if let Some(path) = std::env::var_os("PATH") {
         dirs.extend(std::env::split_paths(&path));
@@ -111,12 +117,12 @@ fn numbered(parent: &Path, before: &str) -> Vec<PathBuf> {
     dirs.into_iter().map(|(_, path)| path).collect()
 }
 
-fn is_program(path: &Path) -> bool {
+pub(super) fn is_program(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
 /// `postgres (PostgreSQL) 15.13 (Debian …)` → 15; `18beta1` → 18.
-fn parse_major(version: &str) -> Option<u32> {
+pub(super) fn parse_major(version: &str) -> Option<u32> {
     let number = version.split("(PostgreSQL) ").nth(1)?;
     let digits = number.split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok()

@@ -83,17 +83,7 @@ async fn make_aside(
 ) -> Result<(), EmbeddedError> {
     let made_up = known.is_none().then(random_hex::<32>);
     let password = known.or(made_up.as_deref()).unwrap_or_default();
-    DirBuilder::new().mode(0o700).create(aside).map_err(EmbeddedError::io("creating", aside))?;
-    account.own(aside)?;
-    // initdb runs as the account and cannot read the gateway's own password file.
-    let lent = folder.path().join(format!(".postgres-pwfile-{}", random_hex::<8>()));
-    write_private(&lent, password)?;
-    let made = match account.own(&lent) {
-        Ok(()) => initdb(binaries, account, aside, &lent).await,
-        Err(error) => Err(error),
-    };
-    fs::remove_file(&lent).map_err(EmbeddedError::io("removing", &lent))?;
-    made?;
+    init(folder, binaries, account, aside, password, &LOCALES, &[]).await?;
     // The password first: with the cluster in its place both have to be there.
     let (file, cluster) = (folder.password_file(), folder.cluster());
     if let Some(password) = &made_up {
@@ -104,6 +94,30 @@ async fn make_aside(
     fs::rename(aside, &cluster).map_err(EmbeddedError::io("moving the new cluster to", &cluster))?;
     let synced = File::open(folder.path()).and_then(|dir| dir.sync_all());
     synced.map_err(EmbeddedError::io("writing", folder.path()))
+}
+
+/// An empty cluster in this folder, which is made, with the first of the locales that the system has. `extra`: further words for
+/// `initdb`.
+pub(super) async fn init(
+    folder: &Folder,
+    binaries: &Binaries,
+    account: &Account,
+    aside: &Path,
+    password: &str,
+    locales: &[&str],
+    extra: &[String],
+) -> Result<(), EmbeddedError> {
+    DirBuilder::new().mode(0o700).create(aside).map_err(EmbeddedError::io("creating", aside))?;
+    account.own(aside)?;
+    // initdb runs as the account and cannot read the gateway's own password file.
+    let lent = folder.path().join(format!(".postgres-pwfile-{}", random_hex::<8>()));
+    write_private(&lent, password)?;
+    let made = match account.own(&lent) {
+        Ok(()) => initdb(binaries, account, (aside, &lent), locales, extra).await,
+        Err(error) => Err(error),
+    };
+    fs::remove_file(&lent).map_err(EmbeddedError::io("removing", &lent))?;
+    made
 }
 
 /// What the password file of an earlier cluster says; an empty one is none.
@@ -120,14 +134,20 @@ fn known_password(file: &Path) -> Result<Option<String>, EmbeddedError> {
     }
 }
 
-async fn initdb(binaries: &Binaries, account: &Account, aside: &Path, pwfile: &Path) -> Result<(), EmbeddedError> {
+async fn initdb(
+    binaries: &Binaries,
+    account: &Account,
+    (aside, pwfile): (&Path, &Path),
+    locales: &[&str],
+    extra: &[String],
+) -> Result<(), EmbeddedError> {
     let mut first_reason = None;
-    for locale in LOCALES {
+    for locale in locales {
         let program = binaries.program("initdb");
         let mut command = account.command(&program);
         command.args(["--username", SUPERUSER, "--encoding", "UTF8", "--locale", locale]);
         command.args(["--auth-local", "scram-sha-256", "--auth-host", "scram-sha-256", "--pwfile"]).arg(pwfile);
-        command.arg("--pgdata").arg(aside);
+        command.args(extra).arg("--pgdata").arg(aside);
         // A gateway that is stopped meanwhile takes initdb with it.
         let output = tokio::process::Command::from(command).kill_on_drop(true).output().await;
         let output = output.map_err(EmbeddedError::io("running", &program))?;
@@ -148,13 +168,17 @@ pub(super) fn main_line(messages: &str) -> String {
     marked.or_else(|| lines().next_back()).unwrap_or("it said nothing").to_owned()
 }
 
-/// How to connect to the cluster in this folder.
-pub(super) fn connection(folder: &Folder) -> Result<tokio_postgres::Config, EmbeddedError> {
-    let file = folder.password_file();
-    let password =
-        fs::read_to_string(&file).map_err(EmbeddedError::io("reading the cluster's password from", &file))?;
+/// The password that a file has.
+pub(super) fn read_password(file: &Path) -> Result<String, EmbeddedError> {
+    let text = fs::read_to_string(file).map_err(EmbeddedError::io("reading the cluster's password from", file))?;
+    Ok(text.trim().to_owned())
+}
+
+/// How to connect to a cluster in this folder.
+pub(super) fn connection(folder: &Folder, cluster: &Path) -> Result<tokio_postgres::Config, EmbeddedError> {
+    let password = read_password(&folder.password_file())?;
     let mut config = tokio_postgres::Config::new();
-    config.host_path(folder.cluster()).port(PORT).dbname("postgres").user(SUPERUSER).password(password.trim());
+    config.host_path(cluster).port(PORT).dbname("postgres").user(SUPERUSER).password(password);
     config.application_name("stonescriptdb-gateway");
     Ok(config)
 }
@@ -181,7 +205,7 @@ fn write_private(path: &PathBuf, text: &str) -> Result<(), EmbeddedError> {
     written.map_err(EmbeddedError::io("writing", path))
 }
 
-fn random_hex<const BYTES: usize>() -> String {
+pub(super) fn random_hex<const BYTES: usize>() -> String {
     let bytes: [u8; BYTES] = std::array::from_fn(|_| rand::random());
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

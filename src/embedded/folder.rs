@@ -47,7 +47,11 @@ impl Folder {
     }
 
     pub(super) fn socket(&self) -> PathBuf {
-        self.cluster().join(format!(".s.PGSQL.{PORT}"))
+        self.socket_in(&self.cluster())
+    }
+
+    pub(super) fn socket_in(&self, cluster: &Path) -> PathBuf {
+        cluster.join(format!(".s.PGSQL.{PORT}"))
     }
 
     pub(super) fn password_file(&self) -> PathBuf {

@@ -51,12 +51,13 @@ pub(super) struct Launch {
 impl Launch {
     pub(super) fn new(
         folder: &Folder,
+        cluster: &Path,
         binaries: &Binaries,
         account: Account,
         connection: tokio_postgres::Config,
         options: &EmbeddedOptions,
     ) -> Self {
-        let cluster = folder.cluster();
+        let cluster = cluster.to_owned();
         let mut arguments = vec![OsString::from("-D"), cluster.clone().into_os_string()];
         // The folder stands in a list there: between quotes it may hold commas.
         let mut sockets = OsString::from("unix_socket_directories=\"");
@@ -273,6 +274,27 @@ impl Drop for Postmaster {
     fn drop(&mut self) {
         self.signal(Signal::SIGINT);
     }
+}
+
+/// Stops a postmaster of this cluster that somebody else has started.
+pub(super) async fn end(pid: Pid, cluster: &Path) -> Result<(), EmbeddedError> {
+    let serves = || pid_file::command_line(pid).is_some_and(|words| pid_file::serves(&words, cluster));
+    let ended = async {
+        while serves() {
+            sleep(GLANCE).await;
+        }
+    };
+    let mut ended = std::pin::pin!(ended);
+    for signal in [Signal::SIGINT, Signal::SIGQUIT] {
+        if serves() {
+            // It has ended by itself: that is seen below.
+            let _ = kill(pid, signal);
+        }
+        if timeout(IMMEDIATE_STOP_LIMIT, &mut ended).await.is_ok() {
+            return Ok(());
+        }
+    }
+    Err(EmbeddedError::Stop { pid: pid.as_raw() })
 }
 
 /// What came of an attempt to connect.

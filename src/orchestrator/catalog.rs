@@ -4,6 +4,7 @@
 //! The gateway's own tables, system schemas and members of extensions stay out.
 
 mod details;
+mod lists;
 pub mod things;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -96,6 +97,9 @@ pub struct Relation {
     pub columns: BTreeMap<i16, Column>,
     /// By oid; those inherited from a parent stay out.
     pub constraints: BTreeMap<u32, Definition>,
+    /// Names of `NOT NULL` constraints by column, since PostgreSQL 18; those inherited from a parent stay out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_null: BTreeMap<String, String>,
     /// By oid; those that belong to a constraint or to a parent's index stay out.
     pub indexes: BTreeMap<u32, Definition>,
     /// Triggers, policies, rules and extended statistics, by kind and oid.

@@ -139,7 +139,7 @@ async fn rehearse_and_run(client: &Client, goal: Goal<'_>) -> Result<Outcome, De
     let mut outcome = if goal.mode == Mode::Rehearse || (early.is_empty() && !leaves) {
         attempt(&reader, goal, &early, before, false).await?
     } else {
-        attempt(&reader, Goal { mode: Mode::Rehearse, ..goal }, &early, before.clone(), false).await?;
+        Box::pin(attempt(&reader, Goal { mode: Mode::Rehearse, ..goal }, &early, before.clone(), false)).await?;
         client.batch_execute("ROLLBACK").await.map_err(DeployError::own("rolling back the rehearsal"))?;
         if !early.is_empty() {
             if !goal.lock.is_still_held().await {
@@ -202,7 +202,8 @@ async fn attempt(
         planned: SchemaValidation::default(),
         waiting: Vec::new(),
     };
-    match deployment.run(early, &before).await {
+    let running = Box::pin(deployment.run(early, &before)).await;
+    match running {
         Ok((catalog, validation)) => {
             let (report, statements) = deployment.finish(&catalog).await?;
             Ok(Outcome { report, catalog, validation, statements })
@@ -263,11 +264,13 @@ impl<'a> Deployment<'a> {
             self.runner.generated(statement).await?;
         }
         self.install_extensions().await?;
+        self.take_back_default_privileges(before).await?;
+        self.change_domains_first(before).await?;
         self.run_statements(before).await?;
         self.settle_functions().await?;
         self.settle_dependants().await?;
         self.drop_postponed().await?;
-        self.mend().await?;
+        self.mend(before).await?;
         self.seed().await?;
         let found = self.look().await?;
         self.check_promises(&found).await?;

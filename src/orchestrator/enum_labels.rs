@@ -150,7 +150,12 @@ impl MadeWhole {
     fn take(&mut self, growing: Growing<'_>, finally: &HashMap<Name, &[String]>) {
         let Growing { statement, added, mut labels } = growing;
         let NodeEnum::CreateEnumStmt(create) = statement.tree.as_ref() else { return };
-        let all = labels.name().and_then(|name| finally.get(name));
+        // A migration that gives a declared name away is about another type, which had it before.
+        let is_its_own = |name: &&Name| {
+            statement.kind == Kind::Migrations
+                || statement.object().is_some_and(|made| (&made.schema, &made.name) == (&name.0, &name.1))
+        };
+        let all = labels.name().filter(is_its_own).and_then(|name| finally.get(name));
         let unseen = all.map(|all| labels.complete(all)).unwrap_or_default();
         if added.is_empty() && unseen.is_empty() {
             return;

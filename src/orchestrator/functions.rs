@@ -71,7 +71,7 @@ pub async fn create_or_replace(runner: &Runner<'_>, statement: &Statement) -> Re
         return Err(failure);
     };
     let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
-    let roots = dependants::routine(runner.client, Under::Path(&runner.path()), &signature, Fate::Replaced)
+    let roots = dependants::routine(runner.client, Under::Path(&runner.path(statement)), &signature, Fate::Replaced)
         .await
         .map_err(failed)?;
     if roots.is_empty() {
@@ -134,7 +134,7 @@ pub async fn create_in_place_of(
     let Some(signature) = written_signature(statement).filter(|_| !roots.is_empty()) else {
         return create_or_replace(runner, statement).await.map(drop);
     };
-    let path = runner.path();
+    let path = runner.path(statement);
     let itself = dependants::routine(runner.client, Under::Path(&path), &signature, Fate::Replaced).await;
     if itself.map_err(failed)?.is_empty() {
         return runner.run_as_heir(statement, &roots, &signature).await.map(drop);
@@ -154,7 +154,7 @@ pub async fn drop_superseded(
         Ok(()) => Ok(()),
         Err(DeployError::Statement(error)) => {
             let sqlstate = Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST);
-            Err(Failure { sqlstate, error: *error, routine: None })
+            Err(Failure { sqlstate, error: *error, routine: None, broken: None })
         }
         Err(other) => {
             let state = SqlState::DEPENDENT_OBJECTS_STILL_EXIST;
@@ -162,6 +162,7 @@ pub async fn drop_superseded(
                 error: StatementError::of(statement, state.code(), other.to_string()),
                 sqlstate: Some(state),
                 routine: None,
+                broken: None,
             })
         }
     }

@@ -125,9 +125,33 @@ const COLUMNS: &str = "
             UNION ALL SELECT unnest(ARRAY[r.rngtypid, r.rngmultitypid]) FROM pg_range r WHERE r.rngsubtype = h.oid
             UNION ALL SELECT c.reltype FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'c'
             WHERE a.atttypid = h.oid AND NOT a.attisdropped) x)
-    SELECT format('%I.%I', n.nspname, c.relname), quote_ident(a.attname), a.atttypid = $1
+    SELECT format('%I.%I', n.nspname, c.relname), quote_ident(a.attname), a.atttypid = $1, c.relkind = 'r'
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE a.atttypid IN (SELECT oid FROM holder) AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'm')";
+
+/// Whether nothing holds the value, inside of the transaction that renames it: until that ends, nobody writes another row. Where
+/// that cannot be found out, or somebody holds such a table for long, it counts as used.
+pub async fn is_still_unused(client: &Client, one: &LeftValue) -> Result<bool, DeployError> {
+    const STEP: &str = "looking who uses an enum value";
+    let begin = "SAVEPOINT left_value; SET LOCAL row_security = off; SET LOCAL lock_timeout = '5s'";
+    client.batch_execute(begin).await.map_err(DeployError::own(STEP))?;
+    let looked = async {
+        for row in client.query_typed(COLUMNS, &[(&one.type_oid, Type::OID)]).await? {
+            let (table, is_table): (String, bool) = (row.get(0), row.get(3));
+            if is_table {
+                client.batch_execute(&format!("LOCK TABLE ONLY {table} IN SHARE MODE")).await?;
+            }
+        }
+        may_be_used(client, one).await
+    };
+    let used = looked.await.unwrap_or(true);
+    let end = match used {
+        true => "ROLLBACK TO SAVEPOINT left_value",
+        false => "SET LOCAL row_security TO DEFAULT; SET LOCAL lock_timeout TO DEFAULT",
+    };
+    client.batch_execute(end).await.map_err(DeployError::own(STEP))?;
+    Ok(!used)
+}
 
 /// Whether some row holds the value, or may. Also where that cannot be found out.
 async fn is_used(client: &Client, one: &LeftValue) -> Result<bool, DeployError> {

@@ -5,9 +5,11 @@ mod declared;
 mod dropped;
 mod emptied;
 mod former_columns;
+mod former_defaults;
 mod in_new;
 mod moved;
 mod read_back;
+mod relaxed;
 mod stand_in;
 mod text;
 mod unseen_labels;
@@ -21,6 +23,7 @@ use tokio_postgres::types::Type;
 use self::in_new::NewDatabase;
 use self::text::DeclaredText;
 use super::catalog::Catalog;
+use super::catalog::things::parts_of_name;
 use super::enum_labels::MadeWhole;
 use super::error::DeployError;
 use super::new_values;
@@ -175,6 +178,12 @@ impl<'a> Migrations<'a> {
         self.text.has_object(object)
     }
 
+    /// Whether a statement of its own declares an index or a constraint of a table, of this name as PostgreSQL prints it.
+    pub fn declares_part(&self, table: &(String, String), printed: &str) -> bool {
+        let (_, name) = parts_of_name(printed);
+        self.text.has_relation(&(table.0.clone(), name.clone())) || self.text.has_part(table, &name)
+    }
+
     /// Runs one statement of a migration, if that is pending. `wants`: it names what the declaration could not make yet.
     pub async fn run(&mut self, runner: &Runner<'_>, statement: &'a Statement, wants: bool) -> Result<(), Failure> {
         let at = self.met;
@@ -183,8 +192,10 @@ impl<'a> Migrations<'a> {
         let met_in_file = self.met_by_file.entry(&statement.path).or_default();
         *met_in_file += 1;
         self.met_in_file = *met_in_file;
-        if self.done.get(&migration.file).is_some_and(|done| self.met_in_file <= *done) {
-            return Ok(());
+        match self.done.get(&migration.file) {
+            Some(done) if self.met_in_file <= *done => return Ok(()),
+            Some(done) if self.met_in_file == done + 1 => runner.resume_path(statement),
+            _ => {}
         }
         if self.leaves_transaction(statement) {
             runner.note(&statement.text);
@@ -208,12 +219,12 @@ impl<'a> Migrations<'a> {
         let alone = statement.without_concurrently().filter(|_| self.is_new);
         let statement = alone.as_ref().unwrap_or(statement);
         let result = match self.is_new {
-            true => self.run_in_new(runner, (at, wants), statement, &migration.file).await,
+            true => Box::pin(self.run_in_new(runner, (at, wants), statement, &migration.file)).await,
             false => self.run_as_written(runner, statement, &migration.file).await,
         };
         match result {
             Err(failure) if unseen_labels::may_help(&failure) && !self.enums.unseen().is_empty() => {
-                unseen_labels::run(runner, statement, self.enums.unseen()).await
+                Box::pin(unseen_labels::run(runner, statement, self.enums.unseen())).await
             }
             result => result,
         }
@@ -261,6 +272,7 @@ impl<'a> Migrations<'a> {
     /// All of them have run: what has to be checked by now is.
     pub async fn settle(&mut self, runner: &Runner<'_>) -> Result<(), DeployError> {
         let Some(new_database) = &mut self.new_database else { return Ok(()) };
+        Box::pin(new_database.restore(runner)).await?;
         let checks = new_database.checks(runner.client).await;
         for check in checks.map_err(DeployError::own("reading what is to be checked"))? {
             runner.generated(&check).await?;

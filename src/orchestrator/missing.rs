@@ -4,6 +4,7 @@
 //! Tables that are missing altogether are made by their own statements of `tables/`; here it is about those that are
 //! there. Things are paired by name: identity belongs to one database, the declaration to another.
 
+mod belongings;
 mod columns;
 mod definitions;
 mod domains;
@@ -14,6 +15,8 @@ mod numbers;
 
 use std::collections::{BTreeMap, HashSet};
 
+pub use self::belongings::{Made, undeclared as undeclared_belongings};
+pub use self::domains::before_columns as domains_before_columns;
 use super::catalog::Catalog;
 use super::catalog::things::{self, Kind, Thing};
 use super::diff::{self, Change, ChangeType};
@@ -101,8 +104,13 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
             && relation.kind == wanted.kind
         {
             definitions::renames(**oid, relation, wanted, ask, &mut renames, &mut kept);
+            let first = plan.columns.len();
             columns::plan(relation, wanted, ask, &mut plan.columns);
+            let (columns, later) =
+                plan.columns.drain(first..).partition(|one| !definitions::needs_key_gone(relation, wanted, one));
+            plan.columns.extend::<Vec<_>>(columns);
             definitions::plan(relation, wanted, &kept, &mut plan.definitions);
+            plan.definitions.extend::<Vec<_>>(later);
         }
     }
     plan.obsolete.extend(definitions::in_order(&renames, ask.found));
@@ -160,6 +168,13 @@ fn drop_of(thing: &Thing) -> Option<Missing> {
         Kind::PartitionIndex => return None,
         Kind::Table | Kind::Column => return None,
     })
+}
+
+/// Of what is declared no longer, what is given to whatever is made from now on.
+pub fn default_privileges(obsolete: &[Thing]) -> Vec<Missing> {
+    let given =
+        obsolete.iter().filter(|thing| thing.kind == Kind::Privilege && thing.name.starts_with(belongings::BY_DEFAULT));
+    given.filter_map(drop_of).collect()
 }
 
 /// Tables that the declaration does not have, to be dropped. Partitions come and go with the data: those of a declared

@@ -16,7 +16,7 @@ use super::catalog::things::parts_of_name;
 use super::catalog::{Catalog, EnumType};
 use super::enum_labels::{self, Labels, Name, named};
 use super::error::DeployError;
-use super::left_values::LeftValue;
+use super::left_values::{self, LeftValue};
 use super::runner::Runner;
 use super::tracking::{self, Change, NameOf, Origin};
 use crate::bundle::sql::{Statement, facts};
@@ -152,9 +152,17 @@ pub async fn commit(
         name: value.type_name.clone(),
         detail: json!({ "statement": value.sql, "value": value.value }),
     };
-    let mut changes: Vec<Change> = left.iter().map(LeftValue::change).collect();
+    // Somebody may use one by now; then it stays, as one that was added by hand.
+    let mut unused = Vec::new();
+    for one in left {
+        if left_values::is_still_unused(client, one).await? {
+            unused.push(one);
+        }
+    }
+    let left = unused;
+    let mut changes: Vec<Change> = left.iter().map(|one| one.change()).collect();
     changes.extend(values.iter().map(added));
-    for statement in left.iter().map(LeftValue::sql).chain(values.iter().map(|value| value.sql.clone())) {
+    for statement in left.iter().map(|one| one.sql()).chain(values.iter().map(|value| value.sql.clone())) {
         // Written with the names that the catalog prints for `public`.
         let run = client.batch_execute(&format!("{};{statement};{}", set_printed_path(""), own_path())).await;
         run.map_err(|source| DeployError::Generated { statement, source, declared_at: None })?;
@@ -183,7 +191,7 @@ pub async fn is_there(runner: &Runner<'_>, statement: &Statement) -> Result<bool
     let query = "SELECT EXISTS (SELECT FROM pg_enum WHERE enumtypid = to_regtype($1::text) AND enumlabel = $2::text)";
     let name = name.join(".");
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&name, Type::TEXT), (&alter.new_val, Type::TEXT)];
-    let rows = ask(runner.client, &under(Under::Path(&runner.path()), query), &params).await?;
+    let rows = ask(runner.client, &under(Under::Path(&runner.path(statement)), query), &params).await?;
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 

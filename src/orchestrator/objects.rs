@@ -19,17 +19,20 @@ use crate::databases::{Under, quote_ident};
 /// Runs the statement; `false` where what it makes was there already. `may_exist`: that is then no error. `is_declared`:
 /// of a table by its schema and name, unquoted, and an index or a constraint of it, as PostgreSQL prints that, whether the
 /// declaration has it; what has been made without a name and is not is made by the declaration's own statement later.
+/// `is_named`: whether a statement of the bundle declares it by that name.
 pub async fn create(
     runner: &Runner<'_>,
     statement: &Statement,
     may_exist: bool,
     is_declared: impl Fn(&(String, String), &str) -> bool,
+    is_named: impl Fn(&(String, String), &str) -> bool,
 ) -> Result<bool, Failure> {
     let table = if may_exist { may_have_twin(statement) } else { None };
     let result = match (&table, or_replace(statement)) {
         (Some(table), _) => {
             let is_unnamed = is_unnamed(&statement.tree);
-            twins::run(runner, statement, table, |name| !is_unnamed || is_declared(table, name)).await
+            let is_declared = |name: &str| !is_unnamed || is_declared(table, name);
+            twins::run(runner, statement, table, is_declared, |name| !is_unnamed && is_named(table, name)).await
         }
         (None, Some((sql, prefix))) if may_exist => runner.run_as(statement, &sql, prefix).await.map(|_| true),
         (None, _) => runner.run(statement).await.map(|_| true),
@@ -47,7 +50,7 @@ async fn replace(runner: &Runner<'_>, statement: &Statement, refused: Failure) -
     let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
     if let Some(view) = view_of(statement) {
         // Another kind of view, other columns: what is there is dropped, with its dependants put back after it.
-        let roots = dependants::relation(runner.client, Under::Path(&runner.path()), view, Fate::Replaced)
+        let roots = dependants::relation(runner.client, Under::Path(&runner.path(statement)), view, Fate::Replaced)
             .await
             .map_err(failed)?;
         if roots.is_empty() {
@@ -66,7 +69,7 @@ async fn replace(runner: &Runner<'_>, statement: &Statement, refused: Failure) -
             runner.run_dropping(statement, &sql, prefix, &drop).await.map(|_| true).map_err(changed)
         }
         Some(GivingWay::AsHeir(drop)) => {
-            let roots = dependants::roots_of_text(runner.client, Under::Path(&runner.path()), &drop).await;
+            let roots = dependants::roots_of_text(runner.client, Under::Path(&runner.path(statement)), &drop).await;
             let roots: Vec<Root> = roots.map_err(failed)?;
             if roots.is_empty() {
                 return Err(changed(refused));

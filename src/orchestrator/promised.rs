@@ -15,8 +15,7 @@ use pg_query::protobuf::{ObjectType, RangeVar};
 use pg_query::{Node, NodeEnum};
 
 use super::objects::subject::{self, Subject};
-use crate::bundle::Text;
-use crate::bundle::sql::{facts, grammar, on_deep_stack};
+use crate::bundle::sql::{Statement, facts, on_deep_stack};
 
 /// Schema and name, unquoted; the schema is empty where the statement names none.
 pub type Name = (String, String);
@@ -65,13 +64,12 @@ pub enum Promise {
 pub struct Promises(BTreeMap<Promise, usize>);
 
 impl Promises {
-    /// Reads the texts of statements, each with its number; those of migrations promise nothing. Takes its time.
-    pub fn of(statements: &[(usize, Text)]) -> Self {
+    /// Reads statements, each with its number; those of migrations promise nothing. Takes its time.
+    pub fn of(statements: &[(usize, Statement)]) -> Self {
         let read = || {
             let mut promises = Self::default();
-            for (at, text) in statements {
-                let parsed = grammar::parse(text).unwrap_or_default();
-                for tree in parsed.into_iter().filter_map(|raw| raw.stmt?.node) {
+            for (at, statement) in statements {
+                if let Some(tree) = statement.parse() {
                     promises.read(*at, &tree);
                 }
             }

@@ -4,6 +4,7 @@
 
 mod aside;
 mod failure;
+mod of_file;
 mod paths;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,12 +15,12 @@ use pg_query::NodeEnum;
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-pub use self::failure::{Failure, Refused};
+pub use self::failure::{Broken, Failure, Refused};
+use self::of_file::OfFile;
 use self::paths::{Paths, first_value, last_value};
 use super::clock::Clock;
 use super::dependants::{self, DEPENDED_ON, Dependants, Fate, Left, Root};
 use super::error::DeployError;
-use crate::bundle::Kind;
 use crate::bundle::sql::Statement;
 use crate::databases::{DeploymentLock, Under, own_path};
 
@@ -40,6 +41,10 @@ const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT statement";
 
 /// Behind a statement of uploaded code: the path that it leaves for the next one, and the gateway's own again.
 const SHOW: &str = ";SHOW search_path;";
+
+/// The next statement was cut where a string ends by SQL's rule, and may not end elsewhere (`'\'; COMMIT; --'`), whatever
+/// uploaded code has set for the session.
+const STANDARD_STRINGS: &str = "SET standard_conforming_strings TO on;";
 
 /// `SET CONSTRAINTS ALL IMMEDIATE` holds until the transaction ends; this takes it back for those that are declared
 /// `INITIALLY DEFERRED`. PostgreSQL takes a name for all constraints that bear it, so one that a constraint shares which
@@ -75,15 +80,33 @@ pub enum Mode {
 
 /// What a rehearsal cannot know, because a statement was left out of it: PostgreSQL refuses it in a transaction, or lets
 /// nobody use there the enum value that it uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
-    /// Everything was run.
-    #[default]
-    None,
     /// Which rows there would be.
     Rows,
     /// How the schema would be in the end.
     Schema,
+    /// The same, and which values rows get that do not name them.
+    Defaults,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Doubts {
+    rows: bool,
+    schema: bool,
+    defaults: bool,
+}
+
+impl Doubts {
+    fn is_any(self) -> bool {
+        self.rows || self.schema
+    }
+}
+
+/// What rows have broken (class 23), or a migration's own check of them (`RAISE`), no index or extension that is left out of a
+/// rehearsal would have kept whole.
+fn is_about_rows(sqlstate: &str) -> bool {
+    sqlstate.starts_with("23") || sqlstate == SqlState::RAISE_EXCEPTION.code()
 }
 
 /// A transaction on one connection.
@@ -101,7 +124,7 @@ pub struct Runner<'a> {
     paths: Paths,
     /// What was run of the bundle, or generated for it, in order.
     statements: Mutex<Vec<String>>,
-    doubt: Mutex<Doubt>,
+    doubts: Mutex<Doubts>,
     /// How often something was run that may have changed the schema.
     changes: AtomicU64,
 }
@@ -134,7 +157,7 @@ impl<'a> Runner<'a> {
             settings: format!("{RESET} {settings}"),
             paths: Paths::new(first_value(&answer).unwrap_or_default()),
             statements: Mutex::default(),
-            doubt: Mutex::default(),
+            doubts: Mutex::default(),
             changes: AtomicU64::new(0),
         };
         Ok(runner)
@@ -192,29 +215,41 @@ impl<'a> Runner<'a> {
 
     /// A statement is left out of the rehearsal.
     pub fn doubt(&self, doubt: Doubt) {
-        let mut known = self.doubt.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = doubt.max(*known);
+        let mut known = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+        match doubt {
+            Doubt::Rows => known.rows = true,
+            Doubt::Schema => known.schema = true,
+            Doubt::Defaults => (known.schema, known.defaults) = (true, true),
+        }
+    }
+
+    fn doubts(&self) -> Doubts {
+        *self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether an error may come of the rehearsal alone.
     pub fn may_be_wrong(&self, error: &DeployError) -> bool {
-        let doubt = *self.doubt.lock().unwrap_or_else(PoisonError::into_inner);
-        let unsafe_value = SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE;
+        let doubt = self.doubts();
+        let of_postgres = |sqlstate: &str| {
+            sqlstate == SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE.code()
+                || doubt.rows
+                || (doubt.schema && !is_about_rows(sqlstate))
+                || (doubt.defaults && sqlstate == SqlState::NOT_NULL_VIOLATION.code())
+        };
         match error {
             _ if self.mode == Mode::Apply => false,
-            DeployError::Statement(error) => {
-                doubt > Doubt::None || error.sqlstate.as_deref() == Some(unsafe_value.code())
+            DeployError::Statement(error) => match error.sqlstate.as_deref() {
+                Some(sqlstate) => of_postgres(sqlstate),
+                None => doubt.is_any(),
+            },
+            DeployError::Generated { source, .. } | DeployError::Own { source, .. } => {
+                source.code().is_some_and(|code| source.as_db_error().is_some() && of_postgres(code.code()))
             }
-            DeployError::Generated { source, .. } | DeployError::Own { source, .. }
-                if source.as_db_error().is_some() =>
-            {
-                doubt > Doubt::None || source.code() == Some(&unsafe_value)
+            DeployError::NoValue { .. } => doubt.rows || doubt.defaults,
+            DeployError::RowsMissing { .. } | DeployError::Standing { .. } | DeployError::Dependants { .. } => {
+                doubt.is_any()
             }
-            DeployError::RowsMissing { .. }
-            | DeployError::NoValue { .. }
-            | DeployError::Standing { .. }
-            | DeployError::Dependants { .. } => doubt > Doubt::None,
-            DeployError::Differs { .. } => doubt == Doubt::Schema,
+            DeployError::Differs { .. } => doubt.schema,
             _ => false,
         }
     }
@@ -233,7 +268,7 @@ impl<'a> Runner<'a> {
         };
         if self.is_for_later(&error) {
             self.client.batch_execute("ROLLBACK TO SAVEPOINT generated").await.map_err(failed)?;
-            self.doubt(Doubt::Schema);
+            self.doubt(Doubt::Defaults);
             self.note(sql);
             return Ok(());
         }
@@ -321,9 +356,21 @@ impl<'a> Runner<'a> {
         self.client.batch_execute(&format!("{enter}SET CONSTRAINTS ALL IMMEDIATE;{}", own_path())).await
     }
 
-    /// The path of uploaded code as it is now.
-    pub fn path(&self) -> String {
+    /// An interrupted migration goes on with this statement: what was run of it before has set the path of that session.
+    pub fn resume_path(&self, statement: &Statement) {
+        if let Some(path) = of_file::path_in_text(statement) {
+            self.paths.set(path);
+        }
+    }
+
+    /// The path that a migration's statement runs under now.
+    pub fn session_path(&self) -> String {
         self.paths.current()
+    }
+
+    /// The path under which a statement runs now.
+    pub fn path(&self, statement: &Statement) -> String {
+        of_file::settings(statement).and_then(|of_file| of_file.path()).unwrap_or_else(|| self.paths.current())
     }
 
     /// The path that uploaded code begins with.
@@ -386,7 +433,7 @@ impl<'a> Runner<'a> {
         if !failure.is_one_of(DEPENDED_ON) {
             return Err(failure);
         }
-        let roots = dependants::roots_of(self.client, Under::Path(&self.path()), &statement.tree).await;
+        let roots = dependants::roots_of(self.client, Under::Path(&self.path(statement)), &statement.tree).await;
         let roots = roots.map_err(|error| Failure::new(statement, &error, 0))?;
         if roots.is_empty() { Err(failure) } else { self.run_past(statement, sql, prefix, &roots, Some(failure)).await }
     }
@@ -418,12 +465,17 @@ impl<'a> Runner<'a> {
         prefix: usize,
     ) -> Result<(Vec<SimpleQueryMessage>, u64), Failure> {
         self.clock.begin_statement(&statement.path, statement.line);
-        let (enter, own_rows) = self.paths.enter();
-        let guarded = format!("{SAVEPOINT}{enter}{sql}{behind}{RELEASE}{SHOW}{}", own_path());
+        let of_file = of_file::settings(statement);
+        let (enter, own_rows) =
+            of_file.as_ref().map_or_else(|| self.paths.enter(), |of_file| of_file.enter(&self.paths));
+        let leave = of_file.as_ref().map(OfFile::leave).unwrap_or_default();
+        let guarded = format!("{SAVEPOINT}{enter}{sql}{behind}{RELEASE}{SHOW}{leave}{STANDARD_STRINGS}{}", own_path());
         match self.client.simple_query(&guarded).await {
             Ok(messages) => {
                 self.note(sql);
-                self.paths.set(last_value(&messages).unwrap_or_default());
+                if of_file.is_none() {
+                    self.paths.set(last_value(&messages).unwrap_or_default());
+                }
                 Ok((messages, own_rows))
             }
             Err(error) => {
@@ -438,8 +490,8 @@ impl<'a> Runner<'a> {
                         | NodeEnum::DeleteStmt(_)
                         | NodeEnum::SelectStmt(_)
                 );
-                if self.is_for_later(&error) && (changes_rows || statement.kind != Kind::Migrations) {
-                    self.doubt(if changes_rows { Doubt::Rows } else { Doubt::Schema });
+                if self.is_for_later(&error) {
+                    self.doubt(if changes_rows { Doubt::Rows } else { Doubt::Defaults });
                     self.note(sql);
                     return Ok((Vec::new(), 0));
                 }
@@ -463,10 +515,9 @@ impl<'a> Runner<'a> {
         self.outside(statement, &format!("BEGIN; {} {ALONE}", self.settings)).await.map_err(DeployError::from)
     }
 
-    /// After it: records that with `done`, and opens the next transaction.
+    /// After it: records that with `done`, and opens the next transaction. The path that the migration has set holds on.
     pub async fn begin_after(&self, statement: &Statement, done: &str) -> Result<(), Failure> {
         self.outside(statement, done).await?;
-        self.paths.reset();
         self.outside(statement, &format!("BEGIN; {} {ALONE}", self.settings)).await
     }
 
@@ -474,7 +525,7 @@ impl<'a> Runner<'a> {
     pub async fn alone(&self, statement: &Statement) -> Result<(), Failure> {
         self.outside(statement, &self.paths.enter().0).await?;
         let result = self.outside(statement, &statement.text).await;
-        let left = self.outside(statement, &own_path()).await;
+        let left = self.outside(statement, &format!("{STANDARD_STRINGS}{}", own_path())).await;
         result.and(left)
     }
 

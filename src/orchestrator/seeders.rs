@@ -8,6 +8,7 @@
 //! | ------------ | ---------------------------------------------------------------------- |
 //! | `tables`     | what the catalog says of the tables that seeders write                  |
 //! | `columns`    | their columns and keys, and what their keys take for equal              |
+//! | `calls`      | which statements run something that may write                           |
 //! | `course`     | what becomes of each statement                                          |
 //! | `own`        | relations that seeders make for themselves, in new databases only       |
 //! | `by_name`    | says the columns that a statement means by their order                  |
@@ -21,6 +22,7 @@
 //! | `validation` | what the client reads of that                                           |
 
 mod by_name;
+mod calls;
 mod checked;
 mod columns;
 mod course;
@@ -50,11 +52,9 @@ use super::error::DeployError;
 use super::report::SeedReport;
 use super::runner::Runner;
 use super::standing::Snapshot;
-use crate::bundle::order::OrderError;
 use crate::bundle::sql::facts::is_temporary;
 use crate::bundle::sql::writes::{Target, Writes};
-use crate::bundle::sql::{self, Class, Object, Statement, Wanted};
-use crate::uploads;
+use crate::bundle::sql::{Class, Object, Statement, Wanted};
 
 /// Where the seeders come to.
 #[derive(Clone, Copy)]
@@ -121,7 +121,7 @@ pub async fn run(
     let own = own::temporary(statements);
     let filled: Vec<Option<String>> = statements.iter().zip(&own).map(filled_name).collect();
     let tables = read_tables(runner, statements, &filled, situation, &made).await?;
-    let (courses, warnings) = courses(statements, (&filled, &own), &tables, situation).await?;
+    let (courses, warnings) = courses(runner, statements, (&filled, &own), &tables, situation).await?;
     seeded.warnings.extend(warnings);
     // Of a new database the columns stand as they are declared.
     let declared = situation.declared.filter(|_| !situation.new_database);
@@ -130,6 +130,10 @@ pub async fn run(
     let there = rows_there(runner, &seeds).await?;
     seeded.warnings.extend(there.warnings);
     let outcome = run::all(runner, &seeds, &there.places).await?;
+    if seeds.iter().any(|seed| seed.runs() && seed.statement.writes.is_some()) {
+        // A temporary table may have the name of one that is declared, and hides it.
+        runner.own("dropping the seeders' temporary tables", "DISCARD TEMP").await?;
+    }
     let mut records = BTreeMap::new();
     let stored = there.stored.into_iter().chain(outcome.stored);
     let stored: HashMap<(usize, usize), Stored> = stored.collect();
@@ -183,6 +187,7 @@ fn filled_name((statement, own): (&Statement, &Own)) -> Option<String> {
 }
 
 async fn courses(
+    runner: &Runner<'_>,
     statements: &[Statement],
     (filled, own): (&[Option<String>], &[Own]),
     tables: &Tables,
@@ -198,6 +203,11 @@ async fn courses(
             courses[at] = Course::PassOver;
             warnings[at] = Some(warning);
         }
+        for (at, name) in calls::that_write(runner.client, statements).await?.into_iter().enumerate() {
+            if let Some(name) = name.filter(|_| courses[at] != Course::PassOver) {
+                (courses[at], warnings[at]) = course::of_call(&statements[at], &name);
+            }
+        }
     }
     Ok((courses, warnings.into_iter().flatten().collect()))
 }
@@ -211,9 +221,7 @@ async fn read_seeds<'a>(
     let table = |at: usize| filled[at].as_ref().and_then(|name| tables.table(name).cloned());
     let inserts: Vec<(Statement, Arc<Table>)> =
         statements.iter().enumerate().filter_map(|(at, statement)| Some((statement.clone(), table(at)?))).collect();
-    let reading = uploads::read(move || sql::on_deep_stack(|| rows::read(&inserts))).await;
-    let read = reading.ok_or_else(|| OrderError::NoThread("the reader stopped".to_owned()))?;
-    let mut read = read.map_err(|error| OrderError::NoThread(error.to_string()))?.into_iter();
+    let mut read = by_name::reading(move || rows::read(&inserts)).await?.into_iter();
     let seed = |(at, statement): (usize, &'a Statement)| {
         let insert = table(at).and_then(|table| Some((read.next()?, table)));
         Seed { statement, course: courses[at], insert }

@@ -36,9 +36,9 @@ impl Relation {
 #[derive(Clone, Default)]
 pub struct Snapshot {
     relations: HashMap<Name, Relation>,
-    types: HashSet<Name>,
+    types: HashMap<Name, u32>,
     routines: HashMap<Name, BTreeSet<u32>>,
-    schemas: HashSet<String>,
+    schemas: HashMap<String, u32>,
     /// Triggers, policies, rules: relation and name.
     parts: HashSet<(u32, String)>,
 }
@@ -67,7 +67,16 @@ impl Snapshot {
 
     /// Whether there is a type of this name.
     pub fn has_type(&self, object: &Object) -> bool {
-        self.types.contains(&(object.schema.clone(), object.name.clone()))
+        self.types.contains_key(&(object.schema.clone(), object.name.clone()))
+    }
+
+    /// All of them, each with the letter of its kind: `r` relation, `t` type, `f` routine, `n` schema.
+    fn oids(&self) -> HashSet<(char, u32)> {
+        let relations = self.relations.values().map(|relation| ('r', relation.oid));
+        let types = self.types.values().map(|oid| ('t', *oid));
+        let routines = self.routines.values().flatten().map(|oid| ('f', *oid));
+        let schemas = self.schemas.values().map(|oid| ('n', *oid));
+        relations.chain(types).chain(routines).chain(schemas).collect()
     }
 }
 
@@ -76,13 +85,35 @@ pub struct Standing {
     before: Arc<Snapshot>,
     now: Option<Arc<Snapshot>>,
     stale: HashSet<u32>,
+    /// What was there at the start, as it was called then.
+    oids: HashSet<(char, u32)>,
+    /// What was taken off: the oid now, the oid before.
+    predecessors: HashMap<u32, u32>,
 }
 
 impl Standing {
     /// At the start of a deployment.
     pub async fn read(client: &Client) -> Result<Self, Error> {
         let before = Arc::new(read(client).await?);
-        Ok(Self { now: Some(before.clone()), before, stale: HashSet::new() })
+        let oids = before.oids();
+        Ok(Self { now: Some(before.clone()), before, stale: HashSet::new(), oids, predecessors: HashMap::new() })
+    }
+
+    /// Whether this deployment has made it. `kind`: see [`Snapshot::oids`].
+    pub fn is_new(&self, kind: char, oid: u32) -> bool {
+        "rtfn".contains(kind) && !self.oids.contains(&(kind, oid))
+    }
+
+    /// In whose place it stands: what was there at the start, was taken off, and handed on what belonged to it.
+    pub fn predecessor(&self, oid: u32) -> Option<u32> {
+        let mut first = *self.predecessors.get(&oid)?;
+        for _ in 0..self.predecessors.len() {
+            match self.predecessors.get(&first) {
+                Some(earlier) => first = *earlier,
+                None => break,
+            }
+        }
+        Some(first)
     }
 
     /// Tables that are there now and were not before.
@@ -113,7 +144,8 @@ impl Standing {
 
     /// What was taken off and made again is the same thing under another oid.
     pub fn remade(&mut self, pairs: &[(u32, u32)]) {
-        for (before, now) in pairs {
+        for (before, now) in pairs.iter().filter(|(before, now)| before != now) {
+            self.predecessors.insert(*now, *before);
             let known = Arc::make_mut(&mut self.before);
             for relation in known.relations.values_mut().filter(|relation| relation.oid == *before) {
                 relation.oid = *now;
@@ -185,7 +217,9 @@ fn is_made(now: &Snapshot, stale: &HashSet<u32>, statement: &Statement) -> bool 
             .filter(|made| made.class == Class::Relation)
             .map(|made| now.relations.get(&(made.schema.clone(), made.name.clone())))
             .all(|found| found.is_some_and(|relation| !stale.contains(&relation.oid))),
-        NodeEnum::CreateSchemaStmt(create) => create.schemaname.is_empty() || now.schemas.contains(&create.schemaname),
+        NodeEnum::CreateSchemaStmt(create) => {
+            create.schemaname.is_empty() || now.schemas.contains_key(&create.schemaname)
+        }
         NodeEnum::DefineStmt(_) => statement
             .makes
             .iter()
@@ -218,13 +252,13 @@ async fn read(client: &Client) -> Result<Snapshot, Error> {
                 snapshot.relations.insert((schema, name), Relation { oid, kind: row.get(4) });
             }
             ("t", Some(schema)) => {
-                snapshot.types.insert((schema, name));
+                snapshot.types.insert((schema, name), oid);
             }
             ("f", Some(schema)) => {
                 snapshot.routines.entry((schema, name)).or_default().insert(oid);
             }
             ("n", _) => {
-                snapshot.schemas.insert(name);
+                snapshot.schemas.insert(name, oid);
             }
             _ => {
                 snapshot.parts.insert((oid, name));

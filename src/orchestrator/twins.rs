@@ -11,12 +11,14 @@ use crate::bundle::sql::Statement;
 use crate::databases::quote_ident;
 
 /// Runs a statement about `table` (schema and name, unquoted); `false` where it made a twin, or something that is not
-/// `is_declared` under the name that it got, and was taken back.
+/// `is_declared` under the name that it got, and was taken back. What `stands_beside` is a twin to nothing: it is declared
+/// under a name of its own, as what the statement makes is.
 pub async fn run(
     runner: &Runner<'_>,
     statement: &Statement,
     table: &(String, String),
     is_declared: impl Fn(&str) -> bool,
+    stands_beside: impl Fn(&str) -> bool,
 ) -> Result<bool, Failure> {
     let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
     let before = read_definitions(runner.client, table).await.map_err(failed)?;
@@ -27,7 +29,9 @@ pub async fn run(
         Ok(_) => {
             let after = read_definitions(runner.client, table).await.map_err(failed)?;
             let mut made = after.iter().filter(|(object, _)| !before.contains_key(*object));
-            made.any(|(_, one)| !is_declared(&one.name) || before.values().any(|known| known.meaning == one.meaning))
+            let is_twin =
+                |one: &Known| before.values().any(|known| known.meaning == one.meaning && !stands_beside(&known.name));
+            made.any(|(_, one)| !is_declared(&one.name) || is_twin(one))
         }
         Err(_) => false,
     };

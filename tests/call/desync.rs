@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::TryStreamExt;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use stonescriptdb_gateway::call::{AnswerBody, parse_request, run};
+use stonescriptdb_gateway::call::{AnswerBody, CallError, parse_request, run};
 use stonescriptdb_gateway::config::PoolConfig;
 use stonescriptdb_gateway::databases::{Databases, RunAs};
 use tokio_postgres::config::Host;
@@ -29,6 +30,10 @@ const ECHOES: &str = "
         DECLARE r bigint; BEGIN EXECUTE 'SELECT $1' INTO r USING n; RETURN r; END$$;
     CREATE FUNCTION several(n bigint) RETURNS TABLE (n1 bigint, place int) LANGUAGE sql STABLE AS $$
         SELECT n, place FROM generate_series(1, 5) AS place$$;
+    CREATE FUNCTION wide(n bigint) RETURNS text LANGUAGE sql STABLE AS $$SELECT repeat(n || ' ', 10000)$$;
+    CREATE FUNCTION many(n bigint) RETURNS SETOF text LANGUAGE sql STABLE AS $$
+        SELECT repeat(n || ' ', 300) FROM generate_series(1, 300)$$;
+    CREATE PROCEDURE given(INOUT n bigint) LANGUAGE plpgsql AS $$ BEGIN PERFORM 1; END$$;
     CREATE FUNCTION fail(n bigint) RETURNS bigint LANGUAGE plpgsql AS $$
         BEGIN PERFORM set_config('app.n', n::text, false); RAISE EXCEPTION '%', n; END$$;
     CREATE FUNCTION nap(n bigint) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -94,12 +99,23 @@ async fn call_and_compare(databases: Databases, platform: String, counts: Arc<Co
             }
             84..90 => ("fail", String::new()),
             90 => ("nap", format!(r#"{{"nap":{n}}}"#)),
+            91 => ("wide", format!(r#"{{"wide":"{}"}}"#, format!("{n} ").repeat(10_000))),
+            // Too large to hold: it comes in parts, and some hang up in between.
+            92 => ("many", vec![format!(r#"{{"many":"{}"}}"#, format!("{n} ").repeat(300)); 300].join(",")),
+            93..95 => ("given", format!(r#"{{"n":{n}}}"#)),
             _ => ("seen", r#"{"seen":""}"#.to_owned()),
         };
         let params = if function == "seen" { String::new() } else { n.to_string() };
         let request = format!(r#"{{"platform":"{platform}","function":"{function}","params":[{params}]}}"#);
         let request = parse_request(request.as_bytes()).unwrap();
-        let calling = run(&databases, &request, &RunAs::Gateway);
+        let calling = async {
+            match run(&databases, &request, &RunAs::Gateway).await?.body {
+                AnswerBody::Complete(body) => Ok(Some(body.to_vec())),
+                AnswerBody::Streamed(chunks) => {
+                    Ok::<_, CallError>(chunks.map_ok(|part| part.to_vec()).try_concat().await.ok())
+                }
+            }
+        };
         // Some hang up.
         let patience = match random.random_ratio(1, 40) {
             true => Duration::from_micros(random.random_range(0..3000)),
@@ -107,10 +123,12 @@ async fn call_and_compare(databases: Databases, platform: String, counts: Arc<Co
         };
         match tokio::time::timeout(patience, calling).await {
             Err(_) => counts.hung_up.fetch_add(1, Ordering::Relaxed),
-            Ok(Ok(answer)) => {
-                let AnswerBody::Complete(body) = answer.body else { panic!("{function} is small") };
-                let body = String::from_utf8(body.to_vec()).unwrap();
-                assert!(body.starts_with(&format!(r#"{{"rows":[{rows}],"#)), "{function}({n}) was answered {body}");
+            // Cut in the middle, where nobody takes it for the whole.
+            Ok(Ok(None)) => counts.errors.fetch_add(1, Ordering::Relaxed),
+            Ok(Ok(Some(body))) => {
+                let body = String::from_utf8(body).unwrap();
+                let is_right = body.starts_with(&format!(r#"{{"rows":[{rows}],"#));
+                assert!(is_right, "{function}({n}) was answered {}", body.get(..1000).unwrap_or(&body));
                 counts.right.fetch_add(1, Ordering::Relaxed)
             }
             Ok(Err(error)) => {

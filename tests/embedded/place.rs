@@ -125,7 +125,11 @@ impl Place {
     }
 
     pub(crate) fn spawn(&self, variables: &[(&str, &str)]) -> Gateway {
-        Gateway::new(spawned(&mut self.command(variables)))
+        self.spawn_with(&[], variables)
+    }
+
+    pub(crate) fn spawn_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Gateway {
+        Gateway::new(spawned(self.command(variables).args(arguments)))
     }
 
     /// Runs the program to its end; gives its exit code and what it has written to stdout and stderr.

@@ -18,7 +18,7 @@ fn help_names_every_variable_and_version_the_version() {
         let line = help.lines().find(|line| line.split_whitespace().next() == Some(variable.name));
         assert!(line.is_some_and(|line| line.contains(variable.meaning)), "{}: {help}", variable.name);
     }
-    assert!(help.contains("check-config"), "{help}");
+    assert!(help.contains("check-config") && help.contains("upgrade-postgres"), "{help}");
     let (code, version, _) = place.run(&["--version"], &[]);
     assert_eq!((code, version), (Some(0), format!("stonescriptdb-gateway {}\n", env!("CARGO_PKG_VERSION"))));
     let (code, _, stderr) = place.run(&["--no-such-thing"], &[]);

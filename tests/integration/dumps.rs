@@ -1,6 +1,8 @@
 //! What dumps and other tools leave in files (contract §3): passed over with a warning, or refused with file and line.
 
+mod modules;
 mod refused;
+mod whole;
 
 use crate::support::catalog::{assert_same, in_words};
 use crate::support::{Answer, BundleBuilder, Platform, bundle};

@@ -1,7 +1,10 @@
 //! Releases that PostgreSQL allows, by whatever way, and that lose nothing: they are carried out, the rows stay, and the
 //! database is as a new one of the same bundle is. One table of cases for each kind.
 
+mod belongings;
 mod bodies;
+mod column_order;
+mod exchanged;
 mod moved;
 mod numbers;
 mod under_old_names;
@@ -68,8 +71,14 @@ fn files(of: &[(&str, &str)]) -> BundleBuilder {
     of.iter().fold(bundle(), |bundle, (path, text)| bundle.file(path, *text))
 }
 
-/// A column's line without its number: columns that came later stand behind the others.
+/// A column's line without its number: columns that came later stand behind the others, also where PostgreSQL prints all of
+/// a statistics object's, or those that a join is by.
 fn without_place(line: &str) -> String {
+    if line.starts_with("statistics ") || line.contains(" USING (") {
+        let mut words: Vec<_> = line.split([' ', ',', '(', ')', '\n']).collect();
+        words.sort_unstable();
+        return words.join(" ");
+    }
     let Some((place, rest)) = line.strip_prefix("column ").and_then(|line| line.split_once(": ")) else {
         return line.to_owned();
     };

@@ -277,17 +277,17 @@ async fn a_concurrent_index_that_fails_leaves_no_invalid_index_and_resumes_when_
     let platform = Platform::new();
     platform.register(&version_1).await.ready();
     let sql = platform.sql().await;
-    sql.run("INSERT INTO t VALUES (1, 'a'), (2, 'a')").await;
-    let index = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS t_once ON t (a);";
-    let version_2 = version_1.clone().file("migrations/001.sql", format!("INSERT INTO t VALUES (3, 'c');\n{index}"));
-    platform.register(&version_2).await.refused(409, "migration_failed").at("migrations/001.sql", 2).sqlstate("23505");
+    sql.run("INSERT INTO t VALUES (1, 'a'), (2, '')").await;
+    let index = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS t_once ON t ((60 / length(a)));";
+    let version_2 = version_1.clone().file("migrations/001.sql", format!("INSERT INTO t VALUES (3, 'ccc');\n{index}"));
+    platform.register(&version_2).await.refused(409, "migration_failed").at("migrations/001.sql", 2).sqlstate("22012");
     assert_eq!(sql.value("SELECT count(*) FROM pg_class WHERE relname = 't_once'").await, "0");
 
-    let edited = format!("DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (3, 'c');\n{index}");
+    let edited = format!("DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (3, 'ccc');\n{index}");
     let answer = platform.register(&version_1.clone().file("migrations/001.sql", edited)).await;
     answer.refused(409, "migration_failed").says("first 1 statements");
 
-    let mended = format!("INSERT INTO t VALUES (3, 'c'); DELETE FROM t WHERE id = 2;\n{index}");
+    let mended = format!("INSERT INTO t VALUES (3, 'ccc'); DELETE FROM t WHERE id = 2;\n{index}");
     platform.register(&version_1.file("migrations/001.sql", mended)).await.ready();
     assert_eq!(sql.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_once'::regclass").await, "t");
     assert_eq!(sql.column("SELECT id FROM t ORDER BY id").await, ["1", "3"]);
@@ -299,11 +299,14 @@ async fn a_concurrent_index_that_was_made_but_not_recorded_is_not_made_again() {
     let platform = Platform::new();
     platform.register(&version_1).await.ready();
     let sql = platform.sql().await;
-    sql.run("INSERT INTO t VALUES (1, 'a'), (2, 'a')").await;
-    let version_2 = version_1.file("migrations/001.sql", "CREATE UNIQUE INDEX CONCURRENTLY t_once ON t (a);");
+    sql.run("INSERT INTO t VALUES (1, 'a'), (2, '')").await;
+    let version_2 =
+        version_1.file("migrations/001.sql", "CREATE UNIQUE INDEX CONCURRENTLY t_once ON t ((60 / length(a)));");
     platform.register(&version_2).await.refused(409, "migration_failed");
     // As a gateway leaves it that is killed between the statement and its record.
-    sql.run("DELETE FROM t WHERE id = 2; CREATE UNIQUE INDEX t_once ON t (a)").await;
+    sql.run("DELETE FROM t WHERE id = 2").await;
+    sql.run("VACUUM t").await;
+    sql.run("CREATE UNIQUE INDEX t_once ON t ((60 / length(a)))").await;
     platform.register(&version_2).await.ready().counts(&[("migrations_applied", 1)]);
 }
 
@@ -378,4 +381,45 @@ async fn a_concurrent_index_that_fails_leaves_no_invalid_index_even_without_a_na
     sql.run("DELETE FROM a").await;
     platform.register(&after).await.ready();
     assert_eq!(sql.value("SELECT count(*) FROM pg_index WHERE indrelid = 'a'::regclass AND indisvalid").await, "1");
+}
+
+/// What is committed before the deployment as a whole is, cannot be taken back: so what the rows refuse is refused before.
+#[tokio::test]
+async fn what_rows_refuse_is_refused_before_an_index_or_a_value_is_committed() {
+    let old = bundle()
+        .file("types/e.sql", "CREATE TYPE e AS ENUM ('a');")
+        .file("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY, k int, n text, m e DEFAULT 'a');");
+    let concurrent = ("migrations/2.sql", "CREATE INDEX CONCURRENTLY tk ON t (k);");
+    let rename = ("migrations/1.sql", "ALTER TABLE t RENAME n TO nn;");
+    let renamed = |columns: &str| format!("CREATE TABLE t (id int PRIMARY KEY, {columns}, nn text, m e DEFAULT 'a');");
+    let cases = [
+        (renamed("k int CHECK (k > 0)"), Some(""), "23514"),
+        (renamed("k int UNIQUE"), Some(""), "23505"),
+        (renamed("k int"), Some("DO $$ BEGIN RAISE EXCEPTION 'no'; END $$;"), "P0001"),
+        (
+            "CREATE TABLE t (id int PRIMARY KEY, k int CHECK (k > 0), n text, m e DEFAULT 'b');".to_owned(),
+            None,
+            "23514",
+        ),
+    ];
+    for (table, last, sqlstate) in cases {
+        let platform = Platform::new();
+        platform.register(&old).await.ready();
+        let sql = platform.sql().await;
+        sql.run("INSERT INTO t VALUES (1, -1), (2, -1)").await;
+        let mut new = old.clone().file("tables/t.sql", &table).file("types/e.sql", "CREATE TYPE e AS ENUM ('a', 'b');");
+        if let Some(last) = last {
+            new = new.file(rename.0, rename.1).file(concurrent.0, concurrent.1).file("migrations/3.sql", last);
+        }
+        platform.register(&new).await.refused(409, "migration_failed").sqlstate(sqlstate);
+        let state =
+            "SELECT concat((SELECT attname FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum = 3), ' ',
+                                   enum_range(NULL::e)::text)";
+        assert_eq!(sql.value(state).await, "n {a}", "{sqlstate}");
+        // Once the rows are mended, all of it goes through.
+        sql.run("UPDATE t SET k = id").await;
+        if last.is_none_or(str::is_empty) {
+            platform.register(&new).await.ready();
+        }
+    }
 }

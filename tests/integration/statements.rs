@@ -44,7 +44,8 @@ async fn statements(platform: &Platform, bundle: &BundleBuilder) -> Vec<String> 
         let (kind, statement) = logged.split_once(": ")?;
         // Without oids, which differ from one database to the next.
         let words = statement.replace(|letter: char| letter.is_ascii_digit(), "");
-        (kind == "statement" || kind.starts_with("execute ")).then_some(words)
+        // An empty one is a sign of life, which takes its time by itself.
+        (kind == "statement" || kind.starts_with("execute ")).then_some(words).filter(|words| !words.is_empty())
     };
     // Some are sent without waiting for each other, and arrive in any order.
     let mut statements: Vec<_> = text[before..].lines().filter_map(statement).collect();

@@ -18,6 +18,7 @@ const TABLES: &[(&str, &str, &str)] = &[
     ("progress", "migration_file", "statements_done"),
     ("declared", "object", "checksum"),
     ("seeds", "seed", "stored"),
+    ("values", "statement", "value"),
     ("state", "one_row", "bundle_checksum"),
 ];
 

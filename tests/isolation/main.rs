@@ -23,6 +23,7 @@ mod settings;
 mod takeover;
 mod tracking;
 mod uncounted;
+mod upgrade_command;
 mod walls;
 mod web;
 mod workers;

@@ -14,9 +14,9 @@ use crate::web::{Web, archive};
 
 const PAGE: &str = include_str!("../../docs/guides/operations.md");
 
-const T: (&str, &str) = ("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY, word text);");
-const ROWS: (&str, &str) = ("seeders/t.sql", "INSERT INTO t VALUES (1, 'kept');");
-const WORD: (&str, &str) =
+pub(crate) const T: (&str, &str) = ("tables/t.sql", "CREATE TABLE t (id int PRIMARY KEY, word text);");
+pub(crate) const ROWS: (&str, &str) = ("seeders/t.sql", "INSERT INTO t VALUES (1, 'kept');");
+pub(crate) const WORD: (&str, &str) =
     ("functions/word.sql", "CREATE FUNCTION word() RETURNS text LANGUAGE sql AS 'SELECT word FROM t';");
 
 /// The lines of the page that make the update.
@@ -27,7 +27,7 @@ fn lines() -> Vec<&'static str> {
     rest.lines().collect()
 }
 
-fn major(bin_dir: &Path) -> u32 {
+pub(crate) fn major(bin_dir: &Path) -> u32 {
     let output = Command::new(bin_dir.join("postgres")).arg("--version").output().unwrap();
     let words = String::from_utf8_lossy(&output.stdout).into_owned();
     let digits = words.chars().skip_while(|one| !one.is_ascii_digit()).take_while(char::is_ascii_digit);
@@ -47,7 +47,7 @@ fn bin_dirs() -> Vec<PathBuf> {
 }
 
 /// The oldest one that can dump, and the newest of all.
-fn old_and_new() -> (PathBuf, PathBuf) {
+pub(crate) fn old_and_new() -> (PathBuf, PathBuf) {
     let all = bin_dirs();
     let old = all.iter().filter(|dir| dir.join("pg_dumpall").exists()).min_by_key(|dir| major(dir));
     let old = old.expect("a PostgreSQL with its clients");

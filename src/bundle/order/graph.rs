@@ -168,6 +168,31 @@ impl Graph {
         circles(&self.needs)
     }
 
+    /// For circles that are left in an existing database: no statement of a migration waits any longer for a declared one
+    /// of its own circle, first of all the relations. Such a declaration waits for a later migration, for one that makes
+    /// its column's type; so the earlier migration met what was there before, not what is declared now.
+    ///
+    /// A circle of declarations alone stays.
+    pub(super) fn without_waiting_migrations(&mut self, statements: &[Statement]) {
+        let is_relation = |one: &Statement| one.makes.iter().any(|made| made.class == Class::Relation);
+        self.let_migrations_go(statements, is_relation);
+        self.let_migrations_go(statements, |_| true);
+    }
+
+    fn let_migrations_go(&mut self, statements: &[Statement], is_let_go: impl Fn(&Statement) -> bool) {
+        let is_migration = |at: usize| statements[at].kind == Kind::Migrations;
+        let mut circle_of: Vec<Option<usize>> = vec![None; statements.len()];
+        for (circle, members) in self.circles().iter().enumerate() {
+            members.iter().for_each(|member| circle_of[*member] = Some(circle));
+        }
+        for at in (0..statements.len()).filter(|at| is_migration(*at) && circle_of[*at].is_some()) {
+            let stays = |need: &usize| {
+                is_migration(*need) || circle_of[*need] != circle_of[at] || !is_let_go(&statements[*need])
+            };
+            self.needs[at].retain(stays);
+        }
+    }
+
     /// The order, where there is no circle of needs. What runs out of its turn comes together, behind the types.
     pub(super) fn order(&self, statements: &[Statement]) -> Vec<usize> {
         let types = (0..statements.len()).filter(|at| statements[*at].kind == Kind::Types);

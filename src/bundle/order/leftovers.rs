@@ -4,6 +4,8 @@
 
 mod made;
 
+use std::collections::HashSet;
+
 use pg_query::protobuf::{
     AlterDomainStmt, AlterObjectSchemaStmt, AlterTableCmd, AlterTableStmt, AlterTableType, DropStmt, ObjectType,
     RangeVar, RenameStmt,
@@ -44,8 +46,10 @@ pub(super) fn take_out(script: &mut Script, rules: Rules) -> Result<(), SqlError
     }
     let made = Made::of(script);
     let mut warnings = Vec::new();
+    let mut own = Own::default();
     let mut sift = |statements: &[Statement]| -> Result<Vec<Fate>, SqlError> {
         let fate = |statement: &Statement| match Some(statement).filter(is_concerned) {
+            _ if own.follow(statement) => Ok(Fate::Stays),
             None => Ok(Fate::Stays),
             Some(statement) => match fate_of(statement, &made) {
                 Fate::Refused(_) if rules == Rules::Earlier => Ok(Fate::Stays),
@@ -63,6 +67,54 @@ pub(super) fn take_out(script: &mut Script, rules: Rules) -> Result<(), SqlError
     script.seeds = apply(std::mem::take(&mut script.seeds), fates.1);
     script.warnings.extend(warnings);
     Ok(())
+}
+
+/// The temporary relations that seeders have made so far: they are no declarations, and go as their files say.
+#[derive(Default)]
+struct Own {
+    names: HashSet<String>,
+}
+
+impl Own {
+    /// Whether the statement is a seeder's about nothing but these.
+    fn follow(&mut self, statement: &Statement) -> bool {
+        if statement.kind != Kind::Seeders {
+            return false;
+        }
+        if facts::is_temporary(&statement.tree) {
+            let relations = statement.makes.iter().filter(|made| made.class == Class::Relation);
+            self.names.extend(relations.map(|made| made.name.clone()));
+        }
+        match statement.tree.as_ref() {
+            NodeEnum::DropStmt(drop) => {
+                let relations = [ObjectType::ObjectTable, ObjectType::ObjectSequence, ObjectType::ObjectView];
+                let names = facts::dropped_names(drop);
+                let is_own = relations.iter().any(|kind| *kind as i32 == drop.remove_type)
+                    && names.iter().all(|name| self.has(name));
+                // Another of the name is not theirs.
+                for name in names.iter().filter_map(|name| name.last()) {
+                    self.names.remove(name);
+                }
+                is_own
+            }
+            NodeEnum::AlterTableStmt(alter) => {
+                let parts = |table: &RangeVar| match &*table.schemaname {
+                    "" => vec![table.relname.clone()],
+                    schema => vec![schema.to_owned(), table.relname.clone()],
+                };
+                alter.relation.as_ref().is_some_and(|table| self.has(&parts(table)))
+            }
+            _ => false,
+        }
+    }
+
+    fn has(&self, parts: &[String]) -> bool {
+        match parts {
+            [name] => self.names.contains(name),
+            [schema, _] => schema == "pg_temp",
+            _ => false,
+        }
+    }
 }
 
 fn apply(statements: Vec<Statement>, fates: Vec<Fate>) -> Vec<Statement> {

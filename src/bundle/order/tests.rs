@@ -308,3 +308,43 @@ fn a_thousand_tables_that_each_need_a_type_of_their_own_history_are_sorted() {
     let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     assert_eq!(order(&files).len(), 4 * count);
 }
+
+const MOOD: &str = "CREATE TYPE mood AS ENUM ('a', 'b')";
+
+#[test]
+fn in_an_existing_database_no_earlier_migration_waits_for_a_table_that_waits_for_a_later_one() {
+    let table = ("tables/t.sql", "CREATE TABLE t (id int, x int, k mood NOT NULL)");
+    let made = "CREATE TYPE mood AS ENUM ('a', 'b'); ALTER TABLE t ADD COLUMN k mood NOT NULL";
+    let swapped =
+        "CREATE TYPE mood_new AS ENUM ('a', 'b'); ALTER TABLE t ALTER k TYPE mood_new USING k::text::mood_new;
+        ALTER TYPE mood RENAME TO mood_old; ALTER TYPE mood_new RENAME TO mood; DROP TYPE mood_old";
+    let histories = [
+        ("UPDATE t SET x = 1", MOOD, made),
+        ("CREATE INDEX tx ON t (x)", MOOD, made),
+        ("SELECT 1", MOOD, swapped),
+        ("UPDATE t SET x = 1", "CREATE DOMAIN mood AS text", "CREATE DOMAIN mood AS text; ALTER TABLE t ADD k mood"),
+        ("UPDATE t SET x = 1", MOOD, "ALTER TYPE mood RENAME TO mood_old; CREATE TYPE mood AS ENUM ('a', 'b')"),
+    ];
+    for (first, declared, second) in histories {
+        let files = [table, ("types/mood.sql", declared), ("migrations/1.sql", first), ("migrations/2.sql", second)];
+        let found = order_for(Target::ExistingDatabase, &files);
+        before(&found, first, second.split(';').next().unwrap());
+        before(&found, second.split(';').next().unwrap(), "CREATE TABLE t");
+        before(&order(&files), "CREATE TABLE t", first);
+    }
+}
+
+#[test]
+fn a_circle_of_declarations_stays_one_beside_a_migration_that_waits() {
+    let files = [
+        ("tables/a.sql", "CREATE TABLE a (x b)"),
+        ("tables/b.sql", "CREATE TABLE b (x a, k mood)"),
+        ("migrations/1.sql", "UPDATE a SET x = NULL"),
+        ("migrations/2.sql", MOOD),
+    ];
+    let Err(OrderError::Circle { members }) = read(&bundle(&files), Target::ExistingDatabase) else {
+        panic!("no circle");
+    };
+    let objects: Vec<_> = members.iter().map(|member| member.object.as_str()).collect();
+    assert_eq!(objects, ["a", "b"]);
+}

@@ -50,11 +50,6 @@ pub(super) fn treatment(kind: Kind, tree: &NodeEnum, first: bool, last: bool) ->
         _ if is_server_wide(tree) => Treatment::RefuseServerWide,
         _ if touches_own(tree) => Treatment::RefuseOwn,
         _ if is_copy_stream(tree) => Treatment::RefuseCopy,
-        // The statements of a migration run one after the other, so a setting has its meaning there; elsewhere each is
-        // deployed by itself, wherever its references put it.
-        _ if kind != Kind::Migrations && sets_session(tree) => {
-            Treatment::PassOver("a setting of the session has no effect here and was left out")
-        }
         NodeEnum::AlterOwnerStmt(_) => Treatment::PassOver(OWNER),
         NodeEnum::AlterTableStmt(alter) => without_owner(alter),
         NodeEnum::CreateSchemaStmt(create) if create.schemaname == PUBLIC && create.schema_elts.is_empty() => {
@@ -104,23 +99,6 @@ fn is_server_wide(tree: &NodeEnum) -> bool {
         NodeEnum::RenameStmt(rename) => [database, tablespace].contains(&rename.rename_type),
         NodeEnum::AlterOwnerStmt(alter) => [database, tablespace].contains(&alter.object_type),
         NodeEnum::GrantStmt(grant) => [database, tablespace].contains(&grant.objtype),
-        _ => false,
-    }
-}
-
-fn sets_session(tree: &NodeEnum) -> bool {
-    match tree {
-        NodeEnum::VariableSetStmt(_) => true,
-        // pg_dump's `SELECT pg_catalog.set_config('search_path', '', false)`
-        NodeEnum::SelectStmt(select) => match &select.target_list[..] {
-            [Node { node: Some(NodeEnum::ResTarget(target)) }] => match target.val.as_deref() {
-                Some(Node { node: Some(NodeEnum::FuncCall(call)) }) => {
-                    name_parts(&call.funcname).last().is_some_and(|name| name == "set_config")
-                }
-                _ => false,
-            },
-            _ => false,
-        },
         _ => false,
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use pg_query::protobuf::{CreateStmt, CreateTableAsStmt, IntoClause, ObjectType};
+use pg_query::protobuf::{CommentStmt, CreateStmt, CreateTableAsStmt, IntoClause, ObjectType};
 use pg_query::{Node, NodeEnum};
 
 /// Statements about rows, comments and privileges are told apart by their kind alone; each kind is in memory once.
@@ -36,6 +36,11 @@ pub(super) fn of(tree: NodeEnum) -> Arc<NodeEnum> {
         NodeEnum::MergeStmt(_) => return MERGE.clone(),
         NodeEnum::CopyStmt(_) => return COPY.clone(),
         NodeEnum::DoStmt(_) => return DO.clone(),
+        // Whether it can be made depends on whose the extension is.
+        NodeEnum::CommentStmt(comment) if comment.objtype == ObjectType::ObjectExtension as i32 => {
+            let objtype = comment.objtype;
+            NodeEnum::CommentStmt(Box::new(CommentStmt { objtype, ..CommentStmt::default() }))
+        }
         NodeEnum::CommentStmt(_) => return COMMENT.clone(),
         NodeEnum::GrantStmt(_) => return GRANT.clone(),
         NodeEnum::GrantRoleStmt(_) => return GRANT_ROLE.clone(),

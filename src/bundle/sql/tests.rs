@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn read(file: &SourceFile) -> Result<FileFacts, SqlError> {
+    super::read(file, Rules::Current)
+}
+
 fn statements(kind: Kind, text: &str) -> Vec<Statement> {
     let path = format!("{}/file.sql", kind.folder());
     read(&SourceFile { kind, path, text: text.into() }).unwrap().statements
@@ -121,12 +125,17 @@ fn an_outer_pair_is_ignored_in_migrations_and_all_else_refused() {
 }
 
 #[test]
-fn settings_outside_migrations_are_passed_over_with_a_warning() {
-    let text = "SET search_path = x;\nSELECT pg_catalog.set_config('search_path', '', false);\nCREATE TABLE a();";
+fn a_search_path_holds_for_its_file_and_what_is_left_out_is_told_of() {
+    let text = "SET search_path = x;\nSET ROLE other;\nCREATE VIEW b AS SELECT 1;\nSELECT pg_catalog.set_config('search_path', '', false);\nCREATE TABLE a();";
     let file = SourceFile { kind: Kind::Tables, path: "tables/a.sql".to_owned(), text: text.into() };
     let facts = read(&file).unwrap();
-    assert_eq!((facts.statements.len(), facts.warnings.len()), (1, 2));
-    assert_eq!(statements(Kind::Migrations, text).len(), 3);
+    assert_eq!(facts.warnings, ["tables/a.sql, line 2: setting role has no effect here and was left out"]);
+    let paths: Vec<_> = facts.statements.iter().map(|one| one.settings.path.clone()).collect();
+    assert_eq!(paths, [Some(vec!["x".to_owned()]), Some(Vec::new())]);
+    assert_eq!(statements(Kind::Migrations, text).len(), 5);
+    let earlier = super::read(&file, Rules::Earlier).unwrap();
+    assert_eq!((earlier.statements.len(), earlier.warnings.len()), (2, 3));
+    assert!(earlier.statements.iter().all(|one| *one.settings == Settings::default()));
 }
 
 #[test]

@@ -168,6 +168,45 @@ pub fn words(sql: &str) -> Option<Words> {
     Some(words)
 }
 
+/// Whether a text in SQL or PL/pgSQL has a statement in it that writes. `None` where the scanner does not read it. PL/pgSQL has a
+/// grammar of its own, so statements are known by their first words and by what stands before and behind these: a column may
+/// well be called `comment`.
+pub fn has_writing_statement(sql: &str) -> Option<bool> {
+    let tokens = scan(sql)?;
+    let is_code = |token: &&ScanToken| !matches!(Token::try_from(token.token), Ok(Token::SqlComment | Token::CComment));
+    let words: Vec<String> =
+        tokens.iter().filter(is_code).map(|token| sql[range(token)].to_ascii_lowercase()).collect();
+    let word = |at: usize| words.get(at).map_or("", String::as_str);
+    Some((0..words.len()).any(|at| {
+        let begins = at == 0 || BEFORE_STATEMENTS.contains(&word(at - 1));
+        begins && is_writing([word(at), word(at + 1), word(at + 2)])
+    }))
+}
+
+/// What a statement within another text, or behind a `WITH`, comes after.
+const BEFORE_STATEMENTS: [&str; 15] = [
+    ";", "(", ")", "begin", "atomic", "then", "else", "loop", "as", "in", "query", "explain", "analyze", "verbose",
+    ">>",
+];
+
+/// By the first three words of what may be a statement, or a declaration such as `update text;`.
+fn is_writing([first, next, third]: [&str; 3]) -> bool {
+    let is_name = next.starts_with('"') || next.starts_with(|first: char| first.is_alphabetic() || first == '_');
+    let is_declaration = matches!(third, ";" | ":=" | "=" | "," | ")" | "default" | "not" | "[" | "");
+    match first {
+        "delete" => next == "from",
+        "insert" | "merge" => next == "into",
+        "comment" => next == "on",
+        "refresh" => next == "materialized",
+        "import" => next == "foreign",
+        "reassign" => next == "owned",
+        "truncate" | "cluster" => is_name,
+        "copy" => next == "(" || (is_name && !is_declaration),
+        "update" | "call" | "grant" | "revoke" | "create" | "alter" | "drop" => is_name && !is_declaration,
+        _ => false,
+    }
+}
+
 /// Whether a backslash in a plain text stands before a quote.
 fn ends_elsewhere(text: &str) -> bool {
     text.starts_with('\'') && text.contains("\\'")

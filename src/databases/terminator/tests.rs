@@ -32,3 +32,63 @@ async fn a_backend_with_the_number_of_one_that_is_gone_is_left_alone() {
     assert!(timeout(ANSWER_TIMEOUT, connection).await.is_ok(), "the one that was meant has ended");
     server.stop().await.expect("it stops");
 }
+
+#[tokio::test]
+async fn who_waits_for_a_lock_on_what_all_databases_share_is_ended() {
+    let folder = tempfile::Builder::new().prefix("ssdb-waiters-").tempdir_in("/tmp").expect("a folder");
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("our folder");
+    let server = embedded::start(EmbeddedOptions {
+        bin_dir: std::env::var_os("PG_BIN_DIR").map(Into::into),
+        die_with_parent: true,
+        ..EmbeddedOptions::new(folder.path().join("server"))
+    });
+    let server = server.await.expect("a server");
+    let mut config = server.connection().clone();
+    config.dbname("postgres");
+    let Some(Host::Unix(socket)) = config.get_hosts().first() else { panic!("a socket") };
+    let endpoint = Endpoint::Unix(socket.join(format!(".s.PGSQL.{}", config.get_ports().first().unwrap_or(&5432))));
+    let (own, connection) = config.connect(NoTls).await.expect("it answers");
+    tokio::spawn(connection);
+    let made = "CREATE ROLE platform LOGIN PASSWORD 'p'; CREATE DATABASE theirs OWNER platform";
+    for statement in made.split(';') {
+        own.batch_execute(statement).await.expect("a superuser may");
+    }
+    let mut theirs = config.clone();
+    theirs.user("platform").password("p").dbname("theirs");
+    let statements = [
+        "CREATE RULE r AS ON INSERT TO pg_catalog.pg_database DO NOTHING",
+        "CREATE TRIGGER t BEFORE INSERT ON pg_catalog.pg_authid FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "ALTER DATABASE template1 RENAME TO another",
+    ];
+    let terminator = Terminator::new(config.clone(), vec!["postgres".to_owned()]);
+    for statement in statements {
+        let (holder, connection) = theirs.connect(NoTls).await.expect("it answers");
+        tokio::spawn(connection);
+        let (waiter, connection) = theirs.connect(NoTls).await.expect("it answers");
+        tokio::spawn(connection);
+        for client in [&holder, &waiter] {
+            let backend = Backend::of(client).await.expect("an answer").expect("it is told");
+            terminator.register(&endpoint, Some(&backend));
+        }
+        // The connection is open by then, as between any two seconds.
+        terminator.end_waiters().await;
+        let hold = "BEGIN; SELECT FROM pg_database; SELECT FROM pg_roles; ALTER ROLE CURRENT_USER IN DATABASE template1 SET work_mem = '1MB'";
+        // Not every version lets everybody say the last.
+        if holder.batch_execute(hold).await.is_err() {
+            holder
+                .batch_execute("ROLLBACK; BEGIN; SELECT FROM pg_database; SELECT FROM pg_roles")
+                .await
+                .expect("it reads");
+        }
+        let waiting = tokio::spawn(async move { waiter.batch_execute(statement).await });
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        terminator.end_waiters().await;
+        let ended = timeout(ANSWER_TIMEOUT, waiting).await.expect("it has ended").expect("no panic");
+        assert!(ended.is_err(), "{statement}");
+        let (_, connection) =
+            timeout(ANSWER_TIMEOUT, config.connect(NoTls)).await.expect("in time").expect("it answers");
+        drop(connection);
+        holder.batch_execute("SELECT 1; COMMIT").await.expect("nobody else was ended");
+    }
+    server.stop().await.expect("it stops");
+}

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 /// No message is longer, though PostgreSQL makes some of 1 GiB.
-pub(super) const LONGEST: usize = 64 << 20;
+pub(in crate::databases) const LONGEST: usize = 64 << 20;
 
 /// What any message may have: thousands of clients may each be slow to read what was made of one.
 const SMALL: usize = 64 << 10;

@@ -51,7 +51,7 @@ columns AS MATERIALIZED (
     GROUP BY a.attrelid
 ),
 constraints AS MATERIALIZED (
-    -- NOT NULL became a constraint in PostgreSQL 18 (contype n); it is told of with the column.
+    -- NOT NULL became a constraint in PostgreSQL 18 (contype n); it is told of with the column, and its name apart.
     SELECT o.conrelid,
            json_object_agg(o.oid::text, json_build_object(
                'name', quote_ident(o.conname),
@@ -63,6 +63,23 @@ constraints AS MATERIALIZED (
     FROM pg_constraint o
     JOIN relation r ON r.oid = o.conrelid
     WHERE o.contype IN ('c', 'f', 'p', 'u', 'x') AND o.conislocal AND o.conparentid = 0
+    GROUP BY o.conrelid
+),
+not_null AS MATERIALIZED (
+    -- Renaming one renames those of the children, which have to bear the same name.
+    SELECT o.conrelid, json_object_agg(quote_ident(a.attname), quote_ident(o.conname)) AS list
+    FROM pg_constraint o
+    JOIN relation r ON r.oid = o.conrelid
+    JOIN pg_attribute a ON a.attrelid = o.conrelid AND a.attnum = o.conkey[1]
+    WHERE o.contype = 'n' AND o.coninhcount = 0
+      AND NOT EXISTS (
+          WITH RECURSIVE family (oid) AS (
+              SELECT inhrelid FROM pg_inherits WHERE inhparent = o.conrelid
+              UNION
+              SELECT h.inhrelid FROM family f JOIN pg_inherits h ON h.inhparent = f.oid)
+          SELECT FROM family f
+          WHERE NOT EXISTS (SELECT FROM pg_constraint k
+                            WHERE k.conrelid = f.oid AND k.contype = 'n' AND k.conname = o.conname))
     GROUP BY o.conrelid
 ),
 indexes AS MATERIALIZED (
@@ -229,11 +246,13 @@ SELECT json_build_object(
             'force_row_security', r.relforcerowsecurity,
             'columns', coalesce(columns.list, '{}'),
             'constraints', coalesce(constraints.list, '{}'),
+            'not_null', coalesce(not_null.list, '{}'),
             'indexes', coalesce(indexes.list, '{}'),
             'parts', coalesce(parts.list, '{}'))), '{}')
         FROM relation r
         LEFT JOIN columns ON columns.attrelid = r.oid
         LEFT JOIN constraints ON constraints.conrelid = r.oid
+        LEFT JOIN not_null ON not_null.conrelid = r.oid
         LEFT JOIN indexes ON indexes.indrelid = r.oid
         LEFT JOIN parts ON parts.relation = r.oid
         WHERE r.relkind IN ('r', 'p', 'f', 'c')),

@@ -2,7 +2,7 @@
 //! simple, the statements that make and drop it. What a verification compares, what a deployment records of its
 //! declaration, and what goes when a later declaration no longer has it. Pure.
 
-use super::{Catalog, Column, Definition, Domain, Relation, View};
+use super::{Catalog, Column, Definition, Domain, Relation, View, lists};
 use crate::databases::quote_literal;
 
 /// What kind of thing.
@@ -301,6 +301,7 @@ fn part_thing(key: &str, table: &str, part: &Definition) -> Thing {
     };
     let words = match part.kind {
         'r' => in_any_column_order(&part.definition),
+        's' => lists::sorted_behind(" ON ", Some(" FROM "), &part.definition),
         _ => part.definition.clone(),
     };
     let name = &part.name;
@@ -337,7 +338,9 @@ fn view_things(oid: u32, view: &View, things: &mut Vec<Thing>) {
 pub fn in_any_column_order(definition: &str) -> String {
     let line = |line: &str| {
         let line = line.trim().trim_end_matches([',', ';']);
-        line.strip_prefix("SELECT ").unwrap_or(line).trim().to_owned()
+        let line = line.strip_prefix("SELECT ").unwrap_or(line).trim();
+        // So do the columns that a NATURAL JOIN joins by.
+        lists::sorted_within(" USING (", line)
     };
     let mut lines: Vec<String> = definition.lines().map(line).collect();
     lines.sort();
@@ -429,5 +432,9 @@ mod tests {
         let other = " SELECT t.n,\n    t.id\n   FROM t;";
         assert_eq!(in_any_column_order(one), in_any_column_order(other));
         assert_ne!(in_any_column_order(one), in_any_column_order(" SELECT t.id\n   FROM t;"));
+        let joined =
+            |columns: &str| in_any_column_order(&format!(" SELECT id\n   FROM (t\n     JOIN l USING ({columns}));"));
+        assert_eq!(joined("id, b, a"), joined("id, a, b"));
+        assert_ne!(joined("id, b"), joined("id, a"));
     }
 }

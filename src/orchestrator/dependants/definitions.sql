@@ -110,7 +110,9 @@ definition AS (
                CASE t.attcompression WHEN 'p' THEN format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION pglz', w.relation, t.attname)
                                      WHEN 'l' THEN format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION lz4', w.relation, t.attname) END,
                CASE WHEN t.attstattarget >= 0 THEN format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', w.relation, t.attname, t.attstattarget) END,
-               CASE WHEN t.attoptions IS NOT NULL THEN format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', w.relation, t.attname, array_to_string(t.attoptions, ', ')) END], NULL),
+               (SELECT format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', w.relation, t.attname, string_agg(o, ', '))
+                -- What PostgreSQL notes there for itself, it notes anew.
+                FROM unnest(t.attoptions) o WHERE o LIKE 'n\_distinct%' HAVING count(*) > 0)], NULL),
            NULL, NULL
     FROM asked a
     JOIN pg_attribute t ON a.class = 'pg_class'::regclass AND t.attrelid = a.object AND t.attnum = a.sub AND t.attgenerated <> ''

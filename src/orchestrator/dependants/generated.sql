@@ -1,7 +1,7 @@
 -- The generated columns that read a column ($2) of a table ($1) or of those that inherit it, parents first.
 WITH RECURSIVE tree AS (
     SELECT to_regclass($1)::oid AS oid, 0 AS depth
-    UNION ALL SELECT i.inhrelid, depth + 1 FROM pg_inherits i JOIN tree ON tree.oid = i.inhparent
+    UNION SELECT i.inhrelid, depth + 1 FROM pg_inherits i JOIN tree ON tree.oid = i.inhparent
 )
 SELECT 'pg_class'::regclass::oid, g.attrelid, g.attnum::int4
 FROM (SELECT oid, max(depth) AS depth FROM tree GROUP BY oid) AS tree

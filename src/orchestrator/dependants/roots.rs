@@ -100,7 +100,7 @@ fn of_command(command: &AlterTableCmd) -> Option<(&'static str, Fate)> {
     const COLUMN: &str = "
         WITH RECURSIVE tree AS (
             SELECT to_regclass($1)::oid AS oid, 0 AS depth
-            UNION ALL SELECT i.inhrelid, depth + 1 FROM pg_inherits i JOIN tree ON tree.oid = i.inhparent)
+            UNION SELECT i.inhrelid, depth + 1 FROM pg_inherits i JOIN tree ON tree.oid = i.inhparent)
         SELECT 'pg_class'::regclass::oid, a.attrelid, a.attnum::int4
         FROM (SELECT oid, max(depth) AS depth FROM tree GROUP BY oid) AS tree
         JOIN pg_attribute a ON a.attrelid = tree.oid

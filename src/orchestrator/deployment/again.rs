@@ -130,7 +130,7 @@ impl<'a> Deployment<'a> {
     }
 
     /// What was met twice is one object.
-    fn record_once(&mut self) {
+    pub(super) fn record_once(&mut self) {
         let mut met = HashSet::new();
         self.record.tables.retain(|one| met.insert(one.name.clone()));
         met.clear();

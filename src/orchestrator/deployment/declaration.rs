@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use pg_query::NodeEnum;
 use serde_json::json;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
@@ -12,7 +13,7 @@ use super::statements::{makes_table, makes_type};
 use super::{Deployment, places};
 use crate::bundle::Kind;
 use crate::bundle::order::Target;
-use crate::bundle::sql::Object;
+use crate::bundle::sql::{Object, Statement};
 use crate::databases::{Under, ask, under};
 use crate::orchestrator::catalog::things::{self, Thing};
 use crate::orchestrator::catalog::{self, Catalog};
@@ -25,7 +26,7 @@ use crate::orchestrator::verify;
 /// How often [`Deployment::mend`] looks again: an index is made anew, then what is said of it, then its comment.
 const MENDING_ROUNDS: usize = 3;
 
-impl Deployment<'_> {
+impl<'a> Deployment<'a> {
     /// Brings the tables and types that were there before to their declaration, as far as migrations have not.
     pub(super) async fn make_missing(&mut self, before: &Catalog) -> Result<(), DeployError> {
         let Some(declared) = self.goal.declared.filter(|_| self.goal.target == Target::ExistingDatabase) else {
@@ -71,17 +72,32 @@ impl Deployment<'_> {
             found
         };
         // A view over all columns of a table (`SELECT *`) does not get those that came after it.
-        let is_stale = |oid: &u32, name: &str, definition: &str| {
-            let wanted = declared.views.values().find(|view| view.name == name);
-            let as_declared = |view: &catalog::View| things::in_any_column_order(&view.definition) == definition;
-            wanted.is_some_and(|view| !as_declared(view)) && found.views.contains_key(oid)
-        };
-        let stale = found
-            .views
-            .iter()
-            .filter(|(oid, view)| is_stale(oid, &view.name, &things::in_any_column_order(&view.definition)));
-        self.standing.distrust(stale.map(|(oid, _)| *oid).collect());
+        let stale = stale_views(&found, declared).into_iter().map(|(oid, _)| oid).collect();
+        self.standing.distrust(stale);
         self.retry_waiting().await
+    }
+
+    /// What an earlier bundle's `ALTER DEFAULT PRIVILEGES` said and this one does not say must not reach what this one makes.
+    pub(super) async fn take_back_default_privileges(&mut self, before: &Catalog) -> Result<(), DeployError> {
+        let Some(declared) = self.goal.declared.filter(|_| self.goal.target == Target::ExistingDatabase) else {
+            return Ok(());
+        };
+        let obsolete = missing::default_privileges(&self.recorded.obsolete(before, declared, &HashSet::new()));
+        if obsolete.is_empty() { Ok(()) } else { self.make(&obsolete).await }
+    }
+
+    /// See [`missing::domains_before_columns`]. Where a migration is to run, the values that are there may not be as they have to
+    /// be before it.
+    pub(super) async fn change_domains_first(&mut self, before: &Catalog) -> Result<(), DeployError> {
+        let Some(declared) = self.goal.declared.filter(|_| self.goal.target == Target::ExistingDatabase) else {
+            return Ok(());
+        };
+        let mut migrations = self.goal.script.statements.iter().filter(|one| one.kind == Kind::Migrations);
+        if migrations.any(|one| self.migrations.is_pending(one)) {
+            return Ok(());
+        }
+        let first = missing::domains_before_columns(before, declared);
+        if first.is_empty() { Ok(()) } else { self.make(&first).await }
     }
 
     /// Works out the names that PostgreSQL prints for what `tables/` and `types/` declare; whether there are tables.
@@ -247,21 +263,64 @@ impl Deployment<'_> {
     }
 
     /// Puts back what somebody took away or changed by hand and no statement of the bundle brought again.
-    pub(super) async fn mend(&mut self) -> Result<(), DeployError> {
+    /// And takes back what came along to what was made.
+    pub(super) async fn mend(&mut self, before: &Catalog) -> Result<(), DeployError> {
         let Some(declared) = self.goal.declared.filter(|_| self.goal.target == Target::ExistingDatabase) else {
             return Ok(());
         };
         // Those of other folders are there by now.
         self.declared_names().await?;
+        self.remake_views(declared).await?;
+        self.standing.remade(&self.runner.dependants.remade());
         let wanted = self.wanted(declared);
+        let known = self.recorded.known.clone();
         // What is made anew may have lost what was still its own when the catalog was read.
         for _ in 0..MENDING_ROUNDS {
             let found = self.read_catalog().await?;
-            let mended = missing::mend(found.things(), &wanted);
+            let mut mended = missing::mend(found.things(), &wanted);
+            let made = missing::Made {
+                found: &found,
+                before,
+                declared,
+                wanted: &wanted,
+                known: &known,
+                standing: &self.standing,
+            };
+            mended.extend(missing::undeclared_belongings(&made));
             if mended.is_empty() {
                 break;
             }
             self.make(&mended).await?;
+        }
+        Ok(())
+    }
+
+    /// A view that was made before what it selects all of (`SELECT *`) had all its columns, or that came back in PostgreSQL's
+    /// words after that was replaced, has fewer than it is declared with.
+    async fn remake_views(&mut self, declared: &Catalog) -> Result<(), DeployError> {
+        let statements = &self.goal.script.statements;
+        // One may be over another one.
+        for _ in 0..MENDING_ROUNDS {
+            let found = self.read_catalog().await?;
+            let (oids, names): (HashSet<u32>, HashSet<(String, String)>) =
+                stale_views(&found, declared).into_iter().map(|(oid, name)| (oid, things::parts_of_name(name))).unzip();
+            if oids.is_empty() {
+                break;
+            }
+            self.standing.distrust(oids);
+            let makes = |one: &Statement| {
+                matches!(one.tree.as_ref(), NodeEnum::ViewStmt(_) | NodeEnum::CreateTableAsStmt(_))
+                    && one.makes.iter().any(|made| names.contains(&(made.schema.clone(), made.name.clone())))
+            };
+            for statement in statements.iter().filter(|one| one.kind != Kind::Migrations && makes(one)) {
+                self.run_or_wait(statement).await?;
+            }
+            self.retry_waiting().await?;
+            if !self.waiting.is_empty() {
+                return Err(self.waiting.swap_remove(self.first_cause(0)).1.into());
+            }
+            self.settle_dependants().await?;
+            self.record_once();
         }
         Ok(())
     }
@@ -298,4 +357,14 @@ impl Deployment<'_> {
         let differences = differences.into_iter().map(|difference| difference.words).collect();
         Err(DeployError::Differs { differences, verification, declared_at })
     }
+}
+
+/// Views that are not what they are declared: oid and name.
+fn stale_views<'c>(found: &'c Catalog, declared: &Catalog) -> Vec<(u32, &'c str)> {
+    let is_stale = |view: &catalog::View| {
+        let wanted = declared.views.values().find(|wanted| wanted.name == view.name);
+        let words = |view: &catalog::View| things::in_any_column_order(&view.definition);
+        wanted.is_some_and(|wanted| words(wanted) != words(view))
+    };
+    found.views.iter().filter(|(_, view)| is_stale(view)).map(|(oid, view)| (*oid, view.name.as_str())).collect()
 }

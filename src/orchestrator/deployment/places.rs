@@ -28,7 +28,9 @@ pub(super) fn of(statements: &[Statement], thing: &Thing) -> Option<Place> {
             let makes = |one: &&Statement| {
                 one.makes.iter().any(|made| made.schema == schema && (made.name == name || made.name == part))
             };
-            place(declaring(statements).find(makes)).or_else(|| of_name(statements, table))
+            let declared = place(declaring(statements).find(makes));
+            // Else only a migration has said it, that of an index for one.
+            declared.or_else(|| place(statements.iter().rfind(makes))).or_else(|| of_name(statements, table))
         }
         None => {
             let name = thing.object.split('(').next().unwrap_or_default();

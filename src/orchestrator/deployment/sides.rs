@@ -97,7 +97,7 @@ impl Deployment<'_> {
 
     /// From here on the declaration makes what is new: by this statement, or by any.
     pub(super) async fn declaration_goes_on(&mut self, statement: Option<&Statement>) -> Result<(), DeployError> {
-        let makes_only = statement.is_some_and(|statement| makes_only(&statement.tree));
+        let makes_only = statement.is_some_and(makes_only);
         match self.sides.now {
             Side::Declaration => return Ok(()),
             Side::Aside(_) if makes_only => return Ok(()),
@@ -160,8 +160,12 @@ impl Deployment<'_> {
 
 /// Whether a statement makes something with an oid of its own, and says nothing of what else there is, nor of a part of what
 /// it makes: of a column's storage, or by copying comments.
-fn makes_only(tree: &NodeEnum) -> bool {
-    match tree {
+fn makes_only(statement: &Statement) -> bool {
+    match statement.tree.as_ref() {
+        // What is kept of these trees does not tell.
+        NodeEnum::CreateStmt(_) | NodeEnum::CreateTableAsStmt(_) => {
+            statement.parse().is_some_and(|tree| makes_plain_table(&tree))
+        }
         NodeEnum::CreateFunctionStmt(_)
         | NodeEnum::ViewStmt(_)
         | NodeEnum::IndexStmt(_)
@@ -171,8 +175,15 @@ fn makes_only(tree: &NodeEnum) -> bool {
         | NodeEnum::CreateEnumStmt(_)
         | NodeEnum::CompositeTypeStmt(_) => true,
         NodeEnum::CreateSeqStmt(create) => create.sequence.as_ref().is_some_and(|name| name.relpersistence == "p"),
+        _ => false,
+    }
+}
+
+fn makes_plain_table(tree: &NodeEnum) -> bool {
+    match tree {
         NodeEnum::CreateTableAsStmt(create) => create.into.as_deref().is_some_and(is_plain_query),
         NodeEnum::CreateStmt(create) => is_plain_table(create),
+        NodeEnum::SelectStmt(select) => select.into_clause.as_deref().is_some_and(is_plain_query),
         _ => false,
     }
 }
@@ -208,6 +219,7 @@ mod tests {
             ("CREATE VIEW v WITH (security_barrier) AS SELECT 1", true),
             ("CREATE MATERIALIZED VIEW v AS SELECT 1", true),
             ("CREATE MATERIALIZED VIEW v WITH (fillfactor = 50) AS SELECT 1", false),
+            ("SELECT 1 AS n INTO t", true),
             ("CREATE TABLE t (id serial PRIMARY KEY, n int CHECK (n > 0), UNIQUE (n)) PARTITION BY RANGE (id)", true),
             ("CREATE TABLE t (LIKE u INCLUDING COMMENTS)", false),
             ("CREATE TABLE t (n text COMPRESSION pglz)", false),
@@ -227,8 +239,8 @@ mod tests {
             ("DO ''", false),
         ] {
             let file = SourceFile { kind: Kind::Functions, path: "functions/1.sql".to_owned(), text: text.into() };
-            let statements = sql::read(&file).expect("it is SQL").statements;
-            assert_eq!(makes_only(&statements[0].tree), expected, "{text}");
+            let statements = sql::read(&file, crate::bundle::Rules::Current).expect("it is SQL").statements;
+            assert_eq!(makes_only(&statements[0]), expected, "{text}");
         }
     }
 }

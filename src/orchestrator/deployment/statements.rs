@@ -3,6 +3,7 @@
 use pg_query::NodeEnum;
 use pg_query::protobuf::ObjectType;
 use serde_json::json;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::{Deployment, quoted};
@@ -18,23 +19,44 @@ use crate::orchestrator::standing::Snapshot;
 use crate::orchestrator::tracking::{Change, NameOf, TrackedFunction, TrackedObject};
 use crate::orchestrator::{functions, objects, twins};
 
+/// Nothing runs any more in this transaction.
+const ABORTED: &[SqlState] = &[SqlState::IN_FAILED_SQL_TRANSACTION];
+
 impl<'a> Deployment<'a> {
     pub(super) async fn run_or_wait(&mut self, statement: &'a Statement) -> Result<(), DeployError> {
         match self.run_statement(statement).await {
             Ok(()) => Ok(()),
-            Err(failure) if failure.wants_an_object() => {
+            Err(failure) if failure.wants_an_object() || self.is_early(&failure) => {
                 self.waiting.push((statement, failure));
                 Ok(())
+            }
+            // A question of the gateway's own was the first to fail: only that says why.
+            Err(failure) if failure.is_one_of(ABORTED) => {
+                Err(self.waiting.pop().map_or(failure, |(_, first)| first).into())
             }
             Err(failure) => Err(failure.into()),
         }
     }
 
+    /// Whether what a statement is about may not be yet what it is declared: `ALTER INDEX … SET STATISTICS` of a column that
+    /// becomes an expression.
+    fn is_early(&self, failure: &Failure) -> bool {
+        const STATES: [SqlState; 2] = [SqlState::FEATURE_NOT_SUPPORTED, SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE];
+        self.goal.target == Target::ExistingDatabase && failure.is_one_of(&STATES)
+    }
+
     pub(super) async fn retry_waiting(&mut self) -> Result<(), DeployError> {
         loop {
             let before = self.waiting.len();
-            for (statement, _) in std::mem::take(&mut self.waiting) {
-                self.run_or_wait(statement).await?;
+            for (statement, first) in std::mem::take(&mut self.waiting) {
+                match self.run_or_wait(statement).await {
+                    Err(DeployError::Statement(error))
+                        if error.sqlstate.as_deref() == Some(SqlState::IN_FAILED_SQL_TRANSACTION.code()) =>
+                    {
+                        return Err(first.into());
+                    }
+                    result => result?,
+                }
             }
             if self.waiting.is_empty() || self.waiting.len() == before {
                 return Ok(());
@@ -174,7 +196,12 @@ impl<'a> Deployment<'a> {
             let declared = self.goal.declared;
             let tables: &[TrackedObject] = &self.record.tables;
             let is_declared = |table: &(String, String), name: &str| is_declared(declared, tables, table, name);
-            if objects::create(&self.runner, statement, may_exist, is_declared).await? {
+            let is_named = |table: &(String, String), name: &str| self.migrations.declares_part(table, name);
+            let created = match objects::create(&self.runner, statement, may_exist, is_declared, is_named).await {
+                Err(failure) if self.passes_over(statement, &failure) => false,
+                result => result?,
+            };
+            if created {
                 self.remade.extend(subject::made(&statement.tree));
                 self.standing.changed();
                 if may_run_anything(statement) {
@@ -186,6 +213,21 @@ impl<'a> Deployment<'a> {
         }
         self.record.statements.push((statement.checksum.clone(), statement.path.to_string()));
         Ok(())
+    }
+
+    /// A comment on an extension that belongs to somebody else, the gateway for one, is passed over with a warning:
+    /// dumps have one for each extension.
+    pub(super) fn passes_over(&mut self, statement: &Statement, failure: &Failure) -> bool {
+        let is_of_extension = matches!(statement.tree.as_ref(), NodeEnum::CommentStmt(comment)
+            if comment.objtype == ObjectType::ObjectExtension as i32);
+        let passes_over = is_of_extension && failure.is_one_of(&[SqlState::INSUFFICIENT_PRIVILEGE]);
+        if passes_over {
+            self.report.warnings.push(format!(
+                "{}, line {}: COMMENT ON EXTENSION was passed over: the extension is not the platform's",
+                statement.path, statement.line
+            ));
+        }
+        passes_over
     }
 
     /// Whether what the statement makes is not there as declared, or what it alters was made anew or replaced, which has

@@ -5,7 +5,7 @@
 use tokio_postgres::types::{ToSql, Type};
 
 use super::Deployment;
-use crate::bundle::order::Target;
+use crate::bundle::order::{OrderError, Target};
 use crate::bundle::{Kind, Rules};
 use crate::databases::{Under, ask, under};
 use crate::orchestrator::catalog::Catalog;
@@ -31,8 +31,9 @@ impl Deployment<'_> {
         }
         let script = self.goal.script;
         let declaring = script.statements.iter().enumerate().filter(|(_, one)| one.kind != Kind::Migrations);
-        let texts: Vec<_> = declaring.map(|(at, one)| (at, one.text.clone())).collect();
-        let Some(promises) = uploads::read(move || Promises::of(&texts)).await else { return Ok(()) };
+        let statements: Vec<_> = declaring.map(|(at, one)| (at, one.clone())).collect();
+        let read = uploads::read(move || Promises::of(&statements)).await;
+        let promises = read.ok_or_else(|| OrderError::NoThread("the reader stopped".to_owned()))?;
         let path = self.path_of_names().await?;
         let broken = self.really_gone(kept::broken(&promises, after, &path), &path).await?;
         let Some(first) = broken.first() else { return Ok(()) };

@@ -58,7 +58,7 @@ async fn invalid_on_table(runner: &Runner<'_>, create: &IndexStmt) -> Result<Vec
                  WHERE i.indrelid = to_regclass($1::text) AND NOT i.indisvalid
                    AND i.indexrelid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index)";
     let table = qualified(&table.schemaname, &table.relname);
-    let query = under(Under::Path(&runner.path()), query);
+    let query = under(Under::Path(&runner.session_path()), query);
     let rows = ask(runner.client, &query, &[(&table, Type::TEXT)]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
@@ -77,7 +77,7 @@ async fn find(runner: &Runner<'_>, create: &IndexStmt) -> Result<Option<Index>, 
     let query = "SELECT format('%I.%I', n.nspname, c.relname), i.indisvalid FROM pg_index i
                  JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
                  WHERE i.indexrelid = to_regclass($1::text) AND i.indrelid = to_regclass($2::text)";
-    let query = under(Under::Path(&runner.path()), query);
+    let query = under(Under::Path(&runner.session_path()), query);
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&name, Type::TEXT), (&table, Type::TEXT)];
     let rows = ask(runner.client, &query, &params).await?;
     Ok(rows.first().map(|row| Index { name: row.get(0), is_valid: row.get(1) }))
@@ -85,7 +85,7 @@ async fn find(runner: &Runner<'_>, create: &IndexStmt) -> Result<Option<Index>, 
 
 async fn is_there(runner: &Runner<'_>, name: &[String]) -> Result<bool, Error> {
     let name = name.iter().map(|part| quote_ident(part)).collect::<Vec<_>>().join(".");
-    let query = under(Under::Path(&runner.path()), "SELECT to_regclass($1::text) IS NOT NULL");
+    let query = under(Under::Path(&runner.session_path()), "SELECT to_regclass($1::text) IS NOT NULL");
     let rows = ask(runner.client, &query, &[(&name, Type::TEXT)]).await?;
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }

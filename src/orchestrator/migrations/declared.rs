@@ -40,6 +40,8 @@ pub struct Declared {
     pub schemas: HashSet<String>,
     /// Extensions.
     pub extensions: HashSet<String>,
+    /// Tables into which the declaration's own statements put rows, which no migration takes away.
+    pub filled: HashSet<Name>,
 }
 
 impl Declared {
@@ -50,6 +52,7 @@ impl Declared {
         self.overloads.clone_from(&text.overloads);
         self.schemas.clone_from(&text.schemas);
         self.extensions.clone_from(&text.extensions);
+        self.filled.clone_from(&text.filled);
     }
 
     /// Whether there are tables or types.
@@ -159,7 +162,7 @@ impl History {
             Some((at, old, new))
         });
         let type_drops = migrations.iter().enumerate().flat_map(|(at, statement)| match statement.tree.as_ref() {
-            NodeEnum::DropStmt(drop) if drop.remove_type == ObjectType::ObjectType as i32 => {
+            NodeEnum::DropStmt(drop) if is_of_type(drop.remove_type) => {
                 dropped::names(drop).into_iter().map(|name| (at, name)).collect()
             }
             _ => Vec::new(),
@@ -336,12 +339,16 @@ fn moved_table(alter: &AlterObjectSchemaStmt) -> Option<(Name, Name)> {
 }
 
 fn moved_type(alter: &AlterObjectSchemaStmt) -> Option<(Name, Name)> {
-    let is_type =
-        alter.object_type == ObjectType::ObjectType as i32 || alter.object_type == ObjectType::ObjectDomain as i32;
+    let is_type = is_of_type(alter.object_type);
     let Some(NodeEnum::List(list)) = &alter.object.as_ref().filter(|_| is_type)?.node else { return None };
     let old = type_name(&list.items)?;
     let new = (alter.newschema.clone(), old.1.clone());
     Some((old, new))
+}
+
+/// Domains are types with statements of their own.
+fn is_of_type(kind: i32) -> bool {
+    kind == ObjectType::ObjectType as i32 || kind == ObjectType::ObjectDomain as i32
 }
 
 fn renamed_type(tree: &NodeEnum) -> Option<(Name, Name)> {
@@ -350,7 +357,7 @@ fn renamed_type(tree: &NodeEnum) -> Option<(Name, Name)> {
         NodeEnum::AlterObjectSchemaStmt(alter) => return moved_type(alter),
         _ => return None,
     };
-    if rename.rename_type != ObjectType::ObjectType as i32 {
+    if !is_of_type(rename.rename_type) {
         return None;
     }
     let Some(NodeEnum::List(list)) = &rename.object.as_ref()?.node else { return None };

@@ -28,8 +28,9 @@ impl Unchecked {
         history: &History,
     ) -> Result<(), Error> {
         for table in tables(drop, declared) {
-            // The table that takes its place has copies of its rows, and is made of this one.
-            if !history.is_swapped(&table, at) {
+            // The table that takes its place has copies of its rows, and is made of this one. What the declaration itself put
+            // there stays.
+            if !history.is_swapped(&table, at) && !declared.filled.contains(&table) {
                 self.empty_one(runner, &table).await?;
             }
         }

@@ -13,6 +13,7 @@ use super::emptied::Unchecked;
 use super::former_columns::FormerColumns;
 use super::moved::{self, Moved};
 use super::read_back;
+use super::relaxed::{self, Relaxed};
 use super::stand_in::{StandIns, is_about_rows};
 use super::text::DeclaredText;
 use crate::bundle::order::rewritten;
@@ -30,6 +31,7 @@ pub(super) struct NewDatabase {
     /// Indexes, views and sequences that it may lack, and nothing else.
     made: HashSet<Name>,
     unchecked: Unchecked,
+    relaxed: Relaxed,
 }
 
 impl NewDatabase {
@@ -42,6 +44,7 @@ impl NewDatabase {
             outdated: false,
             made: HashSet::new(),
             unchecked: Unchecked::default(),
+            relaxed: Relaxed::of(migrations),
         }
     }
 
@@ -78,6 +81,7 @@ impl NewDatabase {
         }
         self.read(runner, text).await.map_err(failed)?;
         let Some(known) = &self.declared else { return Ok(None) };
+        Box::pin(self.relaxed.catch_up(runner, at, statement, known, &self.history)).await.map_err(failed)?;
         let about =
             declared::altered(&statement.tree).or_else(|| declared::dropped_tables(&statement.tree).into_iter().next());
         let live = match &about {
@@ -112,8 +116,27 @@ impl NewDatabase {
                 let all = (known, &self.history, &stand_ins);
                 let placed = place(&mut self.columns, runner, at, statement, all).await.map_err(failed)?;
                 let (placed, gone) = placed.unzip();
-                let result =
-                    run_each(runner, placed.as_ref().unwrap_or(statement), pardon(forgiving), about.as_ref()).await;
+                let placed = placed.as_ref().unwrap_or(statement);
+                let insert = match placed.tree.as_ref() {
+                    NodeEnum::InsertStmt(_) => placed.parse(),
+                    _ => None,
+                };
+                let filled = match insert {
+                    Some(NodeEnum::InsertStmt(insert)) => insert.relation.as_ref().map(declared::name),
+                    _ => None,
+                };
+                let filled = filled.map(|name| self.history.renamed_to(&name, at).unwrap_or(name));
+                let given = Box::pin(relaxed::given_numbers(runner, filled.as_ref())).await.map_err(failed)?;
+                let mut result = run_each(runner, placed, pardon(forgiving), about.as_ref()).await;
+                while let Err(failure) = &result {
+                    let relaxing = Box::pin(self.relaxed.relax(runner, (at, placed), failure, (known, &self.history)));
+                    if !relaxing.await.map_err(failed)? {
+                        break;
+                    }
+                    runner.client.batch_execute(&given).await.map_err(failed)?;
+                    result = run_each(runner, placed, pardon(forgiving), about.as_ref()).await;
+                }
+                self.relaxed.end_statement(runner).await.map_err(failed)?;
                 stand_ins.drop(runner).await.map_err(failed)?;
                 result.map(|reason| reason.or(gone.flatten()))
             }
@@ -126,6 +149,11 @@ impl NewDatabase {
                 }
             }
         }
+    }
+
+    /// All migrations have run: the declaration's rules hold again.
+    pub(super) async fn restore(&mut self, runner: &Runner<'_>) -> Result<(), Failure> {
+        self.relaxed.restore(runner).await
     }
 
     /// All migrations have run: the statements that check what was put back unchecked.
@@ -280,7 +308,7 @@ async fn run_pardoning(
     about: Option<&Name>,
 ) -> Result<Option<String>, Failure> {
     let result = match about {
-        Some(table) if pardon != Pardon::Nothing => twins::run(runner, statement, table, |_| true).await,
+        Some(table) if pardon != Pardon::Nothing => twins::run(runner, statement, table, |_| true, |_| false).await,
         _ => runner.run(statement).await.map(|_| true),
     };
     match result {

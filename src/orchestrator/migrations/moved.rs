@@ -36,6 +36,10 @@ pub(super) async fn move_rows(
     if old == last || !declared.is_table(&old) || !declared.is_table(&last) || history.is_swapped(&old, at) {
         return Ok(Moved::None);
     }
+    // The declaration's own rows are where they belong.
+    if declared.filled.contains(&old) {
+        return Ok(Moved::None);
+    }
     let client = runner.client;
     let there = read_back::columns_in_order(client, &old).await?;
     let columns = plain_columns(client, &last).await?;
@@ -79,17 +83,7 @@ async fn statements(client: &Client, old: &Name, new: &Name, pairs: &[(String, S
     let (to, from) =
         (list(pairs.iter().map(|(one, _)| one).collect()), list(pairs.iter().map(|(_, one)| one).collect()));
     let (old, new) = (qualified(old), qualified(new));
-    let watching = "SELECT what, CASE enabled WHEN 'A' THEN ' ALWAYS' WHEN 'R' THEN ' REPLICA' ELSE '' END
-                    FROM (SELECT format('TRIGGER %I', tgname), tgenabled, tgrelid FROM pg_trigger WHERE NOT tgisinternal
-                          UNION ALL SELECT format('RULE %I', rulename), ev_enabled, ev_class FROM pg_rewrite
-                          WHERE ev_type = '3') AS watcher (what, enabled, watched)
-                    WHERE watched = to_regclass($1::text) AND enabled <> 'D' ORDER BY what";
-    let (mut off, mut on) = (String::new(), String::new());
-    for row in client.query_typed(watching, &[(&new, Type::TEXT)]).await? {
-        let (watcher, how): (String, String) = (row.get(0), row.get(1));
-        off += &format!("ALTER TABLE {new} DISABLE {watcher};");
-        on += &format!("ALTER TABLE {new} ENABLE{how} {watcher};");
-    }
+    let (off, on) = watchers(client, &new).await?;
     let sequences = "SELECT format('SELECT pg_catalog.setval(%L, last_value, is_called) FROM %s', of_new, of_old)
                      FROM unnest($3::text[], $4::text[]) AS pair (new, old),
                           pg_get_serial_sequence($1::text, new) AS of_new, pg_get_serial_sequence($2::text, old) AS of_old
@@ -103,4 +97,20 @@ async fn statements(client: &Client, old: &Name, new: &Name, pairs: &[(String, S
         "{off}INSERT INTO {new} ({to}) OVERRIDING SYSTEM VALUE SELECT {from} FROM {old};{on}{}",
         sequences.join(";")
     ))
+}
+
+/// What puts the triggers and rules of a table, named as in SQL, out of action, and what puts them back.
+pub(super) async fn watchers(client: &Client, table: &str) -> Result<(String, String), Error> {
+    let watching = "SELECT what, CASE enabled WHEN 'A' THEN ' ALWAYS' WHEN 'R' THEN ' REPLICA' ELSE '' END
+                    FROM (SELECT format('TRIGGER %I', tgname), tgenabled, tgrelid FROM pg_trigger WHERE NOT tgisinternal
+                          UNION ALL SELECT format('RULE %I', rulename), ev_enabled, ev_class FROM pg_rewrite
+                          WHERE ev_type IN ('2', '3')) AS watcher (what, enabled, watched)
+                    WHERE watched = to_regclass($1::text) AND enabled <> 'D' ORDER BY what";
+    let (mut off, mut on) = (String::new(), String::new());
+    for row in client.query_typed(watching, &[(&table, Type::TEXT)]).await? {
+        let (watcher, how): (String, String) = (row.get(0), row.get(1));
+        off += &format!("ALTER TABLE {table} DISABLE {watcher};");
+        on += &format!("ALTER TABLE {table} ENABLE{how} {watcher};");
+    }
+    Ok((off, on))
 }

@@ -1,5 +1,6 @@
 //! Rows that a migration put into a table which a later one renamed. In a new database the table has its last name from
-//! the beginning, so for the length of the statement a view stands there under the name of then.
+//! the beginning, so for the length of the statement a view stands there under the name of then. A foreign key or a view of
+//! something else cannot refer to a view in its stead: for such a statement the table has its former name.
 
 use pg_query::NodeEnum;
 
@@ -10,9 +11,13 @@ use crate::databases::quote_ident;
 use crate::orchestrator::runner::Runner;
 use crate::orchestrator::twins::qualified;
 
-/// The views that stand there for one statement.
+/// What stands under former names for one statement.
 #[derive(Default)]
-pub(super) struct StandIns(Vec<Name>);
+pub(super) struct StandIns {
+    views: Vec<Name>,
+    /// Tables by their former and their last names.
+    renamed: Vec<(Name, Name)>,
+}
 
 impl StandIns {
     /// Makes one for each former name of a declared table among those that the statement reads or writes.
@@ -24,13 +29,22 @@ impl StandIns {
         history: &History,
     ) -> Result<Self, tokio_postgres::Error> {
         let mut made = Self::default();
-        if !is_about_rows(&statement.tree) {
+        let is_about_rows = is_about_rows(&statement.tree);
+        if !is_about_rows && !may_refer(&statement.tree, declared) {
             return Ok(made);
         }
         for need in statement.needs.iter().filter(|need| need.wanted == Wanted::Relation) {
             let name = (need.schema.clone().unwrap_or_else(|| "public".to_owned()), need.name.clone());
             let Some(table) = history.renamed_to(&name, at).filter(|table| declared.is_table(table)) else { continue };
-            if declared.is_table(&name) || read_back::live(runner.client, &name).await?.exists {
+            let is_altered = !is_about_rows && super::declared::altered(&statement.tree).as_ref() == Some(&name);
+            if is_altered || declared.is_table(&name) || read_back::live(runner.client, &name).await?.exists {
+                continue;
+            }
+            if !is_about_rows {
+                if name.0 == table.0 {
+                    rename(runner, &table, &name).await?;
+                    made.renamed.push((name, table));
+                }
                 continue;
             }
             let columns = read_back::columns_in_order(runner.client, &table).await?;
@@ -38,7 +52,7 @@ impl StandIns {
                 let former = history.former_columns(&name, at, &columns);
                 runner.client.batch_execute(&view(&name, &former, &table, &columns)).await?;
                 runner.changed();
-                made.0.push(name);
+                made.views.push(name);
             }
         }
         Ok(made)
@@ -46,17 +60,37 @@ impl StandIns {
 
     /// Whether one stands there under this name.
     pub(super) fn has(&self, name: &Name) -> bool {
-        self.0.contains(name)
+        self.views.contains(name)
     }
 
     /// Takes them away again.
     pub(super) async fn drop(self, runner: &Runner<'_>) -> Result<(), tokio_postgres::Error> {
-        for name in &self.0 {
+        for (former, last) in &self.renamed {
+            rename(runner, former, last).await?;
+        }
+        for name in &self.views {
             runner.client.batch_execute(&format!("DROP VIEW {}", qualified(name))).await?;
             runner.changed();
         }
         Ok(())
     }
+}
+
+/// Whether a statement makes something beside what is declared that may refer to a table.
+fn may_refer(tree: &NodeEnum, declared: &Declared) -> bool {
+    match tree {
+        NodeEnum::CreateStmt(_) | NodeEnum::ViewStmt(_) | NodeEnum::CreateTableAsStmt(_) => true,
+        NodeEnum::AlterTableStmt(alter) => {
+            alter.relation.as_ref().is_some_and(|table| !declared.is_table(&super::declared::name(table)))
+        }
+        _ => false,
+    }
+}
+
+async fn rename(runner: &Runner<'_>, table: &Name, name: &Name) -> Result<(), tokio_postgres::Error> {
+    let sql = format!("ALTER TABLE {} RENAME TO {}", qualified(table), quote_ident(&name.1));
+    runner.changed();
+    runner.client.batch_execute(&sql).await
 }
 
 fn view(name: &Name, former: &[String], table: &Name, columns: &[String]) -> String {

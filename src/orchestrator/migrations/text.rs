@@ -7,7 +7,7 @@ use pg_query::NodeEnum;
 use super::declared::Name;
 use crate::bundle::Kind;
 use crate::bundle::extension::Extension;
-use crate::bundle::sql::{Class, Object, Statement, facts};
+use crate::bundle::sql::{Class, Object, Statement, Wanted, facts};
 
 /// The names that `types/`, `tables/`, `views/` and `functions/` make.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,8 @@ pub struct DeclaredText {
     pub extensions: HashSet<String>,
     /// Schemas, and those of everything else.
     pub schemas: HashSet<String>,
+    /// Tables into which the declaration's own statements put rows.
+    pub filled: HashSet<Name>,
     /// Whether `types/` or `tables/` declare anything.
     pub declares: bool,
 }
@@ -52,6 +54,7 @@ impl DeclaredText {
             }
             text.objects.extend(statement.makes.iter().filter(lasting).cloned());
             text.overloads.extend(overload(statement));
+            text.filled.extend(filled(statement));
         }
         text
     }
@@ -112,4 +115,20 @@ impl DeclaredText {
 
 fn overload(statement: &Statement) -> Option<(Object, Vec<String>)> {
     Some((statement.object()?.clone(), facts::input_types(&statement.tree)?))
+}
+
+/// The tables among which are those that a statement puts rows into.
+fn filled(statement: &Statement) -> Vec<Name> {
+    match statement.tree.as_ref() {
+        NodeEnum::CreateTableAsStmt(_) => {
+            statement.object().map(|made| (made.schema.clone(), made.name.clone())).into_iter().collect()
+        }
+        NodeEnum::InsertStmt(_) | NodeEnum::MergeStmt(_) | NodeEnum::UpdateStmt(_) | NodeEnum::CopyStmt(_) => statement
+            .needs
+            .iter()
+            .filter(|need| need.wanted == Wanted::Relation)
+            .map(|need| (need.schema.clone().unwrap_or_else(|| "public".to_owned()), need.name.clone()))
+            .collect(),
+        _ => Vec::new(),
+    }
 }

@@ -107,7 +107,7 @@ fn changed(relation: &Relation, before: &Column, after: &Column, ask: &Ask<'_>, 
     if generated::is_another(before, after) {
         return generated::plan(relation, before, after, changes, ask.found.server_version, missing);
     }
-    let new_type = before.data_type != after.data_type;
+    let new_type = before.data_type != after.data_type || before.collation != after.collation;
     // PostgreSQL converts a default along with its column, and refuses where it cannot: a new one comes after.
     let new_default = changes.iter().any(|change| change.change_type == ChangeType::SetDefault);
     for change in changes {
@@ -115,8 +115,8 @@ fn changed(relation: &Relation, before: &Column, after: &Column, ask: &Ask<'_>, 
         let command = match change.change_type {
             _ if change.compatibility == Compatibility::Incompatible => None,
             // Comes with the parent's.
-            ChangeType::ModifyColumnType if before.inherited => None,
-            ChangeType::ModifyColumnType if new_type || before.collation != after.collation => {
+            ChangeType::ModifyColumnType if new_type && before.inherited => None,
+            ChangeType::ModifyColumnType if new_type => {
                 // A narrower type takes what fits; PostgreSQL refuses the rest, except where the cast cuts silently.
                 let collation = if before.collation.is_some() && after.collation.is_none() {
                     " COLLATE pg_catalog.\"default\"".to_owned()
@@ -125,11 +125,15 @@ fn changed(relation: &Relation, before: &Column, after: &Column, ask: &Ask<'_>, 
                 };
                 let drop = format!("ALTER COLUMN {name} DROP DEFAULT, ");
                 let drop = if new_default && before.default.is_some() && !before.serial { drop } else { String::new() };
-                Some(format!("{drop}ALTER COLUMN {name} TYPE {}{collation}", after.data_type))
+                // PostgreSQL changes the type first, which sets the storage back.
+                let storage = after.storage.map(|storage| format!(", {}", set_storage(name, storage_word(storage))));
+                let storage = storage.unwrap_or_default();
+                Some(format!("{drop}ALTER COLUMN {name} TYPE {}{collation}{storage}", after.data_type))
             }
             ChangeType::ModifyColumnType => {
-                let storage = after.storage.or(default_storage(before)).unwrap_or('x');
-                Some(format!("ALTER COLUMN {name} SET STORAGE {}", storage_word(storage)))
+                let word =
+                    after.storage.map_or_else(|| default_storage(before, ask.found.server_version), storage_word);
+                Some(set_storage(name, word))
             }
             ChangeType::SetNotNull => Some(format!("ALTER COLUMN {name} SET NOT NULL")),
             ChangeType::DropNotNull => Some(format!("ALTER COLUMN {name} DROP NOT NULL")),
@@ -143,9 +147,19 @@ fn changed(relation: &Relation, before: &Column, after: &Column, ask: &Ask<'_>, 
     }
 }
 
-/// Types whose values are never compressed are few; text and its like are stored as `EXTENDED`, numbers as `MAIN`.
-fn default_storage(column: &Column) -> Option<char> {
-    column.data_type.starts_with("numeric").then_some('m')
+fn set_storage(column: &str, word: &str) -> String {
+    format!("ALTER COLUMN {column} SET STORAGE {word}")
+}
+
+/// Before PostgreSQL 16 had a word for it: text and its like are stored as `EXTENDED`, numbers and addresses as `MAIN`.
+fn default_storage(column: &Column, server_version: u32) -> &'static str {
+    const HAS_DEFAULT: u32 = 160_000;
+    let is_main = ["numeric", "inet", "cidr"].iter().any(|name| column.data_type.split('(').next() == Some(name));
+    match server_version {
+        HAS_DEFAULT.. => "DEFAULT",
+        _ if is_main => "MAIN",
+        _ => "EXTENDED",
+    }
 }
 
 /// The statement that gives a column its default, its sequence, its identity or its expression, or takes it away.

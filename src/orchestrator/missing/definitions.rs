@@ -30,20 +30,19 @@ pub(super) fn renames(
     kept: &mut HashSet<String>,
 ) {
     let mut of_kind = |noun: &str, found: &BTreeMap<u32, Definition>, declared: &BTreeMap<u32, Definition>| {
-        let has = |list: &BTreeMap<u32, Definition>, name: &str| list.values().any(|one| one.name == name);
-        for one in declared.values().filter(|one| !has(found, &one.name)) {
+        for one in declared.values().filter(|one| !named(found, &one.name)) {
             let same = found.iter().find(|(oid, other)| {
                 let identity = format!("{noun} {oid}");
                 other.kind == one.kind
                     && meaning(other) == meaning(one)
-                    && !has(declared, &other.name)
+                    && !named(declared, &other.name)
                     && !kept.contains(&identity)
                     && (one.kind == 'p' || ask.known.contains(&identity))
             });
             let Some((oid, other)) = same else { continue };
             kept.insert(format!("{noun} {oid}"));
             kept.insert(format!("{noun} {} of {}", one.name, wanted.name));
-            let shares_names = noun == "index" || matches!(one.kind, 'p' | 'u' | 'x');
+            let shares_names = noun == "index" || is_key(one);
             renames.push(Rename {
                 table: wanted.name.clone(),
                 from: other.name.clone(),
@@ -57,13 +56,53 @@ pub(super) fn renames(
         of_kind("constraint", &found.constraints, &wanted.constraints);
         of_kind("index", &found.indexes, &wanted.indexes);
         kept.extend(key_to_exchange(found, wanted, ask));
+        kept.extend(under_a_name_that_stays(found, wanted, ask));
+        renames.extend(not_null_renames(found, wanted));
     }
+}
+
+/// A key that is declared as a unique index of its name, or the other way round. A foreign key may lean on either, so the one
+/// goes in the statement that makes the other.
+fn under_a_name_that_stays(found: &Relation, wanted: &Relation, ask: &Ask<'_>) -> Vec<String> {
+    let keys = found.constraints.iter().filter(|(_, one)| is_key(one) && named(&wanted.indexes, &one.name));
+    let keys = keys.map(|(oid, _)| format!("constraint {oid}"));
+    let becomes_key = |one: &Definition| wanted.constraints.values().any(|key| is_key(key) && key.name == one.name);
+    let indexes = found.indexes.iter().filter(|(_, one)| becomes_key(one)).map(|(oid, _)| format!("index {oid}"));
+    keys.chain(indexes).filter(|identity| ask.known.contains(identity)).collect()
+}
+
+/// It has an index of its name.
+fn is_key(one: &Definition) -> bool {
+    matches!(one.kind, 'p' | 'u' | 'x')
+}
+
+fn named(list: &BTreeMap<u32, Definition>, name: &str) -> bool {
+    list.values().any(|one| one.name == name)
+}
+
+/// `NOT NULL` has a name since PostgreSQL 18, by default that of table and column as they were called then. It is not compared,
+/// but in an old database it is made the one that a new database has.
+fn not_null_renames<'a>(found: &'a Relation, wanted: &'a Relation) -> impl Iterator<Item = Rename> + 'a {
+    let is_taken = |name: &String| {
+        let by_hand = found.not_null.iter().any(|(column, held)| held == name && !wanted.not_null.contains_key(column));
+        by_hand || found.constraints.values().any(|one| one.name == *name)
+    };
+    wanted.not_null.iter().filter_map(move |(column, to)| {
+        let from = found.not_null.get(column).filter(|from| *from != to && !is_taken(to))?;
+        Some(Rename {
+            table: wanted.name.clone(),
+            from: from.clone(),
+            to: to.clone(),
+            is_index: false,
+            space: format!("{}: ", wanted.name),
+        })
+    })
 }
 
 /// The statements, in such an order that each name is free when it is taken.
 pub(super) fn in_order(renames: &[Rename], found: &Catalog) -> Vec<Missing> {
     let held = found.relations.values().flat_map(|relation| {
-        let keys = relation.constraints.values().filter(|one| matches!(one.kind, 'p' | 'u' | 'x'));
+        let keys = relation.constraints.values().filter(|one| is_key(one));
         let prefix = schema_prefix(&relation.name);
         keys.chain(relation.indexes.values()).map(move |one| format!("{prefix}{}", one.name))
     });
@@ -103,6 +142,13 @@ fn primary_key(constraints: &BTreeMap<u32, Definition>) -> Option<(&u32, &Defini
     constraints.iter().find(|(_, one)| one.kind == 'p')
 }
 
+/// Whether it is of a column that may be NULL from now on, and stands in a primary key that is exchanged.
+pub(super) fn needs_key_gone(found: &Relation, wanted: &Relation, one: &Missing) -> bool {
+    let drops_not_null = one.change.as_ref().is_some_and(|change| change.change_type == ChangeType::DropNotNull);
+    let key = |relation: &Relation| primary_key(&relation.constraints).map(|(_, key)| key.definition.clone());
+    drops_not_null && key(found).is_some() && key(found) != key(wanted)
+}
+
 /// What it does, without its name.
 fn meaning(one: &Definition) -> String {
     if one.kind != 'i' {
@@ -113,16 +159,18 @@ fn meaning(one: &Definition) -> String {
 
 pub(super) fn plan(found: &Relation, wanted: &Relation, kept: &HashSet<String>, missing: &mut Vec<Missing>) {
     let first = missing.len();
-    of_kind("constraint", wanted, &found.constraints, &wanted.constraints, kept, missing);
-    of_kind("index", wanted, &found.indexes, &wanted.indexes, kept, missing);
+    let (keys, indexes) = (&found.constraints, &found.indexes);
+    of_kind("constraint", wanted, (keys, indexes), &wanted.constraints, kept, missing);
+    of_kind("index", wanted, (indexes, keys), &wanted.indexes, kept, missing);
     // Keys before what points at them; within a table this is enough, as PostgreSQL makes both in order.
     missing[first..].sort_by_key(|one| one.sql.as_ref().is_some_and(|sql| sql.contains(" FOREIGN KEY ")));
 }
 
+/// `others`: of a constraint the indexes that are there, of an index the constraints.
 fn of_kind(
     noun: &str,
     relation: &Relation,
-    found: &BTreeMap<u32, Definition>,
+    (found, others): (&BTreeMap<u32, Definition>, &BTreeMap<u32, Definition>),
     wanted: &BTreeMap<u32, Definition>,
     kept: &HashSet<String>,
     missing: &mut Vec<Missing>,
@@ -150,6 +198,14 @@ fn of_kind(
             let gone = diff::plain(&relation.name, dropped, Some(&other.name), "a table has one primary key");
             missing.push(Missing::of(gone, None));
         }
+        let other_noun = if one.kind == 'i' { "constraint" } else { "index" };
+        let mut of_its_name = others.iter().filter(|(_, other)| other.name == one.name);
+        let gives_way =
+            of_its_name.find(|(oid, _)| kept.contains(&format!("{other_noun} {oid}"))).map(|(_, other)| other);
+        if let Some(other) = gives_way {
+            let change_type = if other.kind == 'i' { ChangeType::DropIndex } else { ChangeType::DropConstraint };
+            missing.push(Missing::of(plain(change_type, "it is declared otherwise"), None));
+        }
         let reason = match one.kind {
             'i' => "an index holds no values of its own",
             _ => {
@@ -157,12 +213,13 @@ fn of_kind(
                   them"
             }
         };
-        let sql = match exchanged {
-            Some((_, other)) => format!(
+        let sql = match (exchanged, gives_way) {
+            (_, Some(other)) => format!("{}; {}", drop(relation, other), add(relation, one)),
+            (Some((_, other)), None) => format!(
                 "ALTER TABLE {} DROP CONSTRAINT {}, ADD CONSTRAINT {} {}",
                 relation.name, other.name, one.name, one.definition
             ),
-            None => add(relation, one),
+            (None, None) => add(relation, one),
         };
         missing.push(Missing::of(plain(added, reason), Some(sql)));
     }
@@ -172,7 +229,9 @@ fn drop(relation: &Relation, one: &Definition) -> String {
     if one.kind == 'i' {
         return format!("DROP INDEX {}{}", schema_prefix(&relation.name), one.name);
     }
-    format!("ALTER TABLE {} DROP CONSTRAINT {}", relation.name, one.name)
+    // It may stand aside with the key that it leans on, if that was exchanged just before.
+    let if_there = if one.definition.starts_with("FOREIGN KEY") { "IF EXISTS " } else { "" };
+    format!("ALTER TABLE {} DROP CONSTRAINT {if_there}{}", relation.name, one.name)
 }
 
 fn add(relation: &Relation, one: &Definition) -> String {

@@ -1,8 +1,10 @@
 //! Domains: their defaults, NOT NULL and checks can be changed in place; what they are over cannot. Pure; called by
 //! [`super`].
 
-use super::Missing;
-use crate::orchestrator::catalog::Domain;
+use std::collections::HashSet;
+
+use super::{Missing, by_name};
+use crate::orchestrator::catalog::{Catalog, Domain};
 use crate::orchestrator::diff::{self, ChangeType, Compatibility};
 
 pub(super) fn plan(found: &Domain, wanted: &Domain, missing: &mut Vec<Missing>) {
@@ -34,5 +36,40 @@ pub(super) fn plan(found: &Domain, wanted: &Domain, missing: &mut Vec<Missing>) 
         let reason = "PostgreSQL checks it against the rows that are there; where they break it, write a migration that \
                       mends them";
         missing.push(Missing::of(told(ChangeType::AddConstraint, reason), Some(add)));
+    }
+}
+
+/// What has to be done before tables and columns come: PostgreSQL adds neither NOT NULL nor a check to a domain that a column
+/// holds within an array or a composite type.
+pub fn before_columns(found: &Catalog, declared: &Catalog) -> Vec<Missing> {
+    let there = by_name(&found.domains, |domain| &domain.name);
+    let mut missing = Vec::new();
+    for wanted in declared.domains.values() {
+        let Some((_, domain)) = there.get(wanted.name.as_str()) else { continue };
+        let is_migrated = declared.migrated.contains(&format!("domain {}", wanted.name));
+        if !is_migrated && is_held_within(declared, &wanted.name) && !is_held_within(found, &wanted.name) {
+            plan(domain, wanted, &mut missing);
+        }
+    }
+    missing
+}
+
+fn is_held_within(catalog: &Catalog, domain: &str) -> bool {
+    let mut holding: HashSet<String> = HashSet::from([format!("{domain}[]")]);
+    let holds = |holding: &HashSet<String>, is_type: bool| {
+        let relations = catalog.relations.values().filter(move |relation| (relation.kind == 'c') == is_type);
+        let within = |data_type: &str| holding.contains(data_type) || is_type && data_type == domain;
+        let holds = relations.filter(|one| one.columns.values().any(|column| within(&column.data_type)));
+        holds.map(|relation| relation.name.clone()).collect::<Vec<_>>()
+    };
+    loop {
+        let known = holding.len();
+        for name in holds(&holding, true) {
+            holding.insert(format!("{name}[]"));
+            holding.insert(name);
+        }
+        if holding.len() == known {
+            return !holds(&holding, false).is_empty();
+        }
     }
 }

@@ -1,14 +1,17 @@
+//! What statements promise, and what they take back.
+
 use super::Promises;
-use crate::bundle::Text;
+use crate::bundle::{Kind, Rules, SourceFile, sql};
 
 /// What the statements promise, in words, in the order of the statements.
 #[track_caller]
-fn check(sql: &str, expected: &[&str]) {
-    let texts: Vec<(usize, Text)> =
-        sql.split(';').enumerate().map(|(at, text)| (at, Text::from(text.to_owned()))).collect();
-    let promises = Promises::of(&texts);
+fn check(text: &str, expected: &[&str]) {
+    let file = SourceFile { kind: Kind::Tables, path: "tables/1.sql".to_owned(), text: text.into() };
+    // What an earlier version took may take back what it has made.
+    let statements = sql::read(&file, Rules::Earlier).expect("it is SQL").statements;
+    let promises = Promises::of(&statements.into_iter().enumerate().collect::<Vec<_>>());
     let words: Vec<String> = promises.in_order().iter().map(|(promise, _)| promise.to_string()).collect();
-    assert_eq!(words, expected, "{sql}");
+    assert_eq!(words, expected, "{text}");
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Runner<'_> {
             Err(failure) if failure.is_one_of(DEPENDED_ON) => failure,
             result => return result,
         };
-        let roots = dependants::roots_of_text(self.client, Under::Path(&self.path()), dropped).await;
+        let roots = dependants::roots_of_text(self.client, Under::Path(&self.path(statement)), dropped).await;
         let roots = roots.map_err(|error| Failure::new(statement, &error, 0))?;
         self.run_past(statement, sql, prefix, &roots, Some(failure)).await
     }
@@ -73,7 +73,7 @@ impl Runner<'_> {
         let result = match self.dependants.make_way(self.client, roots, &because).await {
             Ok(mut way) => match self.send(statement, sql, prefix).await {
                 Ok(rows) => {
-                    self.dependants.meet_heir(self.client, &self.path(), &mut way).await.map_err(failed)?;
+                    self.dependants.meet_heir(self.client, &self.path(statement), &mut way).await.map_err(failed)?;
                     Ok((rows, way))
                 }
                 Err(failure) => Err(failure),

@@ -24,13 +24,40 @@ pub struct Failure {
     pub error: StatementError,
     /// The function of PostgreSQL's that raised it, which tells apart what shares a code.
     pub routine: Option<String>,
+    /// The rule that a row breaks.
+    pub broken: Option<Box<Broken>>,
+}
+
+/// What PostgreSQL tells of a rule of a table's that a row breaks: names, unquoted.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// Its schema and name.
+    pub table: (String, String),
+    /// The column that must have a value.
+    pub column: Option<String>,
+    /// The constraint, or the index.
+    pub constraint: Option<String>,
+}
+
+impl Broken {
+    fn of(error: &tokio_postgres::Error) -> Option<Box<Self>> {
+        let told = error.as_db_error()?;
+        let table = (told.schema()?.to_owned(), told.table()?.to_owned());
+        let (column, constraint) = (told.column().map(str::to_owned), told.constraint().map(str::to_owned));
+        Some(Box::new(Self { table, column, constraint }))
+    }
 }
 
 impl Failure {
     /// See [`StatementError::new`].
     pub fn new(statement: &Statement, error: &tokio_postgres::Error, prefix: usize) -> Self {
         let routine = error.as_db_error().and_then(|told| told.routine()).map(str::to_owned);
-        Self { sqlstate: error.code().cloned(), error: StatementError::new(statement, error, prefix), routine }
+        Self {
+            sqlstate: error.code().cloned(),
+            error: StatementError::new(statement, error, prefix),
+            routine,
+            broken: Broken::of(error),
+        }
     }
 
     /// Other objects depend on what it changes and cannot be taken off. `refused`: PostgreSQL's own words, if it was asked.
@@ -40,6 +67,7 @@ impl Failure {
             sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST),
             error: StatementError::of(statement, SqlState::DEPENDENT_OBJECTS_STILL_EXIST.code(), cause.clone()),
             routine: None,
+            broken: None,
         });
         failure.error.detail.get_or_insert(cause);
         failure.error.hint = Some(dependants::HINT.to_owned());

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::lookup::{self, Question};
-use super::rows::{Row, Stored, as_text};
+use super::rows::{Row, Stored, Term, as_text};
 use super::validation::{SeederValidation, count};
 use super::{Course, Seed, Situation, records, rows_of};
 use crate::orchestrator::error::DeployError;
@@ -94,10 +94,10 @@ async fn find(
     for way in Way::IN_TURN {
         let mut questions = Vec::new();
         for (number, (_, row)) in rows.iter().enumerate().filter(|(number, _)| !found[*number]) {
-            if let Some(condition) = way.condition(row, &records, situation) {
+            if let Some(terms) = way.terms(row, &records, situation) {
                 let columns = if row.is_named() { Vec::new() } else { row.table.primary_key.clone() };
                 let tells = columns.iter().map(|column| as_text(&row.table.columns[*column])).collect();
-                questions.push((number, *row, Question { condition, tells }));
+                questions.push((number, *row, Question { terms, tells }));
             }
         }
         for (number, told) in lookup::find(runner, &questions).await? {
@@ -125,7 +125,7 @@ enum Way {
 impl Way {
     const IN_TURN: [Self; 4] = [Self::Named, Self::Recorded, Self::Constants, Self::Held];
 
-    fn condition(self, row: &Row, records: &HashMap<String, Stored>, situation: Situation<'_>) -> Option<String> {
+    fn terms(self, row: &Row, records: &HashMap<String, Stored>, situation: Situation<'_>) -> Option<Vec<Term>> {
         match self {
             Self::Named => row.by_primary_key(),
             Self::Recorded => records.get(&*row.identity).and_then(|stored| row.by_stored(stored)),

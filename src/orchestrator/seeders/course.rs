@@ -73,6 +73,14 @@ fn of_written(
     }
 }
 
+/// Why a statement is passed over in an existing database that runs what may write: see [`super::calls`].
+pub fn of_call(statement: &Statement, name: &str) -> (Course, Option<String>) {
+    passed_over(
+        statement,
+        &format!("it runs {name}, which may write to any table, so that it runs in new databases only"),
+    )
+}
+
 const NOTHING_TO_WRITE: &str = "there is nothing of the name that it writes to";
 
 fn passed_over(statement: &Statement, why: &str) -> (Course, Option<String>) {

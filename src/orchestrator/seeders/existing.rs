@@ -1,10 +1,10 @@
 //! Which rows are there already, where a table holds some when the seeders come to it: by the same primary key, else by the
 //! same values of a whole unique key, else by the same constants.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::lookup::{self, Question};
-use super::rows::{Row, Stored, as_text};
+use super::rows::{Row, Stored, Term, as_text};
 use crate::orchestrator::error::DeployError;
 use crate::orchestrator::runner::Runner;
 
@@ -20,20 +20,23 @@ pub struct Existing {
 /// Those that are there, by their place among `rows`.
 pub async fn find(runner: &Runner<'_>, rows: &[&Row]) -> Result<HashMap<usize, Existing>, DeployError> {
     let mut existing = HashMap::new();
-    let keys: Vec<Vec<String>> = rows.iter().map(|row| row.by_unique_keys()).collect();
-    let most = keys.iter().map(Vec::len).max().unwrap_or(0);
+    let mut keys: Vec<VecDeque<Vec<Term>>> = rows.iter().map(|row| row.by_unique_keys().into()).collect();
+    let most = keys.iter().map(VecDeque::len).max().unwrap_or(0);
     for turn in 0..=most {
         let mut questions = Vec::new();
         for (at, row) in rows.iter().enumerate().filter(|(at, _)| !existing.contains_key(at)) {
-            let condition = match (keys[at].get(turn), turn == most && !row.is_named()) {
-                (Some(key), _) => key.clone(),
+            let mut tells: Vec<String> =
+                row.telling_columns().iter().map(|column| as_text(&row.table.columns[*column])).collect();
+            let terms = match (keys[at].pop_front(), turn == most && !row.is_named()) {
+                (Some(key), _) => {
+                    tells.extend(row.differences());
+                    key
+                }
+                // Then no constant differs.
                 (None, true) => row.by_constants(),
                 (None, false) => continue,
             };
-            let mut tells: Vec<String> =
-                row.telling_columns().iter().map(|column| as_text(&row.table.columns[*column])).collect();
-            tells.extend(row.differences());
-            questions.push((at, *row, Question { condition, tells }));
+            questions.push((at, *row, Question { terms, tells }));
         }
         for (at, told) in lookup::find(runner, &questions).await? {
             let row = rows[at];

@@ -33,24 +33,23 @@ pub async fn read(
     let doubtful: HashSet<usize> = seeds.iter().enumerate().filter_map(is_doubtful).collect();
     let rows: Vec<(usize, &Row)> = rows_of(seeds, Course::runs).filter(|(at, _)| doubtful.contains(at)).collect();
     let as_said = |(number, (_, row)): (usize, &(usize, &'_ Row))| {
-        let condition = row.by_primary_key().unwrap_or_else(|| row.by_constants());
-        (number, condition)
+        let terms = row.by_primary_key().unwrap_or_else(|| row.by_constants());
+        (number, terms)
     };
     let questions: Vec<_> = rows
         .iter()
         .enumerate()
         .map(as_said)
-        .map(|(number, condition)| (number, rows[number].1, Question { condition, tells: Vec::new() }))
+        .map(|(number, terms)| (number, rows[number].1, Question { terms, tells: Vec::new() }))
         .collect();
     let found = lookup::find(runner, &questions).await?;
     let mut held = Held::new();
     let mut questions = Vec::new();
     for (number, (at, row)) in rows.iter().enumerate().filter(|(number, _)| !found.contains_key(number)) {
         held.insert(row.identity.to_string(), None);
-        let condition = stored.get(&(*at, row.place)).and_then(|stored| row.by_stored(stored));
-        if let Some(condition) = condition {
+        if let Some(terms) = stored.get(&(*at, row.place)).and_then(|stored| row.by_stored(stored)) {
             let tells = row.stable_columns().iter().map(|column| as_text(&row.table.columns[*column])).collect();
-            questions.push((number, *row, Question { condition, tells }));
+            questions.push((number, *row, Question { terms, tells }));
         }
     }
     for (number, told) in lookup::find(runner, &questions).await? {

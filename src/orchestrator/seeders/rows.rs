@@ -79,37 +79,36 @@ impl Row {
         self.key(&self.table.primary_key).is_some()
     }
 
-    /// The condition of the primary key, where it is named.
-    pub fn by_primary_key(&self) -> Option<String> {
-        self.key(&self.table.primary_key).map(|key| self.conditions(&key))
+    /// The primary key, where it is named.
+    pub fn by_primary_key(&self) -> Option<Vec<Term>> {
+        self.key(&self.table.primary_key).map(|key| self.terms(&key))
     }
 
     /// Those of the unique keys that have constants, the primary one first.
-    pub fn by_unique_keys(&self) -> Vec<String> {
-        self.table.unique_keys.iter().filter_map(|key| self.key(key)).map(|key| self.conditions(&key)).collect()
+    pub fn by_unique_keys(&self) -> Vec<Vec<Term>> {
+        self.table.unique_keys.iter().filter_map(|key| self.key(key)).map(|key| self.terms(&key)).collect()
     }
 
-    /// All constants; `true` where there are none.
-    pub fn by_constants(&self) -> String {
-        self.conditions(&self.stable())
+    /// All constants.
+    pub fn by_constants(&self) -> Vec<Term> {
+        self.terms(&self.stable())
     }
 
     fn stable(&self) -> Vec<&Constant> {
         self.constants.iter().filter(|one| one.is_stable).collect()
     }
 
-    fn conditions(&self, constants: &[&Constant]) -> String {
-        let conditions: Vec<String> = constants.iter().map(|one| self.condition(one)).collect();
-        if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") }
+    fn terms(&self, constants: &[&Constant]) -> Vec<Term> {
+        constants.iter().map(|one| self.term(one)).collect()
     }
 
-    fn condition(&self, constant: &Constant) -> String {
-        equals(&self.table, constant.column, (!constant.is_null).then_some(&*constant.literal))
+    fn term(&self, constant: &Constant) -> Term {
+        Term::of(&self.table, constant.column, (!constant.is_null).then_some(&*constant.literal))
     }
 
     /// A row that was read before: by its primary key where that is among the values, else by all of them. `None`: no
     /// column of it is left.
-    pub fn by_stored(&self, stored: &Stored) -> Option<String> {
+    pub fn by_stored(&self, stored: &Stored) -> Option<Vec<Term>> {
         let columns = &self.table.columns;
         let values: Vec<(usize, &Option<String>)> = stored
             .iter()
@@ -117,22 +116,22 @@ impl Row {
             .collect();
         let key = &self.table.primary_key;
         let has_key = !key.is_empty() && key.iter().all(|column| values.iter().any(|(one, _)| one == column));
-        let conditions: Vec<String> = values
+        let terms: Vec<Term> = values
             .iter()
             .filter(|(column, _)| !has_key || key.contains(column))
             .map(|(column, value)| {
                 let literal = value.as_deref().map(quote_literal);
-                equals(&self.table, *column, literal.as_deref().map(str::trim_start))
+                Term::of(&self.table, *column, literal.as_deref().map(str::trim_start))
             })
             .collect();
-        (!conditions.is_empty()).then(|| conditions.join(" AND "))
+        (!terms.is_empty()).then_some(terms)
     }
 
     /// For each stable constant an expression that is the stored value where that is another one, else NULL.
     pub fn differences(&self) -> Vec<String> {
         let difference = |one: &&Constant| {
             let column = quote_ident(&self.table.columns[one.column].name);
-            let condition = self.condition(one);
+            let condition = self.term(one).condition(&self.table);
             format!(
                 "CASE WHEN {condition} THEN NULL ELSE coalesce(pg_catalog.quote_nullable({column}::pg_catalog.text), 'NULL') END"
             )
@@ -179,19 +178,52 @@ pub fn as_text(column: &Column) -> String {
     format!("{}::pg_catalog.text", quote_ident(&column.name))
 }
 
-fn equals(table: &Table, column: usize, literal: Option<&str>) -> String {
-    let column = &table.columns[column];
-    let name = quote_ident(&column.name);
-    let Some(literal) = literal else { return format!("{name} IS NULL") };
-    let literal = format!("CAST({literal} AS {})", column.data_type);
-    match &column.equal {
-        // Finds it by the key's index.
-        Some(Equal { operator, input: None }) => format!("{name} {operator} {literal}"),
-        Some(Equal { operator, input: Some(input) }) => {
-            format!("CAST({name} AS {input}) {operator} CAST({literal} AS {input})")
+/// What a column of a row that is looked for holds.
+#[derive(Debug)]
+pub struct Term {
+    /// Its place among the table's columns.
+    pub column: usize,
+    /// As SQL, of the type that [`Term::side`] is compared as; `None` for NULL.
+    pub value: Option<String>,
+}
+
+impl Term {
+    fn of(table: &Table, column: usize, literal: Option<&str>) -> Self {
+        let of_type = &table.columns[column];
+        let literal = literal.map(|literal| format!("CAST({literal} AS {})", of_type.data_type));
+        let value = literal.map(|literal| match &of_type.equal {
+            Some(Equal { input: None, .. }) => literal,
+            Some(Equal { input: Some(input), .. }) => format!("CAST({literal} AS {input})"),
+            None => format!("{literal}::pg_catalog.text"),
+        });
+        Self { column, value }
+    }
+
+    /// The column, and the operator that compares it with the value.
+    fn side(&self, table: &Table) -> (String, String) {
+        let column = &table.columns[self.column];
+        let name = quote_ident(&column.name);
+        match &column.equal {
+            // Finds it by the key's index.
+            Some(Equal { operator, input: None }) => (name, operator.clone()),
+            Some(Equal { operator, input: Some(input) }) => (format!("CAST({name} AS {input})"), operator.clone()),
+            // Not every type has an operator =, but each has a text.
+            None => (format!("{name}::pg_catalog.text"), "OPERATOR(pg_catalog.=)".to_owned()),
         }
-        // Not every type has an operator =, but each has a text.
-        None => format!("{name}::pg_catalog.text OPERATOR(pg_catalog.=) {literal}::pg_catalog.text"),
+    }
+
+    /// The column holds the value.
+    pub fn condition(&self, table: &Table) -> String {
+        self.condition_with(table, self.value.as_deref())
+    }
+
+    /// The same with something else, of the value's type, in the place of it. NULL is NULL.
+    pub fn condition_with(&self, table: &Table, value: Option<&str>) -> String {
+        let (side, operator) = self.side(table);
+        match value {
+            Some(value) => format!("{side} {operator} {value}"),
+            None => format!("{} IS NULL", quote_ident(&table.columns[self.column].name)),
+        }
     }
 }
 
@@ -204,11 +236,12 @@ pub fn read(seeds: &[(Statement, Arc<Table>)]) -> Vec<Insert> {
 fn read_one(seed: &Statement, table: &Arc<Table>, met: &mut HashMap<String, usize>) -> Option<Insert> {
     let Some(NodeEnum::InsertStmt(insert)) = seed.parse() else { return None };
     let named = named_columns(&insert, table);
+    let breaks = line_breaks(seed);
     let row = |(place, values): (usize, &[Node])| {
         let constants: Vec<Constant> =
             named.iter().zip(values).filter_map(|(column, value)| read_value(table, (*column)?, value)).collect();
         let identity = identity(table, &constants, met).into();
-        let line = seed.line + lines_before(seed, values);
+        let line = seed.line + lines_before(&breaks, values);
         Row { table: table.clone(), place, line, identity, constants }
     };
     let no_values: [Node; 0] = [];
@@ -254,6 +287,7 @@ fn read_parts(seed: &Statement, parts: Vec<Vec<usize>>) -> Option<Vec<Part>> {
         return None;
     };
     let lists = std::mem::take(&mut select.values_lists);
+    let breaks = line_breaks(seed);
     let part = |places: Vec<usize>| {
         let mut insert = insert.clone();
         let select = insert.select_stmt.as_mut().and_then(|select| select.node.as_mut());
@@ -262,7 +296,7 @@ fn read_parts(seed: &Statement, parts: Vec<Vec<usize>>) -> Option<Vec<Part>> {
         }
         let first = places.first().and_then(|place| lists.get(*place));
         let line = match first.and_then(|list| list.node.as_ref()) {
-            Some(NodeEnum::List(list)) => seed.line + lines_before(seed, &list.items),
+            Some(NodeEnum::List(list)) => seed.line + lines_before(&breaks, &list.items),
             _ => seed.line,
         };
         let (_, text) = sql::grammar::deparse(NodeEnum::InsertStmt(insert))?;
@@ -298,10 +332,15 @@ fn identity(table: &Table, constants: &[Constant], met: &mut HashMap<String, usi
     checksum_bytes(format!("{text}\0\0{number}").as_bytes())
 }
 
+/// Where the text's line breaks are.
+fn line_breaks(seed: &Statement) -> Vec<usize> {
+    seed.text.match_indices('\n').map(|(at, _)| at).collect()
+}
+
 /// Line breaks before the first value that tells where it stands.
-fn lines_before(seed: &Statement, values: &[Node]) -> usize {
+fn lines_before(breaks: &[usize], values: &[Node]) -> usize {
     let at = values.iter().find_map(location).unwrap_or(0);
-    seed.text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
+    breaks.partition_point(|line_break| *line_break < at)
 }
 
 fn location(value: &Node) -> Option<usize> {

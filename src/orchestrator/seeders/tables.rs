@@ -152,7 +152,8 @@ async fn read_concerned(
         };
         let concerned = Concerned {
             are_new: judged.iter().all(is_new),
-            are_empty: !judged.iter().any(|one| full.contains(&one.oid)),
+            // What a sequence that was there has counted, nobody can tell from its looks.
+            are_empty: !judged.iter().any(|one| full.contains(&one.oid) || (one.kind == b'S' && !is_new(one))),
             tables: judged.into_iter().map(|one| one.printed.clone()).collect(),
         };
         (target.clone(), concerned)
@@ -160,12 +161,15 @@ async fn read_concerned(
     Ok(by_target.into_iter().map(judge).collect())
 }
 
-/// The tables that hold rows. Where row security may hide them from the gateway, a table that takes any room counts.
+/// The tables that hold rows, and the sequences that have given a number. Where row security may hide them from the gateway, a table that takes any room counts.
 async fn read_full(client: &Client, reached: &[Reached]) -> Result<HashSet<u32>, Error> {
     let tables: BTreeMap<u32, &Reached> =
-        reached.iter().filter(|one| b"rpfv".contains(&one.kind)).map(|one| (one.oid, one)).collect();
+        reached.iter().filter(|one| b"rpfvS".contains(&one.kind)).map(|one| (one.oid, one)).collect();
     let question = |one: &Reached| {
         match one.hides_rows {
+        _ if one.kind == b'S' => {
+            format!("SELECT {}::oid WHERE EXISTS (SELECT FROM {} WHERE is_called)", one.oid, one.qualified)
+        }
         false => format!("SELECT {}::oid WHERE EXISTS (SELECT FROM {})", one.oid, one.qualified),
         true => format!(
             "SELECT {oid}::oid WHERE EXISTS (SELECT FROM pg_catalog.pg_partition_tree({oid}::oid::regclass) AS part

@@ -250,5 +250,11 @@ pub async fn check_signatures(lost: Vec<String>) -> Result<(), DeployError> {
 
 /// See [`DeployError::AlteredTracking`].
 pub fn altered(table: &'static str, cause: String, sqlstate: Option<String>) -> DeployError {
+    // One statement may ask several of them; PostgreSQL says which one it is about.
+    let named = |one: &&Expected| {
+        let mut words = cause.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        words.any(|word| word.strip_prefix(PREFIX) == Some(one.table))
+    };
+    let table = TABLES.iter().find(named).map_or(table, |one| one.table);
     DeployError::AlteredTracking { database: None, table: format!("public.{PREFIX}{table}"), cause, sqlstate }
 }

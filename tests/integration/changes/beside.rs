@@ -8,6 +8,28 @@ use crate::support::{BundleBuilder, Platform, Sql, bundle, register};
 /// bundle, and each is tried in both directions.
 const CASES: &[(&str, &str, &str, &str)] = &[
     (
+        "view_over_all_columns",
+        "tables",
+        "CREATE TABLE va (id int PRIMARY KEY);",
+        "CREATE TABLE va (id int PRIMARY KEY, z int); CREATE VIEW va_w AS SELECT * FROM va;
+         CREATE VIEW va_v AS SELECT * FROM va_w; CREATE MATERIALIZED VIEW va_m AS SELECT * FROM va_w;",
+    ),
+    (
+        "view_over_a_function",
+        "functions",
+        "CREATE FUNCTION vf() RETURNS TABLE (id int, a int) LANGUAGE sql AS 'SELECT 1, 2';
+         CREATE VIEW vf_v AS SELECT * FROM vf(); CREATE VIEW vf_w AS SELECT * FROM vf_v;",
+        "CREATE FUNCTION vf() RETURNS TABLE (id int, a int, b text) LANGUAGE sql AS $$SELECT 1, 2, 'c'$$;
+         CREATE VIEW vf_v AS SELECT * FROM vf(); CREATE VIEW vf_w AS SELECT * FROM vf_v;",
+    ),
+    (
+        "statistics_of_what_becomes_an_expression",
+        "tables",
+        "CREATE TABLE se (id int, body text); CREATE INDEX se_body ON se (body);",
+        "CREATE TABLE se (id int, body text); CREATE INDEX se_body ON se (lower(body));
+         ALTER INDEX se_body ALTER COLUMN 1 SET STATISTICS 500;",
+    ),
+    (
         "unnamed_index",
         "tables",
         "CREATE TABLE ui (n int, m int); CREATE INDEX ON ui (n); CREATE INDEX ON ui (m); CREATE INDEX ON ui (m DESC);
@@ -401,4 +423,27 @@ async fn what_no_statement_can_bring_about_is_refused_with_file_and_line() {
         answer.at(path, line);
         assert!(answer.body.to_string().contains(words), "{words}: {answer}");
     }
+}
+
+/// A column that may be NULL from now on, and stands in the key that goes.
+#[tokio::test]
+async fn a_primary_key_of_other_columns_takes_the_place_of_one() {
+    let platform = Platform::new();
+    let old =
+        "CREATE TABLE kf (id int, k int, PRIMARY KEY (id, k)); CREATE TABLE km (id int PRIMARY KEY, k int UNIQUE);
+               CREATE TABLE kr (x int REFERENCES km (id));";
+    let new = "CREATE TABLE kf (id int, k int, PRIMARY KEY (id)); CREATE TABLE km (id int UNIQUE, k int PRIMARY KEY);
+               CREATE TABLE kr (x int REFERENCES km (k));";
+    let versions = [old, new].map(|tables| bundle().file("tables/t.sql", tables));
+    platform.register(&versions[0]).await.ready();
+    let sql = platform.sql().await;
+    sql.run("INSERT INTO kf VALUES (1, 1), (2, 2); INSERT INTO km VALUES (1, 1); INSERT INTO kr VALUES (1)").await;
+    for version in [&versions[1], &versions[0], &versions[1]] {
+        platform.register_forced(version).await.ready();
+        let other = Platform::new();
+        other.register(version).await.ready();
+        let differences = differences(&platform.database("main"), &other.database("main"), true).await;
+        assert!(differences.is_empty(), "{differences:?}");
+    }
+    assert_eq!(sql.value("SELECT concat((SELECT count(*) FROM kf), (SELECT count(*) FROM kr))").await, "21");
 }

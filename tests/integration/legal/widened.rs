@@ -272,3 +272,26 @@ async fn a_key_under_another_name_takes_the_place_of_the_one_that_views_and_fore
         release.check().await;
     }
 }
+
+#[tokio::test]
+async fn a_column_that_comes_down_by_many_ways() {
+    let lattice = |of_type: &str| {
+        let first = format!("CREATE TABLE a0 (n {of_type}); CREATE TABLE b0 () INHERITS (a0);");
+        let rest = (1..30).map(|n| {
+            let above = n - 1;
+            format!("CREATE TABLE a{n} () INHERITS (a{above}, b{above}); CREATE TABLE b{n} () INHERITS (a{above}, b{above});")
+        });
+        std::iter::once(first).chain(rest).collect::<String>()
+    };
+    let (narrow, wide) = (lattice("int"), lattice("bigint"));
+    let view = ("views/v.sql", "CREATE VIEW v AS SELECT n FROM a0;");
+    let release = Release {
+        name: "half a billion ways",
+        before: &[("tables/t.sql", &narrow), view],
+        rows: "INSERT INTO b29 VALUES (7)",
+        after: &[("tables/t.sql", &wide), view],
+        force: false,
+        expect: &[("SELECT n::text FROM v", "7")],
+    };
+    release.check().await;
+}

@@ -9,7 +9,7 @@ fn roles() -> BundleBuilder {
     bundle().file("tables/roles.sql", "CREATE TABLE roles (role_id serial PRIMARY KEY, name text NOT NULL);").file(
         "seeders/roles.sql",
         "INSERT INTO roles (role_id, name) VALUES (1, 'owner'), (2, 'clerk'), (3, 'guest');
-SELECT setval('roles_role_id_seq', 3);",
+SELECT pg_catalog.setval('roles_role_id_seq', 3);",
     )
 }
 
@@ -194,8 +194,8 @@ async fn a_file_about_old_and_new_tables_runs_for_the_new_ones() {
 INSERT INTO new (id, name) VALUES (5, 'n');
 UPDATE old SET name = upper(name);
 UPDATE new SET name = upper(name);
-SELECT setval(pg_get_serial_sequence('new', 'id'), (SELECT max(id) FROM new));
-SELECT setval('old_id_seq'::regclass, 1);
+SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence('new', 'id'), (SELECT max(id) FROM new));
+SELECT pg_catalog.setval('old_id_seq'::regclass, 1);
 ALTER SEQUENCE old_id_seq RESTART WITH 1;",
     );
     let answers = [platform.register(&both).await, platform.migrate(&both, &[]).await];
@@ -237,4 +237,120 @@ INSERT INTO copy SELECT id FROM spare;",
     assert_warned(&answer, &["seeders/spare.sql, line 1", "spare"]);
     assert_warned(&answer, &["seeders/spare.sql, line 2", "copy"]);
     assert_eq!(sql.value("SELECT count(*) FROM spare").await, "1");
+}
+
+/// Everything that a statement may run by a name in it: each deletes the customers. What only computes is VOLATILE, too.
+const FUNCTIONS: &str = r#"
+CREATE FUNCTION seed() RETURNS SETOF int LANGUAGE sql AS $$ DELETE FROM customers; SELECT 1 $$;
+CREATE FUNCTION "By Way"() RETURNS int LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN (SELECT seed()); END $$;
+CREATE FUNCTION atomic() RETURNS int BEGIN ATOMIC DELETE FROM customers; SELECT 3; END;
+CREATE FUNCTION made_up(what text) RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE what; RETURN 4; END $$;
+CREATE FUNCTION step(int, int) RETURNS int LANGUAGE sql AS $$ SELECT $1 + $2 + seed() $$;
+CREATE AGGREGATE all_of(int) (SFUNC = step, STYPE = int, INITCOND = '0');
+CREATE FUNCTION less(int, text) RETURNS int LANGUAGE sql AS $$ SELECT seed() $$;
+CREATE OPERATOR public.<~ (LEFTARG = int, RIGHTARG = text, FUNCTION = less);
+CREATE VIEW seeds AS SELECT seed() AS id;
+CREATE FUNCTION harmless(n int) RETURNS int LANGUAGE plpgsql AS $$
+    DECLARE comment text := 'create'; update int; BEGIN update := n; RETURN update + 1; END $$;
+CREATE FUNCTION other() RETURNS void LANGUAGE sql AS 'DELETE FROM customers';
+"#;
+
+#[tokio::test]
+async fn what_may_write_runs_in_new_databases_only() {
+    if crate::support::calls_what_is_planted() {
+        return;
+    }
+    let platform = Platform::new();
+    let old = bundle().file("tables/t.sql", "CREATE TABLE customers (id int PRIMARY KEY);");
+    platform.register(&old).await.ready();
+    let sql = platform.sql().await;
+    sql.run("INSERT INTO customers SELECT generate_series(1, 5)").await;
+    let passed_over = [
+        ("INSERT INTO plans SELECT seed();", "seed"),
+        ("INSERT INTO plans VALUES (2, now()), (\"By Way\"(), now());", "By Way"),
+        ("UPDATE plans SET id = 3 WHERE id = atomic();", "atomic"),
+        ("INSERT INTO plans VALUES (made_up('DELETE FROM customers'));", "made_up"),
+        ("INSERT INTO plans SELECT all_of(n) FROM generate_series(1, 2) AS n;", "all_of"),
+        ("INSERT INTO plans VALUES (1 <~ 'a');", "<~"),
+        ("INSERT INTO plans SELECT id FROM seeds;", "seeds"),
+        ("INSERT INTO plans VALUES (setval('customers_seq', 5));", "setval"),
+        ("INSERT INTO other SELECT 7, query_to_xml('SELECT seed()', true, true, '')::text;", "query_to_xml"),
+    ];
+    let runs = "INSERT INTO other SELECT harmless(n), upper('x') FROM generate_series(1, 3) AS n;
+INSERT INTO other VALUES (harmless(4), md5('y'));";
+    let text: Vec<&str> = passed_over.iter().map(|(statement, _)| *statement).chain([runs]).collect();
+    let new = old
+        .file("functions/f.sql", FUNCTIONS)
+        .file(
+            "tables/p.sql",
+            "CREATE SEQUENCE customers_seq;
+             CREATE TABLE plans (id int, at timestamptz); CREATE TABLE other (id int, x text);",
+        )
+        .file("seeders/p.sql", text.join("\n"));
+    let answer = platform.register(&new).await;
+    assert_eq!(answer.status, 200, "{answer}");
+    for (at, (_, name)) in passed_over.iter().enumerate() {
+        assert_warned(&answer, &[&format!("seeders/p.sql, line {}:", at + 1), name, "new databases only"]);
+    }
+    assert_eq!(warnings(&answer).len(), passed_over.len(), "{answer}");
+    let counts =
+        "SELECT concat((SELECT count(*) FROM customers), (SELECT count(*) FROM plans), (SELECT count(*) FROM other))";
+    assert_eq!(sql.value(counts).await, "504");
+    let next = new.file("functions/g.sql", "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1';");
+    let answer = platform.migrate(&next, &[]).await;
+    assert_eq!(answer.status, 200, "{answer}");
+    assert_eq!(sql.value(counts).await, "504");
+}
+
+#[tokio::test]
+async fn a_file_may_drop_its_own_temporary_tables() {
+    let platform = Platform::new();
+    let seeds = "CREATE TEMP TABLE raw (a int);
+ALTER TABLE raw ADD COLUMN b int, DROP COLUMN a;
+INSERT INTO raw VALUES (1), (2);
+INSERT INTO items (a) SELECT b FROM raw;
+DROP TABLE raw;
+SELECT a + 1 AS a INTO TEMP items FROM items;
+INSERT INTO kept SELECT a FROM items;
+DROP TABLE pg_temp.items;
+CREATE TEMP TABLE items AS SELECT 5 AS a;";
+    let bundle = bundle()
+        .file("tables/items.sql", "CREATE TABLE items (id serial PRIMARY KEY, a int); CREATE TABLE kept (a int);")
+        .file("seeders/items.sql", seeds);
+    platform.register(&bundle).await.ready();
+    let sql = platform.sql().await;
+    let rows = "SELECT concat((SELECT sum(a) FROM items), ' ', (SELECT sum(a) FROM kept))";
+    assert_eq!(sql.value(rows).await, "3 5");
+    let next = bundle.file("functions/g.sql", "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1';");
+    let answer = platform.migrate(&next, &[]).await;
+    assert_eq!(answer.status, 200, "{answer}");
+    assert_eq!(sql.value(rows).await, "3 5");
+    // What the file has dropped already, and functions of such a name, are the declaration's.
+    for (more, line) in [("DROP TABLE items;\nDROP TABLE items;", 11), ("DROP FUNCTION items();", 10)] {
+        let answer = platform.migrate(&next.clone().file("seeders/items.sql", format!("{seeds}\n{more}")), &[]).await;
+        answer.refused(409, "migration_failed").at("seeders/items.sql", line);
+    }
+}
+
+#[tokio::test]
+async fn a_sequence_that_no_table_draws_from_by_default_goes_on() {
+    if crate::support::calls_what_is_planted() {
+        return;
+    }
+    let platform = Platform::new();
+    let old = bundle()
+        .file(
+            "tables/invoices.sql",
+            "CREATE SEQUENCE invoice_no; CREATE SEQUENCE other_no; CREATE TABLE invoices (no bigint PRIMARY KEY);",
+        )
+        .file("seeders/numbers.sql", "SELECT setval('invoice_no', 1000);\nALTER SEQUENCE other_no RESTART WITH 50;");
+    platform.register(&old).await.ready();
+    let sql = platform.sql().await;
+    assert_eq!(sql.value("SELECT concat(nextval('invoice_no'), ' ', nextval('other_no'))").await, "1001 50");
+    let new = old.file("functions/g.sql", "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1';");
+    let answer = platform.register(&new).await;
+    answer.ready();
+    assert_warned(&answer, &["seeders/numbers.sql, line 1", "invoice_no"]);
+    assert_warned(&answer, &["seeders/numbers.sql, line 2", "other_no"]);
+    assert_eq!(sql.value("SELECT concat(nextval('invoice_no'), ' ', nextval('other_no'))").await, "1002 51");
 }

@@ -6,7 +6,8 @@ use super::*;
 fn checksum_of(text: &str) -> String {
     use crate::bundle::{Kind, SourceFile};
     let file = SourceFile { kind: Kind::Functions, path: "functions/a.sql".to_owned(), text: text.into() };
-    let mut facts = crate::bundle::sql::read(&file).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+    let mut facts = crate::bundle::sql::read(&file, crate::bundle::Rules::Current)
+        .unwrap_or_else(|error| panic!("{text:?}: {error}"));
     assert_eq!(facts.statements.len(), 1, "{text:?}");
     facts.statements.remove(0).checksum
 }

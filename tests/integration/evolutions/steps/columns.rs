@@ -90,7 +90,8 @@ fn is_key(table: &Table, column: Id) -> bool {
 }
 
 pub(super) fn change_default(model: &mut Model, _: &Model, random: &mut Random, _: &mut Effects) -> Option<String> {
-    let (table, column) = any_column(model, random, |_, _| true)?;
+    // Rows that get the column by its default would point nowhere.
+    let (table, column) = any_column(model, random, |table, column| !is_key(table, column.id))?;
     let one = model.table(table).column(column);
     let default = match one.default {
         Some(_) if random.below(2) == 0 && !one.not_null => None,

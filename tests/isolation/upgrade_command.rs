@@ -1,0 +1,182 @@
+//! `upgrade-postgres`: with `pg_upgrade` and by a dump, stopped and killed on the way, and what it refuses. Where only one version
+//! is installed, it leads to a new cluster of the same.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+use stonescriptdb_gateway::embedded::{UpgradeError, UpgradeOptions, Upgraded, upgrade};
+use tokio::sync::Notify;
+
+use crate::major_update::{ROWS, T, WORD, major, old_and_new};
+use crate::place::{Gateway, Place, Who};
+use crate::web::{Web, archive};
+
+const FILES: [(&str, &str); 3] = [T, ROWS, WORD];
+
+fn text(dir: &Path) -> &str {
+    dir.to_str().unwrap()
+}
+
+fn start(place: &Place, bin_dir: &Path) -> (Gateway, Web) {
+    let gateway = place.start(&[("PG_BIN_DIR", text(bin_dir))]);
+    gateway.wait_until_healthy();
+    let web = Web::new(gateway.address());
+    (gateway, web)
+}
+
+fn create(id: &str) -> serde_json::Value {
+    json!({ "platform": "two", "schema_name": "s", "database_id": id })
+}
+
+async fn fill(place: &Place, web: &Web) {
+    web.register("one", &FILES).await;
+    assert_eq!(web.post("/platform/register", json!({ "platform": "two" })).await.0, 201);
+    let stored = web.upload_archive("/platform/two/schema", &[("schema_name", "s")], archive(&FILES)).await;
+    assert_eq!(stored.0, 201, "{}", stored.1);
+    assert_eq!(web.post("/database/create", create("a")).await.0, 201);
+    let sql = place.connect().await;
+    // What somebody has closed, and what its owner has set for the sessions of others.
+    for statement in [
+        "CREATE DATABASE \"it's closed\" ALLOW_CONNECTIONS false CONNECTION LIMIT 7",
+        "ALTER DATABASE one_main SET default_transaction_read_only = on",
+        "ALTER DATABASE two_s_a SET search_path = nowhere",
+        "ALTER DATABASE two_s_a SET role = pg_monitor",
+        "ALTER DATABASE two_s_a SET array_nulls = off",
+    ] {
+        sql.batch_execute(statement).await.unwrap();
+    }
+}
+
+/// That everything is there and works; `turn` makes names.
+async fn check(place: &Place, bin_dir: &Path, turn: &str) {
+    let (gateway, web) = start(place, bin_dir);
+    assert_eq!(web.value("one", "word", json!([])).await, "kept", "{turn}");
+    let sql = place.connect_to("one_main").await;
+    let closed: Vec<(String, i32)> = sql
+        .query("SELECT datname, datconnlimit FROM pg_database WHERE NOT datallowconn AND datname LIKE 'it%'", &[])
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .collect();
+    assert_eq!(closed, [("it's closed".to_owned(), 7)], "{turn}");
+    let version: String = sql.query_one("SHOW server_version_num", &[]).await.unwrap().get(0);
+    assert_eq!(version.parse::<u32>().unwrap() / 10_000, major(bin_dir), "{turn}");
+    let body = web.register("one", &FILES).await;
+    assert_eq!((&body["tables_created"], &body["functions_deployed"]), (&json!(0), &json!(0)), "{turn}: {body}");
+    let (status, body) = web.post("/database/create", create(turn)).await;
+    assert_eq!(status, 201, "{turn}: {body}");
+    gateway.stop(Signal::SIGTERM);
+}
+
+fn options(place: &Place, old: &Path, dump: bool) -> UpgradeOptions {
+    let (directory, bin_dir) = (place.data_dir(), Some(old.to_owned()));
+    UpgradeOptions { directory, bin_dir, new_bin_dir: None, dump, same_version_too: true }
+}
+
+/// The names in `DATA_DIR` that begin like a cluster's.
+fn clusters(place: &Place) -> Vec<String> {
+    let entries = std::fs::read_dir(place.data_dir()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name.starts_with("postgres") && !name.contains(".log")).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_comes_over_in_both_ways_and_nothing_is_lost_on_the_way() {
+    let place = Place::new(Who::OrdinaryUser);
+    let (old, new) = old_and_new();
+    let (gateway, web) = start(&place, &old);
+    fill(&place, &web).await;
+    let (code, _, stderr) = place.run(&["upgrade-postgres"], &[("PG_BIN_DIR", text(&new))]);
+    assert!(code == Some(1) && stderr.contains("another gateway (process"), "{stderr}");
+    gateway.stop(Signal::SIGTERM);
+
+    // Stopped where it is at work, in both ways; the last time it is let through.
+    let kept = format!("postgres.{}", major(&old));
+    for (dump, at) in
+        [(false, "running pg_upgrade"), (true, "bringing over one_main"), (true, "collecting"), (false, "-")]
+    {
+        let reached = Arc::new(Notify::new());
+        let say = |line: &str| {
+            if line.starts_with(at) {
+                reached.notify_one();
+            }
+        };
+        let done = upgrade(options(&place, &old, dump), say, reached.notified()).await;
+        let left = clusters(&place);
+        match done {
+            Err(UpgradeError::Stopped) => assert!(at != "-" && left == ["postgres"], "{at}: {left:?}"),
+            Ok(Upgraded::Done { kept: ref path, .. }) => {
+                assert!(path.ends_with(&kept) && at == "-" && left == ["postgres", kept.as_str()], "{at}: {left:?}");
+            }
+            other => panic!("{at}: {other:?}"),
+        }
+        // Once after all that was stopped, and once after what was done.
+        if matches!(at, "collecting" | "-") {
+            check(&place, &old, &format!("after_{}", at.len())).await;
+        }
+    }
+
+    if major(&new) == major(&old) {
+        let done = upgrade(options(&place, &old, true), |_| {}, std::future::pending()).await;
+        assert!(matches!(done, Ok(Upgraded::Done { .. })), "{done:?}");
+        check(&place, &old, "dumped").await;
+        let (code, stdout, stderr) = place.run(&["upgrade-postgres"], &[("PG_BIN_DIR", text(&old))]);
+        assert!(code == Some(0) && stdout.contains("nothing to do"), "{stdout}{stderr}");
+        return;
+    }
+    to_another_version(&place, &old, &new).await;
+    check(&place, &new, "newer").await;
+}
+
+/// By the program itself, killed first.
+async fn to_another_version(place: &Place, old: &Path, new: &Path) {
+    let variables = [("PG_BIN_DIR", text(new))];
+    for at in ["making the new cluster", "bringing over two_s_a"] {
+        let mut command = place.spawn_with(&["upgrade-postgres", "--dump"], &variables);
+        command.wait_for_line(at);
+        command.kill_hard();
+    }
+    check(place, old, "killed").await;
+    let (code, stdout, stderr) = place.run(&["upgrade-postgres", "--dump"], &variables);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(stdout.contains(&format!("done: the cluster is PostgreSQL {}", major(new))), "{stdout}");
+    let left = clusters(place);
+    let (one, two) = (format!("postgres.{}", major(old)), format!("postgres.{}.2", major(old)));
+    assert_eq!(left, ["postgres".to_owned(), one, two.clone()], "{stdout}");
+    let password = |name: &str| std::fs::read_to_string(place.data_dir().join(name)).unwrap();
+    assert_eq!(password(&format!(".{two}-password")), password(".postgres-password"));
+}
+
+/// Each is told before anything is moved.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_brought_over_is_refused_first() {
+    let place = Place::new(Who::OrdinaryUser);
+    let (old, new) = old_and_new();
+    let refused = |arguments: &[&str], bin_dir: &Path, words: &str| {
+        let (code, stdout, stderr) = place.run(arguments, &[("PG_BIN_DIR", text(bin_dir))]);
+        assert!(code == Some(1) && stderr.contains(words) && stderr.lines().count() == 1, "{words}: {stdout}{stderr}");
+    };
+    refused(&["upgrade-postgres"], &new, "there is no PostgreSQL cluster");
+    let (code, _, stderr) = place.run(&["upgrade-postgres"], &[("DB_HOST", "localhost")]);
+    assert!(code == Some(1) && stderr.contains("DB_HOST"), "{stderr}");
+    let (gateway, _) = start(&place, &old);
+    let sql = place.connect().await;
+    // Of a package of its own; not everybody has it.
+    let has_one = sql.batch_execute("CREATE EXTENSION address_standardizer").await.is_ok();
+    gateway.stop(Signal::SIGTERM);
+    refused(&["upgrade-postgres", "--new-bin-dir", "/nowhere"], &old, "--new-bin-dir /nowhere has no");
+    let newer = major(&new) > major(&old);
+    if newer && !new.join("pg_upgrade").exists() {
+        refused(&["upgrade-postgres"], &new, "upgrade-postgres --dump");
+    }
+    if newer && has_one && !new.starts_with("/usr") {
+        refused(&["upgrade-postgres", "--dump"], &new, "lacks extensions: address_standardizer (in postgres)");
+    }
+    assert_eq!(clusters(&place), ["postgres"]);
+    start(&place, &old).0.stop(Signal::SIGTERM);
+}
