@@ -20,6 +20,7 @@ mod place;
 mod run_as;
 mod scripts;
 mod settings;
+mod shared_locks;
 mod takeover;
 mod tracking;
 mod uncounted;
