@@ -11,6 +11,7 @@ mod extensions;
 mod external;
 mod handed_over;
 mod major_update;
+mod memory;
 mod names;
 mod not_superuser;
 mod outside;
