@@ -23,6 +23,7 @@
 //! | `locks`        | one deployment per database at a time                                     |
 //! | `run_as`       | as whom a session in a platform's database is opened                      |
 //! | `role_admission` | making such a role, or judging one that is there                        |
+//! | `role_powers`  | refusing one that is more than an ordinary one                            |
 //! | `role_upkeep`  | keeping it as it was made                                                 |
 //! | `hand_over`    | giving a database to its platform's role                                  |
 //! | `server`       | opening connections                                                       |
@@ -60,6 +61,7 @@ pub mod quote;
 mod records;
 mod resolve;
 mod role_admission;
+mod role_powers;
 mod role_upkeep;
 mod run_as;
 mod server;

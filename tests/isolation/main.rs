@@ -18,6 +18,7 @@ mod outside;
 #[path = "../embedded/place.rs"]
 #[expect(dead_code, reason = "shared with the tests of the program's start and stop")]
 mod place;
+mod powers;
 mod run_as;
 mod scripts;
 mod settings;
