@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, Object, RecycleError, RecycleResult};
@@ -14,6 +14,7 @@ use super::database::{Database, Generation};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::pools::Pools;
+use super::role_powers::{objection_to, powers};
 use super::run_as::RunAs;
 use super::server::{InUse, Purpose};
 use super::shares::Admission;
@@ -22,6 +23,16 @@ use super::wire::large::Account;
 
 /// How long a connection may take to become clean before another one is opened instead.
 const CLEAN_UP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Which database a session is in, and what its role `$1` may do; `$2`: the gateway's own.
+static IDENTITY: LazyLock<String> = LazyLock::new(|| {
+    let powers = powers("$1::pg_catalog.text", "$2::pg_catalog.text");
+    format!(
+        "SELECT d.oid::pg_catalog.int8, powers.attribute, powers.powerful
+         FROM pg_catalog.pg_database AS d, ({powers}) AS powers
+         WHERE d.datname = pg_catalog.current_database()"
+    )
+});
 
 /// What lies in a pool.
 pub(super) struct Connection {
@@ -97,7 +108,7 @@ impl Manager {
                 let mut link = pools.server.open_for_calls(&self.database, permit, &self.run_as).await?;
                 link.share(self.keeps.clone());
                 link.pay_from(Account::of(&self.platform));
-                self.identify(&mut link).await?;
+                self.check(&pools, &mut link).await?;
                 Kind::Calls(Box::new(link))
             }
             Purpose::Control | Purpose::Deployment | Purpose::Inside(_) => {
@@ -111,15 +122,19 @@ impl Manager {
         Ok(Connection { link, generation })
     }
 
-    /// Makes sure that the connection leads to the database that was looked up, not to another one of its name.
-    async fn identify(&self, link: &mut CallLink) -> Result<(), DatabaseError> {
+    /// Makes sure that the connection leads to the database that was looked up, not to another one of its name, and that it
+    /// is that of an ordinary role.
+    async fn check(&self, pools: &Pools, link: &mut CallLink) -> Result<(), DatabaseError> {
         let Some(expected) = self.oid else { return Ok(()) };
-        let sql =
-            "SELECT oid::pg_catalog.int8 FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
-        let asked = link.query_row(sql, &[]).await;
+        let asked = link.query_row(&IDENTITY, &[self.run_as.owner(), Some(pools.server.user())]).await;
         let columns = asked.map_err(|error| DatabaseError::Unreachable {
             cause: format!("looking up the database's identity: {error}"),
         })?;
+        let text = |at: usize| columns.get(at).and_then(Option::as_deref).map(String::from_utf8_lossy);
+        let objection = objection_to(text(1).as_deref(), text(2).as_deref());
+        if let (RunAs::Platform(role), Some(objection)) = (&self.run_as, objection) {
+            return Err(pools.refuse(role, &objection));
+        }
         match columns.first() {
             Some(Some(oid)) if oid[..] == i64::from(expected).to_be_bytes() => Ok(()),
             _ => Err(DatabaseError::Gone { database: self.database.clone() }),

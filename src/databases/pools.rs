@@ -20,7 +20,7 @@ use super::database::{Database, Parts};
 use super::deploying::Deployments;
 use super::error::DatabaseError;
 use super::name::{DatabaseName, Which};
-use super::run_as::RunAs;
+use super::run_as::{Role, RunAs};
 use super::server::Server;
 use super::terminator::shared_locks::LOOK_EVERY;
 use crate::config::PoolConfig;
@@ -115,6 +115,18 @@ impl Pools {
         if let Some(database) = known {
             database.retire();
         }
+    }
+
+    /// Forgets all databases that are opened as the role: its sessions are closed, at once or when their calls end.
+    pub(super) fn forget_role(&self, role: &Role) {
+        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        by_name.retain(|_, database| {
+            let is_other = database.run_as.owner() != Some(role.user());
+            if !is_other {
+                database.retire();
+            }
+            is_other
+        });
     }
 
     /// Forgets a database that turned out to be gone or another's; another one of its name stays.

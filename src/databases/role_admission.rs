@@ -13,6 +13,7 @@ use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::pools::CONTROL_CONNECTIONS;
 use super::quote::{quote_ident, quote_literal};
+use super::role_powers::{attribute_of, objection_to};
 use super::run_as::{Role, RunAs};
 use super::server::Purpose;
 
@@ -143,25 +144,10 @@ fn objection(row: &Row) -> Option<String> {
     if row.get("is_gateway") {
         return Some("is the gateway's own role; give the platform another one".to_owned());
     }
-    if let Some(words) = attribute_of(row) {
-        return Some(format!("is {words}; a platform's role has to be an ordinary one"));
-    }
-    if let Some(memberships) = row.get::<_, Option<String>>("memberships") {
-        return Some(format!("is a member of {memberships}; a platform's role has to be an ordinary one"));
+    if let Some(objection) = objection_to(attribute_of(row), row.get("memberships")) {
+        return Some(objection);
     }
     (!row.get::<_, bool>("rolcanlogin")).then(|| "may not log in".to_owned())
-}
-
-/// The attribute that makes a role more than an ordinary one, in words.
-pub(super) fn attribute_of(row: &Row) -> Option<&'static str> {
-    let attributes = [
-        ("rolsuper", "a superuser"),
-        ("rolcreaterole", "allowed to make roles (CREATEROLE)"),
-        ("rolcreatedb", "allowed to make databases (CREATEDB)"),
-        ("rolreplication", "allowed to copy the whole server (REPLICATION)"),
-        ("rolbypassrls", "exempt from row level security (BYPASSRLS)"),
-    ];
-    attributes.iter().find(|(attribute, _)| row.get(attribute)).map(|(_, words)| *words)
 }
 
 pub(super) fn hashed(role: &Role) -> String {

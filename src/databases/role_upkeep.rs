@@ -5,7 +5,7 @@
 //! in, after which whoever wanted a session tries once more. A role's own settings (`ALTER ROLE … SET`) stay its own.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use tokio::time::Instant;
 use tokio_postgres::Row;
@@ -14,7 +14,8 @@ use super::Databases;
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::quote::quote_ident;
-use super::role_admission::{attribute_of, explain, hashed, refused};
+use super::role_admission::{explain, hashed};
+use super::role_powers::powers;
 use super::run_as::Role;
 
 /// Connections that no platform's role may take: for the gateway's own and for the server's administrators.
@@ -25,8 +26,11 @@ const PATIENCE: &str = "SET LOCAL lock_timeout = '2s'";
 
 /// What is to be known of a role before it is used. Which options a membership has is only told since PostgreSQL 16; before,
 /// it comes whole.
-const STATE: &str = "
-    SELECT r.rolsuper, r.rolcreaterole, r.rolcreatedb, r.rolreplication, r.rolbypassrls, r.rolcanlogin, r.rolconnlimit,
+static STATE: LazyLock<String> = LazyLock::new(|| {
+    let powers = powers("$1", "current_user");
+    format!(
+        "
+    SELECT r.rolcanlogin, r.rolconnlimit, powers.attribute, powers.powerful,
            EXISTS (SELECT FROM pg_catalog.pg_auth_members AS m
                    WHERE m.roleid = r.oid AND m.member = gateway.oid
                      AND coalesce((pg_catalog.to_jsonb(m) ->> 'inherit_option')::pg_catalog.bool, true)
@@ -34,27 +38,27 @@ const STATE: &str = "
            ARRAY(SELECT other.rolname::pg_catalog.text FROM pg_catalog.pg_auth_members AS m
                  JOIN pg_catalog.pg_roles AS other ON other.oid = m.roleid
                  WHERE m.member = r.oid) AS member_of
-    FROM pg_catalog.pg_roles AS r, pg_catalog.pg_roles AS gateway
-    WHERE r.rolname = $1 AND gateway.rolname = current_user";
+    FROM pg_catalog.pg_roles AS r, pg_catalog.pg_roles AS gateway, ({powers}) AS powers
+    WHERE r.rolname = $1 AND gateway.rolname = current_user"
+    )
+});
 
 /// When each role was last restored by this gateway: those who waited for that need not do it again.
 pub(super) type Restored = Mutex<HashMap<String, Instant>>;
 
 impl Databases {
-    /// The role is there and as it was made; the roles that it is a member of.
+    /// The role is there, as it was made and no more than an ordinary one; the roles that it is a member of.
     pub async fn ensure_role(&self, role: &Role) -> Result<Vec<String>, DatabaseError> {
         let control = self.control().await?;
-        let state = control.query_opt(STATE, &[&role.user()]).await;
+        let state = control.query_opt(&*STATE, &[&role.user()]).await;
         let state = state.map_err(DatabaseError::step("looking at the platform's role"))?;
         drop(control);
         let Some(state) = state else { return self.make_again(role).await.map(|()| Vec::new()) };
+        self.refuse_powerful(role, &state)?;
         let member_of = state.get("member_of");
         if !role.upkeep().sets {
             self.join_if_it_may(role, &state).await;
             return Ok(member_of);
-        }
-        if let Some(words) = attribute_of(&state) {
-            return Err(refused(role, &format!("is {words}; a platform's role has to be an ordinary one")));
         }
         let (can_login, limit): (bool, i32) = (state.get("rolcanlogin"), self.connection_limit().await?);
         if !can_login || state.get::<_, i32>("rolconnlimit") != limit {

@@ -113,8 +113,13 @@ impl Server {
         run_as: &RunAs,
     ) -> Result<Link, DatabaseError> {
         let (opening, terminator) = (self.opening(database, purpose, run_as), self.terminator.clone());
+        let holder = run_as.owner().unwrap_or(database.as_str()).to_owned();
+        let takes_turns = purpose != Purpose::Control;
         in_a_task(async move {
             let Connected { client, connection, lender, endpoint, backend, .. } = opening.await?;
+            if takes_turns {
+                lender.take_turns(&holder);
+            }
             let (in_use, unused) = oneshot::channel();
             let handle = BackendHandle::new(endpoint, client.cancel_token(), backend, terminator);
             let closed = tokio::spawn(drive(close(connection, lender), unused, handle, permit));

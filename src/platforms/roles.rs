@@ -2,7 +2,8 @@
 //! role that the gateway makes up, so that no uploaded code runs as the gateway's own. Both are kept in `platform.json`;
 //! `PLATFORM_ROLES=off` makes no new roles, and goes on using those that are there.
 //!
-//! What was read is remembered for calls; each deployment reads again and looks whether the role is as it was made. A
+//! What was read is remembered for calls; each deployment reads again and looks whether the role is as it was made. (That it is no
+//! more than an ordinary one is looked at whenever a session opens, too.) A
 //! registry that cannot be read is an error: nobody's code runs as the gateway because something failed.
 //!
 //! | file          | what it owns                                   |
@@ -155,8 +156,8 @@ impl Platforms {
         }
     }
 
-    /// At the start: roles are as they were made, and with `PLATFORM_ROLES=auto` platforms of an earlier time get theirs,
-    /// before anybody calls them.
+    /// At the start and every hour: roles are as they were made, those that may do more are used no longer, and with
+    /// `PLATFORM_ROLES=auto` platforms of an earlier time get theirs, before anybody calls them.
     pub async fn meet_recorded(&self) {
         let met = async {
             for name in self.databases.count_by_platform().await?.into_keys() {

@@ -1,5 +1,6 @@
 //! What killed gateways left behind goes away in the background: on the server ([`Orchestrator::sweep`]) and on the disk
-//! ([`Registry::sweep`]), after the start and every hour.
+//! ([`Registry::sweep`]), after the start and every hour. Every hour platforms' roles are looked after as well, which the start
+//! has done already.
 //!
 //! [`Orchestrator::sweep`]: crate::orchestrator::Orchestrator::sweep
 //! [`Registry::sweep`]: crate::registry::Registry::sweep
@@ -18,7 +19,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 impl Platforms {
     /// Sweeps for as long as the gateway runs.
     pub async fn sweep_regularly(self) {
-        regularly(|| self.clone().sweep()).await;
+        regularly(|| self.clone().sweep(), || self.meet_recorded()).await;
     }
 
     async fn sweep(self) -> Result<Swept, PlatformsError> {
@@ -34,8 +35,12 @@ impl Platforms {
     }
 }
 
-/// At once, and again and again until the gateway stops.
-async fn regularly<F: Future<Output = Result<Swept, PlatformsError>>>(mut sweep: impl FnMut() -> F) {
+/// At once, and again and again until the gateway stops; `meet` before each time but the first.
+async fn regularly<F, M>(mut sweep: impl FnMut() -> F, mut meet: impl FnMut() -> M)
+where
+    F: Future<Output = Result<Swept, PlatformsError>>,
+    M: Future<Output = ()>,
+{
     loop {
         let pause = match sweep().await {
             Ok(_) => EVERY,
@@ -46,6 +51,7 @@ async fn regularly<F: Future<Output = Result<Swept, PlatformsError>>>(mut sweep:
             }
         };
         tokio::time::sleep(pause).await;
+        meet().await;
     }
 }
 
@@ -58,17 +64,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_is_swept_every_hour_sooner_after_a_failure_and_no_more_once_the_gateway_stops() {
         let began = Instant::now();
-        let mut swept_at = Vec::new();
+        let (mut swept_at, mut met_at) = (Vec::new(), Vec::new());
         let ends = |error| Err(PlatformsError::Deploy(DeployError::Database(error)));
-        regularly(|| {
+        let sweep = || {
             swept_at.push(began.elapsed().as_secs());
             std::future::ready(match swept_at.len() {
                 2 => ends(DatabaseError::Unreachable { cause: "away".to_owned() }),
                 5 => ends(DatabaseError::Closed),
                 _ => Ok(Swept::default()),
             })
-        })
-        .await;
+        };
+        let meet = || {
+            met_at.push(began.elapsed().as_secs());
+            std::future::ready(())
+        };
+        regularly(sweep, meet).await;
         assert_eq!(swept_at, [0, 3600, 3660, 7260, 10860]);
+        assert_eq!(met_at, swept_at[1..], "platforms' roles are looked after each time but the first");
     }
 }

@@ -11,12 +11,14 @@ mod extensions;
 mod external;
 mod handed_over;
 mod major_update;
+mod memory;
 mod names;
 mod not_superuser;
 mod outside;
 #[path = "../embedded/place.rs"]
 #[expect(dead_code, reason = "shared with the tests of the program's start and stop")]
 mod place;
+mod powers;
 mod run_as;
 mod scripts;
 mod settings;
