@@ -38,6 +38,7 @@
 //! | `call_link`    | cancelling and closing such a connection                                  |
 //! | `error`        | what goes wrong                                                           |
 
+mod answers;
 mod backend;
 mod budget;
 mod call_link;
@@ -47,6 +48,7 @@ mod database;
 mod deploying;
 mod error;
 mod hand_over;
+mod large_turn;
 mod lent;
 mod locks;
 pub mod name;
@@ -78,10 +80,10 @@ use std::time::Duration;
 pub use self::connection::{CallConnection, ControlConnection};
 pub use self::database::Database;
 pub use self::deploying::Deploying;
-pub(crate) use self::error::describe;
 pub use self::error::{DatabaseError, LOCK_LOST};
+pub(crate) use self::error::{describe, exceeds_limits};
 pub use self::locks::DeploymentLock;
-pub use self::own_path::{Under, ask, own_path, printed_path, set_path, set_printed_path, under};
+pub use self::own_path::{Under, ask, commit_and_go_on, own_path, printed_path, set_path, set_printed_path, under};
 pub use self::owner::{DatabaseInfo, Owned, Ownership};
 pub use self::quote::{quote_ident, quote_literal};
 pub(crate) use self::resolve::ids_to_send;

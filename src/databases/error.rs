@@ -218,6 +218,12 @@ fn is_about_the_role(code: &SqlState) -> bool {
     [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION].contains(code)
 }
 
+/// Whether a question asks for more than PostgreSQL, or the gateway, makes an answer of: then the database is so, and
+/// neither the server nor the gateway is at fault.
+pub(crate) fn exceeds_limits(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::PROGRAM_LIMIT_EXCEEDED)
+}
+
 /// An error of tokio-postgres with its cause, which its own `Display` leaves out.
 pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(error) = error.as_db_error() {

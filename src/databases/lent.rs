@@ -1,69 +1,63 @@
-//! A socket that tokio-postgres has: for as long as it logs in, or for a deployment. tokio-postgres reads a message of any length
-//! into memory, so the lengths are looked at on the way: what uploaded code raises, or has the catalog hold, may have gigabytes.
+//! A socket that tokio-postgres has: for as long as it logs in, or for a deployment or the gateway's own questions. It reads
+//! what [`super::answers`] lets through; a large answer waits for its turn ([`super::large_turn`]).
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::answers::Answers;
+use super::large_turn::{self, Turn, Waiting};
 use super::socket::Socket;
-use super::wire::large::LONGEST;
+
+/// What is asked of the socket at once.
+const CHUNK: usize = 16 << 10;
 
 /// Where lent sockets come back to: the last one is there.
 #[derive(Clone, Default)]
-pub(super) struct Lender(Arc<Mutex<Option<Socket>>>);
+pub(super) struct Lender(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    socket: Mutex<Option<Socket>>,
+    takes_turns_as: OnceLock<String>,
+}
 
 /// A socket that goes back to its lender when it is dropped.
 pub(super) struct Lent {
     socket: Option<Socket>,
     lender: Lender,
-    lengths: Lengths,
-}
-
-/// Where in the stream of messages one stands: each is a byte for its kind, four for its length without that byte, and the rest
-/// (manual, "Message Formats").
-#[derive(Debug, Default)]
-struct Lengths {
-    head: [u8; HEAD],
-    /// Of `head`, how much has come.
-    known: usize,
-    /// Of the message, how much is still to come.
-    left: usize,
-}
-
-const HEAD: usize = 5;
-
-impl Lengths {
-    /// Follows what has come. An error: a message is longer than the gateway reads.
-    fn follow(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            if self.left > 0 {
-                let some = self.left.min(bytes.len());
-                (self.left, bytes) = (self.left - some, &bytes[some..]);
-                continue;
-            }
-            self.head[self.known] = bytes[0];
-            (self.known, bytes) = (self.known + 1, &bytes[1..]);
-            if self.known == HEAD {
-                let [_, length @ ..] = self.head;
-                let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-                if length > LONGEST {
-                    let words = format!("PostgreSQL sends a message of {length} bytes; at most {LONGEST} are read");
-                    return Err(io::Error::new(io::ErrorKind::FileTooLarge, words));
-                }
-                (self.known, self.left) = (0, length.saturating_sub(HEAD - 1));
-            }
-        }
-        Ok(())
-    }
+    answers: Answers,
+    /// What came and was not followed yet.
+    inbox: Vec<u8>,
+    /// What is let through, and how much of it was read.
+    outbox: Vec<u8>,
+    read: usize,
+    waiting: Option<Waiting>,
+    /// Held until the end: what was read is.
+    turn: Option<Turn>,
 }
 
 impl Lender {
     /// Lends a socket.
     pub(super) fn lend(&self, socket: Socket) -> Lent {
-        Lent { socket: Some(socket), lender: self.clone(), lengths: Lengths::default() }
+        Lent {
+            socket: Some(socket),
+            lender: self.clone(),
+            answers: Answers::default(),
+            inbox: Vec::new(),
+            outbox: Vec::new(),
+            read: 0,
+            waiting: None,
+            turn: None,
+        }
+    }
+
+    /// From now on large answers wait for their turn, of which `holder` has a share.
+    pub(super) fn take_turns(&self, holder: &str) {
+        self.0.takes_turns_as.get_or_init(|| holder.to_owned());
     }
 
     /// The socket that came back last.
@@ -72,7 +66,7 @@ impl Lender {
     }
 
     fn place(&self) -> std::sync::MutexGuard<'_, Option<Socket>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.socket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -88,11 +82,55 @@ impl Lent {
     }
 }
 
+impl Lent {
+    /// Follows what has come. Pending: it waits for a turn.
+    fn poll_follow(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let followed = self.answers.follow(&self.inbox, &mut self.outbox)?;
+            self.inbox.drain(..followed);
+            if !self.answers.waits() {
+                return Poll::Ready(Ok(()));
+            }
+            let Some(holder) = self.lender.0.takes_turns_as.get() else {
+                self.answers.has_turn = true;
+                continue;
+            };
+            let waiting = self.waiting.get_or_insert_with(|| large_turn::next(holder));
+            let turn = ready!(waiting.as_mut().poll(cx));
+            self.waiting = None;
+            self.answers.has_turn = turn.is_some();
+            self.turn = turn;
+            if self.turn.is_none() {
+                self.answers.refuse(large_turn::NONE_CAME, &mut self.outbox);
+            }
+        }
+    }
+}
+
 impl AsyncRead for Lent {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(self.as_mut().socket().poll_read(cx, buf))?;
-        Poll::Ready(self.get_mut().lengths.follow(&buf.filled()[before..]))
+        let this = &mut *self;
+        loop {
+            if this.read < this.outbox.len() {
+                let some = buf.remaining().min(this.outbox.len() - this.read);
+                buf.put_slice(&this.outbox[this.read..this.read + some]);
+                this.read += some;
+                return Poll::Ready(Ok(()));
+            }
+            this.outbox.clear();
+            this.read = 0;
+            ready!(this.poll_follow(cx))?;
+            if !this.outbox.is_empty() {
+                continue;
+            }
+            let mut chunk = [std::mem::MaybeUninit::uninit(); CHUNK];
+            let mut came = ReadBuf::uninit(&mut chunk);
+            ready!(Pin::new(&mut *this).socket().poll_read(cx, &mut came))?;
+            if came.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            this.inbox.extend_from_slice(came.filled());
+        }
     }
 }
 
@@ -107,28 +145,5 @@ impl AsyncWrite for Lent {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket().poll_shutdown(cx)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Two messages and the head of a third, in pieces of any size.
-    #[test]
-    fn the_length_of_each_message_is_looked_at_however_it_comes() {
-        let mut stream = b"Z\0\0\0\x05I".to_vec();
-        stream.extend(b"D\0\0\0\x04");
-        stream.extend(b"E");
-        for size in 1..=stream.len() {
-            for (length, is_read) in [(LONGEST, true), (LONGEST + 1, false), (usize::MAX >> 32, false)] {
-                let mut whole = stream.clone();
-                whole.extend(u32::try_from(length).unwrap().to_be_bytes());
-                let mut lengths = Lengths::default();
-                let read = whole.chunks(size).try_for_each(|piece| lengths.follow(piece));
-                assert_eq!(read.is_ok(), is_read, "{length} in pieces of {size}");
-                assert!(!is_read || lengths.left == length - 4);
-            }
-        }
     }
 }

@@ -62,6 +62,12 @@ pub fn own_path() -> String {
     format!("SET search_path TO {OWN_PATH}")
 }
 
+/// Commits what uploaded code has done in a session that goes on, and has it listen to nothing: whoever listens, and is busy,
+/// keeps the server's one queue of notifications from being cut. `LISTEN` holds from the commit on.
+pub fn commit_and_go_on() -> String {
+    format!("RESET search_path;COMMIT;UNLISTEN *;{}", own_path())
+}
+
 /// Gives a session the path `path` while it has the gateway's own.
 pub fn set_path(path: &str) -> String {
     format!("SELECT pg_catalog.set_config('search_path', {}, false)", quote_literal(path))

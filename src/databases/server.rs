@@ -31,6 +31,7 @@ use super::settings;
 use super::shares::Admission;
 use super::socket::{Endpoint, Socket};
 use super::terminator::Terminator;
+use super::terminator::process::Process;
 
 /// Connecting to one address, where the configuration says nothing else.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -112,8 +113,13 @@ impl Server {
         run_as: &RunAs,
     ) -> Result<Link, DatabaseError> {
         let (opening, terminator) = (self.opening(database, purpose, run_as), self.terminator.clone());
+        let holder = run_as.owner().unwrap_or(database.as_str()).to_owned();
+        let takes_turns = purpose != Purpose::Control;
         in_a_task(async move {
             let Connected { client, connection, lender, endpoint, backend, .. } = opening.await?;
+            if takes_turns {
+                lender.take_turns(&holder);
+            }
             let (in_use, unused) = oneshot::channel();
             let handle = BackendHandle::new(endpoint, client.cancel_token(), backend, terminator);
             let closed = tokio::spawn(drive(close(connection, lender), unused, handle, permit));
@@ -146,7 +152,15 @@ impl Server {
         let user = run_as.owner().map(str::to_owned);
         let database = database.clone();
         let (bare, version) = (self.config.clone(), self.version.clone());
-        async move { connect_knowing(&config, &bare, &version).await.map_err(|error| error.of(&database, user)) }
+        let terminator = matches!(run_as, RunAs::Platform(_)).then(|| self.terminator.clone());
+        async move {
+            let connected = connect_knowing(&config, &bare, &version).await;
+            let connected = connected.map_err(|error| error.of(&database, user))?;
+            if let Some(terminator) = terminator {
+                terminator.stand_by(&connected.endpoint).await;
+            }
+            Ok(connected)
+        }
     }
 
     fn session_config(&self, database: &DatabaseName, purpose: Purpose<'_>, run_as: &RunAs) -> Config {
@@ -391,11 +405,13 @@ async fn check_attributes(bare: &Config, endpoint: &Endpoint, limit: Duration) -
 async fn connect_to(config: &Config, endpoint: Endpoint, limit: Duration) -> Result<Connected, ConnectError> {
     let named = |error| ConnectError::Io { endpoint: name_of(&endpoint), error };
     let socket = Socket::connect(&endpoint, config, limit).await.map_err(named)?;
+    let listener = socket.listener();
     let lender = Lender::default();
     let lent = lender.lend(socket);
     let handshake = async {
         let (client, mut connection) = config.connect_raw(lent, NoTls).await.map_err(ConnectError::Postgres)?;
         let backend = ask(Backend::of(&client), &mut connection).await.map_err(ConnectError::Postgres)?;
+        let backend = backend.map(|backend| Backend { process: Process::of(backend.pid, listener), ..backend });
         Ok((client, connection, backend))
     };
     let error = match timeout(limit, handshake).await {

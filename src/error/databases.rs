@@ -1,8 +1,8 @@
 //! What goes wrong on the way to a database, as the client sees it.
 
 use super::{ApiError, ErrorCode};
-use crate::databases::DatabaseError;
 use crate::databases::name::DatabaseName;
+use crate::databases::{DatabaseError, exceeds_limits};
 
 impl From<DatabaseError> for ApiError {
     fn from(error: DatabaseError) -> Self {
@@ -40,6 +40,13 @@ impl From<DatabaseError> for ApiError {
                 Self::new(ErrorCode::MigrationFailed, message)
                     .with_some("sqlstate", sqlstate)
                     .with("hint", "another session holds a lock there; let it finish or end it, and send it again")
+            }
+            DatabaseError::Statement { source, .. } if exceeds_limits(source) => {
+                let told = source.as_db_error();
+                Self::new(ErrorCode::MigrationFailed, message)
+                    .with_some("sqlstate", told.map(|told| told.code().code().to_owned()))
+                    .with_some("cause", told.map(|told| told.message().to_owned()))
+                    .with_some("hint", told.and_then(|told| told.hint().map(str::to_owned)))
             }
             DatabaseError::MissingTemplate { .. } | DatabaseError::Statement { .. } | DatabaseError::Config(_) => {
                 Self::internal(message)

@@ -7,7 +7,7 @@ use super::{ApiError, ErrorCode};
 use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::SqlError;
-use crate::databases::describe;
+use crate::databases::{describe, exceeds_limits};
 use crate::orchestrator::fleet::FleetFailure;
 use crate::orchestrator::{DeployError, Left, SchemaValidation, StatementError, Verification};
 
@@ -152,6 +152,7 @@ impl ApiError {
                     .with_some("sqlstate", sqlstate)
                     .with("hint", hint)
             }
+            DeployError::Own { source, .. } if exceeds_limits(&source) => generated_error(&source, message),
             DeployError::Own { source, .. } if is_lost(source.code().map(|code| code.code())) => lost(message),
             DeployError::Own { .. } | DeployError::Interrupted { .. } | DeployError::Unreadable { .. } => {
                 Self::internal(message)

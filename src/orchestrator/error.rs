@@ -15,8 +15,8 @@ use super::seeders::SeederValidation;
 use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::Statement;
-use crate::databases::DatabaseError;
 use crate::databases::name::{DatabaseName, NameError};
+use crate::databases::{DatabaseError, exceeds_limits};
 
 /// Why a deployment was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -383,8 +383,10 @@ impl DeployError {
             Self::AlteredTracking { cause, .. } => Some(cause.clone()),
             Self::ExtensionRefused { reason, .. } => Some(reason.clone()),
             Self::Generated { source, .. } | Self::AtCommit { source } | Self::NoValue { source, .. } => words(source),
-            // What the gateway itself asks for is its own business, but not that there is no room.
-            Self::Own { source, .. } if source.code() == Some(&SqlState::DISK_FULL) => words(source),
+            // What the gateway itself asks for is its own business, but not that there is no room, or too much to read.
+            Self::Own { source, .. } if source.code() == Some(&SqlState::DISK_FULL) || exceeds_limits(source) => {
+                words(source)
+            }
             Self::Database(DatabaseError::DiskFull { cause }) => Some(cause.clone()),
             Self::TimedOut { limit_secs, .. } => Some(over_limit(*limit_secs)),
             Self::Fleet(failure) => failure.first.cause(),

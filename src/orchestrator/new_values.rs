@@ -169,7 +169,8 @@ pub async fn commit(
     }
     record(client, values).await.map_err(tracking::altered::failed(STEP, "values"))?;
     tracking::write_changes(client, &changes, origin).await.map_err(tracking::altered::failed(STEP, "changelog"))?;
-    client.batch_execute("COMMIT").await.map_err(DeployError::own(STEP))
+    // See `commit_and_go_on`.
+    client.batch_execute("COMMIT;UNLISTEN *").await.map_err(DeployError::own(STEP))
 }
 
 async fn record(client: &Client, values: &[NewValue]) -> Result<(), tokio_postgres::Error> {

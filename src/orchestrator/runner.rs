@@ -2,6 +2,7 @@
 //!
 //! Owns the transaction: nothing else says `BEGIN` or `COMMIT`. Called by [`super::deployment`] and its parts.
 
+mod answer;
 mod aside;
 mod failure;
 mod of_file;
@@ -12,17 +13,18 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use pg_query::NodeEnum;
+use tokio_postgres::Client;
 use tokio_postgres::error::{Severity, SqlState};
-use tokio_postgres::{Client, SimpleQueryMessage};
 
+use self::answer::Answer;
 pub use self::failure::{Broken, Failure, Refused};
 use self::of_file::OfFile;
-use self::paths::{Paths, first_value, last_value};
+use self::paths::Paths;
 use super::clock::Clock;
 use super::dependants::{self, DEPENDED_ON, Dependants, Fate, Left, Root};
 use super::error::DeployError;
 use crate::bundle::sql::Statement;
-use crate::databases::{DeploymentLock, Under, own_path};
+use crate::databases::{DeploymentLock, Under, commit_and_go_on, own_path};
 
 const SAVEPOINT: &str = "SAVEPOINT statement;";
 /// On a line of its own: the statement may end with a comment.
@@ -146,7 +148,7 @@ impl<'a> Runner<'a> {
             lock_timeout.as_millis()
         );
         let begin = format!("BEGIN; {RESET} SHOW search_path; {settings} {ALONE}");
-        let answer = client.simple_query(&begin).await.map_err(DeployError::own("opening the transaction"))?;
+        let answer = Answer::of(client, &begin, true).await.map_err(DeployError::own("opening the transaction"))?;
         let runner = Self {
             client,
             mode,
@@ -155,7 +157,7 @@ impl<'a> Runner<'a> {
             clock,
             lock_timeout,
             settings: format!("{RESET} {settings}"),
-            paths: Paths::new(first_value(&answer).unwrap_or_default()),
+            paths: Paths::new(answer.first().unwrap_or_default()),
             statements: Mutex::default(),
             doubts: Mutex::default(),
             changes: AtomicU64::new(0),
@@ -170,8 +172,7 @@ impl<'a> Runner<'a> {
                 self.check_lock().await?;
                 self.clock.begin_commit();
                 // Deferred triggers run now: uploaded code.
-                let commit = format!("RESET search_path;COMMIT;{}", own_path());
-                self.client.batch_execute(&commit).await.map_err(|source| match source.as_db_error() {
+                self.client.batch_execute(&commit_and_go_on()).await.map_err(|source| match source.as_db_error() {
                     Some(told)
                         if !told.code().code().starts_with("57P")
                             && told.parsed_severity() == Some(Severity::Error) =>
@@ -446,37 +447,40 @@ impl<'a> Runner<'a> {
         returning: &str,
     ) -> Result<(u64, Vec<Vec<Option<String>>>), Failure> {
         // On a line of its own: the statement may end with a comment.
-        let (messages, own_rows) = self.exchange(statement, &statement.text, &format!("\n{returning}"), 0).await?;
+        let returning = format!("\n{returning}");
+        let (answer, own_rows) = self.exchange(statement, &statement.text, Some(&returning), 0).await?;
         self.put_back().await.map_err(|error| Failure::new(statement, &error, 0))?;
-        Ok((rows_changed(&messages).saturating_sub(own_rows), rows_between(&messages, own_rows)))
+        Ok((answer.changed.saturating_sub(own_rows), answer.rows_between(own_rows)))
     }
 
     async fn send(&self, statement: &Statement, sql: &str, prefix: usize) -> Result<u64, Failure> {
-        let (messages, own_rows) = self.exchange(statement, sql, "", prefix).await?;
-        Ok(rows_changed(&messages).saturating_sub(own_rows))
+        let (answer, own_rows) = self.exchange(statement, sql, None, prefix).await?;
+        Ok(answer.changed.saturating_sub(own_rows))
     }
 
-    /// What PostgreSQL answers, and how many of its rows are the gateway's own before the statement's.
+    /// What PostgreSQL answers, and how many of its rows are the gateway's own before the statement's. The statement's are kept
+    /// where it has a `RETURNING`.
     async fn exchange(
         &self,
         statement: &Statement,
         sql: &str,
-        behind: &str,
+        returning: Option<&str>,
         prefix: usize,
-    ) -> Result<(Vec<SimpleQueryMessage>, u64), Failure> {
+    ) -> Result<(Answer, u64), Failure> {
         self.clock.begin_statement(&statement.path, statement.line);
         let of_file = of_file::settings(statement);
         let (enter, own_rows) =
             of_file.as_ref().map_or_else(|| self.paths.enter(), |of_file| of_file.enter(&self.paths));
         let leave = of_file.as_ref().map(OfFile::leave).unwrap_or_default();
+        let behind = returning.unwrap_or_default();
         let guarded = format!("{SAVEPOINT}{enter}{sql}{behind}{RELEASE}{SHOW}{leave}{STANDARD_STRINGS}{}", own_path());
-        match self.client.simple_query(&guarded).await {
-            Ok(messages) => {
+        match Answer::of(self.client, &guarded, returning.is_some()).await {
+            Ok(mut answer) => {
                 self.note(sql);
                 if of_file.is_none() {
-                    self.paths.set(last_value(&messages).unwrap_or_default());
+                    self.paths.set(answer.last.take().ok_or_else(|| Failure::too_long_path(statement))?);
                 }
-                Ok((messages, own_rows))
+                Ok((answer, own_rows))
             }
             Err(error) => {
                 if error.as_db_error().is_some() {
@@ -493,7 +497,7 @@ impl<'a> Runner<'a> {
                 if self.is_for_later(&error) {
                     self.doubt(if changes_rows { Doubt::Rows } else { Doubt::Defaults });
                     self.note(sql);
-                    return Ok((Vec::new(), 0));
+                    return Ok((Answer::default(), 0));
                 }
                 Err(Failure::new(statement, &error, SAVEPOINT.len() + enter.chars().count() + prefix))
             }
@@ -504,20 +508,21 @@ impl<'a> Runner<'a> {
     pub async fn commit_before(&self, statement: &Statement) -> Result<(), Failure> {
         // It waits for every older transaction, so the deployment's lock timeout does not fit it; nobody queues behind it.
         let limit = self.lock_timeout.saturating_mul(OUTSIDE_TIMES).as_millis().min(i32::MAX as u128);
-        self.outside(statement, &format!("RESET search_path;COMMIT;{}", own_path())).await?;
+        self.outside(statement, &commit_and_go_on()).await?;
         self.outside(statement, &format!("SET lock_timeout = {limit}")).await
     }
 
     /// Commits what came before a statement, and opens the next transaction.
     pub async fn renew(&self, statement: &Statement) -> Result<(), DeployError> {
-        self.outside(statement, &format!("RESET search_path;COMMIT;{}", own_path())).await?;
+        self.outside(statement, &commit_and_go_on()).await?;
         self.paths.reset();
         self.outside(statement, &format!("BEGIN; {} {ALONE}", self.settings)).await.map_err(DeployError::from)
     }
 
     /// After it: records that with `done`, and opens the next transaction. The path that the migration has set holds on.
     pub async fn begin_after(&self, statement: &Statement, done: &str) -> Result<(), Failure> {
-        self.outside(statement, done).await?;
+        // A trigger of the platform's may have it listen; see [`commit_and_go_on`].
+        self.outside(statement, &format!("{done};UNLISTEN *")).await?;
         self.outside(statement, &format!("BEGIN; {} {ALONE}", self.settings)).await
     }
 
@@ -535,27 +540,6 @@ impl<'a> Runner<'a> {
         self.clock.begin_statement(&statement.path, statement.line);
         self.client.batch_execute(sql).await.map_err(|error| Failure::new(statement, &error, 0))
     }
-}
-
-fn rows_changed(messages: &[SimpleQueryMessage]) -> u64 {
-    messages
-        .iter()
-        .map(|message| match message {
-            SimpleQueryMessage::CommandComplete(rows) => *rows,
-            _ => 0,
-        })
-        .sum()
-}
-
-/// What the statement itself answers: without the gateway's own, `before` rows ahead of it and one behind.
-fn rows_between(messages: &[SimpleQueryMessage], before: u64) -> Vec<Vec<Option<String>>> {
-    let row = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect()),
-        _ => None,
-    };
-    let mut rows: Vec<_> = messages.iter().filter_map(row).skip(usize::try_from(before).unwrap_or(0)).collect();
-    rows.pop();
-    rows
 }
 
 #[cfg(test)]

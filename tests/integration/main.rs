@@ -22,6 +22,7 @@ mod inheritance;
 mod large_schemas;
 mod left_overs;
 mod legal;
+mod listeners;
 mod locks;
 mod long_histories;
 mod lost;

@@ -60,6 +60,13 @@ impl Failure {
         }
     }
 
+    /// It has set a path for the session that is longer than what is read of a row.
+    pub fn too_long_path(statement: &Statement) -> Self {
+        let cause = "it leaves a search_path that is longer than 256 KiB".to_owned();
+        let error = StatementError::of(statement, SqlState::PROGRAM_LIMIT_EXCEEDED.code(), cause);
+        Self { sqlstate: Some(SqlState::PROGRAM_LIMIT_EXCEEDED), error, routine: None, broken: None }
+    }
+
     /// Other objects depend on what it changes and cannot be taken off. `refused`: PostgreSQL's own words, if it was asked.
     pub fn standing(statement: &Statement, refused: Option<Self>, dependants: &[String]) -> Self {
         let cause = format!("{} would have to be taken off and cannot be made again", dependants.join(", "));

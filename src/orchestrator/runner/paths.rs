@@ -3,8 +3,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use tokio_postgres::SimpleQueryMessage;
-
 use crate::databases::{own_path, set_path, set_printed_path};
 
 /// The paths of one session.
@@ -72,23 +70,6 @@ fn elements(path: &str) -> Vec<&str> {
         character == ',' && !quoted
     });
     parts.map(str::trim).collect()
-}
-
-/// The first value of the first row.
-pub(super) fn first_value(messages: &[SimpleQueryMessage]) -> Option<String> {
-    messages.iter().find_map(value)
-}
-
-/// The first value of the last row.
-pub(super) fn last_value(messages: &[SimpleQueryMessage]) -> Option<String> {
-    messages.iter().rev().find_map(value)
-}
-
-fn value(message: &SimpleQueryMessage) -> Option<String> {
-    match message {
-        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

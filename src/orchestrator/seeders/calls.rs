@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use super::by_name;
@@ -18,8 +18,11 @@ use crate::databases::wire::extensions::{Nature, nature};
 use crate::databases::{Under, ask, under};
 use crate::orchestrator::error::DeployError;
 
-/// What is longer is not read, and counts as writing; characters, as in the query.
-const LONGEST_TEXT: usize = 1 << 20;
+/// What is longer is not read, and counts as writing; in bytes.
+const LONGEST_TEXT: i64 = 1 << 20;
+
+/// The same of all texts that are read for a deployment's seeders: their words take many times as much.
+const ALL_TEXTS: i64 = 8 << 20;
 
 const NAMED: &str = include_str!("calls.sql");
 
@@ -42,6 +45,7 @@ struct Thing {
     extension: Option<String>,
     is_volatile: bool,
     text: String,
+    is_long: bool,
 }
 
 impl Thing {
@@ -52,13 +56,14 @@ impl Thing {
             extension: row.get("extension"),
             is_volatile: row.get("is_volatile"),
             text,
+            is_long: row.get("is_long"),
         };
         ((row.get("name"), row.get("is_relation")), thing)
     }
 
     /// Whether it may write by itself, and the names that it may run.
     fn read(&self) -> (bool, BTreeSet<String>) {
-        if self.text.chars().nth(LONGEST_TEXT).is_some() {
+        if self.is_long {
             return (true, BTreeSet::new());
         }
         match (self.language.as_str(), self.extension.as_deref()) {
@@ -87,12 +92,17 @@ pub async fn that_write(client: &Client, statements: &[Statement]) -> Result<Vec
     let mut known: HashMap<Name, Leads> = HashMap::new();
     let mut asked: BTreeSet<String> = BTreeSet::new();
     let mut new: BTreeSet<String> = named.iter().flatten().map(|(name, _)| name.clone()).collect();
+    let mut room = ALL_TEXTS;
     while !new.is_empty() {
         let names: Vec<String> = new.iter().cloned().collect();
-        let rows = ask(client, &under(Under::Path("pg_catalog"), NAMED), &[(&names, Type::TEXT_ARRAY)]).await;
+        let params: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&names, Type::TEXT_ARRAY), (&LONGEST_TEXT, Type::INT8), (&room, Type::INT8)];
+        let rows = ask(client, &under(Under::Path("pg_catalog"), NAMED), &params).await;
         let rows = rows.map_err(DeployError::own("looking at what the seeders call"))?;
         asked.append(&mut new);
         let things: Vec<(Name, Thing)> = rows.iter().map(Thing::of).collect();
+        drop(rows);
+        room -= things.iter().map(|(_, thing)| i64::try_from(thing.text.len()).unwrap_or(room)).sum::<i64>();
         let read = move || things.into_iter().map(|(name, thing)| (name, thing.read())).collect::<Vec<_>>();
         for (name, (writes, runs)) in by_name::reading(read).await? {
             new.extend(runs.iter().filter(|name| !asked.contains(*name)).cloned());
