@@ -117,16 +117,13 @@ impl Pools {
         }
     }
 
-    /// Forgets all databases that are opened as the role: its sessions are closed, at once or when their calls end.
-    pub(super) fn forget_role(&self, role: &Role) {
-        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
-        by_name.retain(|_, database| {
-            let is_other = database.run_as.owner() != Some(role.user());
-            if !is_other {
-                database.retire();
-            }
-            is_other
-        });
+    /// Sessions of the role are closed, at once or when their calls end. Whoever waits for one finds out for himself why.
+    pub(super) fn renew_role(&self, role: &Role) {
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        by_name
+            .values()
+            .filter(|database| database.run_as.owner() == Some(role.user()))
+            .for_each(|database| database.renew());
     }
 
     /// Forgets a database that turned out to be gone or another's; another one of its name stays.

@@ -60,7 +60,7 @@ pub(super) fn attribute_of(row: &Row) -> Option<&'static str> {
 impl Pools {
     /// Nobody goes on using the role.
     pub(super) fn refuse(&self, role: &Role, objection: &str) -> DatabaseError {
-        self.forget_role(role);
+        self.renew_role(role);
         let (role, what_to_do) =
             (role.user(), "nothing of the platform's runs until an administrator of PostgreSQL takes it away");
         tracing::error!(role, objection, "a platform's role is not used: {what_to_do}");

@@ -324,6 +324,10 @@ struct Upgrade<'a, S> {
 impl<S: Fn(&str)> Upgrade<'_, S> {
     /// Makes the new cluster and fills it. Gives what the old one's files set otherwise.
     async fn bring_over(&mut self) -> Result<Vec<String>, UpgradeError> {
+        // Not taken over: what still runs in one that a gateway has left could prepare something behind the look for it.
+        if let Holder::Postmaster(pid) = pid_file::holder(&self.folder.cluster()) {
+            postmaster::end(pid, &self.folder.cluster()).await?;
+        }
         self.start_old().await?;
         let old = self.connection(&self.folder.cluster())?;
         self.opened = Opened::find(&old, self.folder).await?;
