@@ -54,6 +54,10 @@ enum Task {
         /// Dump and restore, where the new version has no pg_upgrade: what tables check is then run as the superuser
         #[arg(long)]
         dump: bool,
+        /// Let pg_upgrade run functions of platforms as the superuser (in generated columns, CHECKs, indexes …); without this
+        /// they are listed and nothing is done
+        #[arg(long)]
+        trust_platforms: bool,
     },
 }
 
@@ -141,7 +145,9 @@ fn run(arguments: &Arguments) -> Result<(), Fatal> {
         Some(Task::CheckConfig) => {
             return write!(std::io::stdout(), "configuration ok\n{config}").map_err(Fatal::system("printing"));
         }
-        Some(Task::UpgradePostgres { new_bin_dir, dump }) => return upgrade(&config, new_bin_dir.clone(), *dump),
+        Some(Task::UpgradePostgres { new_bin_dir, dump, trust_platforms }) => {
+            return upgrade(&config, new_bin_dir.clone(), *dump, *trust_platforms);
+        }
         None => {}
     }
     // Before there is any other thread.
@@ -164,13 +170,13 @@ fn run(arguments: &Arguments) -> Result<(), Fatal> {
 }
 
 /// What is told goes to stdout: somebody has typed this.
-fn upgrade(config: &Config, new_bin_dir: Option<PathBuf>, dump: bool) -> Result<(), Fatal> {
+fn upgrade(config: &Config, new_bin_dir: Option<PathBuf>, dump: bool, trust_platforms: bool) -> Result<(), Fatal> {
     if let PostgresSource::External(_) = config.postgres {
         return Err(Fatal::NotOurs { variable: "DB_HOST or DATABASE_URL" });
     }
     let say = |line: &str| drop(writeln!(std::io::stdout(), "{line}"));
     let (directory, bin_dir) = (config.data_dir.clone(), config.pg_bin_dir.clone());
-    let options = UpgradeOptions { directory, bin_dir, new_bin_dir, dump, same_version_too: false };
+    let options = UpgradeOptions { directory, bin_dir, new_bin_dir, dump, trust_platforms, same_version_too: false };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = runtime.map_err(Fatal::system("starting threads"))?.block_on(async {
         let signals = StopSignals::listen().map_err(Fatal::system("listening for signals"))?;

@@ -15,7 +15,8 @@ use tokio_postgres::{CancelToken, Client, Config, NoTls, SimpleQueryMessage};
 
 use super::server::{CLOSE_TIMEOUT, CONNECT_TIMEOUT};
 use super::socket::{Endpoint, Socket};
-use super::terminator::{Outcome, TerminateError, Terminator};
+use super::terminator::process::Process;
+use super::terminator::{LOCKED, Outcome, TerminateError, Terminator};
 
 /// How long a backend may take to end after it was cancelled.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
@@ -37,6 +38,8 @@ pub(super) struct Backend {
     pub(super) started: String,
     /// As whom it logged in.
     pub(super) role: String,
+    /// It as the system knows it, where the server is on this machine.
+    pub(super) process: Option<Process>,
 }
 
 impl Backend {
@@ -54,7 +57,7 @@ impl Backend {
         Ok(answers.iter().find_map(|answer| match answer {
             SimpleQueryMessage::Row(row) => {
                 let pid = row.get(0)?.parse().ok()?;
-                Some(Self { pid, role: row.get(1)?.to_owned(), started: row.get(2)?.to_owned() })
+                Some(Self { pid, role: row.get(1)?.to_owned(), started: row.get(2)?.to_owned(), process: None })
             }
             _ => None,
         }))
@@ -186,6 +189,12 @@ impl Progress {
                 self.away_since = None;
                 if !std::mem::replace(&mut self.refused, true) {
                     tracing::warn!(pid, cause, "a backend could not be terminated; it goes on being counted");
+                }
+            }
+            Err(TerminateError::Locked) => {
+                self.away_since = None;
+                if !std::mem::replace(&mut self.refused, true) {
+                    tracing::warn!(pid, cause = LOCKED, "a backend could not be terminated; it goes on being counted");
                 }
             }
             // With the server its connections are gone; nobody can prove that of one that is only cut off.

@@ -21,13 +21,22 @@ pub(super) struct Pipe {
     reader: Receiver,
     /// From when something did not fit: since then, word comes of this direction too.
     writer: Option<Sender>,
+    /// Who listens at the other end, as this system counts processes.
+    listener: Option<i32>,
 }
 
 impl Pipe {
     pub(super) async fn connect(path: &Path) -> io::Result<Self> {
-        let socket = tokio::net::UnixStream::connect(path).await?.into_std()?;
+        let socket = tokio::net::UnixStream::connect(path).await?;
+        let listener = socket.peer_cred().ok().and_then(|peer| peer.pid());
+        let socket = socket.into_std()?;
         let reader = Receiver::from_owned_fd_unchecked(socket.try_clone()?.into())?;
-        Ok(Self { socket, reader, writer: None })
+        Ok(Self { socket, reader, writer: None, listener })
+    }
+
+    /// The process that listens at the path, where it is one of this system's.
+    pub(super) fn listener(&self) -> Option<i32> {
+        self.listener
     }
 
     /// What there is to read, as far as the system has told.

@@ -22,6 +22,7 @@ use super::error::DatabaseError;
 use super::name::{DatabaseName, Which};
 use super::run_as::{Role, RunAs};
 use super::server::Server;
+use super::terminator::shared_locks::LOOK_EVERY;
 use crate::config::PoolConfig;
 
 /// Connections to the gateway's own database, the one that holds the deployment locks among them.
@@ -318,12 +319,12 @@ pub(super) async fn sweep_regularly(pools: Weak<Pools>, idle_timeout: Duration, 
     }
 }
 
-/// Looks each second who waits for a lock on what all databases share, see [`super::terminator`].
+/// Looks all the time who holds up what all databases share, see [`super::terminator::shared_locks`].
 pub(super) async fn watch_locks(pools: Weak<Pools>) {
     loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(LOOK_EVERY).await;
         match pools.upgrade() {
-            Some(pools) if !pools.is_closed() => pools.server.terminator.end_waiters().await,
+            Some(pools) if !pools.is_closed() => pools.server.terminator.end_holders().await,
             Some(_) | None => return,
         }
     }

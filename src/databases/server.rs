@@ -31,6 +31,7 @@ use super::settings;
 use super::shares::Admission;
 use super::socket::{Endpoint, Socket};
 use super::terminator::Terminator;
+use super::terminator::process::Process;
 
 /// Connecting to one address, where the configuration says nothing else.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -151,7 +152,15 @@ impl Server {
         let user = run_as.owner().map(str::to_owned);
         let database = database.clone();
         let (bare, version) = (self.config.clone(), self.version.clone());
-        async move { connect_knowing(&config, &bare, &version).await.map_err(|error| error.of(&database, user)) }
+        let terminator = matches!(run_as, RunAs::Platform(_)).then(|| self.terminator.clone());
+        async move {
+            let connected = connect_knowing(&config, &bare, &version).await;
+            let connected = connected.map_err(|error| error.of(&database, user))?;
+            if let Some(terminator) = terminator {
+                terminator.stand_by(&connected.endpoint).await;
+            }
+            Ok(connected)
+        }
     }
 
     fn session_config(&self, database: &DatabaseName, purpose: Purpose<'_>, run_as: &RunAs) -> Config {
@@ -396,11 +405,13 @@ async fn check_attributes(bare: &Config, endpoint: &Endpoint, limit: Duration) -
 async fn connect_to(config: &Config, endpoint: Endpoint, limit: Duration) -> Result<Connected, ConnectError> {
     let named = |error| ConnectError::Io { endpoint: name_of(&endpoint), error };
     let socket = Socket::connect(&endpoint, config, limit).await.map_err(named)?;
+    let listener = socket.listener();
     let lender = Lender::default();
     let lent = lender.lend(socket);
     let handshake = async {
         let (client, mut connection) = config.connect_raw(lent, NoTls).await.map_err(ConnectError::Postgres)?;
         let backend = ask(Backend::of(&client), &mut connection).await.map_err(ConnectError::Postgres)?;
+        let backend = backend.map(|backend| Backend { process: Process::of(backend.pid, listener), ..backend });
         Ok((client, connection, backend))
     };
     let error = match timeout(limit, handshake).await {

@@ -95,7 +95,8 @@ pub(super) fn option(name: &str, value: &str) -> String {
 
 /// What the connection that ends backends starts with.
 pub(super) fn supervising() -> String {
-    as_oneself() + &option("statement_timeout", "5000")
+    // Whoever has locked a catalog is not waited for: there are other ways to end him.
+    as_oneself() + &option("statement_timeout", "5000") + &option("lock_timeout", "400")
 }
 
 /// What everything starts with that brings databases from one cluster to another, programs of PostgreSQL's among it.

@@ -58,6 +58,14 @@ impl Socket {
         }
     }
 
+    /// The process that listens at the other end, where it is one of this system's.
+    pub(super) fn listener(&self) -> Option<i32> {
+        match &self.stream {
+            Stream::Tcp(_) => None,
+            Stream::Unix(pipe) => pipe.listener(),
+        }
+    }
+
     /// Whether the server has closed its side, be there something left to read or not.
     pub(super) fn is_shut(&self) -> bool {
         self.word().is_read_closed()

@@ -1,10 +1,13 @@
 //! Ends backends that do not end by themselves, over a connection of its own that `MAX_TOTAL_CONNECTIONS` does not count:
 //! it has to be there when everything else is used up.
 //!
-//! The connection leads to a database of the gateway's own, as the gateway's role, and is opened when it is needed: one at
-//! a time, to the server whose backend it is (of several hosts, the numbers of one say nothing to another).
+//! The connection leads to a database of the gateway's own, as the gateway's role, and is opened when it is needed, which is
+//! before a session of a platform's role runs anything: one at a time, to the server whose backend it is (of several hosts,
+//! the numbers of one say nothing to another).
 
-mod waiters;
+mod blind;
+pub(super) mod process;
+pub(super) mod shared_locks;
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -29,11 +32,15 @@ use super::socket::{Endpoint, Socket};
 /// How long the server may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Why not, where it was for a lock.
+pub(super) const LOCKED: &str = "the question waited for a lock in vain";
+
 /// The connection stays open for this long after it was used.
 const KEEP_IDLE: Duration = Duration::from_secs(60);
 
-/// Not the view `pg_stat_activity`, which reads `pg_database`: somebody may have that locked. Signals the backend, if it is still the one that is meant. No row: it is gone. NULL: PostgreSQL hides from this role when
-/// the backend began, and would refuse to end it.
+/// Signals the backend, if it is still the one that is meant. No row: it is gone. NULL: PostgreSQL hides from this role when
+/// the backend began, and would refuse to end it. Not the view `pg_stat_activity`, which reads `pg_database`: somebody may
+/// have that locked.
 const TERMINATE: &str = "SELECT CASE WHEN backend_start IS NOT NULL THEN pg_catalog.pg_terminate_backend(pid) END
     FROM pg_catalog.pg_stat_get_activity($1)
     WHERE (backend_start IS NULL OR backend_start OPERATOR(pg_catalog.=) $2::pg_catalog.text::pg_catalog.timestamptz)";
@@ -61,6 +68,8 @@ pub(super) enum TerminateError {
     Away(String),
     /// The server answers, and does not do it.
     Refused(String),
+    /// The question waited for a lock, in vain.
+    Locked,
 }
 
 /// The connection that ends backends, and the backends that there are.
@@ -71,7 +80,14 @@ pub(super) struct Terminator {
     line: AsyncMutex<Line>,
     next: AtomicU64,
     /// Each backend of an open connection, so that none stays when the gateway stops.
-    live: Mutex<HashMap<u64, (Endpoint, Backend)>>,
+    live: Mutex<HashMap<u64, Known>>,
+}
+
+struct Known {
+    endpoint: Endpoint,
+    backend: Backend,
+    /// Whether it was found to hold others up, see [`shared_locks`].
+    found: bool,
 }
 
 #[derive(Default)]
@@ -79,6 +95,8 @@ struct Line {
     link: Option<Link>,
     /// When the last attempt to connect failed, where to, and why.
     failed: Option<(Instant, Endpoint, String)>,
+    /// How many looks at locks in a row were in vain for a lock, see [`blind`].
+    blind: u32,
 }
 
 struct Link {
@@ -107,7 +125,7 @@ impl Terminator {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         if let Some(backend) = backend {
             let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-            live.insert(number, (endpoint.clone(), backend.clone()));
+            live.insert(number, Known { endpoint: endpoint.clone(), backend: backend.clone(), found: false });
         }
         number
     }
@@ -118,6 +136,17 @@ impl Terminator {
 
     /// Tells the backend to end, if it is still there.
     pub(super) async fn terminate(&self, endpoint: &Endpoint, backend: &Backend) -> Result<Outcome, TerminateError> {
+        let told = self.terminate_by_asking(endpoint, backend).await;
+        let in_vain =
+            matches!(told, Err(TerminateError::Away(_) | TerminateError::Refused(_) | TerminateError::Locked));
+        // Somebody keeps the gateway from asking, perhaps: on this machine it can do without.
+        if in_vain && backend.process.as_ref().is_some_and(process::Process::end) {
+            return Ok(Outcome::Signalled);
+        }
+        told
+    }
+
+    async fn terminate_by_asking(&self, endpoint: &Endpoint, backend: &Backend) -> Result<Outcome, TerminateError> {
         let asked = Instant::now();
         let mut line = self.line.lock().await;
         if line.link.as_ref().is_none_or(|link| link.client.is_closed() || link.endpoint != *endpoint) {
@@ -153,7 +182,7 @@ impl Terminator {
     pub(super) async fn terminate_all(&self) {
         let live: Vec<_> = {
             let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-            live.values().cloned().collect()
+            live.values().map(|known| (known.endpoint.clone(), known.backend.clone())).collect()
         };
         for (endpoint, backend) in live {
             let pid = backend.pid;
@@ -161,6 +190,7 @@ impl Terminator {
                 Ok(Outcome::Gone) => {}
                 Ok(Outcome::Signalled) => tracing::warn!(pid, "terminated a backend that was still at work"),
                 Err(TerminateError::Refused(cause)) => tracing::warn!(pid, cause, "a backend could not be terminated"),
+                Err(TerminateError::Locked) => tracing::warn!(pid, cause = LOCKED, "a backend could not be terminated"),
                 Err(TerminateError::Down) => return,
                 Err(TerminateError::Away(cause)) => {
                     tracing::warn!(cause, "backends could not be terminated");
@@ -189,7 +219,7 @@ impl Terminator {
                     let driving = tokio::spawn(async move { drop(connection.await) });
                     return Ok(Link { endpoint: endpoint.clone(), client, driving, used: Instant::now() });
                 }
-                Err(refused @ TerminateError::Refused(_)) => last = refused,
+                Err(refused @ (TerminateError::Refused(_) | TerminateError::Locked)) => last = refused,
                 Err(away) => return Err(away),
             }
         }
@@ -250,6 +280,7 @@ async fn signal_once(client: &Client, backend: &Backend) -> Result<Option<Outcom
 /// An answer is a refusal; a lost connection is none.
 fn of_asking(error: tokio_postgres::Error) -> TerminateError {
     match error.as_db_error() {
+        Some(_) if blind::is_of_a_lock(&error) => TerminateError::Locked,
         Some(_) => TerminateError::Refused(describe(&error)),
         None => TerminateError::Away(describe(&error)),
     }

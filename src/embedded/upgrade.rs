@@ -5,13 +5,15 @@
 //! changed. What a killed command has left is put in order by the next one (`aside`).
 //!
 //! Two ways lead over (`transfer`): `pg_upgrade` where the new version has one, else a dump that is restored at once. A restore
-//! evaluates all that tables check as the superuser, `pg_upgrade` constant parts of generated columns, keys of partitions and some
-//! CHECKs: so the dump has to be asked for, and either way the operator trusts his platforms' code.
+//! evaluates all that tables check as the superuser: so the dump has to be asked for. `pg_upgrade` evaluates constant parts of
+//! some expressions: where these call a platform's code, it is refused unless the operator trusts that (`evaluated`). Either way a
+//! new cluster in which a role may do more than in the old one is none (`contents`).
 //!
 //! Blueprints and what was being made stay behind: the gateway makes them again.
 
 mod aside;
 mod contents;
+mod evaluated;
 mod plan;
 mod transfer;
 
@@ -40,6 +42,8 @@ pub struct UpgradeOptions {
     pub new_bin_dir: Option<PathBuf>,
     /// By a dump.
     pub dump: bool,
+    /// What platforms have written may be run as the superuser.
+    pub trust_platforms: bool,
     /// For tests, where only one version is installed: to a new cluster of the same.
     pub same_version_too: bool,
 }
@@ -116,6 +120,25 @@ pub enum UpgradeError {
         new: u32,
         /// Each with the databases that have it.
         missing: String,
+    },
+    /// Code that is not the operator's would get the superuser's rights.
+    #[error(
+        "pg_upgrade may run platforms' code as the superuser: {found}. All of them are listed above; look through what these \
+         functions do, in every version that there was, and then run `upgrade-postgres --trust-platforms`; or drop them before \
+         and make them again after it"
+    )]
+    PlatformsCode {
+        /// Databases, expressions and functions, the first ones.
+        found: String,
+    },
+    /// It has got them.
+    #[error(
+        "in the new cluster {power}, which was not so in the old one: code of a platform's has run as the superuser. The new \
+         cluster is removed"
+    )]
+    Empowered {
+        /// Whom, and what.
+        power: String,
     },
     /// A program of PostgreSQL's failed.
     #[error("{doing}: {reason} (more in {})", log.display())]
@@ -222,6 +245,7 @@ pub async fn upgrade(
         folder: &folder,
         account,
         plan: &plan,
+        trust_platforms: options.trust_platforms,
         say: &say,
         servers: Servers::default(),
         opened: Opened::default(),
@@ -291,6 +315,7 @@ struct Upgrade<'a, S> {
     folder: &'a Folder,
     account: Account,
     plan: &'a Plan,
+    trust_platforms: bool,
     say: &'a S,
     servers: Servers,
     opened: Opened,
@@ -304,6 +329,7 @@ impl<S: Fn(&str)> Upgrade<'_, S> {
         self.opened = Opened::find(&old, self.folder).await?;
         self.opened.open(&old, self.folder).await?;
         let contents = Contents::read(&old).await?;
+        evaluated::check(&contents, &old, (&self.plan.method, self.trust_platforms), self.say).await?;
         (self.say)("making the new cluster");
         self.aside.init(self.folder, &self.account, self.plan, &contents).await?;
         let new = self.connection(self.aside.path())?;

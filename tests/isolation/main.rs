@@ -22,6 +22,7 @@ mod powers;
 mod run_as;
 mod scripts;
 mod settings;
+mod shared_locks;
 mod takeover;
 mod tracking;
 mod uncounted;

@@ -73,7 +73,7 @@ async fn check(place: &Place, bin_dir: &Path, turn: &str) {
 
 fn options(place: &Place, old: &Path, dump: bool) -> UpgradeOptions {
     let (directory, bin_dir) = (place.data_dir(), Some(old.to_owned()));
-    UpgradeOptions { directory, bin_dir, new_bin_dir: None, dump, same_version_too: true }
+    UpgradeOptions { directory, bin_dir, new_bin_dir: None, dump, trust_platforms: false, same_version_too: true }
 }
 
 /// The names in `DATA_DIR` that begin like a cluster's.
@@ -150,6 +150,90 @@ async fn to_another_version(place: &Place, old: &Path, new: &Path) {
     assert_eq!(left, ["postgres".to_owned(), one, two.clone()], "{stdout}");
     let password = |name: &str| std::fs::read_to_string(place.data_dir().join(name)).unwrap();
     assert_eq!(password(&format!(".{two}-password")), password(".postgres-password"));
+}
+
+/// In the database `one_main`, by its platform. `evil` makes the role a superuser as soon as one runs it.
+const PREPARED: &str = r#"
+    SET ROLE "stonescriptdb-one";
+    CREATE FUNCTION rise() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+            ALTER ROLE "stonescriptdb-one" SUPERUSER;
+        END IF;
+        RETURN 1; END $$;
+    CREATE FUNCTION evil(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN public.rise(); END';
+    CREATE TABLE g (a int, b int GENERATED ALWAYS AS (a + evil(1)) STORED);
+    CREATE TABLE p (a int) PARTITION BY RANGE ((a + evil(1)));
+    CREATE TABLE c (a int CHECK (a >= evil(1)));
+    CREATE DOMAIN d AS int CHECK (VALUE >= evil(1));
+    CREATE INDEX i ON c ((a + evil(1)));
+    CREATE INDEX w ON c (a) WHERE a > evil(1);
+    CREATE STATISTICS s ON (a + evil(1)), a FROM c;
+    CREATE TYPE e AS ENUM ('x');
+    CREATE FUNCTION of_e(e) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN 'x'; END $$;
+    CREATE CAST (e AS text) WITH FUNCTION of_e(e) AS IMPLICIT;
+    CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq);
+    CREATE TABLE o (a int CHECK (a === 1), b int CHECK (ours(b) = 1), c int CHECK (fine(c) = 1));
+    CREATE FUNCTION ours(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1';
+    CREATE TABLE harmless (a int DEFAULT evil(1), b text CHECK (b ~ 'x'), c text GENERATED ALWAYS AS (lower(b)) STORED);
+    CREATE INDEX lowered ON harmless (lower(b)) WHERE a > 1;
+    CREATE VIEW v AS SELECT evil(1);
+    CREATE DOMAIN positive AS int DEFAULT 1 CHECK (VALUE > 0);
+    RESET ROLE"#;
+
+/// What of it is told.
+const TOLD: [&str; 10] = [
+    "CHECK c_a_check of public.c calls public.evil(integer)",
+    "CHECK d_check of domain public.d calls public.evil(integer)",
+    "CHECK o_a_check of public.o calls operator public.===(integer,integer)",
+    "CHECK o_b_check of public.o calls public.ours(integer)",
+    "cast public.e AS text calls public.of_e(public.e)",
+    "generated column public.g.b calls public.evil(integer)",
+    "index public.i of public.c calls public.evil(integer)",
+    "index public.w of public.c calls public.evil(integer)",
+    "partition key of public.p calls public.evil(integer)",
+    "statistics s of public.c calls public.evil(integer)",
+];
+
+/// `pg_upgrade` makes the tables as the superuser, and PostgreSQL works out what is constant in them.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_code_of_a_platforms_runs_as_the_superuser_unless_the_operator_says_so() {
+    let place = Place::new(Who::OrdinaryUser);
+    let (old, _) = old_and_new();
+    let (gateway, web) = start(&place, &old);
+    web.register("one", &FILES).await;
+    let sql = place.connect_to("one_main").await;
+    for name in ["ours(anyelement)", "fine(int)"] {
+        let made = format!("CREATE FUNCTION {name} RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1'");
+        sql.batch_execute(&made).await.unwrap();
+    }
+    sql.batch_execute(PREPARED).await.unwrap();
+    // Its owner may add anything to an extension; where there is one that platforms may have.
+    let joined =
+        "SET ROLE \"stonescriptdb-one\"; CREATE EXTENSION hstore; ALTER EXTENSION hstore ADD FUNCTION evil(int)";
+    let _ = sql.batch_execute(joined).await;
+    drop(sql);
+    gateway.stop(Signal::SIGTERM);
+
+    let said = std::sync::Mutex::new(Vec::new());
+    let say = |line: &str| said.lock().unwrap().push(line.to_owned());
+    let refused = upgrade(options(&place, &old, false), say, std::future::pending()).await;
+    let Err(UpgradeError::PlatformsCode { found }) = refused else { panic!("{refused:?}") };
+    let told = TOLD.map(|told| format!("one_main: {told}"));
+    assert_eq!(found, format!("{}; and 5 more", told[..5].join("; ")));
+    let mut said = said.into_inner().unwrap();
+    said.retain(|line| line.starts_with("may be run"));
+    said.sort();
+    assert_eq!(said, told.map(|told| format!("may be run as the superuser: {told}")));
+
+    // Whoever trusts it is told when that was a mistake.
+    let trusting = UpgradeOptions { trust_platforms: true, ..options(&place, &old, false) };
+    let done = upgrade(trusting, |_| {}, std::future::pending()).await;
+    let Err(UpgradeError::Empowered { power }) = done else { panic!("{done:?}") };
+    assert_eq!(power, "\"stonescriptdb-one\" is a superuser");
+    assert_eq!(clusters(&place), ["postgres"]);
+    let (gateway, web) = start(&place, &old);
+    assert_eq!(web.value("one", "word", json!([])).await, "kept");
+    gateway.stop(Signal::SIGTERM);
 }
 
 /// Each is told before anything is moved.

@@ -71,7 +71,7 @@ async fn who_waits_for_a_lock_on_what_all_databases_share_is_ended() {
             terminator.register(&endpoint, Some(&backend));
         }
         // The connection is open by then, as between any two seconds.
-        terminator.end_waiters().await;
+        terminator.end_holders().await;
         let hold = "BEGIN; SELECT FROM pg_database; SELECT FROM pg_roles; ALTER ROLE CURRENT_USER IN DATABASE template1 SET work_mem = '1MB'";
         // Not every version lets everybody say the last.
         if holder.batch_execute(hold).await.is_err() {
@@ -81,8 +81,10 @@ async fn who_waits_for_a_lock_on_what_all_databases_share_is_ended() {
                 .expect("it reads");
         }
         let waiting = tokio::spawn(async move { waiter.batch_execute(statement).await });
-        tokio::time::sleep(Duration::from_millis(1500)).await;
-        terminator.end_waiters().await;
+        for _ in 0..3 {
+            tokio::time::sleep(shared_locks::LOOK_EVERY).await;
+            terminator.end_holders().await;
+        }
         let ended = timeout(ANSWER_TIMEOUT, waiting).await.expect("it has ended").expect("no panic");
         assert!(ended.is_err(), "{statement}");
         let (_, connection) =

@@ -20,14 +20,14 @@ fn is_passing(database: &str) -> bool {
     PASSING.iter().any(|start| database.starts_with(start))
 }
 
-async fn connect(config: &Config, database: &str) -> Result<Client, UpgradeError> {
+pub(super) async fn connect(config: &Config, database: &str) -> Result<Client, UpgradeError> {
     let connected = config.clone().dbname(database).options(upgrading()).connect(NoTls).await;
     let (client, connection) = connected.map_err(asking("connecting to a database"))?;
     tokio::spawn(connection);
     Ok(client)
 }
 
-fn asking(doing: &'static str) -> impl FnOnce(tokio_postgres::Error) -> UpgradeError {
+pub(super) fn asking(doing: &'static str) -> impl FnOnce(tokio_postgres::Error) -> UpgradeError {
     move |error| {
         let reason = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
         UpgradeError::Asking { doing, reason }
@@ -42,6 +42,8 @@ pub(super) struct Contents {
     pub(super) has_checksums: bool,
     databases: BTreeSet<String>,
     roles: BTreeSet<String>,
+    /// What roles may do, in sentences.
+    powers: BTreeSet<String>,
     /// Each with the databases that have it.
     extensions: BTreeMap<String, Vec<String>>,
     settings: BTreeMap<String, String>,
@@ -59,6 +61,7 @@ impl Contents {
             has_checksums: row.get(2),
             databases: databases(&client).await?,
             roles: roles(&client).await?,
+            powers: names(&client, POWERS).await?,
             extensions: BTreeMap::new(),
             settings: settings(&client).await?,
         };
@@ -70,6 +73,11 @@ impl Contents {
             }
         }
         Ok(contents)
+    }
+
+    /// Also those that the gateway makes again.
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        self.databases.iter().map(String::as_str)
     }
 
     /// Those that are brought over.
@@ -103,7 +111,13 @@ impl Contents {
         let client = connect(new, "postgres").await?;
         let wanted: BTreeSet<String> = self.lasting().map(str::to_owned).collect();
         compare("databases", &wanted, &databases(&client).await?)?;
-        compare("roles", &self.roles, &roles(&client).await?)
+        compare("roles", &self.roles, &roles(&client).await?)?;
+        // Code that ran as the superuser while they came over would have given its role more than it had.
+        let powers = names(&client, POWERS).await?;
+        match powers.difference(&self.powers).next() {
+            None => Ok(()),
+            Some(power) => Err(UpgradeError::Empowered { power: power.clone() }),
+        }
     }
 }
 
@@ -124,6 +138,19 @@ fn compare(what: &str, wanted: &BTreeSet<String>, found: &BTreeSet<String>) -> R
     }
     Err(UpgradeError::Incomplete { difference: format!("{what} missing: [{missing}], too many: [{surplus}]") })
 }
+
+/// What each role but PostgreSQL's own may do beyond an ordinary one, and what it is a member of.
+const POWERS: &str = "
+    SELECT pg_catalog.format('%I %s', r.rolname, power)
+    FROM pg_catalog.pg_authid AS r, LATERAL (VALUES
+        (r.rolsuper, 'is a superuser'), (r.rolcreaterole, 'has CREATEROLE'), (r.rolcreatedb, 'has CREATEDB'),
+        (r.rolreplication, 'has REPLICATION'), (r.rolbypassrls, 'has BYPASSRLS')) AS powers (is_so, power)
+    WHERE is_so AND r.rolname !~ '^pg_'
+    UNION
+    SELECT pg_catalog.format('%I is a member of %I', r.rolname, other.rolname)
+    FROM pg_catalog.pg_auth_members AS m
+    JOIN pg_catalog.pg_authid AS r ON r.oid = m.member JOIN pg_catalog.pg_authid AS other ON other.oid = m.roleid
+    WHERE r.rolname !~ '^pg_'";
 
 async fn databases(client: &Client) -> Result<BTreeSet<String>, UpgradeError> {
     names(client, "SELECT datname::text FROM pg_database WHERE datname <> 'template0'").await

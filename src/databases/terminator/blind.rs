@@ -1,0 +1,51 @@
+//! What to do where the gateway cannot ask any more who holds up what all databases share, because its own question waits
+//! for the same lock: who has all its caches emptied by a flood of changes and locks `pg_authid` at that moment gets there.
+//!
+//! Where PostgreSQL runs on this machine, its processes' titles tell who waits, and a signal ends one. It is never done because
+//! a server is slow: only where the server itself has said that it was a lock that the gateway waited for.
+
+use tokio_postgres::error::SqlState;
+
+use super::process::Process;
+use super::{Backend, Endpoint, TerminateError, Terminator};
+
+/// After so many looks in vain, all who wait for some lock are ended: who is in the way is among them, unless he has the lock.
+const WAITING: u32 = 2;
+
+/// After so many, all of uploaded code is: nobody could have got a new connection meanwhile.
+const ALL: u32 = 8;
+
+impl Terminator {
+    /// Takes note of how a look went, and acts if it is time.
+    pub(super) async fn act_blindly(&self, endpoint: &Endpoint, error: Option<TerminateError>) {
+        let there = self.of_platforms().into_iter().filter(|(_, of, _)| of == endpoint).map(|(_, _, backend)| backend);
+        let there: Vec<Backend> = there.filter(|backend| backend.process.is_some()).collect();
+        let blind = match error {
+            None => false,
+            Some(TerminateError::Locked) => true,
+            // It could not be opened, be it for a lock.
+            Some(TerminateError::Away(_)) => {
+                let one = there.iter().find_map(|backend| backend.process.as_ref());
+                one.is_some_and(Process::somebody_waits_at_the_door)
+            }
+            Some(TerminateError::Down | TerminateError::Refused(_)) => false,
+        };
+        let mut line = self.line.lock().await;
+        line.blind = if blind { line.blind + 1 } else { 0 };
+        if line.blind < WAITING {
+            return;
+        }
+        for backend in there {
+            let Some(process) = &backend.process else { continue };
+            if (line.blind >= ALL || process.waits()) && process.end() {
+                let (pid, role) = (backend.pid, &backend.role);
+                tracing::warn!(pid, role, "ended a backend: a lock on what all databases share keeps the gateway out");
+            }
+        }
+    }
+}
+
+/// Whether it was a lock that was waited for in vain.
+pub(super) fn is_of_a_lock(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE)
+}

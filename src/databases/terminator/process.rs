@@ -1,0 +1,87 @@
+//! A backend as the system knows it, where PostgreSQL runs on this machine. A signal to a process needs no connection, and
+//! nothing of PostgreSQL's catalogs, which somebody may have locked.
+//!
+//! A number alone proves nothing: processes of other machines and containers bear the same ones, and each is used again. So
+//! it has to be a child of the process that listens at the socket, as this system counts, and to have begun when it did.
+
+use std::fs;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A server process on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::databases) struct Process {
+    pid: i32,
+    parent: i32,
+    /// In ticks since the system began.
+    began: u64,
+}
+
+impl Process {
+    /// The process with this number, if it is a child of the one that listens. To be asked while its connection is open, so
+    /// that it is the one that is meant.
+    pub(in crate::databases) fn of(pid: i32, listener: Option<i32>) -> Option<Self> {
+        let listener = listener.filter(|listener| *listener > 1)?;
+        let (parent, began) = parent_and_begin(pid)?;
+        (parent == listener).then_some(Self { pid, parent, began })
+    }
+
+    fn is_there(&self) -> bool {
+        parent_and_begin(self.pid) == Some((self.parent, self.began))
+    }
+
+    /// Has it end, as `pg_terminate_backend` does. False: it is gone, or the system does not let this user do it.
+    pub(super) fn end(&self) -> bool {
+        self.is_there() && kill(Pid::from_raw(self.pid), Signal::SIGTERM).is_ok()
+    }
+
+    /// Whether it waits for a lock, as PostgreSQL writes into its title.
+    pub(super) fn waits(&self) -> bool {
+        self.is_there() && title(self.pid).is_some_and(|title| title.ends_with(" waiting"))
+    }
+
+    /// Whether somebody who wants a new session of its server waits for a lock before he is let in.
+    pub(super) fn somebody_waits_at_the_door(&self) -> bool {
+        let path = format!("/proc/{parent}/task/{parent}/children", parent = self.parent);
+        let children = fs::read_to_string(path).unwrap_or_default();
+        let mut titles = children.split_whitespace().filter_map(|pid| title(pid.parse().ok()?));
+        titles.any(|title| title.ends_with(" startup waiting") || title.ends_with(" authentication waiting"))
+    }
+}
+
+/// From `/proc/<pid>/stat`, whose second field is a name in parentheses that may hold anything.
+fn parent_and_begin(pid: i32) -> Option<(i32, u64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
+    Some((fields.get(1)?.parse().ok()?, fields.get(19)?.parse().ok()?))
+}
+
+fn title(pid: i32) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    Some(text.trim_end_matches(['\0', ' ']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_child_of_the_listener_that_began_when_it_did_is_ended() {
+        let me = std::process::id().cast_signed();
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().expect("a process");
+        let pid = child.id().cast_signed();
+        for listener in [None, Some(0), Some(1), Some(pid)] {
+            assert_eq!(Process::of(pid, listener), None, "{listener:?}");
+        }
+        let process = Process::of(pid, Some(me)).expect("it is there");
+        let another = Process { began: process.began + 1, ..process.clone() };
+        assert!(!another.end() && child.try_wait().is_ok_and(|ended| ended.is_none()));
+        assert!(process.end());
+        let ended = child.wait().expect("it ends");
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(15));
+        assert!(!process.end() && !process.waits() && Process::of(pid, Some(me)).is_none());
+    }
+}
