@@ -54,8 +54,11 @@ impl Size {
 static OF_ALL: LazyLock<[Arc<Semaphore>; 2]> =
     LazyLock::new(|| [Size::Large, Size::Huge].map(|size| Arc::new(Semaphore::new(size.at_once().0))));
 
-/// Those that hold one or wait.
-static HOLDERS: LazyLock<Mutex<[HashMap<String, Weak<Semaphore>>; 2]>> = LazyLock::new(Mutex::default);
+/// Each holder's share.
+type Shares = HashMap<String, Weak<Semaphore>>;
+
+/// Of those that hold one or wait.
+static HOLDERS: LazyLock<Mutex<[Shares; 2]>> = LazyLock::new(Mutex::default);
 
 /// The right to hold a large answer, until it is dropped.
 pub(super) struct Turn {
