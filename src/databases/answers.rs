@@ -11,6 +11,7 @@
 
 use std::io;
 
+use super::large_turn::SMALL;
 use super::wire::large::LONGEST;
 
 /// Longer errors are cut. Longer settings that are reported, and rows that nobody keeps, are left out; the longest of these that
@@ -26,9 +27,6 @@ const FIELDS: usize = 32;
 /// All rows of one answer. The tracking tables may hold 128 MiB, and are read one at a time.
 const ANSWER: usize = 3 * LONGEST;
 
-/// From so many bytes on, an answer waits for its turn.
-const LARGE: usize = 16 << 20;
-
 /// PostgreSQL's `program_limit_exceeded`.
 const LIMIT_EXCEEDED: &str = "54000";
 
@@ -37,7 +35,7 @@ const HINT: &str = "the database holds longer texts (comments, bodies of functio
 
 /// Where in the stream of messages one stands: each is a byte for its kind, four for its length without that byte, and the rest
 /// (manual, "Message Formats").
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Answers {
     head: [u8; HEAD],
     /// Of `head`, how much has come.
@@ -52,8 +50,8 @@ pub(super) struct Answers {
     bytes: usize,
     /// The answer has ended in an error of ours.
     is_refused: bool,
-    /// A large answer may come.
-    pub(super) has_turn: bool,
+    /// So many bytes of rows may come; more wait for a turn.
+    pub(super) granted: usize,
 }
 
 const HEAD: usize = 5;
@@ -78,6 +76,19 @@ struct Cut {
 }
 
 impl Answers {
+    pub(super) fn new() -> Self {
+        Self {
+            head: [0; HEAD],
+            known: 0,
+            left: 0,
+            way: Way::Pass,
+            is_kept: false,
+            bytes: 0,
+            is_refused: false,
+            granted: SMALL,
+        }
+    }
+
     /// Follows what has come, and adds to `out` what is let through; how much was followed, which is all of it unless the answer
     /// [waits](Self::waits). An error: a message that cannot be left out or cut.
     pub(super) fn follow(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<usize> {
@@ -106,12 +117,16 @@ impl Answers {
         }
     }
 
-    /// Whether a row comes that makes the answer a large one, which has no turn yet.
+    /// Whether a row comes with which the answer has more than is granted.
     pub(super) fn waits(&self) -> bool {
         let (tag, length) = self.told();
-        let bytes = self.bytes.saturating_add(length);
         let is_row = self.known == HEAD && tag == b'D' && self.is_kept && !self.is_refused;
-        is_row && !self.has_turn && length <= LONGEST && (LARGE + 1..=ANSWER).contains(&bytes)
+        is_row && length <= LONGEST && self.wanted() > self.granted && self.wanted() <= ANSWER
+    }
+
+    /// How much the answer has with the row that comes.
+    pub(super) fn wanted(&self) -> usize {
+        self.bytes.saturating_add(self.told().1)
     }
 
     /// Ends the answer that waits in an error.

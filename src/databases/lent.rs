@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::answers::Answers;
-use super::large_turn::{self, Turn, Waiting};
+use super::large_turn::{self, Size, Turn, Waiting};
 use super::socket::Socket;
 
 /// What is asked of the socket at once.
@@ -37,7 +37,7 @@ pub(super) struct Lent {
     read: usize,
     waiting: Option<Waiting>,
     /// Held until the end: what was read is.
-    turn: Option<Turn>,
+    turns: Vec<Turn>,
 }
 
 impl Lender {
@@ -46,12 +46,12 @@ impl Lender {
         Lent {
             socket: Some(socket),
             lender: self.clone(),
-            answers: Answers::default(),
+            answers: Answers::new(),
             inbox: Vec::new(),
             outbox: Vec::new(),
             read: 0,
             waiting: None,
-            turn: None,
+            turns: Vec::new(),
         }
     }
 
@@ -92,16 +92,19 @@ impl Lent {
                 return Poll::Ready(Ok(()));
             }
             let Some(holder) = self.lender.0.takes_turns_as.get() else {
-                self.answers.has_turn = true;
+                self.answers.granted = usize::MAX;
                 continue;
             };
-            let waiting = self.waiting.get_or_insert_with(|| large_turn::next(holder));
+            let size = Size::of(self.answers.wanted());
+            let waiting = self.waiting.get_or_insert_with(|| large_turn::next(holder, size));
             let turn = ready!(waiting.as_mut().poll(cx));
             self.waiting = None;
-            self.answers.has_turn = turn.is_some();
-            self.turn = turn;
-            if self.turn.is_none() {
-                self.answers.refuse(large_turn::NONE_CAME, &mut self.outbox);
+            match turn {
+                Some(turn) => {
+                    self.turns.push(turn);
+                    self.answers.granted = size.most();
+                }
+                None => self.answers.refuse(large_turn::NONE_CAME, &mut self.outbox),
             }
         }
     }

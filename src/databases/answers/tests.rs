@@ -22,7 +22,7 @@ fn passed(stream: &[u8]) -> Vec<u8> {
         if stream.len() / size > 1 << 22 {
             continue;
         }
-        let (mut answers, mut out) = (Answers { has_turn: true, ..Answers::default() }, Vec::new());
+        let (mut answers, mut out) = (Answers { granted: usize::MAX, ..Answers::new() }, Vec::new());
         for piece in stream.chunks(size) {
             assert_eq!(answers.follow(piece, &mut out).unwrap(), piece.len());
         }
@@ -82,7 +82,7 @@ fn rows_that_are_kept_are_bounded_one_by_one_and_together() {
     let quarter = row(ANSWER / 4 - 4);
     let four = [bound(), quarter.repeat(4)].concat();
     let words = refusal(&format!("PostgreSQL sends more than {ANSWER} bytes of rows; no more are read"));
-    let mut answers = Answers { has_turn: true, ..Answers::default() };
+    let mut answers = Answers { granted: usize::MAX, ..Answers::new() };
     let mut out = Vec::new();
     let rest = [row(0), row(3), message(b'E', &[b"CX\0Mlater\0\0"]), ready(), after.clone()].concat();
     for piece in [&four, &rest] {
@@ -94,14 +94,16 @@ fn rows_that_are_kept_are_bounded_one_by_one_and_together() {
 #[test]
 fn a_large_answer_waits_at_the_head_of_a_row() {
     for has_turn in [true, false] {
-        let (mut answers, mut out) = (Answers::default(), Vec::new());
-        let before = [bound(), row(LARGE - 4)].concat();
+        let (mut answers, mut out) = (Answers::new(), Vec::new());
+        let before = [bound(), row(SMALL - 4)].concat();
         let (head, tail) = (row(1)[..HEAD].to_vec(), [&row(1)[HEAD..], &row(2), &ready()].concat());
         let stream = [before.clone(), head, tail.clone()].concat();
         let followed = answers.follow(&stream, &mut out).unwrap();
         assert!(answers.waits() && followed == before.len() + HEAD && out == before);
-        answers.has_turn = has_turn;
-        if !has_turn {
+        assert_eq!(answers.wanted(), SMALL + 5);
+        if has_turn {
+            answers.granted = usize::MAX;
+        } else {
             answers.refuse("later", &mut out);
         }
         assert_eq!(answers.follow(&stream[followed..], &mut out).unwrap(), stream.len() - followed);
@@ -114,6 +116,6 @@ fn a_large_answer_waits_at_the_head_of_a_row() {
 fn what_is_neither_is_an_error() {
     let mut head = b"T".to_vec();
     head.extend(u32::MAX.to_be_bytes());
-    let error = Answers::default().follow(&head, &mut Vec::new()).unwrap_err().to_string();
+    let error = Answers::new().follow(&head, &mut Vec::new()).unwrap_err().to_string();
     assert_eq!(error, "PostgreSQL sends a message of 4294967295 bytes; at most 67108864 are read");
 }
