@@ -122,15 +122,24 @@ fn names(members: &[Member]) -> String {
 pub enum Target {
     /// Tables as declared, then migrations.
     NewDatabase,
+    /// A new database once more, the other way round: the migrations as they are written, then what they have not made of
+    /// the declaration.
+    NewByMigrations,
     /// Pending migrations, then what is still missing of the declared tables.
     ExistingDatabase,
 }
 
 impl Target {
+    /// Whether nothing is there yet.
+    pub fn is_new(self) -> bool {
+        self != Self::ExistingDatabase
+    }
+
     fn rank(self, kind: Kind) -> usize {
         match (self, kind) {
-            (Self::ExistingDatabase, Kind::Tables) => Kind::Migrations as usize,
-            (Self::ExistingDatabase, Kind::Migrations) => Kind::Tables as usize,
+            (Self::NewDatabase, _) => kind as usize,
+            (_, Kind::Tables) => Kind::Migrations as usize,
+            (_, Kind::Migrations) => Kind::Tables as usize,
             _ => kind as usize,
         }
     }
@@ -237,7 +246,7 @@ fn sort(mut statements: Vec<Statement>, target: Target) -> Result<Vec<Statement>
         statements = cut::apart(statements, &graph, &circles, what);
     }
     let mut graph = graph_of(&statements, target)?;
-    if target == Target::ExistingDatabase {
+    if target != Target::NewDatabase {
         graph.without_waiting_migrations(&statements);
     }
     if let Some(circle) = graph.circles().first() {

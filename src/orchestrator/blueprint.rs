@@ -4,6 +4,7 @@
 //! A blueprint is recorded in the gateway's own database once it is whole; a database with a blueprint's name but no
 //! record is what a crash left, and gives way.
 
+mod by_migrations;
 mod known;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +25,7 @@ use super::prepared;
 use super::report::Report;
 use super::runner::Mode;
 use super::tracking::Origin;
-use crate::bundle::order::Target;
+use crate::bundle::order::{Script, Target};
 use crate::bundle::sql::tokens::checksum_bytes;
 use crate::bundle::{Bundle, Rules};
 use crate::config::AllowedExtensions;
@@ -47,6 +48,16 @@ pub struct Blueprint {
     pub report: Report,
     /// What it holds: the declaration.
     pub catalog: Catalog,
+    /// Whether its migrations came to the declaration by themselves ([`by_migrations`]).
+    #[serde(default)]
+    pub by_migrations: bool,
+}
+
+impl Blueprint {
+    /// How a new database of the bundle is made.
+    pub fn target(&self) -> Target {
+        if self.by_migrations { Target::NewByMigrations } else { Target::NewDatabase }
+    }
 }
 
 /// The blueprints that this gateway has used.
@@ -183,13 +194,13 @@ async fn build(
     lock: &DeploymentLock,
 ) -> Result<Blueprint, DeployError> {
     let Terms { databases, platform, run_as, database: name, .. } = terms;
-    let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
     let clock = Clock::of_trial(limits.deployment_timeout);
     let origin = Origin { platform: platform.given().to_owned(), bundle_checksum: bundle.checksum.clone() };
+    let nothing = Script::default();
     let goal = Goal {
         terms,
         installed: &[],
-        script: &script,
+        script: &nothing,
         target: Target::NewDatabase,
         declared: None,
         force: false,
@@ -200,15 +211,12 @@ async fn build(
         lock,
         clock: &clock,
     };
-    let building = async {
-        databases.drop_database(name).await?;
-        databases.create_for_gateway(name).await?;
-        fill(goal).await
-    };
-    let built = clock.run(building).await;
+    let built = clock.run(Box::pin(fill_either_way(goal, bundle))).await;
     let recorded = match built {
-        Ok(Outcome { report, catalog, .. }) => {
-            let blueprint = Blueprint { name: name.to_string(), report, catalog: Arc::unwrap_or_clone(catalog) };
+        Ok((Outcome { report, catalog, .. }, target)) => {
+            let catalog = Arc::unwrap_or_clone(catalog);
+            let by_migrations = target == Target::NewByMigrations;
+            let blueprint = Blueprint { name: name.to_string(), report, catalog, by_migrations };
             record(databases, &blueprint, platform, run_as, bundle).await.map(|()| blueprint)
         }
         Err(error) => Err(error),
@@ -228,18 +236,79 @@ async fn build(
     }
 }
 
-async fn fill(goal: Goal<'_>) -> Result<Outcome, DeployError> {
+/// The declaration first; where that cannot be, or leaves something behind, the migrations ([`by_migrations`]).
+async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Target), DeployError> {
+    let usual = fill_as_declared(goal, bundle).await;
+    match &usual {
+        Ok((_, true)) => {}
+        Ok((_, false)) => return usual.map(|(outcome, _)| (outcome, Target::NewDatabase)),
+        Err(refusal) if by_migrations::may_help(refusal) => {}
+        Err(_) => return usual.map(|(outcome, _)| (outcome, Target::NewDatabase)),
+    }
+    let reason = match fill_by_migrations(goal, bundle).await {
+        Ok(Ok(outcome)) => return Ok((outcome, Target::NewByMigrations)),
+        Ok(Err(difference)) => difference,
+        Err(error) => error.to_string(),
+    };
+    tracing::info!(platform = goal.terms.platform.given(), reason, "migrations alone do not come to what is declared");
+    match usual {
+        Ok(_) => fill_as_declared(goal, bundle).await.map(|(outcome, _)| (outcome, Target::NewDatabase)),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// Also whether something is there that its migrations themselves have taken away.
+async fn fill_as_declared(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, bool), DeployError> {
+    let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
+    let (outcome, _) = fill(Goal { script: &script, ..goal }, None).await?;
+    let has_left_overs = by_migrations::has_left_overs(&script, &outcome.catalog);
+    Ok((outcome, has_left_overs))
+}
+
+/// The other way round, if that comes to what is declared; else the first difference.
+async fn fill_by_migrations(goal: Goal<'_>, bundle: &Bundle) -> Result<Result<Outcome, String>, DeployError> {
+    let script = prepared::read(bundle.clone(), Target::NewByMigrations).await?;
+    if !by_migrations::has_both(&script) {
+        return Ok(Err("there are not both".to_owned()));
+    }
+    let declaration = by_migrations::declaration(&script);
+    let goal = Goal { script: &script, target: Target::NewByMigrations, ..goal };
+    let (mut outcome, declared) = fill(goal, Some(&declaration)).await?;
+    let Some(declared) = declared.filter(|declared| !declared.things().is_empty()) else {
+        return Ok(Err("nothing is declared".to_owned()));
+    };
+    Ok(by_migrations::compare(&declared, &outcome.catalog).map(|migrated| {
+        Arc::make_mut(&mut outcome.catalog).migrated = migrated;
+        outcome
+    }))
+}
+
+/// Makes the database and deploys to it. `alone`: what is rehearsed before, to be looked at.
+async fn fill(goal: Goal<'_>, alone: Option<&Script>) -> Result<(Outcome, Option<Arc<Catalog>>), DeployError> {
     let Terms { databases, run_as, database: name, .. } = goal.terms;
+    databases.drop_database(name).await?;
+    databases.create_for_gateway(name).await?;
     // While only the gateway can enter, and nothing else is there.
     let installed = extensions::install_in_new(goal.terms, &goal.script.extensions).await?;
     databases.give_database(name, run_as).await?;
     let session = databases.session(run_as, name).await?;
-    let result = attempts::deploy(databases, &session, Goal { installed: &installed, ..goal }).await;
-    let settled = if result.is_ok() { settle_sequences(&session).await } else { Ok(()) };
+    let goal = Goal { installed: &installed, ..goal };
+    let result = async {
+        let alone = match alone {
+            Some(script) => {
+                let goal = Goal { script, target: Target::NewDatabase, mode: Mode::Rehearse, ..goal };
+                Some(attempts::deploy(databases, &session, goal).await?.catalog)
+            }
+            None => None,
+        };
+        let outcome = attempts::deploy(databases, &session, goal).await?;
+        settle_sequences(&session).await?;
+        Ok((outcome, alone))
+    };
+    let result: Result<_, DeployError> = Box::pin(result).await;
     // A template may have no connections but the copier's.
     session.close().await;
     let result = result?;
-    settled?;
     databases.seal_database(name).await?;
     Ok(result)
 }

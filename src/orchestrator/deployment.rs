@@ -175,9 +175,8 @@ async fn attempt(
     let unlike = goal.declared.map(|declared| unlike(&before, declared)).unwrap_or_default();
     let standing = Standing::read(client).await.map_err(DeployError::own("looking at what is there"))?;
     migrations::check_unedited(&goal.script.migrations, &tracked.migrations)?;
-    let new_database = goal.target == Target::NewDatabase;
     let migrations =
-        Migrations::new(&runner, goal.script, &tracked.migrations, new_database, goal.declared, goal.origin).await?;
+        Migrations::new(&runner, goal.script, &tracked.migrations, goal.target, goal.declared, goal.origin).await?;
     let seen = (!outdated).then(|| (runner.changes(), before.clone()));
     let mut deployment = Deployment {
         runner,
@@ -349,12 +348,7 @@ impl<'a> Deployment<'a> {
 
     async fn seed(&mut self) -> Result<(), DeployError> {
         let Goal { script, target, declared, at_start, .. } = self.goal;
-        let situation = Situation {
-            new_database: target == Target::NewDatabase,
-            at_start,
-            before: self.standing.before(),
-            declared,
-        };
+        let situation = Situation { new_database: target.is_new(), at_start, before: self.standing.before(), declared };
         let seeded = seeders::run(&self.runner, &script.seeds, situation).await?;
         self.held = seeded.held;
         self.report.seeders = seeded.reports;

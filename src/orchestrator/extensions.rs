@@ -114,7 +114,7 @@ pub async fn install(
     let facts = facts::read(runner.client, terms.databases.gateway_user()).await?;
     let plan = plan::plan(extensions, &facts, terms.runs_as_gateway())?;
     terms.check_allowed(&plan).await?;
-    if (runner.mode, target) != (Mode::Rehearse, Target::NewDatabase) {
+    if runner.mode != Mode::Rehearse || !target.is_new() {
         plan::check_existing(&plan, &facts)?;
     }
     // First of all: what this transaction makes (an extension that another one needs, a schema of two) is nobody else's to

@@ -13,15 +13,19 @@ mod relaxed;
 mod stand_in;
 mod text;
 mod unseen_labels;
+mod vanished;
 
 use std::collections::{HashMap, HashSet};
 
+use pg_query::NodeEnum;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+use self::declared::Name;
 use self::in_new::NewDatabase;
-use self::text::DeclaredText;
+pub use self::text::DeclaredText;
+pub use self::vanished::vanished;
 use super::catalog::Catalog;
 use super::catalog::things::parts_of_name;
 use super::enum_labels::MadeWhole;
@@ -32,7 +36,7 @@ use super::report::SkippedStatement;
 use super::runner::{Doubt, Failure, Mode, Runner};
 use super::tracking::{self, Origin, Sums, altered};
 use crate::bundle::Kind;
-use crate::bundle::order::{Migration, Script};
+use crate::bundle::order::{Migration, Script, Target};
 use crate::bundle::sql::tokens::checksum_bytes;
 use crate::bundle::sql::{Object, Statement};
 use crate::databases::quote_literal;
@@ -110,16 +114,18 @@ pub struct Migrations<'a> {
     by_path: HashMap<&'a str, Vec<&'a Statement>>,
     /// What the statements of all migrations make.
     made: HashSet<&'a Object>,
+    /// Tables that an existing database has got from the declaration in this deployment.
+    fresh: HashSet<Name>,
 }
 
 impl<'a> Migrations<'a> {
-    /// `is_new`: its tables are as declared, so much of the migrations is there already; `declared`: the blueprint, if this is
-    /// none.
+    /// `target`: in a new database the tables are as declared, so much of the migrations is there already; `declared`: the
+    /// blueprint, if this is none.
     pub async fn new(
         runner: &Runner<'_>,
         script: &'a Script,
         tracked: &Sums,
-        is_new: bool,
+        target: Target,
         declared: Option<&Catalog>,
         origin: &Origin,
     ) -> Result<Self, DeployError> {
@@ -131,12 +137,15 @@ impl<'a> Migrations<'a> {
             pending.into_iter().map(|migration| (migration.path.as_str(), migration)).collect();
         let statements: Vec<_> =
             script.statements.iter().filter(|statement| statement.kind == Kind::Migrations).collect();
+        let is_new = target.is_new();
         let new_database = is_new.then(|| NewDatabase::new(&statements));
         let mut by_path: HashMap<&str, Vec<&Statement>> = HashMap::new();
         for statement in &statements {
             by_path.entry(statement.path.as_str()).or_default().push(statement);
         }
         let enums = MadeWhole::of(&script.statements, |one| pending.contains_key(one.path.as_str()), declared);
+        let mut text = DeclaredText::of(&script.statements, &script.extensions);
+        text.declares &= target == Target::NewDatabase;
         let done = read_progress(runner.client, &pending, &by_path).await?;
         Ok(Self {
             pending,
@@ -144,7 +153,7 @@ impl<'a> Migrations<'a> {
             origin: origin.clone(),
             is_new,
             new_database,
-            text: DeclaredText::of(&script.statements, &script.extensions),
+            text,
             enums,
             met: 0,
             met_by_file: HashMap::new(),
@@ -153,6 +162,7 @@ impl<'a> Migrations<'a> {
             met_in_file: 0,
             by_path,
             made: statements.iter().flat_map(|statement| &statement.makes).collect(),
+            fresh: HashSet::new(),
         })
     }
 
@@ -237,17 +247,39 @@ impl<'a> Migrations<'a> {
         self.run(runner, statement, false).await
     }
 
+    /// The declaration has made a table.
+    pub fn declaration_made(&mut self, table: &Object) {
+        self.fresh.insert((table.schema.clone(), table.name.clone()));
+    }
+
     /// In an existing database. What the bundle declares may have been there before, or have come first because another
-    /// migration needed it.
+    /// migration needed it. A table that was not there (the database has skipped the release that brought it) is as declared
+    /// at once, as in a new database.
     async fn run_as_written(&mut self, runner: &Runner<'_>, statement: &Statement, file: &str) -> Result<(), Failure> {
+        if declared::altered(&statement.tree).is_some_and(|table| self.fresh.contains(&table)) {
+            if let Some(reason) = Box::pin(in_new::run_on_declared(runner, statement)).await? {
+                self.skip(file, statement, reason);
+            }
+            return Ok(());
+        }
         match runner.run(statement).await {
-            Err(failure) if failure.is_one_of(in_new::EXISTS) && self.text.will_replace(statement) => {
+            Err(failure) if self.is_there_by_declaration(statement, &failure) => {
                 let reason = format!("the declaration has its effect already: {}", failure.error.cause);
                 self.skip(file, statement, reason);
                 Ok(())
             }
             result => result.map(drop),
         }
+    }
+
+    /// Whether the declaration came first, because another statement needed it: a function, or a type that only a block makes
+    /// and whose values have their last names.
+    fn is_there_by_declaration(&self, statement: &Statement, failure: &Failure) -> bool {
+        let is_made = failure.is_one_of(in_new::EXISTS) && self.text.will_replace(statement);
+        let is_renamed = matches!(statement.tree.as_ref(), NodeEnum::AlterEnumStmt(alter) if !alter.old_val.is_empty())
+            && failure.is_one_of(&[SqlState::INVALID_PARAMETER_VALUE])
+            && self.text.has_what_is_altered_by(statement);
+        is_made || is_renamed
     }
 
     fn skip(&mut self, file: &str, statement: &Statement, reason: String) {

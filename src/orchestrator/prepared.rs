@@ -108,7 +108,7 @@ impl Prepared {
         force: bool,
     ) -> Result<Outcome, DeployError> {
         let empty = !deployed_before && tracking::is_empty(place.client).await?;
-        let target = if empty { Target::NewDatabase } else { Target::ExistingDatabase };
+        let target = if empty { self.blueprint.target() } else { Target::ExistingDatabase };
         let script = self.script(target).await?;
         let declared = Some(&self.blueprint.catalog);
         let (lock_timeout, at_start) = (self.lock_timeout, self.at_start);
@@ -150,7 +150,7 @@ impl Prepared {
         if self.blueprint.report.extensions_installed == 0 {
             return Ok(Vec::new());
         }
-        let script = self.script(Target::NewDatabase).await?;
+        let script = self.script(self.blueprint.target()).await?;
         extensions::install_in_untouched(self.terms(databases, lock), &script.extensions, lock).await
     }
 
@@ -161,7 +161,7 @@ impl Prepared {
 
     async fn script(&self, target: Target) -> Result<&Script, DeployError> {
         let place = match target {
-            Target::NewDatabase => &self.for_new,
+            Target::NewDatabase | Target::NewByMigrations => &self.for_new,
             Target::ExistingDatabase => &self.for_existing,
         };
         place.get_or_try_init(|| read(self.bundle.clone(), target)).await

@@ -5,13 +5,13 @@ use crate::support::catalog::{assert_same, in_words};
 use crate::support::{BundleBuilder, Platform, Sql, bundle, register};
 
 /// A pair of a declaration and its history.
-struct History {
-    name: &'static str,
-    files: &'static [(&'static str, &'static str)],
+pub(crate) struct History {
+    pub(crate) name: &'static str,
+    pub(crate) files: &'static [(&'static str, &'static str)],
     /// What the database has to be, by hand.
-    psql: &'static str,
+    pub(crate) psql: &'static str,
     /// A query, and the values of its first column.
-    rows: (&'static str, &'static [&'static str]),
+    pub(crate) rows: (&'static str, &'static [&'static str]),
 }
 
 const NO_ROWS: (&str, &[&str]) = ("SELECT 1 WHERE false", &[]);
@@ -63,7 +63,7 @@ fn without_place(line: &str) -> String {
     }
 }
 
-async fn check_all(histories: &[History]) {
+pub(crate) async fn check_all(histories: &[History]) {
     for history in histories {
         history.check().await;
     }

@@ -2,8 +2,6 @@
 //! and views that they have come to. Declared alone, migrated alone, or both in one bundle, all at once or the second half
 //! later: the database is the one that psql makes of the migrations, with the rows that they bring.
 //!
-//! The usual run takes the ways that begin with a declaration or with migrations alone; `HISTORIES` adds those with both.
-//!
 //! A failure prints its number. `HISTORIES=1-10` runs all ten (the usual run takes fewer), `HISTORY_MIGRATIONS=100-300`
 //! says how long they are, `HISTORY_SEED=5` makes others of the same shapes, `HISTORY_FILES=folder` keeps the bundles.
 
@@ -127,7 +125,6 @@ async fn a_long_history_comes_to_the_same_declared_migrated_or_both() {
     };
     let (shortest, longest) = range("HISTORY_MIGRATIONS", (60, 60));
     let seed = std::env::var("HISTORY_SEED").map_or(1, |text| number(&text) as u64);
-    let all_ways = std::env::var("HISTORIES").is_ok();
     let mut failures = Vec::new();
     let mut steps = HashSet::new();
     for number in &numbers {
@@ -136,7 +133,7 @@ async fn a_long_history_comes_to_the_same_declared_migrated_or_both() {
         let history = History::new(number, seed, length);
         steps.extend(history.steps.iter().copied());
         let tool = history.tool;
-        let run = tokio::spawn(async move { check(&history, all_ways).await }).await;
+        let run = tokio::spawn(async move { check(&history).await }).await;
         match run {
             Ok(Ok(figures)) => println!("history {number} ({tool:?}, {length} migrations, seed {seed}): {figures}"),
             Ok(Err(failure)) => failures.push(format!("history {number} ({tool:?}, seed {seed}): {failure}")),
@@ -150,7 +147,7 @@ async fn a_long_history_comes_to_the_same_declared_migrated_or_both() {
     }
 }
 
-async fn check(history: &History, all_ways: bool) -> Result<String, String> {
+async fn check(history: &History) -> Result<String, String> {
     let platform = Platform::new();
     let by_hand = platform.database("by_hand");
     let begun = Instant::now();
@@ -165,8 +162,7 @@ async fn check(history: &History, all_ways: bool) -> Result<String, String> {
     }
     let mut figures = vec![format!("psql {} ms", begun.elapsed().as_millis())];
     let mut failures = Vec::new();
-    let ways = ways(history).into_iter().filter(|way| all_ways || !way.name.starts_with("both"));
-    for way in ways {
+    for way in ways(history) {
         let begun = Instant::now();
         if let Ok(folder) = std::env::var("HISTORY_FILES") {
             write(&format!("{folder}/{:?}-{}", history.tool, way.name), way.bundles.last().expect("one bundle"));

@@ -6,6 +6,7 @@
 mod archive;
 mod bad_calls;
 mod both;
+mod by_migrations;
 mod changes;
 mod crash;
 mod dependants;

@@ -89,3 +89,30 @@ async fn an_earlier_migration_about_a_table_that_waits_for_a_later_one() {
         release.check().await;
     }
 }
+
+/// The release in between brought table `r`, and the next one changed it by migrations.
+#[tokio::test]
+async fn a_database_that_skips_a_release_gets_what_the_next_one_changes_as_declared() {
+    let first = bundle().file("tables/a.sql", "CREATE TABLE a (id int);");
+    let last = first
+        .clone()
+        .file("tables/r.sql", "CREATE TABLE r (id int PRIMARY KEY, n text UNIQUE, lvl bigint NOT NULL DEFAULT 0);")
+        .file(
+            "migrations/1.sql",
+            "ALTER TABLE r ADD COLUMN lvl int NOT NULL DEFAULT 0, ADD UNIQUE (n);
+             ALTER TABLE r RENAME COLUMN name TO n; ALTER TABLE r ALTER COLUMN lvl TYPE bigint, DROP COLUMN gone;
+             CREATE INDEX r_lvl ON r (lvl); UPDATE r SET lvl = 1;",
+        );
+    let old = Platform::new();
+    old.register(&first).await.ready();
+    old.sql().await.run("INSERT INTO a VALUES (1)").await;
+    let answer = old.register(&last).await;
+    assert_eq!(answer.status, 200, "{answer}");
+    answer.counts(&[("tables_created", 1), ("migrations_applied", 1)]);
+    let skipped = answer.body["migrations_skipped_statements"].as_array().cloned().unwrap_or_default();
+    assert_eq!(skipped.iter().filter(|one| one["migration"] == "1.sql").count(), 3, "{answer}");
+    let new = Platform::new();
+    new.register(&last).await.ready();
+    assert_same("a release that was skipped", &in_words(&new.main()).await, &in_words(&old.main()).await);
+    assert_eq!(old.sql().await.column("SELECT id FROM a").await, ["1"]);
+}

@@ -58,11 +58,11 @@ impl Index<'_> {
     fn first_makers(&self, statements: &[Statement], statement: &Statement, target: Target) -> Vec<usize> {
         let lasting = |class: Class| match target {
             Target::NewDatabase => matches!(class, Class::Relation | Class::Type | Class::Schema | Class::Part),
-            Target::ExistingDatabase => matches!(class, Class::Relation | Class::Type),
+            Target::NewByMigrations | Target::ExistingDatabase => matches!(class, Class::Relation | Class::Type),
         };
         let has_first_turn = |maker: &usize| match target {
             Target::NewDatabase => statements[*maker].kind.is_final(),
-            Target::ExistingDatabase => statements[*maker].kind == Kind::Migrations,
+            Target::NewByMigrations | Target::ExistingDatabase => statements[*maker].kind == Kind::Migrations,
         };
         let names = statement.makes.iter().filter(|made| lasting(made.class));
         names.flat_map(|made| self.made(made)).copied().filter(has_first_turn).collect()

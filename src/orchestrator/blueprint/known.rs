@@ -87,7 +87,7 @@ mod tests {
 
     fn blueprint(name: &str, bytes: usize) -> (DatabaseName, Arc<Blueprint>) {
         let report = Report { warnings: vec!["x".repeat(bytes)], ..Report::default() };
-        let blueprint = Blueprint { name: name.to_owned(), report, catalog: Default::default() };
+        let blueprint = Blueprint { name: name.to_owned(), report, catalog: Default::default(), by_migrations: false };
         (DatabaseName::recorded(name.to_owned()), Arc::new(blueprint))
     }
 

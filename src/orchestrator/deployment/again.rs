@@ -52,7 +52,7 @@ impl<'a> Deployment<'a> {
     /// declaration, which is the final state: so that is said once more.
     pub(super) async fn say_again(&mut self) -> Result<(), DeployError> {
         let statements = &self.goal.script.statements;
-        let is_new = self.goal.target == Target::NewDatabase;
+        let is_new = self.goal.target.is_new();
         let is_pending = |one: &Statement| one.kind == Kind::Migrations && self.migrations.is_pending(one);
         let Some(last) = statements.iter().rposition(is_pending) else { return Ok(()) };
         let pending = || statements.iter().filter(|one| is_pending(one));

@@ -13,7 +13,6 @@ use pg_query::protobuf::{CreateStmt, IntoClause};
 use tokio_postgres::types::Type;
 
 use super::Deployment;
-use crate::bundle::order::Target;
 use crate::bundle::sql::{Class, Object, Statement};
 use crate::orchestrator::catalog::Catalog;
 use crate::orchestrator::catalog::things::{self, Thing, parts_of_name};
@@ -75,7 +74,7 @@ const ABOVE: &str = "
 
 impl Deployment<'_> {
     pub(super) fn is_blueprint(&self) -> bool {
-        self.goal.target == Target::NewDatabase && self.goal.declared.is_none()
+        self.goal.target.is_new() && self.goal.declared.is_none()
     }
 
     /// From here on migrations make what is new.

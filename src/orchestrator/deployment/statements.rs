@@ -78,6 +78,9 @@ impl<'a> Deployment<'a> {
         // Also where the checksum is known: somebody, or a migration, may have dropped it.
         let there = self.now(statement).await?.and_then(|now| now.relation(table));
         let view = there.and_then(|there| there.drop_of_view(&name));
+        if there.is_some() && view.is_none() && self.goal.target.is_new() {
+            self.report.tables_created += 1;
+        }
         if there.is_none() || view.is_some() {
             match view {
                 Some(drop) => {
@@ -87,6 +90,7 @@ impl<'a> Deployment<'a> {
                 None => self.runner.run(statement).await?,
             };
             self.standing.changed();
+            self.migrations.declaration_made(table);
             self.report.tables_created += 1;
             self.changed("CreateTable", NameOf::Relation, &name, statement);
         }
@@ -115,7 +119,11 @@ impl<'a> Deployment<'a> {
 
     async fn deploy_type(&mut self, statement: &'a Statement, object: &Object) -> Result<(), Failure> {
         let name = quoted(object);
-        if !self.now(statement).await?.is_some_and(|now| now.has_type(object)) {
+        let is_there = self.now(statement).await?.is_some_and(|now| now.has_type(object));
+        if is_there && self.goal.target.is_new() {
+            self.report.types_deployed += 1;
+        }
+        if !is_there {
             let whole = self.migrations.whole_type(statement);
             self.runner.run(whole.as_ref().unwrap_or(statement)).await?;
             self.standing.changed();
@@ -126,8 +134,8 @@ impl<'a> Deployment<'a> {
         Ok(())
     }
 
-    /// What is there, in an existing database: what a migration just made, or somebody by hand, is not made again. In a new
-    /// one that would be two files that declare the same, which is PostgreSQL's to refuse.
+    /// What is there, where migrations come first: what one of them just made, or somebody by hand, is not made again. Else
+    /// that would be two files that declare the same, which is PostgreSQL's to refuse.
     async fn now(&mut self, statement: &Statement) -> Result<Option<&Snapshot>, Failure> {
         if self.goal.target == Target::NewDatabase {
             return Ok(None);
@@ -190,7 +198,7 @@ impl<'a> Deployment<'a> {
             && self.standing.has_effect(self.runner.client, statement).await.map_err(failed)?;
         if !unchanged {
             // What migrations may have made before: everything in an existing database, and what comes after them.
-            let may_exist = self.goal.target == Target::ExistingDatabase
+            let may_exist = self.goal.target != Target::NewDatabase
                 || matches!(statement.kind, Kind::Views | Kind::Functions)
                 || self.migrations.make_too(statement);
             let declared = self.goal.declared;

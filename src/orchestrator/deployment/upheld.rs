@@ -5,7 +5,7 @@
 use tokio_postgres::types::{ToSql, Type};
 
 use super::Deployment;
-use crate::bundle::order::{OrderError, Target};
+use crate::bundle::order::OrderError;
 use crate::bundle::{Kind, Rules};
 use crate::databases::{Under, ask, under};
 use crate::orchestrator::catalog::Catalog;
@@ -26,7 +26,7 @@ const TOLD: usize = 20;
 impl Deployment<'_> {
     /// Refuses the bundle where what it declares is not there; of one that an earlier version took it is told.
     pub(super) async fn check_promises(&mut self, after: &Catalog) -> Result<(), DeployError> {
-        if self.goal.target != Target::NewDatabase {
+        if !self.goal.target.is_new() {
             return Ok(());
         }
         let script = self.goal.script;

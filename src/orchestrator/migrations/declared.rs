@@ -351,7 +351,8 @@ fn is_of_type(kind: i32) -> bool {
     kind == ObjectType::ObjectType as i32 || kind == ObjectType::ObjectDomain as i32
 }
 
-fn renamed_type(tree: &NodeEnum) -> Option<(Name, Name)> {
+/// The same of a type or domain.
+pub fn renamed_type(tree: &NodeEnum) -> Option<(Name, Name)> {
     let rename = match tree {
         NodeEnum::RenameStmt(rename) => rename,
         NodeEnum::AlterObjectSchemaStmt(alter) => return moved_type(alter),

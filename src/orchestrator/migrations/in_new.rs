@@ -74,6 +74,7 @@ impl NewDatabase {
             // Its tables and types are its own matter; a function or view may be declared as well.
             let pardon = match text {
                 _ if text.has_what_is_dropped_by(statement) => Pardon::Effect,
+                _ if text.has_what_is_altered_by(statement) => Pardon::Effect,
                 _ if text.has_what_is_made_by(statement) => Pardon::Exists,
                 _ => Pardon::Nothing,
             };
@@ -259,6 +260,13 @@ fn is_gone(tree: &NodeEnum, failure: &Failure) -> bool {
         Some(code) if *code == SqlState::INVALID_PARAMETER_VALUE => matches!(tree, NodeEnum::AlterEnumStmt(_)),
         _ => false,
     }
+}
+
+/// Runs a statement about a table that is as declared, without what its declaration has already; the reason where something
+/// was left out.
+pub(super) async fn run_on_declared(runner: &Runner<'_>, statement: &Statement) -> Result<Option<String>, Failure> {
+    let about = declared::altered(&statement.tree);
+    run_each(runner, statement, Pardon::Effect, about.as_ref()).await
 }
 
 /// Runs a statement; the commands of an `ALTER TABLE` one by one, so that one whose effect is there does not take the

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use pg_query::NodeEnum;
 
-use super::declared::Name;
+use super::declared::{self, Name};
 use crate::bundle::Kind;
 use crate::bundle::extension::Extension;
 use crate::bundle::sql::{Class, Object, Statement, Wanted, facts};
@@ -26,7 +26,7 @@ pub struct DeclaredText {
     pub schemas: HashSet<String>,
     /// Tables into which the declaration's own statements put rows.
     pub filled: HashSet<Name>,
-    /// Whether `types/` or `tables/` declare anything.
+    /// Whether `types/` or `tables/` declare anything that is there before the first migration.
     pub declares: bool,
 }
 
@@ -100,6 +100,19 @@ impl DeclaredText {
             let part = format!("{schema}.{name}");
             self.objects.iter().any(|one| one.name == name && one.schema == schema || one.name == part)
         })
+    }
+
+    /// Whether it alters a table or an enum that is declared. Where migrations come first, one that no text of theirs makes (a
+    /// `DO` block does) is made as declared before them.
+    pub fn has_what_is_altered_by(&self, statement: &Statement) -> bool {
+        match statement.tree.as_ref() {
+            NodeEnum::AlterEnumStmt(alter) => {
+                let mut words = facts::words(&alter.type_name);
+                let name = words.pop().unwrap_or_default();
+                self.types.contains(&(words.pop().unwrap_or_else(|| "public".to_owned()), name))
+            }
+            tree => declared::altered(tree).is_some_and(|table| self.tables.contains(&table)),
+        }
     }
 
     /// Whether it makes a function, view or trigger that is declared as well: in any database the declaration replaces

@@ -334,10 +334,16 @@ impl Table {
         self.columns.iter_mut().find(|column| column.id == id).expect("a column of the table")
     }
 
-    /// Whether a sequence fills it, or it refers to another table.
+    /// Whether a sequence fills it, or it refers to another table, or is generated from such a column.
     pub(super) fn is_key_or_reference(&self, column: &Column) -> bool {
         let refers = |one: &Constraint| matches!(one.what, Rule::Foreign(own, ..) if own == column.id);
-        column.origin != Origin::Written || self.constraints.iter().any(refers)
+        let is_from = |text: &String, one: &&Column| text.contains(&format!("{{c{}}}", one.id));
+        let from_one = |text: &String| {
+            self.columns.iter().filter(|one| is_from(text, one)).any(|one| self.is_key_or_reference(one))
+        };
+        column.origin != Origin::Written
+            || self.constraints.iter().any(refers)
+            || column.generated.as_ref().is_some_and(from_one)
     }
 
     /// The column that others refer to.

@@ -80,9 +80,11 @@ fact (line) AS (
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE r.relkind IN ('r', 'p', 'v', 'm', 'c', 'f')
     UNION ALL
+    -- What partitions have of a foreign key goes with it; its name, and whether it was validated, tell only what was there
+    -- when. No dump has it.
     SELECT format('constraint %s %I %s validated %s, local %s', r.name, c.conname, pg_get_constraintdef(c.oid),
                   c.convalidated, c.conislocal)
-    FROM relation r JOIN pg_constraint c ON c.conrelid = r.oid
+    FROM relation r JOIN pg_constraint c ON c.conrelid = r.oid WHERE NOT (c.contype = 'f' AND c.conparentid <> 0)
     UNION ALL
     SELECT format('index %s, valid %s, clustered %s', pg_get_indexdef(i.indexrelid), i.indisvalid, i.indisclustered)
     FROM relation r JOIN pg_index i ON i.indexrelid = r.oid

@@ -139,7 +139,10 @@ pub(super) fn swap(world: &mut World) -> Option<Statements> {
     for column in &mut new.columns {
         column.comment = None;
         if let Origin::Identity(sequence) = &mut column.origin {
-            *sequence = format!("{}_id_seq", new.name);
+            let name = format!("{}_id_seq", new.name);
+            // The one before was made beside another one already, which has its name still.
+            let is_taken = *sequence == name;
+            *sequence = if is_taken { format!("{name}1") } else { name };
         }
     }
     for constraint in &mut new.constraints {
