@@ -29,6 +29,19 @@ async fn what_migrations_come_to_by_themselves_is_the_new_database() {
             rows: ("SELECT concat_ws(' ', id, k, n) FROM v", &["1 3 7"]),
         },
         History {
+            name: "a column that goes and comes back",
+            files: &[
+                ("tables/t.sql", "create table t (id int, k text);"),
+                (
+                    "migrations/1.sql",
+                    "create table t (id int, k text); insert into t values (1, 'old');
+                     alter table t drop column k; alter table t add column k text;",
+                ),
+            ],
+            psql: "create table t (id int, gone text, k text); alter table t drop column gone;",
+            rows: ("SELECT to_jsonb(t)::text FROM t", &[r#"{"k": null, "id": 1}"#]),
+        },
+        History {
             name: "a constraint that is validated later and gets another name",
             files: &[
                 ("tables/p.sql", "create table p (id int primary key);"),

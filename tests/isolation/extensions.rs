@@ -206,6 +206,10 @@ async fn a_new_platform_uses_the_types_of_its_extensions_by_their_names() {
             "SELECT string_agg(DISTINCT pg_get_userbyid(proowner), ',') FROM pg_proc WHERE proname = 'st_area'";
         assert_eq!(web.value("p", "told", json!([owners])).await, json!("stonescriptdb"));
     }
+    // Trusted ones are the platform's to install.
+    let owners = "SELECT string_agg(DISTINCT pg_get_userbyid(extowner), ',') FROM pg_extension
+                  WHERE extname IN ('uuid-ossp', 'citext')";
+    assert_eq!(web.value("p", "told", json!([owners])).await, json!("stonescriptdb-p"));
     let owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'p_main'";
     assert_eq!(web.value("p", "told", json!([owner])).await, json!("stonescriptdb-p"));
     let (status, body) = web.upload("/migrate", &[("platform", "p")], &files).await;

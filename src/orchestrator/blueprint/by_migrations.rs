@@ -46,10 +46,13 @@ pub(super) fn declaration(script: &Script) -> Script {
 }
 
 /// Whether something is there that the migrations themselves have taken away in the end, and that nobody declares; a value of
-/// an enum, for one.
+/// an enum, for one, or those of a column that went and came back.
 pub(super) fn has_left_overs(script: &Script, found: &Catalog) -> bool {
     let migrations: Vec<_> = script.statements.iter().filter(|one| one.kind == Kind::Migrations).collect();
     let gone = vanished(&migrations);
+    if gone.has_columns_anew {
+        return true;
+    }
     let text = DeclaredText::of(&script.statements, &script.extensions);
     let is_left = |thing: &Thing| {
         let name = parts_of_name(&thing.object);

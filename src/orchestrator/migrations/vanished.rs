@@ -18,6 +18,8 @@ pub struct Vanished {
     pub types: HashSet<Name>,
     /// Constraints: table and name.
     pub constraints: HashSet<(Name, String)>,
+    /// Whether a column went and came back under its name: without the values that it had.
+    pub has_columns_anew: bool,
 }
 
 /// Goes through the statements of all migrations, in the order in which they run.
@@ -35,6 +37,8 @@ struct Reading {
     gone: Vanished,
     /// The indexes that are there, each with its table.
     indexes: HashMap<Name, Name>,
+    /// Columns that went.
+    columns: HashSet<(Name, String)>,
 }
 
 impl Reading {
@@ -100,6 +104,12 @@ impl Reading {
         for command in alter.cmds.iter().filter_map(facts::command_of) {
             let added = command.def.as_ref().and_then(|def| def.node.as_ref());
             match (AlterTableType::try_from(command.subtype), added) {
+                (Ok(AlterTableType::AtDropColumn), _) => {
+                    self.columns.insert((table.clone(), command.name.clone()));
+                }
+                (Ok(AlterTableType::AtAddColumn), Some(NodeEnum::ColumnDef(added))) => {
+                    self.gone.has_columns_anew |= self.columns.contains(&(table.clone(), added.colname.clone()));
+                }
                 (Ok(AlterTableType::AtDropConstraint), _) => {
                     self.gone.constraints.insert((table.clone(), command.name.clone()));
                 }
@@ -148,6 +158,7 @@ mod tests {
                     CREATE TABLE swapped (); CREATE INDEX by_n ON swapped (n); CREATE INDEX by_m ON t (m);
                     ALTER TABLE swapped RENAME TO s; ALTER INDEX by_m RENAME TO by_k; DROP TABLE s;
                     ALTER TABLE t ADD CONSTRAINT a CHECK (true), DROP CONSTRAINT b;
+                    ALTER TABLE t DROP COLUMN n; ALTER TABLE t ADD COLUMN m int;
                     ALTER TABLE t RENAME CONSTRAINT a TO c; ALTER TABLE t ADD CONSTRAINT b CHECK (true);";
         let file =
             SourceFile { kind: Kind::Migrations, path: "migrations/1.sql".to_owned(), text: text.to_owned().into() };
@@ -159,6 +170,7 @@ mod tests {
         let relations = ["new_t", "old_t", "swapped", "s", "by_n", "by_m"].map(|name| ("public", name));
         assert_eq!(gone.relations, named(&[&relations[..], &[("app", "v")]].concat()));
         assert_eq!(gone.constraints, HashSet::from([(("public".to_owned(), "t".to_owned()), "a".to_owned())]));
+        assert!(!gone.has_columns_anew);
         assert_eq!(gone.types, named(&[("public", "e_old"), ("public", "d")]));
     }
 }
