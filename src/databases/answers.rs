@@ -129,10 +129,10 @@ impl Answers {
         self.bytes.saturating_add(self.told().1)
     }
 
-    /// Ends the answer that waits in an error.
-    pub(super) fn refuse(&mut self, words: &str, out: &mut Vec<u8>) {
+    /// Ends the answer in an error, at the head of one of its rows.
+    pub(super) fn refuse(&mut self, words: &str, hint: &str, out: &mut Vec<u8>) {
         self.is_refused = true;
-        out.extend(error(LIMIT_EXCEEDED, words, HINT));
+        out.extend(error(LIMIT_EXCEEDED, words, hint));
     }
 
     /// Kind and length of the message whose head has come.
@@ -168,9 +168,17 @@ impl Answers {
             b'D' if self.is_kept => {
                 self.bytes = self.bytes.saturating_add(length);
                 if length > LONGEST {
-                    self.refuse(&format!("PostgreSQL sends a row of {length} bytes; at most {LONGEST} are read"), out);
+                    self.refuse(
+                        &format!("PostgreSQL sends a row of {length} bytes; at most {LONGEST} are read"),
+                        HINT,
+                        out,
+                    );
                 } else if self.bytes > ANSWER {
-                    self.refuse(&format!("PostgreSQL sends more than {ANSWER} bytes of rows; no more are read"), out);
+                    self.refuse(
+                        &format!("PostgreSQL sends more than {ANSWER} bytes of rows; no more are read"),
+                        HINT,
+                        out,
+                    );
                 }
                 return Ok(if self.is_refused { Way::Drop } else { Way::Pass });
             }

@@ -17,7 +17,11 @@ const WAIT: Duration = Duration::from_secs(120);
 
 /// Why there is no answer.
 pub(super) const NONE_CAME: &str = "other deployments hold as much of their catalogs in memory as may be held at once, and \
-                                    none of them ended within 120 s; try again later";
+                                    none of them ended within 120 s";
+
+/// What to do.
+pub(super) const LATER: &str =
+    "send it again when other deployments have ended; fewer long comments and bodies need no turn";
 
 /// How large an answer is. Who has a turn for a large one may wait for one for a huge one, and who has that waits for none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -104,7 +104,7 @@ impl Lent {
                     self.turns.push(turn);
                     self.answers.granted = size.most();
                 }
-                None => self.answers.refuse(large_turn::NONE_CAME, &mut self.outbox),
+                None => self.answers.refuse(large_turn::NONE_CAME, large_turn::LATER, &mut self.outbox),
             }
         }
     }

@@ -6,6 +6,7 @@ mod dropped;
 mod emptied;
 mod former_columns;
 mod former_defaults;
+mod history;
 mod in_new;
 mod moved;
 mod read_back;

@@ -104,7 +104,7 @@ fn a_large_answer_waits_at_the_head_of_a_row() {
         if has_turn {
             answers.granted = usize::MAX;
         } else {
-            answers.refuse("later", &mut out);
+            answers.refuse("later", HINT, &mut out);
         }
         assert_eq!(answers.follow(&stream[followed..], &mut out).unwrap(), stream.len() - followed);
         let expected = if has_turn { stream } else { [before, refusal("later"), ready()].concat() };

@@ -7,8 +7,9 @@ use pg_query::protobuf::{DropStmt, ObjectType};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
-use super::declared::{Declared, History, Name};
+use super::declared::{Declared, Name};
 use super::dropped;
+use super::history::History;
 use crate::databases::{quote_ident, quote_literal};
 use crate::orchestrator::runner::Runner;
 use crate::orchestrator::twins::qualified;

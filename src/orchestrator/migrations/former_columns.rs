@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use pg_query::protobuf::{InsertStmt, ResTarget, SelectStmt};
 use pg_query::{Node, NodeEnum};
 
-use super::declared::{Declared, Event, History, Name};
+use super::declared::{Declared, Name};
+use super::history::{Event, History};
 use crate::bundle::sql::Statement;
 
 /// The columns of the tables that migrations make, as far as they are told from the text.

@@ -7,7 +7,8 @@ use pg_query::protobuf::{
 use pg_query::{Node, NodeEnum};
 use tokio_postgres::Error;
 
-use super::declared::{self, History, Name};
+use super::declared::{self, Name};
+use super::history::History;
 use crate::bundle::sql::Statement;
 use crate::databases::quote_ident;
 use crate::orchestrator::runner::Runner;

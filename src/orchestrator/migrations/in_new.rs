@@ -8,9 +8,10 @@ use pg_query::protobuf::{AlterTableStmt, DropStmt};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::declared::{self, Decision, Declared, History, Live, Name};
+use super::declared::{self, Decision, Declared, Live, Name};
 use super::emptied::Unchecked;
 use super::former_columns::FormerColumns;
+use super::history::History;
 use super::moved::{self, Moved};
 use super::read_back;
 use super::relaxed::{self, Relaxed};

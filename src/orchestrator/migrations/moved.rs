@@ -6,7 +6,8 @@ use pg_query::NodeEnum;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error};
 
-use super::declared::{Declared, History, Name, renamed_table};
+use super::declared::{Declared, Name};
+use super::history::{History, renamed_table};
 use super::read_back;
 use crate::databases::quote_ident;
 use crate::orchestrator::runner::Runner;

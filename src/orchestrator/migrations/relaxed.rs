@@ -9,8 +9,9 @@ use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-use super::declared::{self, Declared, History, Name};
+use super::declared::{self, Declared, Name};
 use super::former_defaults::FormerDefaults;
+use super::history::History;
 use super::moved;
 use super::stand_in::is_about_rows;
 use crate::bundle::sql::Statement;

@@ -4,7 +4,8 @@
 
 use pg_query::NodeEnum;
 
-use super::declared::{Declared, History, Name};
+use super::declared::{Declared, Name};
+use super::history::History;
 use super::read_back;
 use crate::bundle::sql::{Statement, Wanted};
 use crate::databases::quote_ident;

@@ -7,6 +7,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{AlterTableStmt, AlterTableType, DropStmt, ObjectType, RenameStmt};
 
 use super::declared::{self, Name};
+use super::history;
 use crate::bundle::sql::{Class, Statement, facts};
 
 /// Names that something had, and nothing has when the last migration has run.
@@ -44,11 +45,11 @@ struct Reading {
 impl Reading {
     fn take_away(&mut self, statement: &Statement) {
         let tree = statement.tree.as_ref();
-        if let Some((old, new)) = declared::renamed_table(tree) {
+        if let Some((old, new)) = history::renamed_table(tree) {
             self.indexes.values_mut().filter(|table| **table == old).for_each(|table| table.clone_from(&new));
             self.gone.relations.remove(&new);
             self.gone.relations.insert(old);
-        } else if let Some((old, new)) = declared::renamed_type(tree) {
+        } else if let Some((old, new)) = history::renamed_type(tree) {
             self.gone.types.remove(&new);
             self.gone.types.insert(old);
         }
