@@ -66,7 +66,8 @@ const HARMLESS: [&str; 31] = [
     "tsm_system_time",
 ];
 
-const RUN_TEXT: [&str; 7] = [
+/// Those of [`Nature::RunsText`].
+pub const RUN_TEXT: [&str; 7] = [
     "address_standardizer",
     "pgrouting",
     "postgis_raster",

@@ -9,12 +9,14 @@
 //! | indexes, statistics                   | an index is attached, a foreign key is checked, statistics come over |
 //! | casts                                 | an expression is read that meant another one when it was written |
 //!
-//! What a function's body reaches is not looked at: one that is not a superuser's is enough.
+//! What a function's body reaches is not looked at: one that is not a superuser's is enough. Nor is what PostgreSQL's own functions
+//! would run of what they are given (`query_to_xml`), or do where only a superuser may (`lo_export`): to call one is enough.
 
 use tokio_postgres::Config;
 
 use super::contents::{Contents, asking, connect};
 use super::{UpgradeError, plan::Method};
+use crate::databases::wire::extensions::RUN_TEXT;
 
 const QUESTION: &str = include_str!("evaluated.sql");
 
@@ -37,7 +39,8 @@ pub(super) async fn check(
     // Blueprints are restored too, before they are dropped.
     for database in contents.all() {
         let client = connect(config, database).await?;
-        let rows = client.query(QUESTION, &[]).await.map_err(asking("looking for what an upgrade would run"))?;
+        let rows =
+            client.query(QUESTION, &[&&RUN_TEXT[..]]).await.map_err(asking("looking for what an upgrade would run"))?;
         found.extend(rows.iter().map(|row| {
             let (what, name): (String, String) = (row.get(0), row.get(1));
             let line = format!("{database}: {what} calls {name}");
