@@ -3,8 +3,9 @@
 //! PostgreSQL takes some of these before it looks at privileges (`CREATE RULE … ON pg_database`, `ALTER DATABASE … RENAME`), and
 //! runs uploaded code while it has them (a constant in the rule, of a type whose domain checks with a function). Whoever has
 //! such a lock keeps everybody's new connections waiting, and whoever waits for one does so, too: all later ones queue behind
-//! him. Who has no right to the thing never needs the lock, so his backend is ended. What to do where PostgreSQL does not
-//! answer any more: [`super::blind`].
+//! him. Who has no right to the thing never needs the lock, so his backend is ended. So is PostgreSQL's own worker that analyzes
+//! his table, and calls his functions for an index of expressions. What to do where PostgreSQL does not answer any more:
+//! [`super::blind`].
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,7 +13,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Row};
 
-use super::{ANSWER_TIMEOUT, Backend, Endpoint, Instant, Line, Link, Outcome, TerminateError, Terminator, signal};
+use super::{
+    ANSWER_TIMEOUT, Backend, Endpoint, Instant, Line, Link, Outcome, TerminateError, Terminator, signal, signal_once,
+};
 
 /// How often is looked. Each time it is found, an attempt costs its backend, so this is how long one lasts.
 pub(in crate::databases) const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -31,6 +34,22 @@ pub(super) const LOCKS: &str =
     FROM pg_catalog.pg_lock_status() AS l
     WHERE l.database OPERATOR(pg_catalog.=) 0::pg_catalog.oid
       AND l.locktype OPERATOR(pg_catalog.=) ANY ('{relation,object}'::pg_catalog.text[])";
+
+/// Workers of autovacuum that have such a lock, or wait for one, while they work on a table of some database: one that looks after a
+/// shared catalog has no other table at that time, and one that looks after a table needs no such lock. Only a superuser is told
+/// of them, and may end them.
+const WORKERS: &str = "WITH l AS MATERIALIZED (SELECT pid, locktype, database, mode FROM pg_catalog.pg_lock_status())
+    SELECT a.pid, a.backend_start::pg_catalog.text FROM pg_catalog.pg_stat_get_activity(NULL) AS a
+    WHERE a.backend_type OPERATOR(pg_catalog.=) 'autovacuum worker'::pg_catalog.text
+      AND EXISTS (SELECT FROM l WHERE l.pid OPERATOR(pg_catalog.=) a.pid
+                    AND l.database OPERATOR(pg_catalog.=) 0::pg_catalog.oid
+                    AND l.locktype OPERATOR(pg_catalog.=) ANY ('{relation,object}'::pg_catalog.text[])
+                    AND l.mode OPERATOR(pg_catalog.=) ANY ('{ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,\
+ExclusiveLock,AccessExclusiveLock}'::pg_catalog.text[]))
+      AND EXISTS (SELECT FROM l WHERE l.pid OPERATOR(pg_catalog.=) a.pid
+                    AND l.database OPERATOR(pg_catalog.<>) 0::pg_catalog.oid
+                    AND l.locktype OPERATOR(pg_catalog.=) 'relation'::pg_catalog.text
+                    AND l.mode OPERATOR(pg_catalog.=) 'ShareUpdateExclusiveLock'::pg_catalog.text)";
 
 /// Keeps what ending a backend looks up in this session's cache: the roles of all sessions, and what the own one is member of.
 const WARM: &str = "SELECT pg_catalog.count(pg_catalog.pg_get_userbyid(a.usesysid)),
@@ -88,9 +107,10 @@ impl Terminator {
         let _ = timeout(STAND_BY, standing).await;
     }
 
-    /// Ends them; to be called all the time. The connection stays open as long as there is a backend of uploaded code.
+    /// Ends them; to be called all the time. The connection stays open as long as the gateway has any other: autovacuum calls
+    /// uploaded code when nobody else does.
     pub(in crate::databases) async fn end_holders(&self) {
-        let endpoints: HashSet<Endpoint> = self.of_platforms().into_iter().map(|(_, endpoint, _)| endpoint).collect();
+        let endpoints = self.endpoints();
         for endpoint in endpoints {
             let looked = self.end_holders_at(&endpoint).await;
             if let Err(error @ TerminateError::Refused(_)) = &looked {
@@ -109,7 +129,7 @@ impl Terminator {
         // Those that are there by now.
         let backends = self.of_platforms().into_iter().filter(|(_, of, _)| of == endpoint);
         let backends: Vec<(u64, Backend)> = backends.map(|(number, _, backend)| (number, backend)).collect();
-        let theirs = backends.iter().map(|(_, backend)| backend.pid).collect();
+        let theirs: HashSet<i32> = backends.iter().map(|(_, backend)| backend.pid).collect();
         let (at_once, if_again) = offenders(&locks, &theirs);
         for (number, backend) in &backends {
             let found = if_again.contains(&backend.pid) && self.is_found_again(*number);
@@ -117,9 +137,17 @@ impl Terminator {
                 end(&link.client, backend).await;
             }
         }
+        if locks.iter().any(|lock| lock.strong && !theirs.contains(&lock.pid)) {
+            end_workers(&link.client).await;
+        }
         // An error of this shows in the next look, if it matters.
         let _ = timeout(ANSWER_TIMEOUT, link.client.batch_execute(WARM)).await;
         Ok(())
+    }
+
+    fn endpoints(&self) -> HashSet<Endpoint> {
+        let live = self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        live.values().map(|known| known.endpoint.clone()).collect()
     }
 
     /// Backends of other roles than the gateway's.
@@ -160,6 +188,17 @@ async fn end(client: &Client, backend: &Backend) {
         tracing::warn!(pid, role, "ended a backend that held up what all databases share");
     } else {
         tracing::warn!(pid, role, "could not end a backend that holds up what all databases share");
+    }
+}
+
+/// See [`WORKERS`]. They come again as long as there is such a table.
+async fn end_workers(client: &Client) {
+    let Ok(Ok(rows)) = timeout(ANSWER_TIMEOUT, client.query_typed(WORKERS, &[])).await else { return };
+    for row in &rows {
+        let (Ok(pid), Ok(started)) = (row.try_get(0), row.try_get(1)) else { continue };
+        let worker = Backend { pid, started, role: "autovacuum".to_owned(), process: None };
+        let ended = timeout(ANSWER_TIMEOUT, signal_once(client, &worker)).await;
+        tracing::warn!(pid, ?ended, "autovacuum calls functions of a platform's that hold up what all databases share");
     }
 }
 

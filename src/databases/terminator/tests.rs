@@ -94,3 +94,70 @@ async fn who_waits_for_a_lock_on_what_all_databases_share_is_ended() {
     }
     server.stop().await.expect("it stops");
 }
+
+/// In a database of a platform's: autovacuum analyzes its table, and calls its function for the index.
+const BAIT: &str = "
+    CREATE SEQUENCE tries;
+    CREATE FUNCTION stays(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+        LOOP BEGIN PERFORM pg_sleep(1000); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$;
+    CREATE DOMAIN slow AS int CHECK (public.stays(VALUE));
+    CREATE TYPE holding AS (a slow);
+    CREATE FUNCTION grabs() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        IF session_user <> current_user THEN
+            PERFORM nextval('public.tries');
+            EXECUTE 'CREATE RULE r AS ON INSERT TO pg_catalog.pg_database WHERE ''(1)''::public.holding IS NOT NULL DO NOTHING';
+        END IF;
+        RETURN 1; END $$;
+    CREATE FUNCTION grab(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN public.grabs(); END';
+    CREATE TABLE bait (a int) WITH (autovacuum_analyze_threshold = 1, autovacuum_analyze_scale_factor = 0);
+    CREATE INDEX ON bait ((public.grab(a)));
+    INSERT INTO bait SELECT generate_series(1, 100)";
+
+#[tokio::test]
+async fn a_worker_of_autovacuum_that_has_a_lock_on_what_all_databases_share_is_ended() {
+    let folder = tempfile::Builder::new().prefix("ssdb-workers-").tempdir_in("/tmp").expect("a folder");
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("our folder");
+    let server = embedded::start(EmbeddedOptions {
+        bin_dir: std::env::var_os("PG_BIN_DIR").map(Into::into),
+        die_with_parent: true,
+        settings: vec![("autovacuum_naptime".to_owned(), "1s".to_owned())],
+        ..EmbeddedOptions::new(folder.path().join("server"))
+    });
+    let server = server.await.expect("a server");
+    let mut config = server.connection().clone();
+    config.dbname("postgres");
+    let Some(Host::Unix(socket)) = config.get_hosts().first() else { panic!("a socket") };
+    let endpoint = Endpoint::Unix(socket.join(format!(".s.PGSQL.{}", config.get_ports().first().unwrap_or(&5432))));
+    let (own, connection) = config.connect(NoTls).await.expect("it answers");
+    tokio::spawn(connection);
+    for statement in ["CREATE ROLE platform LOGIN PASSWORD 'p'", "CREATE DATABASE theirs OWNER platform"] {
+        own.batch_execute(statement).await.expect("a superuser may");
+    }
+    let mut theirs = config.clone();
+    theirs.user("platform").password("p").dbname("theirs");
+    let (theirs, connection) = theirs.connect(NoTls).await.expect("it answers");
+    tokio::spawn(connection);
+    let terminator = Terminator::new(config.clone(), vec!["postgres".to_owned()]);
+    // No session of a platform's that is the gateway's is open.
+    let backend = Backend::of(&own).await.expect("an answer").expect("it is told");
+    terminator.register(&endpoint, Some(&backend));
+    terminator.end_holders().await;
+    theirs.batch_execute(BAIT).await.expect("an owner may");
+    let since = Instant::now();
+    // The second worker comes when the first has ended.
+    while theirs.query_one("SELECT last_value FROM tries", &[]).await.expect("it reads").get::<_, i64>(0) < 2 {
+        assert!(since.elapsed() < Duration::from_secs(60), "a worker stays");
+        tokio::time::sleep(shared_locks::LOOK_EVERY).await;
+        terminator.end_holders().await;
+    }
+    let dropping = tokio::spawn(async move { theirs.batch_execute("DROP TABLE bait").await });
+    while !dropping.is_finished() {
+        assert!(since.elapsed() < Duration::from_secs(90), "a worker stays");
+        tokio::time::sleep(shared_locks::LOOK_EVERY).await;
+        terminator.end_holders().await;
+    }
+    dropping.await.expect("no panic").expect("an owner may");
+    let (_, connection) = timeout(ANSWER_TIMEOUT, config.connect(NoTls)).await.expect("in time").expect("it answers");
+    drop(connection);
+    server.stop().await.expect("it stops");
+}
