@@ -390,6 +390,23 @@ async fn rows_from_before_a_table_became_stricter_go_in() {
     const USERS: &str = "create table users(id int primary key, name text); insert into users (id, name) values (1, 'ann'), (2, 'bob');";
     check_all(&[
         History {
+            name: "numbers of a sequence that only a default draws from",
+            files: &[
+                (
+                    "tables/t.sql",
+                    "create sequence t_no; create table t (id int default nextval('t_no') not null, k int not null);",
+                ),
+                (
+                    "migrations/1.sql",
+                    "create sequence t_no; create table t (id int default nextval('t_no') not null);
+                     insert into t default values; alter table t add column k int; update t set k = 5;
+                     alter table t alter column k set not null;",
+                ),
+            ],
+            psql: "create sequence t_no; create table t (id int default nextval('t_no') not null, k int not null);",
+            rows: ("SELECT id || ' ' || k FROM t", &["1 5"]),
+        },
+        History {
             name: "NOT NULL behind a column and its values",
             files: &[
                 ("tables/users.sql", "create table users(id int primary key, name text, role text not null);"),

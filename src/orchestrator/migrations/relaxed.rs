@@ -229,7 +229,13 @@ pub(super) async fn given_numbers(runner: &Runner<'_>, table: Option<&Name>) -> 
     let query = "SELECT s.oid::regclass::text, quote_literal(s.oid::regclass::text) FROM pg_depend d
                  JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
                  WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
-                   AND d.refobjid = to_regclass($1::text) AND d.deptype IN ('a', 'i')";
+                   AND d.refobjid = to_regclass($1::text) AND d.deptype IN ('a', 'i')
+                 UNION
+                 SELECT s.oid::regclass::text, quote_literal(s.oid::regclass::text) FROM pg_attrdef f
+                 JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
+                   AND d.refclassid = 'pg_class'::regclass
+                 JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
+                 WHERE f.adrelid = to_regclass($1::text)";
     let mut given = String::new();
     for row in runner.client.query_typed(query, &[(&qualified(table), Type::TEXT)]).await? {
         let (sequence, literal): (String, String) = (row.get(0), row.get(1));
