@@ -33,7 +33,8 @@ brought AS (
 SELECT DISTINCT b.place, b.class, b.object, b.sub, b.deptype::text,
        -- Whether ALTER COLUMN … TYPE refuses because of it; the rest PostgreSQL makes anew by itself.
        b.found_in IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_policy'::regclass,
-                      'pg_catalog.pg_trigger'::regclass, 'pg_catalog.pg_proc'::regclass) AS stops_retyping
+                      'pg_catalog.pg_trigger'::regclass, 'pg_catalog.pg_proc'::regclass,
+                      'pg_catalog.pg_publication_rel'::regclass) AS stops_retyping
 FROM brought b
 JOIN asked a ON a.place = b.place
 WHERE (b.class, b.object, b.sub) IS DISTINCT FROM (a.class, a.object, a.sub)
