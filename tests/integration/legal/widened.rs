@@ -295,3 +295,30 @@ async fn a_column_that_comes_down_by_many_ways() {
     };
     release.check().await;
 }
+
+#[tokio::test]
+async fn what_reads_a_column_steps_aside_whatever_it_is() {
+    let releases = [
+        Release {
+            name: "exclusion constraints whose WHERE, or whose expression, names a column that goes",
+            before: &[(
+                "tables/t.sql",
+                "CREATE TABLE t (d tstzrange, s text, p int, q int,
+                     CONSTRAINT ex EXCLUDE USING gist (d WITH &&) WHERE (s <> 'x'), CONSTRAINT gone EXCLUDE (q WITH =) WHERE (s <> 'y'),
+                     CONSTRAINT other EXCLUDE ((p + 1) WITH =) WHERE (p > 0));
+                 COMMENT ON CONSTRAINT ex ON t IS 'never twice';",
+            )],
+            rows: "INSERT INTO t VALUES ('[2026-01-01,2026-02-01)', 'a', 1, 1)",
+            after: &[(
+                "tables/t.sql",
+                "CREATE TABLE t (d tstzrange, q int, CONSTRAINT ex EXCLUDE USING gist (d WITH &&), CONSTRAINT other EXCLUDE (q WITH =));
+                 COMMENT ON CONSTRAINT ex ON t IS 'never twice';",
+            )],
+            force: true,
+            expect: &[("SELECT count(*) FROM t WHERE q = 1", "1")],
+        },
+    ];
+    for release in releases {
+        release.check().await;
+    }
+}
