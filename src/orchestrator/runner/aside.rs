@@ -25,7 +25,9 @@ impl Runner<'_> {
             self.accept(way);
         }
         self.note(sql);
-        self.put_back().await.map_err(Refused::Postgres)
+        self.put_back().await.map_err(Refused::Postgres)?;
+        let left = self.dependants.columns_left();
+        if left.is_empty() { Ok(()) } else { Err(Refused::Standing(left)) }
     }
 
     /// Runs a statement that makes `roots` anew: they are dropped before, and keep what belonged to them.
@@ -78,16 +80,24 @@ impl Runner<'_> {
                 }
                 Err(failure) => Err(failure),
             },
-            Err(NoWay::Nothing) => Err(refused.unwrap_or_else(|| Failure::standing(statement, None, &[]))),
-            Err(NoWay::Standing(names)) => Err(Failure::standing(statement, refused, &names)),
+            Err(NoWay::Nothing) => Err(refused.clone().unwrap_or_else(|| Failure::standing(statement, None, &[]))),
+            Err(NoWay::Standing(names)) => Err(Failure::standing(statement, refused.clone(), &names)),
             Err(NoWay::Postgres(error)) => Err(failed(error)),
         };
         match result {
             Ok((rows, way)) => {
-                self.client.batch_execute("RELEASE SAVEPOINT dependants").await.map_err(failed)?;
+                let noted = (self.dependants.noted(), self.noted_statements());
                 self.accept(way);
                 self.put_back().await.map_err(failed)?;
-                Ok(rows)
+                let left = self.dependants.columns_left();
+                if left.is_empty() {
+                    self.client.batch_execute("RELEASE SAVEPOINT dependants").await.map_err(failed)?;
+                    return Ok(rows);
+                }
+                self.dependants.return_to(noted.0);
+                *self.statements.lock().unwrap_or_else(PoisonError::into_inner) = noted.1;
+                let _ = self.client.batch_execute("ROLLBACK TO SAVEPOINT dependants").await;
+                Err(Failure::standing(statement, refused, &left))
             }
             Err(failure) => {
                 // Fails only with the connection, which the failure then tells of.
@@ -95,6 +105,10 @@ impl Runner<'_> {
                 Err(failure)
             }
         }
+    }
+
+    fn noted_statements(&self) -> Vec<String> {
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn accept(&self, way: dependants::Way) {
