@@ -86,7 +86,7 @@ pub(super) struct Terminator {
 struct Known {
     endpoint: Endpoint,
     backend: Backend,
-    /// Whether it was found to hold others up, see [`shared_locks`].
+    /// Whether it was found to hold others up in the last look, see [`shared_locks`].
     found: bool,
 }
 

@@ -239,11 +239,12 @@ async fn build(
 /// The declaration first; where that cannot be, or leaves something behind, the migrations ([`by_migrations`]).
 async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Target), DeployError> {
     let usual = fill_as_declared(goal, bundle).await;
-    match &usual {
-        Ok((_, true)) => {}
-        Ok((_, false)) => return usual.map(|(outcome, _)| (outcome, Target::NewDatabase)),
-        Err(refusal) if by_migrations::may_help(refusal) => {}
-        Err(_) => return usual.map(|(outcome, _)| (outcome, Target::NewDatabase)),
+    let may_be_better = match &usual {
+        Ok((_, has_left_overs)) => *has_left_overs,
+        Err(refusal) => by_migrations::may_help(refusal),
+    };
+    if !may_be_better {
+        return usual.map(|(outcome, _)| (outcome, Target::NewDatabase));
     }
     let reason = match fill_by_migrations(goal, bundle).await {
         Ok(Ok(outcome)) => return Ok((outcome, Target::NewByMigrations)),

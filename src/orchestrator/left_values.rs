@@ -115,7 +115,7 @@ pub fn without(before: Arc<Catalog>, left: &[LeftValue]) -> Arc<Catalog> {
     Arc::new(catalog)
 }
 
-/// The columns that may hold a value of an enum: also in arrays, domains, ranges and composite types, by their texts.
+/// The columns that may hold a value of an enum: also in arrays, domains, ranges, composite types and rows of tables, by their texts.
 const COLUMNS: &str = "
     WITH RECURSIVE holder (oid) AS (
         SELECT $1::oid
@@ -123,7 +123,7 @@ const COLUMNS: &str = "
         SELECT x.oid FROM holder h CROSS JOIN LATERAL (
             SELECT t.oid FROM pg_type t WHERE t.typelem = h.oid OR t.typbasetype = h.oid
             UNION ALL SELECT unnest(ARRAY[r.rngtypid, r.rngmultitypid]) FROM pg_range r WHERE r.rngsubtype = h.oid
-            UNION ALL SELECT c.reltype FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'c'
+            UNION ALL SELECT c.reltype FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.reltype <> 0
             WHERE a.atttypid = h.oid AND NOT a.attisdropped) x)
     SELECT format('%I.%I', n.nspname, c.relname), quote_ident(a.attname), a.atttypid = $1, c.relkind = 'r'
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace

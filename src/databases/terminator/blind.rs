@@ -20,20 +20,28 @@ impl Terminator {
     pub(super) async fn act_blindly(&self, endpoint: &Endpoint, error: Option<TerminateError>) {
         let there = self.of_platforms().into_iter().filter(|(_, of, _)| of == endpoint).map(|(_, _, backend)| backend);
         let there: Vec<Backend> = there.filter(|backend| backend.process.is_some()).collect();
+        let one = self.process_at(endpoint);
         let blind = match error {
             None => false,
             Some(TerminateError::Locked) => true,
             // It could not be opened, be it for a lock.
-            Some(TerminateError::Away(_)) => {
-                let one = there.iter().find_map(|backend| backend.process.as_ref());
-                one.is_some_and(Process::somebody_waits_at_the_door)
-            }
+            Some(TerminateError::Away(_)) => one.as_ref().is_some_and(Process::somebody_waits_at_the_door),
             Some(TerminateError::Down | TerminateError::Refused(_)) => false,
         };
         let mut line = self.line.lock().await;
         line.blind = if blind { line.blind + 1 } else { 0 };
         if line.blind < WAITING {
             return;
+        }
+        if line.blind >= ALL {
+            // These come again by themselves.
+            let workers = one.iter().flat_map(Process::autovacuum_workers).filter(Process::end).count();
+            if workers > 0 {
+                tracing::warn!(
+                    workers,
+                    "ended workers of autovacuum: a lock on what all databases share keeps the gateway out"
+                );
+            }
         }
         for backend in there {
             let Some(process) = &backend.process else { continue };
@@ -42,6 +50,14 @@ impl Terminator {
                 tracing::warn!(pid, role, "ended a backend: a lock on what all databases share keeps the gateway out");
             }
         }
+    }
+}
+
+impl Terminator {
+    /// A process of the server's, of whatever session.
+    fn process_at(&self, endpoint: &Endpoint) -> Option<Process> {
+        let live = self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        live.values().filter(|known| known.endpoint == *endpoint).find_map(|known| known.backend.process.clone())
     }
 }
 

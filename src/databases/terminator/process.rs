@@ -43,10 +43,24 @@ impl Process {
 
     /// Whether somebody who wants a new session of its server waits for a lock before he is let in.
     pub(super) fn somebody_waits_at_the_door(&self) -> bool {
-        let path = format!("/proc/{parent}/task/{parent}/children", parent = self.parent);
-        let children = fs::read_to_string(path).unwrap_or_default();
-        let mut titles = children.split_whitespace().filter_map(|pid| title(pid.parse().ok()?));
-        titles.any(|title| title.ends_with(" startup waiting") || title.ends_with(" authentication waiting"))
+        let waits = |title: &str| title.ends_with(" startup waiting") || title.ends_with(" authentication waiting");
+        self.siblings().iter().any(|(_, title)| waits(title))
+    }
+
+    /// The server's workers of autovacuum, which call the functions of tables' indexes.
+    pub(super) fn autovacuum_workers(&self) -> Vec<Self> {
+        let workers = self.siblings().into_iter().filter(|(_, title)| title.contains(": autovacuum worker"));
+        workers.filter_map(|(pid, _)| Self::of(pid, Some(self.parent))).collect()
+    }
+
+    /// All that its server has begun, with their titles.
+    fn siblings(&self) -> Vec<(i32, String)> {
+        // Each thread has its own.
+        let threads = fs::read_dir(format!("/proc/{}/task", self.parent)).into_iter().flatten().flatten();
+        let children: String =
+            threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok()).collect();
+        let pids = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+        pids.filter_map(|pid| Some((pid, title(pid)?))).collect()
     }
 }
 
@@ -82,6 +96,20 @@ mod tests {
         assert!(process.end());
         let ended = child.wait().expect("it ends");
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(15));
+        let mut worker = std::process::Command::new("sleep");
+        let mut worker =
+            std::os::unix::process::CommandExt::arg0(&mut worker, "postgres: of_ours: autovacuum worker theirs")
+                .arg("600")
+                .spawn()
+                .expect("a process");
+        // It has its title a moment after it has begun.
+        let since = std::time::Instant::now();
+        let mut workers = process.autovacuum_workers();
+        while workers.is_empty() && since.elapsed().as_secs() < 5 {
+            workers = process.autovacuum_workers();
+        }
+        assert_eq!(workers.iter().map(|one| one.pid).collect::<Vec<_>>(), [worker.id().cast_signed()]);
+        assert!(workers[0].end() && worker.wait().is_ok());
         assert!(!process.end() && !process.waits() && Process::of(pid, Some(me)).is_none());
     }
 }

@@ -132,7 +132,7 @@ impl Terminator {
         let theirs: HashSet<i32> = backends.iter().map(|(_, backend)| backend.pid).collect();
         let (at_once, if_again) = offenders(&locks, &theirs);
         for (number, backend) in &backends {
-            let found = if_again.contains(&backend.pid) && self.is_found_again(*number);
+            let found = self.is_found_again(*number, if_again.contains(&backend.pid));
             if at_once.contains(&backend.pid) || found {
                 end(&link.client, backend).await;
             }
@@ -158,9 +158,10 @@ impl Terminator {
         theirs.map(|(number, known)| (*number, known.endpoint.clone(), known.backend.clone())).collect()
     }
 
-    fn is_found_again(&self, number: u64) -> bool {
+    /// Whether it was found in the look before, too.
+    fn is_found_again(&self, number: u64, is_found: bool) -> bool {
         let mut live = self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        live.get_mut(&number).is_some_and(|known| std::mem::replace(&mut known.found, true))
+        live.get_mut(&number).is_some_and(|known| std::mem::replace(&mut known.found, is_found) && is_found)
     }
 
     async fn link_to<'l>(&self, line: &'l mut Line, endpoint: &Endpoint) -> Result<&'l mut Link, TerminateError> {
@@ -214,6 +215,16 @@ mod tests {
     fn found(locks: &[Lock]) -> (Vec<i32>, Vec<i32>) {
         let (at_once, if_again) = offenders(locks, &HashSet::from([1, 2]));
         (at_once.into_iter().collect(), if_again.into_iter().collect())
+    }
+
+    #[test]
+    fn found_again_is_found_in_two_looks_in_a_row() {
+        let terminator = Terminator::new(tokio_postgres::Config::new(), Vec::new());
+        let backend = Backend { pid: 1, started: String::new(), role: "platform".to_owned(), process: None };
+        let number = terminator.register(&Endpoint::Unix("/none".into()), Some(&backend));
+        for (is_found, expected) in [(true, false), (false, false), (true, false), (true, true), (true, true)] {
+            assert_eq!(terminator.is_found_again(number, is_found), expected);
+        }
     }
 
     #[test]

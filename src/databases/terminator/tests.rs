@@ -1,25 +1,44 @@
-//! Process numbers are used again: whoever has the number now is left alone unless it is the backend that was meant.
+//! The connection that ends backends, before a real server.
 
+use tempfile::TempDir;
 use tokio_postgres::config::Host;
 
 use super::*;
-use crate::embedded::{self, EmbeddedOptions};
+use crate::embedded::{self, EmbeddedOptions, EmbeddedPostgres};
 
+/// A server of the test's own.
+struct Stage {
+    server: EmbeddedPostgres,
+    config: Config,
+    endpoint: Endpoint,
+    _folder: TempDir,
+}
+
+impl Stage {
+    async fn set(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::Builder::new().prefix("ssdb-terminator-").tempdir_in("/tmp").expect("a folder");
+        // PostgreSQL may run as another user.
+        std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("our folder");
+        let server = embedded::start(EmbeddedOptions {
+            bin_dir: std::env::var_os("PG_BIN_DIR").map(Into::into),
+            die_with_parent: true,
+            settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            ..EmbeddedOptions::new(folder.path().join("server"))
+        });
+        let server = server.await.expect("a server");
+        let mut config = server.connection().clone();
+        config.dbname("postgres");
+        let Some(Host::Unix(socket)) = config.get_hosts().first() else { panic!("a socket") };
+        let endpoint = Endpoint::Unix(socket.join(format!(".s.PGSQL.{}", config.get_ports().first().unwrap_or(&5432))));
+        Self { server, config, endpoint, _folder: folder }
+    }
+}
+
+/// Process numbers are used again: whoever has the number now is left alone unless it is the backend that was meant.
 #[tokio::test]
 async fn a_backend_with_the_number_of_one_that_is_gone_is_left_alone() {
-    let folder = tempfile::Builder::new().prefix("ssdb-terminator-").tempdir_in("/tmp").expect("a folder");
-    // PostgreSQL may run as another user.
-    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("our folder");
-    let server = embedded::start(EmbeddedOptions {
-        bin_dir: std::env::var_os("PG_BIN_DIR").map(Into::into),
-        die_with_parent: true,
-        ..EmbeddedOptions::new(folder.path().join("server"))
-    });
-    let server = server.await.expect("a server");
-    let mut config = server.connection().clone();
-    config.dbname("postgres");
-    let Some(Host::Unix(socket)) = config.get_hosts().first() else { panic!("a socket") };
-    let endpoint = Endpoint::Unix(socket.join(format!(".s.PGSQL.{}", config.get_ports().first().unwrap_or(&5432))));
+    let Stage { server, config, endpoint, _folder } = Stage::set(&[]).await;
     let (client, connection) = config.connect(NoTls).await.expect("it answers");
     let connection = tokio::spawn(connection);
     let backend = Backend::of(&client).await.expect("an answer").expect("a superuser is told");
@@ -35,18 +54,7 @@ async fn a_backend_with_the_number_of_one_that_is_gone_is_left_alone() {
 
 #[tokio::test]
 async fn who_waits_for_a_lock_on_what_all_databases_share_is_ended() {
-    let folder = tempfile::Builder::new().prefix("ssdb-waiters-").tempdir_in("/tmp").expect("a folder");
-    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("our folder");
-    let server = embedded::start(EmbeddedOptions {
-        bin_dir: std::env::var_os("PG_BIN_DIR").map(Into::into),
-        die_with_parent: true,
-        ..EmbeddedOptions::new(folder.path().join("server"))
-    });
-    let server = server.await.expect("a server");
-    let mut config = server.connection().clone();
-    config.dbname("postgres");
-    let Some(Host::Unix(socket)) = config.get_hosts().first() else { panic!("a socket") };
-    let endpoint = Endpoint::Unix(socket.join(format!(".s.PGSQL.{}", config.get_ports().first().unwrap_or(&5432))));
+    let Stage { server, config, endpoint, _folder } = Stage::set(&[]).await;
     let (own, connection) = config.connect(NoTls).await.expect("it answers");
     tokio::spawn(connection);
     let made = "CREATE ROLE platform LOGIN PASSWORD 'p'; CREATE DATABASE theirs OWNER platform";
@@ -115,19 +123,7 @@ const BAIT: &str = "
 
 #[tokio::test]
 async fn a_worker_of_autovacuum_that_has_a_lock_on_what_all_databases_share_is_ended() {
-    let folder = tempfile::Builder::new().prefix("ssdb-workers-").tempdir_in("/tmp").expect("a folder");
-    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("our folder");
-    let server = embedded::start(EmbeddedOptions {
-        bin_dir: std::env::var_os("PG_BIN_DIR").map(Into::into),
-        die_with_parent: true,
-        settings: vec![("autovacuum_naptime".to_owned(), "1s".to_owned())],
-        ..EmbeddedOptions::new(folder.path().join("server"))
-    });
-    let server = server.await.expect("a server");
-    let mut config = server.connection().clone();
-    config.dbname("postgres");
-    let Some(Host::Unix(socket)) = config.get_hosts().first() else { panic!("a socket") };
-    let endpoint = Endpoint::Unix(socket.join(format!(".s.PGSQL.{}", config.get_ports().first().unwrap_or(&5432))));
+    let Stage { server, config, endpoint, _folder } = Stage::set(&[("autovacuum_naptime", "1s")]).await;
     let (own, connection) = config.connect(NoTls).await.expect("it answers");
     tokio::spawn(connection);
     for statement in ["CREATE ROLE platform LOGIN PASSWORD 'p'", "CREATE DATABASE theirs OWNER platform"] {

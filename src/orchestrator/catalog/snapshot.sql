@@ -142,7 +142,10 @@ own_type AS MATERIALIZED (
       AND NOT EXISTS (SELECT FROM member m WHERE m.classid = 'pg_type'::regclass AND m.objid = t.oid)
 ),
 description AS MATERIALIZED (
-    SELECT * FROM pg_description WHERE objoid >= 16384
+    -- The schema public was there before anybody's, and has a comment of PostgreSQL's.
+    SELECT * FROM pg_description
+    WHERE objoid >= 16384
+       OR classoid = 'pg_namespace'::regclass AND objoid = to_regnamespace('public') AND description <> 'standard public schema'
 ),
 commented AS (
     -- What `COMMENT ON` calls each thing that has a comment.

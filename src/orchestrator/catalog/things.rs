@@ -169,7 +169,9 @@ pub(super) fn of(catalog: &Catalog) -> Vec<Thing> {
         let words = comment.text.clone();
         let thing = Thing::new(Kind::Comment, format!("comment {key}"), "comment on", &comment.what, words);
         let made = format!("COMMENT ON {} IS {}", comment.what, quote_literal(&comment.text));
-        things.push(thing.made_by(made).dropped_by(format!("COMMENT ON {} IS NULL", comment.what)));
+        // PostgreSQL's own, which a new database has.
+        let without = if comment.what == "SCHEMA public" { "'standard public schema'" } else { "NULL" };
+        things.push(thing.made_by(made).dropped_by(format!("COMMENT ON {} IS {without}", comment.what)));
     }
     things
 }

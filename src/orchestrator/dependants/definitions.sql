@@ -160,6 +160,20 @@ definition AS (
            NULL, NULL
     FROM asked a JOIN pg_cast c ON a.class = 'pg_cast'::regclass AND c.oid = a.object
     UNION ALL
+    -- A table of a publication, which reads columns in its list or its WHERE. Children are on it by themselves.
+    SELECT a.*, NULL, format('(SELECT oid FROM pg_publication_rel WHERE prrelid = to_regclass(%L)
+                              AND prpubid = (SELECT oid FROM pg_publication WHERE pubname = %L))', w.name, p.pubname),
+           format('ALTER PUBLICATION %I DROP TABLE ONLY %s', p.pubname, w.name),
+           ARRAY[concat(format('ALTER PUBLICATION %I ADD TABLE ONLY %s', p.pubname, w.name),
+                        (SELECT format(' (%s)', string_agg(quote_ident(t.attname), ', ' ORDER BY t.attnum))
+                         FROM pg_attribute t WHERE t.attrelid = r.prrelid AND t.attnum = ANY (r.prattrs::int2[]) HAVING count(*) > 0),
+                        ' WHERE (' || pg_get_expr(r.prqual, r.prrelid) || ')')],
+           NULL, NULL
+    FROM asked a
+    JOIN pg_publication_rel r ON a.class = 'pg_publication_rel'::regclass AND r.oid = a.object
+    JOIN pg_publication p ON p.oid = r.prpubid
+    CROSS JOIN LATERAL (SELECT r.prrelid::regclass::text AS name) w
+    UNION ALL
     SELECT a.*, 'OPERATOR ' || w.name || w.takes, format('to_regoperator(%L)::oid', w.name || w.takes), NULL,
            ARRAY[concat('CREATE OPERATOR ', w.name, ' (', concat_ws(', ', 'FUNCTION = ' || o.oprcode::oid::regproc,
              'LEFTARG = ' || format_type(nullif(o.oprleft, 0), NULL), 'RIGHTARG = ' || format_type(nullif(o.oprright, 0), NULL),

@@ -21,8 +21,12 @@ brought AS (
                 WHEN t.attnum IS NOT NULL THEN t.attrelid ELSE e.object END AS object,
            CASE WHEN r.rulename = '_RETURN' OR c.relkind IN ('v', 'm') THEN 0
                 WHEN t.attnum IS NOT NULL THEN t.attnum::int4 ELSE e.sub END AS sub,
-           e.deptype, e.class AS found_in
+           -- A column that only the WHERE or an expression of an exclusion constraint reads belongs to its index: PostgreSQL
+           -- does not drop the constraint with that.
+           CASE WHEN e.deptype = 'a' AND a.sub > 0 AND x.objid IS NOT NULL THEN 'n' ELSE e.deptype END AS deptype,
+           e.class AS found_in
     FROM edge e
+    JOIN asked a ON a.place = e.place
     LEFT JOIN pg_catalog.pg_rewrite r ON e.class = 'pg_catalog.pg_rewrite'::regclass AND r.oid = e.object
     LEFT JOIN pg_catalog.pg_class c ON e.class = 'pg_catalog.pg_class'::regclass AND c.oid = e.object
     LEFT JOIN pg_catalog.pg_depend x
@@ -35,7 +39,8 @@ brought AS (
 SELECT DISTINCT b.place, b.class, b.object, b.sub, b.deptype::text,
        -- Whether ALTER COLUMN … TYPE refuses because of it; the rest PostgreSQL makes anew by itself.
        b.found_in IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_policy'::regclass,
-                      'pg_catalog.pg_trigger'::regclass, 'pg_catalog.pg_proc'::regclass) AS stops_retyping
+                      'pg_catalog.pg_trigger'::regclass, 'pg_catalog.pg_proc'::regclass,
+                      'pg_catalog.pg_publication_rel'::regclass) AS stops_retyping
 FROM brought b
 JOIN asked a ON a.place = b.place
 WHERE (b.class, b.object, b.sub) IS DISTINCT FROM (a.class, a.object, a.sub)

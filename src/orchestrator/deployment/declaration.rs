@@ -47,6 +47,7 @@ impl<'a> Deployment<'a> {
         self.check_allowed(diff::between(before, &found), asked)?;
         let leaves_all_standing = plan.only_adds_columns() && undeclared.is_empty();
         if !plan.obsolete.is_empty() {
+            self.warn_of_counters(&plan.obsolete).await?;
             self.drop_where_possible(std::mem::take(&mut plan.obsolete)).await?;
             let found = self.read_catalog().await?;
             plan = missing::plan(&Ask { found: &found, obsolete: &[], ..all });
@@ -211,6 +212,26 @@ impl<'a> Deployment<'a> {
         }
         let (change_type, name) = (one.kind, one.object.clone());
         self.record.changes.push(tracking::Change { change_type, name_of: NameOf::Text, name, detail });
+    }
+
+    /// A sequence that goes takes with it how far it has counted: declared again, it begins anew.
+    async fn warn_of_counters(&mut self, dropping: &[Missing]) -> Result<(), DeployError> {
+        let sequences = dropping.iter().filter(|one| one.kind == "DropSequence");
+        let names: Vec<String> = sequences.map(|one| one.object.clone()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let query = "SELECT name, pg_sequence_last_value(to_regclass(name))::text FROM unnest($1::text[]) AS name";
+        let rows = ask(self.runner.client, &under(Under::Printed(""), query), &[(&names, Type::TEXT_ARRAY)]).await;
+        for row in rows.map_err(DeployError::own("reading how far sequences have counted"))? {
+            if let (name, Some(value)) = (row.get::<_, String>(0), row.get::<_, Option<String>>(1)) {
+                self.report.warnings.push(format!(
+                    "the sequence {name} is declared no longer, so it was dropped; its last value was {value}, and where it \
+                     is declared again it begins anew"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Drops, as often as that brings anything, what nothing depends on; the rest waits for the end, when functions that

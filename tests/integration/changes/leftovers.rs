@@ -179,3 +179,51 @@ async fn domains_change_in_place_where_no_value_is_at_stake() {
         .refused(409, "migration_failed")
         .sqlstate("23514");
 }
+
+#[tokio::test]
+async fn the_comment_of_the_schema_that_was_always_there() {
+    let said = |text: &str| bare().file("tables/c.sql", format!("COMMENT ON SCHEMA public IS {text};"));
+    let platform = Platform::new();
+    platform.register(&said("'ours'")).await.ready();
+    let sql = platform.sql().await;
+    let comment = "SELECT obj_description('public'::regnamespace)";
+    for (by_hand, after, then) in [
+        ("SELECT 1", said("'still ours'"), "still ours"),
+        (
+            "COMMENT ON SCHEMA public IS 'by hand'",
+            said("'still ours'").file("functions/g.sql", "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1';"),
+            "still ours",
+        ),
+        ("SELECT 1", bare(), "standard public schema"),
+        ("COMMENT ON SCHEMA public IS 'by hand'", bare().file("tables/b.sql", "CREATE TABLE b (id int);"), "by hand"),
+    ] {
+        sql.run(by_hand).await;
+        platform.register(&after).await.ready();
+        assert_eq!(sql.value(comment).await, then);
+        if then == "standard public schema" {
+            check_as_new(&platform, &after).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_counter_that_goes_is_named() {
+    let platform = Platform::new();
+    let with = bare().file(
+        "tables/s.sql",
+        "CREATE SEQUENCE numbers; CREATE SEQUENCE unused; CREATE SCHEMA shop; CREATE SEQUENCE shop.\"Invoice no\"; CREATE TABLE o (id serial);",
+    );
+    platform.register(&with).await.ready();
+    let sql = platform.sql().await;
+    sql.run("SELECT setval('numbers', 41), nextval('numbers'), setval('shop.\"Invoice no\"', 7); INSERT INTO o DEFAULT VALUES").await;
+    let without = bare().file("tables/s.sql", "CREATE SCHEMA shop; CREATE TABLE o (id serial);");
+    let answer = platform.register(&without).await;
+    answer.ready();
+    let told = answer.body["warnings"].to_string();
+    for (sequence, value) in [("numbers", 42), ("shop.\\\"Invoice no\\\"", 7)] {
+        let words =
+            format!("the sequence {sequence} is declared no longer, so it was dropped; its last value was {value},");
+        assert!(told.contains(&words), "{told}");
+    }
+    assert!(!told.contains("unused") && !told.contains("o_id_seq"), "{told}");
+}

@@ -295,3 +295,61 @@ async fn a_column_that_comes_down_by_many_ways() {
     };
     release.check().await;
 }
+
+#[tokio::test]
+async fn what_reads_a_column_steps_aside_whatever_it_is() {
+    let releases = [
+        Release {
+            name: "exclusion constraints whose WHERE, or whose expression, names a column that goes",
+            before: &[(
+                "tables/t.sql",
+                "CREATE TABLE t (d tstzrange, s text, p int, q int,
+                     CONSTRAINT ex EXCLUDE USING gist (d WITH &&) WHERE (s <> 'x'), CONSTRAINT gone EXCLUDE (q WITH =) WHERE (s <> 'y'),
+                     CONSTRAINT other EXCLUDE ((p + 1) WITH =) WHERE (p > 0));
+                 COMMENT ON CONSTRAINT ex ON t IS 'never twice';",
+            )],
+            rows: "INSERT INTO t VALUES ('[2026-01-01,2026-02-01)', 'a', 1, 1)",
+            after: &[(
+                "tables/t.sql",
+                "CREATE TABLE t (d tstzrange, q int, CONSTRAINT ex EXCLUDE USING gist (d WITH &&), CONSTRAINT other EXCLUDE (q WITH =));
+                 COMMENT ON CONSTRAINT ex ON t IS 'never twice';",
+            )],
+            force: true,
+            expect: &[("SELECT count(*) FROM t WHERE q = 1", "1")],
+        },
+        Release {
+            name: "publications whose WHERE or column list reads what is widened",
+            before: &[(
+                "tables/t.sql",
+                "CREATE TABLE t (id int PRIMARY KEY, n int, \"N\" varchar(5), o int);
+                 CREATE TABLE p (k int, w int) PARTITION BY HASH (k);
+                 CREATE TABLE p_0 PARTITION OF p FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+                 CREATE PUBLICATION one FOR TABLE t (id, \"N\", n) WHERE (id > 5), p WHERE (w > 1)
+                     WITH (publish = 'insert', publish_via_partition_root);
+                 CREATE PUBLICATION \"Two\" FOR TABLE t WHERE (\"N\" <> 'x' AND n > 1) WITH (publish = 'insert');
+                 COMMENT ON PUBLICATION one IS 'the first';",
+            )],
+            rows: "INSERT INTO t VALUES (1, 2, 'a', 3); INSERT INTO p VALUES (2, 4);
+                   CREATE PUBLICATION by_hand FOR TABLE t WHERE (n > 7) WITH (publish = 'insert')",
+            after: &[(
+                "tables/t.sql",
+                "CREATE TABLE t (id bigint PRIMARY KEY, n bigint, \"N\" varchar(50), o bigint);
+                 CREATE TABLE p (k int, w bigint) PARTITION BY HASH (k);
+                 CREATE TABLE p_0 PARTITION OF p FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+                 CREATE PUBLICATION one FOR TABLE t (id, \"N\", n) WHERE (id > 5), p WHERE (w > 1)
+                     WITH (publish = 'insert', publish_via_partition_root);
+                 CREATE PUBLICATION \"Two\" FOR TABLE t WHERE (\"N\" <> 'x' AND n > 1) WITH (publish = 'insert');
+                 CREATE PUBLICATION by_hand FOR TABLE t WHERE (n > 7) WITH (publish = 'insert');
+                 COMMENT ON PUBLICATION one IS 'the first';",
+            )],
+            force: false,
+            expect: &[
+                ("SELECT concat(id, n, \"N\", o, k, w) FROM t, p", "12a324"),
+                ("SELECT string_agg(pubname || cardinality(prattrs::int2[]), ' ') FROM pg_publication_rel r JOIN pg_publication p ON p.oid = prpubid", "one3"),
+            ],
+        },
+    ];
+    for release in releases {
+        release.check().await;
+    }
+}

@@ -79,7 +79,7 @@ UPDATE plans SET price = 7 WHERE id = 2;",
 
 /// One table each, filled by one statement alone.
 fn every_kind() -> BundleBuilder {
-    let tables = ["by_do", "by_function", "by_merge", "by_select", "by_values", "by_with"];
+    let tables = ["by_call", "by_do", "by_function", "by_merge", "by_select", "by_values", "by_with"];
     let create = |table: &&str| format!("CREATE TABLE {table} (id int PRIMARY KEY);");
     bundle()
         .file("tables/t.sql", tables.iter().map(create).collect::<String>())
@@ -88,6 +88,11 @@ fn every_kind() -> BundleBuilder {
             "functions/seed.sql",
             "CREATE FUNCTION seed() RETURNS void LANGUAGE sql AS 'INSERT INTO by_function VALUES (1)';",
         )
+        .file(
+            "functions/fill.sql",
+            "CREATE PROCEDURE fill() LANGUAGE sql AS 'INSERT INTO by_call VALUES (1)';",
+        )
+        .file("seeders/a_call.sql", "CALL fill();")
         .file("seeders/a_do.sql", "DO $$ BEGIN INSERT INTO by_do VALUES (1); END $$;")
         .file("seeders/b_function.sql", "SELECT seed();")
         .file(
@@ -104,10 +109,11 @@ fn every_kind() -> BundleBuilder {
 async fn every_kind_of_statement_runs_in_a_new_database_and_in_new_tables_where_its_text_tells_what_it_writes() {
     let counts = "SELECT (SELECT count(*) FROM by_do) || ' ' || (SELECT count(*) FROM by_function) || ' ' ||
                   (SELECT count(*) FROM by_merge) || ' ' || (SELECT count(*) FROM by_select) || ' ' ||
-                  (SELECT count(*) FROM by_values) || ' ' || (SELECT count(*) FROM by_with)";
+                  (SELECT count(*) FROM by_values) || ' ' || (SELECT count(*) FROM by_with) || ' ' ||
+                  (SELECT count(*) FROM by_call)";
     let new = Platform::new();
     new.register(&every_kind()).await.ready();
-    assert_eq!(new.sql().await.value(counts).await, "1 1 1 1 1 1");
+    assert_eq!(new.sql().await.value(counts).await, "1 1 1 1 1 1 1");
     let (registered, migrated) = (Platform::new(), Platform::new());
     let before = bundle().file("tables/base.sql", "CREATE TABLE base (id int PRIMARY KEY);");
     let before = before.file("seeders/z_base.sql", "INSERT INTO base VALUES (1);");
@@ -117,11 +123,11 @@ async fn every_kind_of_statement_runs_in_a_new_database_and_in_new_tables_where_
     let answers = [registered.register(&every_kind()).await, migrated.migrate(&every_kind(), &[]).await];
     for (platform, answer) in [&registered, &migrated].into_iter().zip(answers) {
         assert_eq!(answer.status, 200, "{answer}");
-        assert_eq!(platform.sql().await.value(counts).await, "0 0 1 1 1 1");
-        for file in ["seeders/a_do.sql, line 1", "seeders/b_function.sql, line 1"] {
+        assert_eq!(platform.sql().await.value(counts).await, "0 0 1 1 1 1 0");
+        for file in ["seeders/a_call.sql, line 1", "seeders/a_do.sql, line 1", "seeders/b_function.sql, line 1"] {
             assert_warned(&answer, &[file, "new databases only"]);
         }
-        assert_eq!(warnings(&answer).len(), 2, "{answer}");
+        assert_eq!(warnings(&answer).len(), 3, "{answer}");
     }
 }
 
@@ -237,6 +243,32 @@ INSERT INTO copy SELECT id FROM spare;",
     assert_warned(&answer, &["seeders/spare.sql, line 1", "spare"]);
     assert_warned(&answer, &["seeders/spare.sql, line 2", "copy"]);
     assert_eq!(sql.value("SELECT count(*) FROM spare").await, "1");
+}
+
+#[tokio::test]
+async fn what_postgresql_refuses_of_a_seeder_stops_a_start_and_changes_nothing() {
+    let platform = Platform::new();
+    let old = bundle().file(
+        "tables/t.sql",
+        "CREATE TABLE kept (id int PRIMARY KEY); CREATE TABLE spare (id int PRIMARY KEY, kept int REFERENCES kept, n int CHECK (n > 0));",
+    )
+    .file("seeders/kept.sql", "INSERT INTO kept VALUES (1);");
+    platform.register(&old).await.ready();
+    let sql = platform.sql().await;
+    for (values, sqlstate, cause) in [
+        ("(2, 9, 1)", "23503", "spare_kept_fkey"),
+        ("(2, 1, 0)", "23514", "spare_n_check"),
+        ("(2, 1, 'two')", "22P02", "\"two\""),
+    ] {
+        let next = with_countries(function(old.clone(), 1)).file(
+            "seeders/spare.sql",
+            format!("INSERT INTO spare VALUES (1, 1, 1);\nINSERT INTO spare VALUES {values};"),
+        );
+        let answer = platform.register(&next).await;
+        answer.refused(409, "migration_failed").at("seeders/spare.sql", 2).sqlstate(sqlstate).cause(cause);
+        let left = "SELECT concat((SELECT count(*) FROM spare), to_regclass('countries'), to_regproc('release'))";
+        assert_eq!(sql.value(left).await, "0", "{values}");
+    }
 }
 
 /// Everything that a statement may run by a name in it: each deletes the customers. What only computes is VOLATILE, too.
