@@ -174,7 +174,7 @@ impl Dependants {
         *self.lock() = noted.0;
     }
 
-    /// Generated columns that could not be made again with the function that they call, with PostgreSQL's words. Left to the
+    /// Generated columns that could not be made again with the function or operator that they use, with PostgreSQL's words. Left to the
     /// declaration, one that is a plain column there would come back without its values.
     pub fn columns_left(&self) -> Vec<String> {
         let state = self.lock();
@@ -265,10 +265,12 @@ async fn take_off(client: &Client, roots: &[Root], because: &str) -> Result<Way,
         return Err(NoWay::Standing(keys));
     }
     let mut taken = taken::read(client, &walk.objects).await?.map_err(NoWay::Standing)?;
+    // Where a column that an expression reads gets another type, the declaration may bring another expression.
+    let comes_at_once = roots.iter().all(|root| root.address.class != relations);
     for one in taken.iter_mut() {
         one.because = because.to_owned();
         one.for_function = for_function;
-        one.has_to_return = for_function && one.address.class == relations && one.address.sub > 0;
+        one.has_to_return = comes_at_once && one.address.class == relations && one.address.sub > 0;
     }
     for one in taken.iter().rev() {
         client.batch_execute(&one.dropping).await?;

@@ -33,7 +33,7 @@ pub(super) struct Taken {
     pub(super) because: String,
     /// Whether that was a function.
     pub(super) for_function: bool,
-    /// A generated column that stands aside for a function that it calls: it comes back at once or not at all.
+    /// A generated column that stands aside for a function or operator that it uses: it comes back at once or not at all.
     pub(super) has_to_return: bool,
 }
 

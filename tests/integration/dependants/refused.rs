@@ -75,6 +75,20 @@ async fn a_generated_column_that_its_new_function_cannot_fill_stays() {
 }
 
 #[tokio::test]
+async fn a_generated_column_never_comes_back_plain_and_empty() {
+    let files = |table: &str| bundle().file("tables/a.sql", format!("CREATE TABLE a ({table});"));
+    let before = files("n int, g int GENERATED ALWAYS AS (n + 1) STORED");
+    // The migration has it stand aside, and what it reads is no number any more.
+    let after =
+        files("n text, g int").file("migrations/1.sql", "SELECT 1; ALTER TABLE a ALTER n TYPE text USING n::text");
+    let (platform, sql) =
+        check_refused(&before, "INSERT INTO a VALUES (1)", &after, &["column g of table", "migrations/1.sql"]).await;
+    let plain = after.file("migrations/0.sql", "ALTER TABLE a ALTER g DROP EXPRESSION");
+    platform.register_forced(&plain).await.ready();
+    assert_eq!(sql.rows("SELECT n, g FROM a").await, [["1", "2"]]);
+}
+
+#[tokio::test]
 async fn a_column_that_a_view_made_by_hand_reads_is_not_dropped() {
     let before = bundle().file("tables/a.sql", "CREATE TABLE a (n int, old text);");
     let after = bundle().file("tables/a.sql", "CREATE TABLE a (n int);");
