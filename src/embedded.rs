@@ -26,6 +26,7 @@ mod folder;
 mod pid_file;
 mod postmaster;
 mod server_log;
+mod stack;
 mod supervisor;
 mod upgrade;
 mod watcher;

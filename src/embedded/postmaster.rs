@@ -19,8 +19,7 @@ use super::binaries::Binaries;
 use super::cluster::main_line;
 use super::folder::{Folder, PORT};
 use super::pid_file::{self, Holder};
-use super::server_log;
-use super::{EmbeddedError, EmbeddedOptions};
+use super::{EmbeddedError, EmbeddedOptions, server_log, stack};
 use crate::scheduling;
 
 /// How often it is looked whether a postmaster has got ready or has ended.
@@ -155,6 +154,7 @@ impl Postmaster {
             command.env("PG_GRANDPARENT_PID", pid.to_string());
         }
         remove_socket_lock(&launch.cluster)?;
+        stack::raise_limit();
         let spawned = scheduling::in_line(|| command.spawn());
         let spawned = spawned.unwrap_or_else(|_| Err(io::Error::other("the thread that was to start it has ended")));
         let child = spawned.map_err(EmbeddedError::io("starting", &launch.program))?;

@@ -100,3 +100,32 @@ async fn what_takes_the_server_down_is_the_operators_to_open() {
     assert_eq!(web.call("trusted", "run", json!([right])).await.0, 200);
     drop(gateway);
 }
+
+/// Levels of collections in collections, one for each call of PostGIS's own.
+const NEST: (&str, &str) = (
+    "functions/nest.sql",
+    "CREATE FUNCTION nest(n int) RETURNS int LANGUAGE plpgsql AS $$ DECLARE g geometry := ST_Point(1, 1); BEGIN
+         FOR i IN 1..n LOOP g := ST_Collect(ARRAY[g]); END LOOP; RETURN ST_NPoints(g); END $$;",
+);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_private_postgresql_has_stack_for_what_never_looks_at_it() {
+    let place = Place::new(Who::possible()[0]);
+    let gateway = place.start(&[]);
+    gateway.wait_until_healthy();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", place.postmaster().unwrap())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max stack size")).unwrap();
+    let [soft, hard]: [&str; 2] = line.split_whitespace().skip(3).take(2).collect::<Vec<_>>().try_into().unwrap();
+    let of = |limit: &str| limit.parse().unwrap_or(u64::MAX);
+    assert!(of(soft) >= of(hard).min(1 << 30), "{line}");
+    // What PostgreSQL itself looks at is as it was.
+    let client = place.connect().await;
+    let depth: String = client.query_one("SELECT current_setting('max_stack_depth')", &[]).await.unwrap().get(0);
+    assert_eq!(depth, "2MB");
+    let query = "SELECT count(*) FROM pg_available_extensions WHERE name = 'postgis'";
+    if client.query_one(query, &[]).await.unwrap().get::<_, i64>(0) == 1 {
+        let web = Web::new(gateway.address());
+        web.register("nested", &[("extensions/postgis.sql", ""), NEST]).await;
+        assert_eq!(web.value("nested", "nest", json!([5000])).await, json!(1));
+    }
+}
