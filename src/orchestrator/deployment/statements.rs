@@ -49,6 +49,7 @@ impl<'a> Deployment<'a> {
         loop {
             let before = self.waiting.len();
             for (statement, first) in std::mem::take(&mut self.waiting) {
+                self.sides.is_made_now(statement);
                 match self.run_or_wait(statement).await {
                     Err(DeployError::Statement(error))
                         if error.sqlstate.as_deref() == Some(SqlState::IN_FAILED_SQL_TRANSACTION.code()) =>
