@@ -294,11 +294,13 @@ fn generated_error(error: &tokio_postgres::Error, message: String) -> ApiError {
     let Some(told) = error.as_db_error().filter(|told| !is_lost(Some(told.code().code()))) else {
         return lost(message);
     };
+    // PostgreSQL's own is CASCADE, which would take away more than anybody meant.
+    let hint = if told.code().code() == DEPENDENT_OBJECTS { Some(HINT) } else { told.hint() };
     ApiError::new(ErrorCode::MigrationFailed, message)
         .with("sqlstate", told.code().code())
         .with("cause", told.message())
         .with_some("detail", told.detail())
-        .with("hint", told.hint().unwrap_or("write a migration that makes this change"))
+        .with("hint", hint.unwrap_or("write a migration that makes this change"))
 }
 
 fn code_of_file(path: &str) -> ErrorCode {

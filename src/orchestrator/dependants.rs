@@ -53,7 +53,7 @@ pub struct Dependants {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
     waiting: Vec<Taken>,
     /// What was made again: the oid before, the oid now.
@@ -164,6 +164,28 @@ impl Dependants {
         state.touched = true;
     }
 
+    /// What stands aside and was run so far, to return to when a savepoint is returned to.
+    pub fn noted(&self) -> Noted {
+        Noted(self.lock().clone())
+    }
+
+    /// Forgets what has happened since.
+    pub fn return_to(&self, noted: Noted) {
+        *self.lock() = noted.0;
+    }
+
+    /// Generated columns that could not be made again with the function or operator that they use, with PostgreSQL's words. Left to the
+    /// declaration, one that is a plain column there would come back without its values.
+    pub fn columns_left(&self) -> Vec<String> {
+        let state = self.lock();
+        let left = state.waiting.iter().filter(|taken| taken.has_to_return);
+        left.map(|taken| match &taken.refusal {
+            Some(refusal) => format!("{} ({refusal})", taken.description),
+            None => taken.description.clone(),
+        })
+        .collect()
+    }
+
     /// Makes again what can be by now.
     pub async fn put_back(&self, client: &Client) -> Result<(), Error> {
         if !self.are_waiting() {
@@ -217,30 +239,38 @@ impl Dependants {
     }
 }
 
+/// See [`Dependants::noted`].
+#[derive(Debug)]
+pub struct Noted(State);
+
 /// What was taken off for one statement, in the order in which it is made again.
 #[derive(Debug)]
 pub struct Way(Vec<Taken>);
 
 async fn take_off(client: &Client, roots: &[Root], because: &str) -> Result<Way, NoWay> {
     let walk = walk::walk(client, roots).await?;
-    let columns = columns_generated_by(client, roots, &walk.along).await?;
+    let columns = columns_gone_with(client, roots, &walk.along).await?;
     if !columns.is_empty() {
         return Err(NoWay::Standing(columns));
     }
     if walk.objects.is_empty() {
         return Err(NoWay::Nothing);
     }
-    let routines = "SELECT 'pg_proc'::regclass::oid";
-    let routines: u32 = client.query_one(routines, &[]).await?.get(0);
+    let catalogs = "SELECT 'pg_proc'::regclass::oid, 'pg_class'::regclass::oid";
+    let catalogs = client.query_one(catalogs, &[]).await?;
+    let (routines, relations): (u32, u32) = (catalogs.get(0), catalogs.get(1));
     let for_function = roots.iter().all(|root| root.address.class == routines);
     let keys = foreign_keys_of_others(client, roots, &walk.objects).await?;
     if !keys.is_empty() {
         return Err(NoWay::Standing(keys));
     }
     let mut taken = taken::read(client, &walk.objects).await?.map_err(NoWay::Standing)?;
+    // Where a column that an expression reads gets another type, the declaration may bring another expression.
+    let comes_at_once = roots.iter().all(|root| root.address.class != relations);
     for one in taken.iter_mut() {
         one.because = because.to_owned();
         one.for_function = for_function;
+        one.has_to_return = comes_at_once && one.address.class == relations && one.address.sub > 0;
     }
     for one in taken.iter().rev() {
         client.batch_execute(&one.dropping).await?;
@@ -249,7 +279,7 @@ async fn take_off(client: &Client, roots: &[Root], because: &str) -> Result<Way,
 }
 
 /// Foreign keys stand aside for the key that they point at, which comes again in another form, and for a column that is
-/// made anew. For whatever else is dropped they are in the way.
+/// made anew, by itself or for the function that generates it. For whatever else is dropped they are in the way.
 async fn foreign_keys_of_others(client: &Client, roots: &[Root], objects: &[Address]) -> Result<Vec<String>, Error> {
     let (classes, oids, subs) = Address::columns(objects);
     let keys = "
@@ -261,7 +291,7 @@ async fn foreign_keys_of_others(client: &Client, roots: &[Root], objects: &[Addr
         return Ok(Vec::new());
     }
     let keys_or_columns = "
-        SELECT bool_and(o.class = 'pg_constraint'::regclass OR (o.class = 'pg_class'::regclass AND (o.sub > 0
+        SELECT bool_and(o.class IN ('pg_constraint'::regclass, 'pg_proc'::regclass) OR (o.class = 'pg_class'::regclass AND (o.sub > 0
                         OR EXISTS (SELECT FROM pg_class c WHERE c.oid = o.object AND c.relkind IN ('i', 'I')))))
         FROM unnest($1::oid[], $2::oid[], $3::int4[]) AS o (class, object, sub)";
     let lasting: Vec<Address> =
@@ -275,14 +305,15 @@ async fn foreign_keys_of_others(client: &Client, roots: &[Root], objects: &[Addr
     Ok(found.iter().map(|row| row.get(0)).collect())
 }
 
-/// Before PostgreSQL 16 a generated column goes silently with a function that its expression calls. Its values could be
-/// computed again, but not its place among the columns, its indexes and its grants.
-async fn columns_generated_by(
+/// Before PostgreSQL 16 a generated column goes silently with a function that its expression calls. One that is replaced has it
+/// stand aside like other dependants; one that goes for good may not take it along.
+async fn columns_gone_with(
     client: &Client,
     roots: &[Root],
     along: &std::collections::HashSet<Address>,
 ) -> Result<Vec<String>, Error> {
-    let addresses: Vec<Address> = along.iter().copied().chain(roots.iter().map(|root| root.address)).collect();
+    let dropped = roots.iter().filter(|root| root.fate == Fate::Dropped).map(|root| root.address);
+    let addresses: Vec<Address> = along.iter().copied().chain(dropped).collect();
     let (classes, objects, subs) = Address::columns(&addresses);
     let query = "
         SELECT DISTINCT pg_describe_object('pg_class'::regclass, t.attrelid, t.attnum)

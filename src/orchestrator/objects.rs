@@ -66,7 +66,8 @@ async fn replace(runner: &Runner<'_>, statement: &Statement, refused: Failure) -
         }
         Some(GivingWay::WithDependants(drop)) => {
             let (sql, prefix) = preceded(&drop);
-            runner.run_dropping(statement, &sql, prefix, &drop).await.map(|_| true).map_err(changed)
+            let result = runner.run_dropping(statement, &sql, prefix, &drop).await.map(|_| true);
+            result.map_err(|failure| changed(in_use(failure, &statement.tree)))
         }
         Some(GivingWay::AsHeir(drop)) => {
             let roots = dependants::roots_of_text(runner.client, Under::Path(&runner.path(statement)), &drop).await;
@@ -90,6 +91,45 @@ fn changed(mut failure: Failure) -> Failure {
     });
     failure
 }
+
+/// What depends on it cannot stand aside. PostgreSQL's own hint is `CASCADE`, which would take away columns.
+fn in_use(mut failure: Failure, tree: &NodeEnum) -> Failure {
+    let Some((noun, way)) = way_of(tree).filter(|_| failure.is_one_of(&[SqlState::DEPENDENT_OBJECTS_STILL_EXIST]))
+    else {
+        return failure;
+    };
+    failure.error.cause = format!("{noun} was changed, and what is there cannot be exchanged: {}", failure.error.cause);
+    failure.error.hint = Some(format!("write a migration that brings it to this form: {way}"));
+    failure
+}
+
+/// What it is called, and how a migration changes it under what depends on it.
+fn way_of(tree: &NodeEnum) -> Option<(&'static str, &'static str)> {
+    let NodeEnum::DefineStmt(define) = tree else { return None };
+    Some(match ObjectType::try_from(define.kind) {
+        Ok(ObjectType::ObjectCollation) => (
+            "the collation",
+            "make the new one under another name, have columns, indexes and the rest use that (ALTER TABLE … ALTER COLUMN … TYPE … \
+             COLLATE …), drop the old one and rename the new one",
+        ),
+        Ok(ObjectType::ObjectTsdictionary) => (
+            "the text search dictionary",
+            "ALTER TEXT SEARCH DICTIONARY … changes its options in place; what indexes and columns hold was worked out with the old \
+             ones and has to be worked out anew",
+        ),
+        Ok(ObjectType::ObjectTsconfiguration) => (
+            "the text search configuration",
+            "ALTER TEXT SEARCH CONFIGURATION … changes its mappings in place; what indexes and columns hold was worked out with the \
+             old ones and has to be worked out anew",
+        ),
+        Ok(ObjectType::ObjectTsparser) => ("the text search parser", ANOTHER_NAME),
+        Ok(ObjectType::ObjectTstemplate) => ("the text search template", ANOTHER_NAME),
+        _ => return None,
+    })
+}
+
+const ANOTHER_NAME: &str = "make the new one under another name, make what the detail names anew with that, drop the old one and \
+                            rename the new one";
 
 /// Whether what is there is held against the declaration later on, or is none of one database's.
 fn is_compared(tree: &NodeEnum) -> bool {

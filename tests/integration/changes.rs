@@ -3,6 +3,7 @@
 
 mod beside;
 mod enums;
+mod in_use;
 mod leftovers;
 mod risk;
 

@@ -316,6 +316,20 @@ detail (kind, key, name, relation, words, make, drop) AS (
     WHERE c.oid >= 16384 AND c.cfgnamespace IN (SELECT oid FROM own_schema)
       AND NOT EXISTS (SELECT FROM member m WHERE m.classid = 'pg_ts_config'::regclass AND m.objid = c.oid)
     UNION ALL
+    SELECT 'object', 'parser ' || p.oid, w.name, NULL,
+           concat_ws(' ', p.prsstart, p.prstoken, p.prsend, nullif(p.prsheadline::oid, 0)::regproc, p.prslextype), NULL, 'DROP ' || upper(w.noun) || w.of
+    FROM pg_ts_parser p JOIN own_schema n ON n.oid = p.prsnamespace
+    CROSS JOIN LATERAL (SELECT 'text search parser' AS noun, format(' %I.%I', n.nspname, p.prsname) AS of) v
+    CROSS JOIN LATERAL (SELECT v.noun, v.of, v.noun || v.of AS name) w
+    WHERE p.oid >= 16384 AND NOT EXISTS (SELECT FROM member m WHERE m.classid = 'pg_ts_parser'::regclass AND m.objid = p.oid)
+    UNION ALL
+    SELECT 'object', 'template ' || t.oid, w.name, NULL,
+           concat_ws(' ', nullif(t.tmplinit::oid, 0)::regproc, t.tmpllexize), NULL, 'DROP ' || upper(w.noun) || w.of
+    FROM pg_ts_template t JOIN own_schema n ON n.oid = t.tmplnamespace
+    CROSS JOIN LATERAL (SELECT 'text search template' AS noun, format(' %I.%I', n.nspname, t.tmplname) AS of) v
+    CROSS JOIN LATERAL (SELECT v.noun, v.of, v.noun || v.of AS name) w
+    WHERE t.oid >= 16384 AND NOT EXISTS (SELECT FROM member m WHERE m.classid = 'pg_ts_template'::regclass AND m.objid = t.oid)
+    UNION ALL
     SELECT 'object', 'conversion ' || c.oid, w.name, NULL,
            format('from %s to %s by %s%s', pg_encoding_to_char(c.conforencoding), pg_encoding_to_char(c.contoencoding), c.conproc,
                   CASE WHEN c.condefault THEN ', default' ELSE '' END), NULL, 'DROP ' || w.name

@@ -216,6 +216,12 @@ commented AS (
         WHERE d.classoid = 'pg_ts_dict'::regclass AND o.oid = d.objoid
         UNION ALL SELECT 'TEXT SEARCH CONFIGURATION ' || o.oid::regconfig FROM pg_ts_config o
         WHERE d.classoid = 'pg_ts_config'::regclass AND o.oid = d.objoid
+        UNION ALL SELECT format('TEXT SEARCH PARSER %I.%I', n.nspname, o.prsname)
+        FROM pg_ts_parser o JOIN pg_namespace n ON n.oid = o.prsnamespace
+        WHERE d.classoid = 'pg_ts_parser'::regclass AND o.oid = d.objoid
+        UNION ALL SELECT format('TEXT SEARCH TEMPLATE %I.%I', n.nspname, o.tmplname)
+        FROM pg_ts_template o JOIN pg_namespace n ON n.oid = o.tmplnamespace
+        WHERE d.classoid = 'pg_ts_template'::regclass AND o.oid = d.objoid
         UNION ALL SELECT 'EVENT TRIGGER ' || quote_ident(o.evtname) FROM pg_event_trigger o
         WHERE d.classoid = 'pg_event_trigger'::regclass AND o.oid = d.objoid
         UNION ALL SELECT 'SERVER ' || quote_ident(o.srvname) FROM pg_foreign_server o
@@ -317,7 +323,7 @@ SELECT json_build_object(
               UNION ALL
               SELECT 'l', c.oid, c.oid::regcollation::text,
                      concat_ws(' ', 'provider ' || c.collprovider::text, c.collcollate, c.collctype,
-                               to_jsonb(c) ->> 'colliculocale', to_jsonb(c) ->> 'colllocale',
+                               to_jsonb(c) ->> 'colliculocale', to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'collicurules',
                                CASE WHEN c.collisdeterministic THEN 'deterministic' ELSE 'nondeterministic' END)
               FROM pg_collation c
               WHERE c.collnamespace IN (SELECT oid FROM own_schema)

@@ -94,9 +94,10 @@ definition AS (
     JOIN pg_attrdef d ON a.class = 'pg_attrdef'::regclass AND d.oid = a.object
     JOIN pg_attribute t ON t.attrelid = d.adrelid AND t.attnum = d.adnum AND t.attgenerated = ''
     UNION ALL
-    -- A generated column. One that is inherited comes and goes with the parent's.
+    -- A generated column. One that is inherited comes and goes with the parent's. A plain one that the declaration has put in
+    -- its place holds none of its values, so that is not it.
     SELECT a.*, format('COLUMN %s.%I', w.relation, t.attname),
-           format('(SELECT attrelid FROM pg_attribute WHERE attrelid = to_regclass(%L) AND attname = %L AND NOT attisdropped)', w.relation, t.attname),
+           format('(SELECT attrelid FROM pg_attribute WHERE attrelid = to_regclass(%L) AND attname = %L AND attgenerated <> %L AND NOT attisdropped)', w.relation, t.attname, ''),
            CASE WHEN t.attinhcount > 0 THEN '' ELSE format('ALTER TABLE %s DROP COLUMN %I', w.relation, t.attname) END,
            CASE WHEN t.attinhcount > 0 THEN ARRAY[]::text[] ELSE
                ARRAY[concat(format('ALTER TABLE %s ADD COLUMN %I %s', w.relation, t.attname, format_type(t.atttypid, t.atttypmod)),

@@ -1,10 +1,11 @@
 -- What depends directly on each of the objects asked for, as pg_depend has it, brought to the object that a statement
--- can drop: the rule of a view is the view, an attribute of a view too, the index of a constraint the constraint.
+-- can drop: the rule of a view is the view, an attribute of a view too, the index of a constraint the constraint, what
+-- generates a column (which depends on a function itself since PostgreSQL 16) the column.
 WITH asked AS (
     SELECT * FROM unnest($1::oid[], $2::oid[], $3::int4[]) WITH ORDINALITY AS asked (class, object, sub, place)
 ),
 edge AS (
-    SELECT a.place, d.classid AS class, d.objid AS object, d.objsubid AS sub, d.deptype
+    SELECT a.place, a.class AS of_class, d.classid AS class, d.objid AS object, d.objsubid AS sub, d.deptype
     FROM asked a
     JOIN pg_catalog.pg_depend d ON d.refclassid = a.class AND d.refobjid = a.object
                                AND (a.sub = 0 OR d.refobjsubid = a.sub)
@@ -14,10 +15,12 @@ brought AS (
     SELECT e.place,
            CASE WHEN r.rulename = '_RETURN' THEN 'pg_catalog.pg_class'::regclass::oid
                 WHEN x.objid IS NOT NULL THEN 'pg_catalog.pg_constraint'::regclass::oid
+                WHEN t.attnum IS NOT NULL THEN 'pg_catalog.pg_class'::regclass::oid
                 ELSE e.class END AS class,
            CASE WHEN r.rulename = '_RETURN' THEN r.ev_class WHEN x.objid IS NOT NULL THEN x.refobjid
-                ELSE e.object END AS object,
-           CASE WHEN r.rulename = '_RETURN' OR c.relkind IN ('v', 'm') THEN 0 ELSE e.sub END AS sub,
+                WHEN t.attnum IS NOT NULL THEN t.attrelid ELSE e.object END AS object,
+           CASE WHEN r.rulename = '_RETURN' OR c.relkind IN ('v', 'm') THEN 0
+                WHEN t.attnum IS NOT NULL THEN t.attnum::int4 ELSE e.sub END AS sub,
            -- A column that only the WHERE or an expression of an exclusion constraint reads belongs to its index: PostgreSQL
            -- does not drop the constraint with that.
            CASE WHEN e.deptype = 'a' AND a.sub > 0 AND x.objid IS NOT NULL THEN 'n' ELSE e.deptype END AS deptype,
@@ -29,6 +32,9 @@ brought AS (
     LEFT JOIN pg_catalog.pg_depend x
            ON c.relkind IN ('i', 'I') AND x.classid = e.class AND x.objid = e.object AND x.deptype = 'i'
           AND x.refclassid = 'pg_catalog.pg_constraint'::regclass
+    LEFT JOIN pg_catalog.pg_attrdef f
+           ON e.class = 'pg_catalog.pg_attrdef'::regclass AND f.oid = e.object AND e.of_class <> 'pg_catalog.pg_class'::regclass
+    LEFT JOIN pg_catalog.pg_attribute t ON t.attrelid = f.adrelid AND t.attnum = f.adnum AND t.attgenerated <> ''
 )
 SELECT DISTINCT b.place, b.class, b.object, b.sub, b.deptype::text,
        -- Whether ALTER COLUMN … TYPE refuses because of it; the rest PostgreSQL makes anew by itself.

@@ -33,6 +33,8 @@ pub(super) struct Taken {
     pub(super) because: String,
     /// Whether that was a function.
     pub(super) for_function: bool,
+    /// A generated column that stands aside for a function or operator that it uses: it comes back at once or not at all.
+    pub(super) has_to_return: bool,
 }
 
 /// `SELECT ON TABLE v`, to whom, with the right to pass it on.
@@ -61,6 +63,7 @@ pub(super) async fn read(client: &Client, objects: &[Address]) -> Result<Result<
             refusal: None,
             because: String::new(),
             for_function: false,
+            has_to_return: false,
         });
     }
     let unknown: Vec<Address> =

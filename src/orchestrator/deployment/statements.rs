@@ -26,7 +26,7 @@ impl<'a> Deployment<'a> {
     pub(super) async fn run_or_wait(&mut self, statement: &'a Statement) -> Result<(), DeployError> {
         match self.run_statement(statement).await {
             Ok(()) => Ok(()),
-            Err(failure) if failure.wants_an_object() || self.is_early(&failure) => {
+            Err(failure) if failure.wants_an_object() || self.is_early(statement, &failure) => {
                 self.waiting.push((statement, failure));
                 Ok(())
             }
@@ -39,10 +39,12 @@ impl<'a> Deployment<'a> {
     }
 
     /// Whether what a statement is about may not be yet what it is declared: `ALTER INDEX … SET STATISTICS` of a column that
-    /// becomes an expression.
-    fn is_early(&self, failure: &Failure) -> bool {
+    /// becomes an expression. Or a migration is still to come that changes a collation under the columns that use it.
+    fn is_early(&self, statement: &Statement, failure: &Failure) -> bool {
         const STATES: [SqlState; 2] = [SqlState::FEATURE_NOT_SUPPORTED, SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE];
-        self.goal.target == Target::ExistingDatabase && failure.is_one_of(&STATES)
+        let is_in_use = failure.is_one_of(&[SqlState::DEPENDENT_OBJECTS_STILL_EXIST])
+            && subject::made(&statement.tree).is_some_and(|made| subject::is_told_whole(&made));
+        self.goal.target == Target::ExistingDatabase && (failure.is_one_of(&STATES) || is_in_use)
     }
 
     pub(super) async fn retry_waiting(&mut self) -> Result<(), DeployError> {
@@ -208,6 +210,7 @@ impl<'a> Deployment<'a> {
             let is_named = |table: &(String, String), name: &str| self.migrations.declares_part(table, name);
             let created = match objects::create(&self.runner, statement, may_exist, is_declared, is_named).await {
                 Err(failure) if self.passes_over(statement, &failure) => false,
+                Err(failure) if self.stands_as_declared(statement, &failure).await => false,
                 result => result?,
             };
             if created {
@@ -237,6 +240,21 @@ impl<'a> Deployment<'a> {
             ));
         }
         passes_over
+    }
+
+    /// Whether what a refused statement makes or alters is as declared by now: a migration has brought it there, or the
+    /// statement says the same in other words.
+    async fn stands_as_declared(&mut self, statement: &Statement, failure: &Failure) -> bool {
+        let is_sent = failure.sqlstate.is_some() && !failure.is_one_of(ABORTED);
+        let subject = subject::made(&statement.tree).or_else(|| subject::altered(&statement.tree));
+        let Some(subject) = subject.filter(|one| is_sent && subject::is_told_whole(one)) else { return false };
+        let Some(declared) = self.goal.declared.filter(|_| self.goal.target == Target::ExistingDatabase) else {
+            return false;
+        };
+        // Where that cannot be read, the refusal is what is told.
+        let Ok(now) = self.look().await else { return false };
+        let is_it = |thing: &things::Thing| subject::of_thing(thing).as_ref() == Some(&subject);
+        declared.things().iter().any(is_it) && !super::unlike(&now, declared).contains(&subject)
     }
 
     /// Whether what the statement makes is not there as declared, or what it alters was made anew or replaced, which has

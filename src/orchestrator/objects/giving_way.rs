@@ -88,6 +88,8 @@ fn of_definition(define: &DefineStmt) -> Option<GivingWay> {
         Ok(ObjectType::ObjectTsconfiguration) => {
             GivingWay::WithDependants(format!("DROP TEXT SEARCH CONFIGURATION {name}"))
         }
+        Ok(ObjectType::ObjectTsparser) => GivingWay::WithDependants(format!("DROP TEXT SEARCH PARSER {name}")),
+        Ok(ObjectType::ObjectTstemplate) => GivingWay::WithDependants(format!("DROP TEXT SEARCH TEMPLATE {name}")),
         _ => return None,
     })
 }

@@ -14,6 +14,8 @@ const OPERATOR: &str = "operator";
 const COLLATION: &str = "collation";
 const DICTIONARY: &str = "text search dictionary";
 const CONFIGURATION: &str = "text search configuration";
+const PARSER: &str = "text search parser";
+const TEMPLATE: &str = "text search template";
 const CLASS: &str = "OPERATOR CLASS";
 const FAMILY: &str = "OPERATOR FAMILY";
 const CONVERSION: &str = "CONVERSION";
@@ -38,6 +40,8 @@ pub fn made(tree: &NodeEnum) -> Option<Subject> {
                 Ok(ObjectType::ObjectCollation) => COLLATION,
                 Ok(ObjectType::ObjectTsdictionary) => DICTIONARY,
                 Ok(ObjectType::ObjectTsconfiguration) => CONFIGURATION,
+                Ok(ObjectType::ObjectTsparser) => PARSER,
+                Ok(ObjectType::ObjectTstemplate) => TEMPLATE,
                 Ok(ObjectType::ObjectAggregate) => ROUTINE,
                 _ => return None,
             };
@@ -80,11 +84,13 @@ pub fn of_thing(thing: &Thing) -> Option<Subject> {
     if !matches!(thing.kind, Kind::Object | Kind::Family | Kind::Schema | Kind::Collation) {
         return None;
     }
-    const NOUNS: [&str; 13] = [
+    const NOUNS: [&str; 15] = [
         OPERATOR,
         COLLATION,
         DICTIONARY,
         CONFIGURATION,
+        PARSER,
+        TEMPLATE,
         CLASS,
         FAMILY,
         CONVERSION,
@@ -106,6 +112,11 @@ pub fn of_thing(thing: &Thing) -> Option<Subject> {
         _ => rest,
     };
     Some((noun, parts_of_name(printed).1))
+}
+
+/// Whether the catalog tells all that its statements say of it.
+pub fn is_told_whole((noun, _): &Subject) -> bool {
+    [OPERATOR, COLLATION, DICTIONARY, CONFIGURATION, PARSER, TEMPLATE, CONVERSION, CAST].contains(noun)
 }
 
 #[cfg(test)]

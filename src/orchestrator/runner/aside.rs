@@ -6,13 +6,14 @@ use std::sync::PoisonError;
 use super::{Failure, Refused, Runner};
 use crate::bundle::sql::Statement;
 use crate::databases::Under;
-use crate::orchestrator::dependants::{self, DEPENDED_ON, NoWay, Root};
+use crate::orchestrator::dependants::{self, DEPENDED_ON, NoWay, Noted, Root};
 
 impl Runner<'_> {
     /// Runs a statement of the gateway's own that drops or changes `roots`, when what depends on them is out of the way.
     /// `in_its_path`: the same with the path that it was written for.
     pub async fn dropping(&self, in_its_path: &str, sql: &str, roots: &[Root], because: &str) -> Result<(), Refused> {
         self.client.batch_execute("SAVEPOINT dependants").await.map_err(Refused::Postgres)?;
+        let before = self.noted();
         let way = match self.dependants.make_way(self.client, roots, because).await {
             Ok(way) => Some(way),
             Err(NoWay::Nothing) => None,
@@ -20,12 +21,12 @@ impl Runner<'_> {
             Err(NoWay::Standing(names)) => return Err(Refused::Standing(names)),
         };
         self.client.batch_execute(in_its_path).await.map_err(Refused::Postgres)?;
-        self.client.batch_execute("RELEASE SAVEPOINT dependants").await.map_err(Refused::Postgres)?;
         if let Some(way) = way {
             self.accept(way);
         }
         self.note(sql);
-        self.put_back().await.map_err(Refused::Postgres)
+        let left = self.put_back_columns(before).await.map_err(Refused::Postgres)?;
+        if left.is_empty() { Ok(()) } else { Err(Refused::Standing(left)) }
     }
 
     /// Runs a statement that makes `roots` anew: they are dropped before, and keep what belonged to them.
@@ -69,6 +70,7 @@ impl Runner<'_> {
     ) -> Result<u64, Failure> {
         let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
         self.client.batch_execute("SAVEPOINT dependants").await.map_err(failed)?;
+        let before = self.noted();
         let because = format!("{}, line {}", statement.path, statement.line);
         let result = match self.dependants.make_way(self.client, roots, &because).await {
             Ok(mut way) => match self.send(statement, sql, prefix).await {
@@ -78,16 +80,15 @@ impl Runner<'_> {
                 }
                 Err(failure) => Err(failure),
             },
-            Err(NoWay::Nothing) => Err(refused.unwrap_or_else(|| Failure::standing(statement, None, &[]))),
-            Err(NoWay::Standing(names)) => Err(Failure::standing(statement, refused, &names)),
+            Err(NoWay::Nothing) => Err(refused.clone().unwrap_or_else(|| Failure::standing(statement, None, &[]))),
+            Err(NoWay::Standing(names)) => Err(Failure::standing(statement, refused.clone(), &names)),
             Err(NoWay::Postgres(error)) => Err(failed(error)),
         };
         match result {
             Ok((rows, way)) => {
-                self.client.batch_execute("RELEASE SAVEPOINT dependants").await.map_err(failed)?;
                 self.accept(way);
-                self.put_back().await.map_err(failed)?;
-                Ok(rows)
+                let left = self.put_back_columns(before).await.map_err(failed)?;
+                if left.is_empty() { Ok(rows) } else { Err(Failure::standing(statement, refused, &left)) }
             }
             Err(failure) => {
                 // Fails only with the connection, which the failure then tells of.
@@ -95,6 +96,30 @@ impl Runner<'_> {
                 Err(failure)
             }
         }
+    }
+
+    fn noted(&self) -> (Noted, Vec<String>) {
+        (self.dependants.noted(), self.statements.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// Behind a statement for which way was made since the savepoint: puts back what can be. Where a column that holds values
+    /// cannot, it is as if the statement had not been sent, and the columns are answered: nothing that goes on from here may
+    /// commit without them.
+    async fn put_back_columns(
+        &self,
+        (dependants, statements): (Noted, Vec<String>),
+    ) -> Result<Vec<String>, tokio_postgres::Error> {
+        self.put_back().await?;
+        let left = self.dependants.columns_left();
+        if left.is_empty() {
+            self.client.batch_execute("RELEASE SAVEPOINT dependants").await?;
+        } else {
+            self.client.batch_execute("ROLLBACK TO SAVEPOINT dependants").await?;
+            self.dependants.return_to(dependants);
+            *self.statements.lock().unwrap_or_else(PoisonError::into_inner) = statements;
+            self.changed();
+        }
+        Ok(left)
     }
 
     fn accept(&self, way: dependants::Way) {

@@ -59,20 +59,33 @@ async fn a_view_that_cannot_be_made_again_is_named() {
 }
 
 #[tokio::test]
-async fn a_generated_column_is_never_dropped_for_its_function() {
-    let files = |function: &str| {
-        bundle()
-            .file("functions/f.sql", function)
-            .file("tables/a.sql", "CREATE TABLE a (n int, g int GENERATED ALWAYS AS (f(n)) STORED);")
-    };
-    let other = "CREATE FUNCTION f(m int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT m'";
+async fn a_generated_column_that_its_new_function_cannot_fill_stays() {
+    const GENERATED: &str = "CREATE TABLE a (n int, g int GENERATED ALWAYS AS (f(n)) STORED);";
+    let files = |function: &str, table: &str| bundle().file("functions/f.sql", function).file("tables/a.sql", table);
+    let other = "CREATE FUNCTION f(n int) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'x' $$";
+    // It has no value for the row that is there.
+    let over = "CREATE FUNCTION f(n int, m int DEFAULT 1) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n / (n - m)'";
+    let words = ["column g of table", "f.sql"];
     let (platform, sql) =
-        check_refused(&files(F), "INSERT INTO a VALUES (1)", &files(other), &["column g of table"]).await;
+        check_refused(&files(F, GENERATED), "INSERT INTO a VALUES (1)", &files(over, GENERATED), &words).await;
     assert_eq!(sql.rows("SELECT * FROM a").await, [["1", "1"]]);
-    // No longer generated, it keeps what it held.
-    let gone = bundle().file("tables/a.sql", "CREATE TABLE a (n int, g int);");
-    platform.register(&gone).await.ready();
+    // No longer generated, it keeps what it held, whatever becomes of the function.
+    platform.register(&files(other, "CREATE TABLE a (n int, g int);")).await.ready();
     assert_eq!(sql.rows("SELECT * FROM a").await, [["1", "1"]]);
+}
+
+#[tokio::test]
+async fn a_generated_column_never_comes_back_plain_and_empty() {
+    let files = |table: &str| bundle().file("tables/a.sql", format!("CREATE TABLE a ({table});"));
+    let before = files("n int, g int GENERATED ALWAYS AS (n + 1) STORED");
+    // The migration has it stand aside, and what it reads is no number any more.
+    let after =
+        files("n text, g int").file("migrations/1.sql", "SELECT 1; ALTER TABLE a ALTER n TYPE text USING n::text");
+    let (platform, sql) =
+        check_refused(&before, "INSERT INTO a VALUES (1)", &after, &["column g of table", "migrations/1.sql"]).await;
+    let plain = after.file("migrations/0.sql", "ALTER TABLE a ALTER g DROP EXPRESSION");
+    platform.register_forced(&plain).await.ready();
+    assert_eq!(sql.rows("SELECT n, g FROM a").await, [["1", "2"]]);
 }
 
 #[tokio::test]

@@ -97,3 +97,44 @@ async fn a_domain_becomes_stricter_as_it_comes_into_an_array() {
         release.check().await;
     }
 }
+
+#[tokio::test]
+async fn a_function_that_generates_a_column_gets_another_signature() {
+    const OLD: &str = "CREATE FUNCTION norm(x text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower(x)';";
+    const TABLE: &str = "
+        CREATE TABLE t (k text, g text GENERATED ALWAYS AS (norm(k)) STORED NOT NULL, n int DEFAULT 3);
+        ALTER TABLE t ADD CONSTRAINT t_g UNIQUE (g), ADD CHECK (norm(g) = g); CREATE INDEX t_i ON t (n, g) WHERE g <> '';
+        COMMENT ON COLUMN t.g IS 'small'; GRANT SELECT (g) ON t TO PUBLIC; CREATE TABLE c () INHERITS (t);
+        CREATE TABLE r (g text REFERENCES t (g));";
+    let view = ("views/v.sql", "CREATE VIEW v AS SELECT g, norm(k) AS w FROM t;");
+    let deep = "CREATE FUNCTION norm(x text) RETURNS text LANGUAGE sql IMMUTABLE BEGIN ATOMIC SELECT small(x); END;";
+    let small = |name: &str| {
+        format!(
+            "CREATE FUNCTION small({name} text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower({name})'; {deep}"
+        )
+    };
+    let cases = [
+        (
+            "another name of the parameter",
+            OLD.to_owned(),
+            OLD.replace("(x text)", "(y text)").replace("lower(x)", "lower(y)"),
+        ),
+        ("one more parameter", OLD.to_owned(), OLD.replace("(x text)", "(x text, y text DEFAULT '')")),
+        ("one parameter less", OLD.replace("(x text)", "(x text, y text DEFAULT '')"), OLD.to_owned()),
+        ("of a function that it calls", small("x"), small("y")),
+    ];
+    for (name, old, new) in &cases {
+        let release = Release {
+            name,
+            before: &[("functions/f.sql", old), ("tables/t.sql", TABLE), view],
+            rows: "INSERT INTO t VALUES ('A'), ('B'); INSERT INTO c VALUES ('C'); INSERT INTO r VALUES ('b')",
+            after: &[("functions/f.sql", new), ("tables/t.sql", TABLE), view],
+            force: false,
+            expect: &[
+                ("SELECT string_agg(concat(k, g, n), ' ' ORDER BY k) FROM t", "Aa3 Bb3 Cc3"),
+                ("SELECT string_agg(g || w, ' ' ORDER BY g) FROM v", "aa bb cc"),
+            ],
+        };
+        release.check().await;
+    }
+}
