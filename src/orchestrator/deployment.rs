@@ -349,7 +349,8 @@ impl<'a> Deployment<'a> {
     async fn seed(&mut self) -> Result<(), DeployError> {
         let Goal { script, target, declared, at_start, .. } = self.goal;
         let situation = Situation { new_database: target.is_new(), at_start, before: self.standing.before(), declared };
-        let seeded = seeders::run(&self.runner, &script.seeds, situation).await?;
+        let seeded = seeders::run(&self.runner, &script.seeds, situation).await;
+        let seeded = seeded.map_err(|error| if target.is_new() { seeders::of_new_database(error) } else { error })?;
         self.held = seeded.held;
         self.report.seeders = seeded.reports;
         self.report.seeder_validations = seeded.validations;
