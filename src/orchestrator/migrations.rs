@@ -6,6 +6,7 @@ mod dropped;
 mod emptied;
 mod former_columns;
 mod former_defaults;
+mod former_types;
 mod history;
 mod in_new;
 mod moved;

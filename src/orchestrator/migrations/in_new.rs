@@ -11,6 +11,7 @@ use tokio_postgres::error::SqlState;
 use super::declared::{self, Decision, Declared, Live, Name};
 use super::emptied::Unchecked;
 use super::former_columns::FormerColumns;
+use super::former_types::FormerTypes;
 use super::history::History;
 use super::moved::{self, Moved};
 use super::read_back;
@@ -27,6 +28,7 @@ pub(super) struct NewDatabase {
     history: History,
     declared: Option<Declared>,
     columns: FormerColumns,
+    types: FormerTypes,
     /// Whether `declared` lacks something that was made since it was read.
     outdated: bool,
     /// Indexes, views and sequences that it may lack, and nothing else.
@@ -42,6 +44,7 @@ impl NewDatabase {
             history: History::of(migrations),
             declared: None,
             columns: FormerColumns::of(migrations),
+            types: FormerTypes::of(migrations),
             outdated: false,
             made: HashSet::new(),
             unchecked: Unchecked::default(),
@@ -140,7 +143,11 @@ impl NewDatabase {
                 }
                 self.relaxed.end_statement(runner).await.map_err(failed)?;
                 stand_ins.drop(runner).await.map_err(failed)?;
-                result.map(|reason| reason.or(gone.flatten()))
+                let result = result.map(|reason| reason.or(gone.flatten()));
+                let Err(failure) = result else { return result };
+                runner.client.batch_execute(&given).await.map_err(failed)?;
+                let former = Box::pin(self.types.explain(runner, (at, placed), &failure, (known, &self.history)));
+                former.await.map_err(failed)?.map(Some).ok_or(failure)
             }
             Decision::RunOnly { tree, reason } => {
                 let rest = rewritten(statement, *tree);
