@@ -13,7 +13,8 @@
 //! | `body`       | sizes and content types                                                         |
 //! | `json`       | JSON bodies                                                                     |
 //! | `flags`      | yes or no                                                                       |
-//! | `upload`     | multipart bodies                                                                |
+//! | `parts`      | multipart bodies part by part                                                   |
+//! | `upload`     | what uploads hold                                                               |
 //! | `unknown`    | paths and methods that are not there                                            |
 //! | the others   | the endpoints of contract §6                                                    |
 
@@ -30,6 +31,7 @@ pub(crate) mod leftover;
 pub(crate) mod migrate;
 mod notes;
 pub(crate) mod observe;
+mod parts;
 pub(crate) mod platform;
 pub(crate) mod register;
 pub mod state;

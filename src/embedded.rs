@@ -10,7 +10,8 @@
 //!
 //! ```text
 //! postgres/           the cluster and its socket, owned by the account that PostgreSQL runs as, mode 0700
-//! postgres.log        PostgreSQL's own messages, without statements and values; postgres.log.1 is the one before
+//! postgres.log        PostgreSQL's own messages, without statements and values, up to some size; postgres.log.1 is the one
+//!                     before, or the end of one that was cut
 //! .postgres-password  the superuser's password, mode 0600, outside the cluster
 //! .gateway.lock       held while a gateway runs on this folder
 //! postgres.new-…      a cluster in the making; left by an interrupted start, removed by the next
@@ -24,6 +25,7 @@ mod cluster;
 mod folder;
 mod pid_file;
 mod postmaster;
+mod server_log;
 mod supervisor;
 mod upgrade;
 mod watcher;

@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract::multipart::{Field, MultipartError};
-use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
+use axum::extract::multipart::MultipartError;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 
+use super::parts::{self, Part, Parts};
 use super::state::Gateway;
 use super::{body, flags, json};
 use crate::bundle::Bundle;
@@ -83,12 +84,10 @@ impl Upload {
         DefaultBodyLimit::max(body_limit_bytes).apply(&mut request);
         // Before a byte is read: connections that wait hold none.
         let mut memory = Some(gateway.uploads.receive().await?);
-        let mut multipart = Multipart::from_request(request, &()).await.map_err(|_| {
-            ApiError::invalid_request("the Content-Type names no usable boundary; send multipart/form-data; boundary=…")
-        })?;
+        let mut parts = Parts::of(request).await?;
         let mut upload = Self::default();
-        while let Some(field) = multipart.next_field().await.map_err(|error| refuse_body(&error, limit_bytes))? {
-            upload.take(field, expected, limit_bytes, &mut memory).await?;
+        while let Some(part) = parts.next().await.map_err(|error| refuse_body(&error, limit_bytes))? {
+            upload.take(part, expected, limit_bytes, &mut memory).await?;
         }
         Ok(upload)
     }
@@ -96,33 +95,35 @@ impl Upload {
     /// Keeps a field that is expected; others are read over.
     async fn take(
         &mut self,
-        field: Field<'_>,
+        mut part: Part<'_>,
         expected: Expected,
         limit_bytes: usize,
         memory: &mut Option<Receiving>,
     ) -> Result<(), ApiError> {
-        let Some(name) = field.name().map(str::to_owned) else {
+        let Some(name) = part.name().map(str::to_owned) else {
             return Err(ApiError::invalid_request("a part of the body has no name in its Content-Disposition"));
         };
         if expected.archives.contains(&name.as_str()) {
             // One archive, one memory.
             let Some(memory) = memory.take() else { return Err(twice(&name)) };
-            self.archive = Some(read_archive(field, &name, limit_bytes, memory).await?);
+            self.archive = Some(read_archive(part, &name, limit_bytes, memory).await?);
         } else if let Some(known) = expected.texts.iter().find(|known| **known == name) {
             if self.texts.contains_key(known) {
                 return Err(twice(&name));
             }
             let too_long =
                 || ApiError::invalid_request(format!("the field {name} is over the limit of {MAX_TEXT_BYTES} bytes"));
-            let bytes = read_field(field, MAX_TEXT_BYTES, too_long).await?;
+            let bytes = read_field(part, MAX_TEXT_BYTES, too_long).await?;
             let text = String::from_utf8(bytes)
                 .map_err(|_| ApiError::invalid_request(format!("the field {name} is not UTF-8")))?;
             self.texts.insert(known, text);
         } else if expected.refuses_unknown {
-            let bytes = read_field(field, SAYS_NOTHING_BYTES, || expected.unknown(&name)).await?;
+            let bytes = read_field(part, SAYS_NOTHING_BYTES, || expected.unknown(&name)).await?;
             if !SAYS_NOTHING.contains(&bytes.as_slice()) {
                 return Err(expected.unknown(&name));
             }
+        } else {
+            part.read_over().await.map_err(|error| refuse_body(&error, limit_bytes))?;
         }
         Ok(())
     }
@@ -195,12 +196,12 @@ fn check_content_type(request: &Request) -> Result<(), ApiError> {
 
 /// A field's bytes, read no further than `limit_bytes`.
 async fn read_field(
-    mut field: Field<'_>,
+    mut part: Part<'_>,
     limit_bytes: usize,
     too_large: impl Fn() -> ApiError,
 ) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(|error| refuse_body(&error, limit_bytes))? {
+    while let Some(chunk) = part.chunk().await.map_err(|error| refuse_body(&error, limit_bytes))? {
         if bytes.len() + chunk.len() > limit_bytes {
             return Err(too_large());
         }
@@ -211,13 +212,13 @@ async fn read_field(
 
 /// The archive's bytes, each piece once there is memory for it.
 async fn read_archive(
-    mut field: Field<'_>,
+    mut part: Part<'_>,
     name: &str,
     limit_bytes: usize,
     mut memory: Receiving,
 ) -> Result<Received, ApiError> {
     let mut packed = Packed::default();
-    while let Some(chunk) = field.chunk().await.map_err(|error| refuse_body(&error, limit_bytes))? {
+    while let Some(chunk) = part.chunk().await.map_err(|error| refuse_body(&error, limit_bytes))? {
         if packed.len() + chunk.len() > limit_bytes {
             return Err(over_limit(&format!("the field {name}"), limit_bytes));
         }
@@ -229,6 +230,9 @@ async fn read_archive(
 
 /// A body that is over its limit, cut off, or no multipart.
 fn refuse_body(error: &MultipartError, limit_bytes: usize) -> ApiError {
+    if let Some(refusal) = parts::refusal(error) {
+        return refusal;
+    }
     match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => over_limit("the upload", limit_bytes),
         StatusCode::BAD_REQUEST => {

@@ -1,9 +1,8 @@
 //! One running postmaster: started or taken over, waited for, stopped.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
@@ -20,6 +19,7 @@ use super::binaries::Binaries;
 use super::cluster::main_line;
 use super::folder::{Folder, PORT};
 use super::pid_file::{self, Holder};
+use super::server_log;
 use super::{EmbeddedError, EmbeddedOptions};
 use crate::scheduling;
 
@@ -33,8 +33,6 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(600);
 const FAST_STOP_LIMIT: Duration = Duration::from_secs(45);
 /// An immediate one only ends the processes.
 const IMMEDIATE_STOP_LIMIT: Duration = Duration::from_secs(10);
-/// A log over this size is put aside at the next start.
-const LOG_BYTES: u64 = 10 << 20;
 
 /// How the postmaster of one cluster is started.
 #[derive(Clone, Debug)]
@@ -121,7 +119,8 @@ impl Postmaster {
     pub(super) async fn take_over_or_start(launch: Launch) -> Result<Self, EmbeddedError> {
         if let Holder::Postmaster(pid) = pid_file::holder(&launch.cluster) {
             let same = pid_file::command_line(pid).is_some_and(|words| launch.matches(&words));
-            let mut left = Self { launch: launch.clone(), pid, child: None, log_offset: log_length(&launch) };
+            let mut left =
+                Self { launch: launch.clone(), pid, child: None, log_offset: server_log::length(&launch.log) };
             if same && left.wait_until_ready().await.is_ok() {
                 info!(pid = pid.as_raw(), "took over the PostgreSQL that an earlier gateway has left running");
                 return Ok(left);
@@ -135,13 +134,17 @@ impl Postmaster {
         Ok(started)
     }
 
+    pub(super) fn log(&self) -> &Path {
+        &self.launch.log
+    }
+
     pub(super) fn launch(&self) -> &Launch {
         &self.launch
     }
 
     /// Only where [`pid_file::holder`] has found no postmaster.
     fn spawn(launch: Launch) -> Result<Self, EmbeddedError> {
-        let (log, log_offset) = open_log(&launch).map_err(EmbeddedError::io("opening", &launch.log))?;
+        let (log, log_offset) = server_log::open(&launch.log).map_err(EmbeddedError::io("opening", &launch.log))?;
         let log_too = log.try_clone().map_err(EmbeddedError::io("opening", &launch.log))?;
         let mut command = launch.account.command(&launch.program);
         command.args(&launch.arguments).stdout(log).stderr(log_too);
@@ -314,20 +317,4 @@ fn remove_socket_lock(cluster: &Path) -> Result<(), EmbeddedError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(EmbeddedError::io("removing", &path)(error)),
         Ok(()) | Err(_) => Ok(()),
     }
-}
-
-fn log_length(launch: &Launch) -> u64 {
-    fs::metadata(&launch.log).map_or(0, |metadata| metadata.len())
-}
-
-/// PostgreSQL gets the open file, so that its account needs no right to the folder.
-fn open_log(launch: &Launch) -> io::Result<(File, u64)> {
-    if log_length(launch) > LOG_BYTES {
-        let mut older = launch.log.clone().into_os_string();
-        older.push(OsStr::new(".1"));
-        fs::rename(&launch.log, older)?;
-    }
-    let log = OpenOptions::new().append(true).create(true).mode(0o640).open(&launch.log)?;
-    let length = log.metadata()?.len();
-    Ok((log, length))
 }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{error, info};
 
 use super::postmaster::Postmaster;
+use super::server_log;
 use super::{EmbeddedError, EmbeddedPostgres};
 
 /// How often it is looked whether PostgreSQL still runs.
@@ -56,10 +57,12 @@ impl SupervisedPostgres {
 
 async fn watch(mut postgres: EmbeddedPostgres, mut stopping: oneshot::Receiver<()>) -> Result<(), EmbeddedError> {
     let mut pause = FIRST_PAUSE;
+    let mut keeping_log_short = std::pin::pin!(server_log::keep_short(postgres.postmaster.log().to_owned()));
     loop {
         let ready = Instant::now();
         tokio::select! {
             _ = &mut stopping => return postgres.stop().await,
+            never = &mut keeping_log_short => match never {},
             () = postgres.postmaster.ended(GLANCE) => error!("PostgreSQL has ended by itself; starting it again"),
         }
         if ready.elapsed() > STEADY {

@@ -155,3 +155,30 @@ fn resident(pid: i32) -> (u64, u64) {
     std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
     (of("VmRSS:"), of("VmHWM:"))
 }
+
+const NOISE: (&str, &str) = (
+    "functions/noise.sql",
+    "CREATE FUNCTION noise(n int, bytes int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+         FOR i IN 1..n LOOP RAISE LOG '%', repeat('x', bytes); END LOOP; END $$;",
+);
+
+/// A minute of this would be more than most disks have left.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_the_private_postgresql_takes_only_so_much_of_the_disk() {
+    let place = Place::new(Who::possible()[0]);
+    let gateway = place.start(&[]);
+    gateway.wait_until_healthy();
+    let web = Web::new(gateway.address());
+    web.register("loud", &[NOISE]).await;
+    let length = |name: &str| std::fs::metadata(place.data_dir().join(name)).map_or(0, |metadata| metadata.len() >> 20);
+    assert_eq!(web.call("loud", "noise", json!([100, 1_000_000])).await.0, 200);
+    let since = std::time::Instant::now();
+    while length("postgres.log") > 64 && since.elapsed().as_secs() < 10 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(length("postgres.log") <= 64 && length("postgres.log.1") == 1, "{} MiB", length("postgres.log"));
+    // It is written on.
+    assert_eq!(web.call("loud", "noise", json!([1, 3_000_000])).await.0, 200);
+    assert!((2..=67).contains(&length("postgres.log")), "{} MiB", length("postgres.log"));
+    gateway.stop(nix::sys::signal::Signal::SIGTERM);
+}
