@@ -377,6 +377,7 @@ impl<'a> Deployment<'a> {
         tracking::write_sums(self.runner.client, &anew).await?;
         self.report.migrations_applied = applied.len();
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);
+        self.report.leaves_rows_out = self.migrations.leaves_rows_out();
         self.report.warnings.extend(self.goal.script.warnings.iter().cloned());
         let (client, origin) = (self.runner.client, self.goal.origin);
         recorded::write(client, self.recorded, after, self.goal.declared.unwrap_or(after)).await?;

@@ -314,6 +314,11 @@ impl<'a> Migrations<'a> {
         Ok(())
     }
 
+    /// Whether rows were left out because a later migration gives their columns another type.
+    pub fn leaves_rows_out(&self) -> bool {
+        self.new_database.as_ref().is_some_and(NewDatabase::leaves_rows_out)
+    }
+
     /// A statement of the declaration runs, after the last one of a migration.
     pub fn declaration_went_on(&mut self, statement: &Statement) {
         if let Some(new_database) = &mut self.new_database {

@@ -672,32 +672,45 @@ update t set n = upper(n) where n like 'x%';\ndelete from t where n = 'y';\nupda
             &["1 2020-01-01"],
         ),
     ];
+    let rows = "select concat_ws(' ', id, n) from t order by id";
     for (what, declared, migrations, skipped, new, old) in cases {
-        let tables = format!("create table t(id int primary key, n {declared});");
-        let all = migrations.iter().zip(1..).fold(bundle().file("tables/t.sql", tables), |bundle, (text, number)| {
-            bundle.file(&format!("migrations/{number}.sql"), *text)
-        });
-        let rows = "select concat_ws(' ', id, n) from t order by id";
+        let all = |more: &str| {
+            let tables = format!("create table t(id int primary key, n {declared}{more});");
+            migrations.iter().zip(1..).fold(bundle().file("tables/t.sql", tables), |bundle, (text, number)| {
+                bundle.file(&format!("migrations/{number}.sql"), *text)
+            })
+        };
+        // Where the migrations alone come to the declaration, they are what a new database is made by, with all rows.
+        let alone = Platform::new();
+        let answer = alone.register(&all("")).await;
+        assert_eq!((answer.status, answer.skipped_statements().len()), (200, 0), "{what}: {answer}");
+        assert_eq!(alone.sql().await.column(rows).await, *old, "{what}, alone");
+        let more = all(", more int");
         let platform = Platform::new();
-        let answer = platform.register(&all).await;
+        let answer = platform.register(&more).await;
         assert_eq!(answer.status, 200, "{what}: {answer}");
-        let lines: Vec<u64> = answer
-            .skipped_statements()
-            .into_iter()
-            .filter(|(file, _)| *file == "1.sql")
-            .map(|(_, line)| line)
-            .collect();
         // Making the table, or the column, is left out as well.
-        let lines: Vec<u64> = lines.into_iter().filter(|line| skipped.contains(line)).collect();
+        let lines = answer.skipped_statements().into_iter().filter(|(file, _)| *file == "1.sql").map(|(_, line)| line);
+        let lines: Vec<u64> = lines.filter(|line| skipped.contains(line)).collect();
         assert_eq!(lines, *skipped, "{what}: {answer}");
         assert!(answer.to_string().contains("a later migration gives t.n another type"), "{what}: {answer}");
         assert_eq!(platform.sql().await.column(rows).await, *new, "{what}");
         let older = Platform::new();
         older.register(&bundle().file("functions/zz.sql", ZZ)).await.ready();
-        let answer = older.register(&all).await;
+        let answer = older.register(&more).await;
         assert_eq!(answer.status, 200, "{what}, existing: {answer}");
         assert_eq!(older.sql().await.column(rows).await, *old, "{what}, existing");
     }
+    // Of a table that no migration makes, what is written as a constant tells.
+    let tables = "create table t(id int primary key, n int);";
+    let only_declared = bundle().file("tables/t.sql", tables).file(
+        "migrations/1.sql",
+        "insert into t values (1, 'x');\nalter table t alter n type int using length(n::text);\ninsert into t values (2, 5);",
+    );
+    let platform = Platform::new();
+    let answer = platform.register(&only_declared).await;
+    assert_eq!((answer.status, answer.skipped_statements()), (200, vec![("1.sql", 1), ("1.sql", 2)]), "{answer}");
+    assert_eq!(platform.sql().await.column(rows).await, ["2 5"]);
     // What does not go in with the type of then either is a mistake, and so is what no migration ever changes.
     for (text, line, sqlstate) in [
         (

@@ -29,6 +29,7 @@ pub(super) struct NewDatabase {
     declared: Option<Declared>,
     columns: FormerColumns,
     types: FormerTypes,
+    leaves_rows_out: bool,
     /// Whether `declared` lacks something that was made since it was read.
     outdated: bool,
     /// Indexes, views and sequences that it may lack, and nothing else.
@@ -45,11 +46,17 @@ impl NewDatabase {
             declared: None,
             columns: FormerColumns::of(migrations),
             types: FormerTypes::of(migrations),
+            leaves_rows_out: false,
             outdated: false,
             made: HashSet::new(),
             unchecked: Unchecked::default(),
             relaxed: Relaxed::of(migrations),
         }
+    }
+
+    /// Whether statements about rows were left out because their values are of former types.
+    pub(super) fn leaves_rows_out(&self) -> bool {
+        self.leaves_rows_out
     }
 
     /// A statement of the declaration was run since the last one of a migration, or waits.
@@ -147,7 +154,9 @@ impl NewDatabase {
                 let Err(failure) = result else { return result };
                 runner.client.batch_execute(&given).await.map_err(failed)?;
                 let former = Box::pin(self.types.explain(runner, (at, placed), &failure, (known, &self.history)));
-                former.await.map_err(failed)?.map(Some).ok_or(failure)
+                let reason = former.await.map_err(failed)?.ok_or(failure)?;
+                self.leaves_rows_out = true;
+                Ok(Some(reason))
             }
             Decision::RunOnly { tree, reason } => {
                 let rest = rewritten(statement, *tree);
