@@ -16,7 +16,10 @@ const BYTES: u64 = 1 << 30;
 pub(super) fn raise_limit() {
     match raise() {
         Ok(bytes) if bytes < BYTES => {
-            warn!(bytes, "PostgreSQL's processes cannot get the stack that extensions may need: raise it (LimitSTACK=)");
+            warn!(
+                bytes,
+                "PostgreSQL's processes cannot get the stack that extensions may need: raise it (LimitSTACK=)"
+            );
         }
         Ok(_) => {}
         Err(error) => warn!(%error, "the limit of PostgreSQL's stacks could not be raised"),

@@ -240,7 +240,7 @@ async fn build(
 async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Target), DeployError> {
     let usual = fill_as_declared(goal, bundle).await;
     let may_be_better = match &usual {
-        Ok((_, has_left_overs)) => *has_left_overs,
+        Ok((_, may_be_better)) => *may_be_better,
         Err(refusal) => by_migrations::may_help(refusal),
     };
     if !may_be_better {
@@ -258,12 +258,12 @@ async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Ta
     }
 }
 
-/// Also whether something is there that its migrations themselves have taken away.
+/// Also whether something is there that its migrations themselves have taken away, or rows are not there that they make.
 async fn fill_as_declared(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, bool), DeployError> {
     let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
     let (outcome, _) = fill(Goal { script: &script, ..goal }, None).await?;
-    let has_left_overs = by_migrations::has_left_overs(&script, &outcome.catalog);
-    Ok((outcome, has_left_overs))
+    let may_be_better = outcome.report.leaves_rows_out || by_migrations::has_left_overs(&script, &outcome.catalog);
+    Ok((outcome, may_be_better))
 }
 
 /// The other way round, if that comes to what is declared; else the first difference.

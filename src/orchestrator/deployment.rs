@@ -349,7 +349,8 @@ impl<'a> Deployment<'a> {
     async fn seed(&mut self) -> Result<(), DeployError> {
         let Goal { script, target, declared, at_start, .. } = self.goal;
         let situation = Situation { new_database: target.is_new(), at_start, before: self.standing.before(), declared };
-        let seeded = seeders::run(&self.runner, &script.seeds, situation).await?;
+        let seeded = seeders::run(&self.runner, &script.seeds, situation).await;
+        let seeded = seeded.map_err(|error| if target.is_new() { seeders::of_new_database(error) } else { error })?;
         self.held = seeded.held;
         self.report.seeders = seeded.reports;
         self.report.seeder_validations = seeded.validations;
@@ -376,6 +377,7 @@ impl<'a> Deployment<'a> {
         tracking::write_sums(self.runner.client, &anew).await?;
         self.report.migrations_applied = applied.len();
         self.report.migrations_skipped_statements = std::mem::take(&mut self.migrations.skipped);
+        self.report.leaves_rows_out = self.migrations.leaves_rows_out();
         self.report.warnings.extend(self.goal.script.warnings.iter().cloned());
         let (client, origin) = (self.runner.client, self.goal.origin);
         recorded::write(client, self.recorded, after, self.goal.declared.unwrap_or(after)).await?;

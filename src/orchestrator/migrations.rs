@@ -6,6 +6,7 @@ mod dropped;
 mod emptied;
 mod former_columns;
 mod former_defaults;
+mod former_types;
 mod history;
 mod in_new;
 mod moved;
@@ -311,6 +312,11 @@ impl<'a> Migrations<'a> {
             runner.generated(&check).await?;
         }
         Ok(())
+    }
+
+    /// Whether rows were left out because a later migration gives their columns another type.
+    pub fn leaves_rows_out(&self) -> bool {
+        self.new_database.as_ref().is_some_and(NewDatabase::leaves_rows_out)
     }
 
     /// A statement of the declaration runs, after the last one of a migration.

@@ -40,6 +40,9 @@ pub struct Report {
     pub seeder_validations: Vec<SeederValidation>,
     /// In a new database: statements of migrations whose effect the declaration already has.
     pub migrations_skipped_statements: Vec<SkippedStatement>,
+    /// Whether rows are missing for that, which the migrations would make by themselves.
+    #[serde(skip)]
+    pub leaves_rows_out: bool,
     /// What the client should know.
     pub warnings: Vec<String>,
 }

@@ -340,15 +340,23 @@ impl<'a> Runner<'a> {
     /// are checked, so that their pending checks do not stand in the way of an `ALTER TABLE` to come, and deferred
     /// again; the session is as it was.
     pub async fn end_migration(&self, last: &Statement) -> Result<(), DeployError> {
-        let check = self.check_constraints().await;
-        check.map_err(|error| Failure::new(last, &error, 0))?;
-        let step = DeployError::own("ending a migration");
-        if !self.client.query_typed(HAS_DEFERRED, &[]).await.map_err(step)?.is_empty() {
-            self.own("ending a migration", DEFER_AGAIN).await?;
+        // Sent one after the other without waiting, answered in the same order: a history ends hundreds of them.
+        let (checked, deferred, discarded, reset) = tokio::join!(
+            biased;
+            self.check_constraints(),
+            self.client.query_typed(HAS_DEFERRED, &[]),
+            // Two migrations may each have a temporary table of one name.
+            self.own("ending a migration", "DISCARD TEMP"),
+            self.reset_session(),
+        );
+        checked.map_err(|error| Failure::new(last, &error, 0))?;
+        let deferred = deferred.map_err(DeployError::own("ending a migration"))?;
+        discarded?;
+        reset?;
+        if deferred.is_empty() {
+            return Ok(());
         }
-        // Two migrations may each have a temporary table of one name.
-        self.own("ending a migration", "DISCARD TEMP").await?;
-        self.reset_session().await
+        self.own("ending a migration", DEFER_AGAIN).await
     }
 
     /// Has every deferred trigger and constraint run now: uploaded code.

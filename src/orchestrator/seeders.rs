@@ -39,6 +39,8 @@ mod validation;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use tokio_postgres::error::SqlState;
+
 use self::columns::Table;
 use self::course::Course;
 pub use self::held::Held;
@@ -87,6 +89,19 @@ pub struct Seeded {
     pub warnings: Vec<String>,
     /// While a blueprint is made: what it holds.
     pub held: Held,
+}
+
+/// What refused a seeder in a new database: rows that only clients have written, which the databases that are there may have,
+/// are not in it.
+pub fn of_new_database(error: DeployError) -> DeployError {
+    const HINT: &str = "a new database has only the rows that the bundle brings, with seeders or migrations, and would not have the one \
+                        that this refers to, even where existing databases do; bring that row with the bundle, or take this one out";
+    let DeployError::Statement(mut error) = error else { return error };
+    if error.sqlstate.as_deref() == Some(SqlState::FOREIGN_KEY_VIOLATION.code()) {
+        error.step += " in a new database";
+        error.hint.get_or_insert_with(|| HINT.to_owned());
+    }
+    DeployError::Statement(error)
 }
 
 /// A statement of a seeder.

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 
 use super::runner::{Failure, Runner};
 use crate::bundle::sql::Statement;
@@ -21,9 +22,10 @@ pub async fn run(
     stands_beside: impl Fn(&str) -> bool,
 ) -> Result<bool, Failure> {
     let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
-    let before = read_definitions(runner.client, table).await.map_err(failed)?;
+    let before = read_definitions(runner.client, table);
     // Of two savepoints, this one outlives the statement's own.
-    runner.client.batch_execute("SAVEPOINT twins").await.map_err(failed)?;
+    let savepoint = runner.client.batch_execute("SAVEPOINT twins");
+    let (before, ()) = tokio::try_join!(biased; before, savepoint).map_err(failed)?;
     let result = runner.run(statement).await;
     let twin = match &result {
         Ok(_) => {
@@ -56,7 +58,7 @@ async fn read_definitions(
     table: &(String, String),
 ) -> Result<HashMap<String, Known>, tokio_postgres::Error> {
     let rows = client
-        .query(
+        .query_typed(
             "SELECT 'constraint ' || oid, 'constraint ' || pg_get_constraintdef(oid), quote_ident(conname)
              FROM pg_constraint WHERE conrelid = to_regclass($1::text)
              UNION ALL
@@ -66,7 +68,7 @@ async fn read_definitions(
              FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
              -- Half an index, of an interrupted REINDEX CONCURRENTLY say, does not do what another one does.
              WHERE i.indrelid = to_regclass($1::text) AND (i.indisvalid OR c.relkind = 'I')",
-            &[&qualified(table)],
+            &[(&qualified(table), Type::TEXT)],
         )
         .await?;
     Ok(rows.iter().map(|row| (row.get(0), Known { meaning: row.get(1), name: row.get(2) })).collect())

@@ -613,6 +613,133 @@ async fn a_value_that_a_declared_enum_no_longer_has_is_asked_for_in_vain() {
     answer.refused(409, "migration_failed").at("migrations/2.sql", 1).sqlstate("22P02");
 }
 
+/// What a migration makes of the values is not run where the column has its last type from the beginning.
+#[tokio::test]
+async fn rows_of_a_type_that_a_later_migration_changes_are_left_out_and_told() {
+    /// What · the declared type · the migrations · the lines of the first that are left out · rows of a new and of an older database.
+    type Case = (
+        &'static str,
+        &'static str,
+        &'static [&'static str],
+        &'static [u64],
+        &'static [&'static str],
+        &'static [&'static str],
+    );
+    let cases: &[Case] = &[
+        (
+            "USING",
+            "int",
+            &[
+                "create table t(id int primary key, n text);\ninsert into t values (1, 'x');\ninsert into t values (2, '20');",
+                "alter table t alter n type int using case n when 'x' then 10 else n::int end",
+            ],
+            &[2],
+            &["2 20"],
+            &["1 10", "2 20"],
+        ),
+        (
+            "an update and a delete before it",
+            "int",
+            &[
+                "create table t(id int primary key, n text);\ninsert into t values (1, 'x'), (2, 'y');
+update t set n = upper(n) where n like 'x%';\ndelete from t where n = 'y';\nupdate t set n = '7' where n = 'X';",
+                "alter table t alter column n type int using n::int",
+            ],
+            &[2, 3, 4, 5],
+            &[],
+            &["1 7"],
+        ),
+        (
+            "a shorter text",
+            "varchar(3)",
+            &[
+                "create table t(id int primary key);\nalter table t add n varchar(9);\ninsert into t values (1, 'abcdef');",
+                "alter table t alter n type varchar(3) using left(n, 3)",
+            ],
+            &[3],
+            &[],
+            &["1 abc"],
+        ),
+        (
+            "another type by way of another column",
+            "date",
+            &[
+                "create table t(id int primary key, n text);\ninsert into t (n, id) values ('soon', 1);",
+                "alter table t add m date; update t set m = '2020-01-01'; alter table t drop n; alter table t rename m to n",
+            ],
+            &[2],
+            &[],
+            &["1 2020-01-01"],
+        ),
+    ];
+    let rows = "select concat_ws(' ', id, n) from t order by id";
+    for (what, declared, migrations, skipped, new, old) in cases {
+        let all = |more: &str| {
+            let tables = format!("create table t(id int primary key, n {declared}{more});");
+            migrations.iter().zip(1..).fold(bundle().file("tables/t.sql", tables), |bundle, (text, number)| {
+                bundle.file(&format!("migrations/{number}.sql"), *text)
+            })
+        };
+        // Where the migrations alone come to the declaration, they are what a new database is made by, with all rows.
+        let alone = Platform::new();
+        let answer = alone.register(&all("")).await;
+        assert_eq!((answer.status, answer.skipped_statements().len()), (200, 0), "{what}: {answer}");
+        assert_eq!(alone.sql().await.column(rows).await, *old, "{what}, alone");
+        let more = all(", more int");
+        let platform = Platform::new();
+        let answer = platform.register(&more).await;
+        assert_eq!(answer.status, 200, "{what}: {answer}");
+        // Making the table, or the column, is left out as well.
+        let lines = answer.skipped_statements().into_iter().filter(|(file, _)| *file == "1.sql").map(|(_, line)| line);
+        let lines: Vec<u64> = lines.filter(|line| skipped.contains(line)).collect();
+        assert_eq!(lines, *skipped, "{what}: {answer}");
+        assert!(answer.to_string().contains("a later migration gives t.n another type"), "{what}: {answer}");
+        assert_eq!(platform.sql().await.column(rows).await, *new, "{what}");
+        let older = Platform::new();
+        older.register(&bundle().file("functions/zz.sql", ZZ)).await.ready();
+        let answer = older.register(&more).await;
+        assert_eq!(answer.status, 200, "{what}, existing: {answer}");
+        assert_eq!(older.sql().await.column(rows).await, *old, "{what}, existing");
+    }
+    // Of a table that no migration makes, what is written as a constant tells.
+    let tables = "create table t(id int primary key, n int);";
+    let only_declared = bundle().file("tables/t.sql", tables).file(
+        "migrations/1.sql",
+        "insert into t values (1, 'x');\nalter table t alter n type int using length(n::text);\ninsert into t values (2, 5);",
+    );
+    let platform = Platform::new();
+    let answer = platform.register(&only_declared).await;
+    assert_eq!((answer.status, answer.skipped_statements()), (200, vec![("1.sql", 1), ("1.sql", 2)]), "{answer}");
+    assert_eq!(platform.sql().await.column(rows).await, ["2 5"]);
+    // What does not go in with the type of then either is a mistake, and so is what no migration ever changes.
+    for (text, line, sqlstate) in [
+        (
+            "create table t(id int primary key, n int);\ninsert into t values (1, 'x');\nalter table t alter n type bigint;",
+            2,
+            "22P02",
+        ),
+        (
+            "create table t(id int primary key, n text);\ninsert into t values ('x', 'x');\nalter table t alter n type bigint using 1;",
+            2,
+            "22P02",
+        ),
+        ("create table t(id int primary key, n text);\ninsert into t values (1, 'x');", 2, "22P02"),
+        (
+            "create table t(id int primary key, n text);\nupdate t set n = nowhere(n);\nalter table t alter n type bigint using 1;",
+            2,
+            "42883",
+        ),
+    ] {
+        let wrong = bundle()
+            .file("tables/t.sql", "create table t(id int primary key, n bigint);")
+            .file("migrations/1.sql", text);
+        let answer = Platform::new().register(&wrong).await;
+        answer.refused(409, "migration_failed").at("migrations/1.sql", line).sqlstate(sqlstate);
+    }
+}
+
+const ZZ: &str = "CREATE FUNCTION zz() RETURNS int LANGUAGE sql AS 'SELECT 1'";
+
 #[tokio::test]
 async fn migrations_may_make_what_views_and_functions_declare_too() {
     check_all(&[

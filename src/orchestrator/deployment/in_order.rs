@@ -37,7 +37,7 @@ impl<'a> Deployment<'a> {
                     self.run_one(statement, before).await?;
                     continue;
                 }
-                self.runner.end_migration(current.last).await?;
+                self.end_migration(current.last, Some(statement)).await?;
                 open = None;
             }
             if let Some(session) = open.as_mut().and_then(|open| open.aside.take()) {
@@ -53,7 +53,7 @@ impl<'a> Deployment<'a> {
             }
         }
         if let Some(open) = open {
-            self.runner.end_migration(open.last).await?;
+            self.end_migration(open.last, None).await?;
         }
         self.declaration_goes_on(None).await?;
         self.retry_waiting().await

@@ -1,5 +1,7 @@
 //! One statement of a bundle at a time: run where its effect is not there yet. Called by [`super::deploy`].
 
+use std::collections::HashSet;
+
 use pg_query::NodeEnum;
 use pg_query::protobuf::ObjectType;
 use serde_json::json;
@@ -11,7 +13,7 @@ use crate::bundle::Kind;
 use crate::bundle::order::Target;
 use crate::bundle::sql::{Class, Object, Statement};
 use crate::databases::ask;
-use crate::orchestrator::catalog::{Catalog, things};
+use crate::orchestrator::catalog::{Catalog, Column, Relation, things};
 use crate::orchestrator::error::DeployError;
 use crate::orchestrator::objects::subject;
 use crate::orchestrator::runner::Failure;
@@ -51,6 +53,7 @@ impl<'a> Deployment<'a> {
         loop {
             let before = self.waiting.len();
             for (statement, first) in std::mem::take(&mut self.waiting) {
+                self.sides.is_made_now(statement);
                 match self.run_or_wait(statement).await {
                     Err(DeployError::Statement(error))
                         if error.sqlstate.as_deref() == Some(SqlState::IN_FAILED_SQL_TRANSACTION.code()) =>
@@ -115,8 +118,36 @@ impl<'a> Deployment<'a> {
                 "{}, line {}: the table is there already, so the query that fills it was not run; its columns were compared",
                 statement.path, statement.line
             ));
+        } else if let Some(columns) = self.new_columns_of_query(statement).await? {
+            self.report.warnings.push(format!(
+                "{}, line {}: what the query reads has changed, so the table gets {columns}, without values in the rows that it \
+                 holds, for the query was not run again; fill them with a migration",
+                statement.path, statement.line
+            ));
         }
         Ok(())
+    }
+
+    /// The columns that the query of a `CREATE TABLE … AS` brings by now, though its text is the same (`SELECT *`), where the
+    /// table has rows that will not have them.
+    async fn new_columns_of_query(&mut self, statement: &Statement) -> Result<Option<String>, Failure> {
+        let (Some(declared), Some(table)) = (self.goal.declared, statement.object()) else { return Ok(None) };
+        let name = (table.schema.clone(), table.name.clone());
+        let is_it = |relation: &&Relation| things::parts_of_name(&relation.name) == name;
+        let Some(declared) = declared.relations.values().find(is_it) else { return Ok(None) };
+        let columns = "SELECT quote_ident(attname) FROM pg_attribute
+                       WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
+        let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+        let there = ask(self.runner.client, columns, &[(&quoted(table), Type::TEXT)]).await.map_err(failed)?;
+        let there: HashSet<String> = there.iter().map(|row| row.get(0)).collect();
+        let is_new = |column: &&Column| !there.contains(&column.name) && !column.has_value_of_its_own();
+        let new: Vec<&str> = declared.columns.values().filter(is_new).map(|column| column.name.as_str()).collect();
+        if new.is_empty() {
+            return Ok(None);
+        }
+        let rows = ask(self.runner.client, &format!("SELECT FROM {} LIMIT 1", quoted(table)), &[]).await;
+        let word = if new.len() == 1 { "column" } else { "columns" };
+        Ok((!rows.map_err(failed)?.is_empty()).then(|| format!("the {word} {}", new.join(", "))))
     }
 
     async fn deploy_type(&mut self, statement: &'a Statement, object: &Object) -> Result<(), Failure> {

@@ -87,6 +87,7 @@ impl FormerColumns {
                     columns.retain(|known| known != column);
                 }
             }
+            Event::RetypeColumn(..) => {}
         }
     }
 

@@ -21,6 +21,8 @@ pub enum Event {
     RenameColumn(Name, String, String),
     /// The table, and the column.
     DropColumn(Name, String),
+    /// The table, and the column that gets another type.
+    RetypeColumn(Name, String),
 }
 
 /// The whole of the migrations, to know what becomes of a name later on.
@@ -51,7 +53,9 @@ impl History {
             .filter_map(|(_, event)| match event {
                 Event::RenameTable(old, _) => Some(old.clone()),
                 Event::DropTable(name) => Some(name.clone()),
-                Event::AddColumn(..) | Event::RenameColumn(..) | Event::DropColumn(..) => None,
+                Event::AddColumn(..) | Event::RenameColumn(..) | Event::DropColumn(..) | Event::RetypeColumn(..) => {
+                    None
+                }
             })
             .collect();
         let type_renames = migrations.iter().enumerate().filter_map(|(at, statement)| {
@@ -130,7 +134,7 @@ impl History {
                 }
                 Event::DropTable(dropped) if dropped == name => return None,
                 Event::RenameTable(other, _) | Event::DropTable(other) => drop(given_away.insert(other)),
-                Event::AddColumn(..) | Event::RenameColumn(..) | Event::DropColumn(..) => {}
+                Event::AddColumn(..) | Event::RenameColumn(..) | Event::DropColumn(..) | Event::RetypeColumn(..) => {}
             }
         }
         (name != table).then(|| name.clone())
@@ -180,6 +184,23 @@ impl History {
         Some(name)
     }
 
+    /// Whether a column's values of now are none of those that the declared one holds: it gets another type later on, or it goes
+    /// and one of its name comes.
+    pub(super) fn is_of_other_type(&self, table: &Name, column: &str, after: usize) -> bool {
+        let (mut table, mut column) = (table, column);
+        for (_, event) in self.events.iter().filter(|(at, _)| *at > after) {
+            match event {
+                Event::RenameTable(old, new) if old == table => table = new,
+                Event::RenameColumn(of, old, new) if of == table && old == column => column = new,
+                Event::RetypeColumn(of, retyped) if of == table && retyped == column => return true,
+                Event::DropColumn(of, dropped) if of == table && dropped == column => return true,
+                Event::DropTable(dropped) if dropped == table => return true,
+                _ => {}
+            }
+        }
+        false
+    }
+
     /// What a column is called in the end, and in which table; `None` where it is dropped.
     pub fn fate_of_column(&self, table: &Name, column: &str, after: usize) -> Option<(Name, String)> {
         let (mut table, mut column) = (table.clone(), column.to_owned());
@@ -224,6 +245,7 @@ pub fn renamed_table(tree: &NodeEnum) -> Option<(Name, Name)> {
 fn column_event(table: &Name, command: &AlterTableCmd) -> Option<Event> {
     match (AlterTableType::try_from(command.subtype).ok()?, &command.def.as_ref().and_then(|def| def.node.as_ref())) {
         (AlterTableType::AtDropColumn, _) => Some(Event::DropColumn(table.clone(), command.name.clone())),
+        (AlterTableType::AtAlterColumnType, _) => Some(Event::RetypeColumn(table.clone(), command.name.clone())),
         (AlterTableType::AtAddColumn, Some(NodeEnum::ColumnDef(column))) => {
             Some(Event::AddColumn(table.clone(), column.colname.clone()))
         }

@@ -11,6 +11,7 @@ use tokio_postgres::error::SqlState;
 use super::declared::{self, Decision, Declared, Live, Name};
 use super::emptied::Unchecked;
 use super::former_columns::FormerColumns;
+use super::former_types::FormerTypes;
 use super::history::History;
 use super::moved::{self, Moved};
 use super::read_back;
@@ -27,6 +28,8 @@ pub(super) struct NewDatabase {
     history: History,
     declared: Option<Declared>,
     columns: FormerColumns,
+    types: FormerTypes,
+    leaves_rows_out: bool,
     /// Whether `declared` lacks something that was made since it was read.
     outdated: bool,
     /// Indexes, views and sequences that it may lack, and nothing else.
@@ -42,11 +45,18 @@ impl NewDatabase {
             history: History::of(migrations),
             declared: None,
             columns: FormerColumns::of(migrations),
+            types: FormerTypes::of(migrations),
+            leaves_rows_out: false,
             outdated: false,
             made: HashSet::new(),
             unchecked: Unchecked::default(),
             relaxed: Relaxed::of(migrations),
         }
+    }
+
+    /// Whether statements about rows were left out because their values are of former types.
+    pub(super) fn leaves_rows_out(&self) -> bool {
+        self.leaves_rows_out
     }
 
     /// A statement of the declaration was run since the last one of a migration, or waits.
@@ -140,7 +150,13 @@ impl NewDatabase {
                 }
                 self.relaxed.end_statement(runner).await.map_err(failed)?;
                 stand_ins.drop(runner).await.map_err(failed)?;
-                result.map(|reason| reason.or(gone.flatten()))
+                let result = result.map(|reason| reason.or(gone.flatten()));
+                let Err(failure) = result else { return result };
+                runner.client.batch_execute(&given).await.map_err(failed)?;
+                let former = Box::pin(self.types.explain(runner, (at, placed), &failure, (known, &self.history)));
+                let reason = former.await.map_err(failed)?.ok_or(failure)?;
+                self.leaves_rows_out = true;
+                Ok(Some(reason))
             }
             Decision::RunOnly { tree, reason } => {
                 let rest = rewritten(statement, *tree);

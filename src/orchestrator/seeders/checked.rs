@@ -95,7 +95,9 @@ async fn find(
         let mut questions = Vec::new();
         for (number, (_, row)) in rows.iter().enumerate().filter(|(number, _)| !found[*number]) {
             if let Some(terms) = way.terms(row, &records, situation) {
-                let columns = if row.is_named() { Vec::new() } else { row.table.primary_key.clone() };
+                // A named row that a trigger has moved is known by the blueprint only as long as the trigger is there.
+                let is_sure = row.is_named() && way != Way::Held;
+                let columns = if is_sure { Vec::new() } else { row.table.primary_key.clone() };
                 let tells = columns.iter().map(|column| as_text(&row.table.columns[*column])).collect();
                 questions.push((number, *row, Question { terms, tells }));
             }

@@ -271,6 +271,27 @@ async fn what_postgresql_refuses_of_a_seeder_stops_a_start_and_changes_nothing()
     }
 }
 
+#[tokio::test]
+async fn a_seeder_that_refers_to_what_only_a_client_wrote_is_refused_as_for_a_new_database() {
+    let tables = bundle().file(
+        "tables/t.sql",
+        "CREATE TABLE kept (id int PRIMARY KEY); CREATE TABLE spare (id int PRIMARY KEY, kept int REFERENCES kept);",
+    );
+    let platform = Platform::new();
+    platform.register(&tables).await.ready();
+    let sql = platform.sql().await;
+    sql.run("INSERT INTO kept VALUES (1); INSERT INTO spare VALUES (1, 1)").await;
+    let next = tables.file("seeders/spare.sql", "\nINSERT INTO spare VALUES (1, 1);");
+    for answer in [platform.register(&next).await, platform.migrate(&next, &[]).await] {
+        answer.refused(409, "migration_failed").at("seeders/spare.sql", 2).sqlstate("23503").cause("spare_kept_fkey");
+        answer.says("seeding seeders/spare.sql in a new database, line 2");
+        assert!(answer.text("detail").contains("(kept)=(1)"), "{answer}");
+        assert!(answer.text("hint").contains("bring that row with the bundle"), "{answer}");
+    }
+    platform.register(&next.file("seeders/kept.sql", "INSERT INTO kept VALUES (1);")).await.ready();
+    assert_eq!(sql.value("SELECT count(*) FROM kept").await, "1");
+}
+
 /// Everything that a statement may run by a name in it: each deletes the customers. What only computes is VOLATILE, too.
 const FUNCTIONS: &str = r#"
 CREATE FUNCTION seed() RETURNS SETOF int LANGUAGE sql AS $$ DELETE FROM customers; SELECT 1 $$;

@@ -249,3 +249,40 @@ async fn tables_of_an_interrupted_deployment_are_new_to_the_next() {
     assert_eq!(sql.value("SELECT count(*) FROM fresh").await, "2");
     assert_eq!(sql.value("SELECT count(*) FROM _stonescriptdb_gateway_seeds").await, "0");
 }
+
+/// A trigger gives rows another key, or puts them elsewhere, from the first release on, or from a later one on, or until one.
+#[tokio::test]
+async fn rows_that_a_trigger_moves_elsewhere_are_known_in_later_releases() {
+    const TABLES: &str =
+        "CREATE TABLE codes (id int PRIMARY KEY, name text); CREATE TABLE archive (id int, name text);";
+    const TRIGGER: &str = "CREATE TRIGGER move BEFORE INSERT ON codes FOR EACH ROW EXECUTE FUNCTION move();";
+    const MOVE: &str = "CREATE FUNCTION move() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NEW.id = 3 THEN INSERT INTO archive VALUES (NEW.id, NEW.name); RETURN NULL; END IF;
+        NEW.id := NEW.id + 100; RETURN NEW; END $$;";
+    let plain = bundle()
+        .file("tables/codes.sql", TABLES)
+        .file("functions/move.sql", MOVE)
+        .file("seeders/codes.sql", "INSERT INTO codes VALUES (1, 'a'), (2, 'b'), (3, 'c');");
+    let moving = plain.clone().file("tables/trigger.sql", TRIGGER);
+    let platform = check_goes_on(&moving, 2).await;
+    let sql = platform.sql().await;
+    assert_eq!(sql.column("SELECT id FROM codes UNION ALL SELECT id FROM archive").await, ["101", "102", "3"]);
+    // A customer's own changes, and a start, change nothing of that.
+    sql.run("UPDATE codes SET name = 'mine' WHERE id = 101").await;
+    check_released(&platform, &moving, 4, 2).await;
+    platform.register(&function(moving.clone(), 5)).await.ready();
+    assert_eq!(sql.value("SELECT count(*) FROM codes").await, "2");
+    // Without the trigger a new database has the third row, so this one has to get it.
+    platform.migrate(&function(plain.clone(), 6), &[]).await.refused(409, "migration_failed").says("codes");
+    // Migrations run before the trigger goes by itself.
+    let brought = function(plain.clone(), 6)
+        .file("migrations/1.sql", "DROP TRIGGER IF EXISTS move ON codes; INSERT INTO codes VALUES (3, 'c');");
+    check_released(&platform, &brought, 7, 3).await;
+    // The other way round: the rows are where they were said to be when they came.
+    let platform = check_goes_on(&plain, 3).await;
+    check_released(&platform, &moving, 4, 3).await;
+    platform.sql().await.run("DELETE FROM codes WHERE id = 3").await;
+    check_released(&platform, &moving, 5, 2).await;
+    platform.sql().await.run("DELETE FROM codes WHERE id = 1").await;
+    platform.migrate(&function(moving, 6), &[]).await.refused(409, "migration_failed").says("codes");
+}

@@ -125,8 +125,13 @@ pub(super) fn fill_and_set_not_null(
     random: &mut Random,
     effects: &mut Effects,
 ) -> Option<String> {
+    // The migration runs before a key goes that this version no longer has.
+    let binds = |table: &Table, column: &Column| is_key(table, column.id) || table.is_unique(column.id);
+    let is_bound_in = |version: &Model, table: &Table, column: &Column| {
+        version.tables.iter().any(|one| one.id == table.id && binds(one, column))
+    };
     let is_wanted = |table: &Table, column: &Column| {
-        is_nullable_in(deployed, table, column) && !is_key(table, column.id) && !table.is_unique(column.id)
+        is_nullable_in(deployed, table, column) && !binds(table, column) && !is_bound_in(deployed, table, column)
     };
     let (table, column) = any_column(model, random, is_wanted)?;
     let name = sql_name(&model.table(table).name);
