@@ -511,6 +511,10 @@ mod damage {
         assert!(read(&[halves.clone(), vec![0; 512]].concat(), &LIMITS).is_ok(), "zeros are padding");
         let error = read(&[halves, b"garbage".to_vec()].concat(), &LIMITS).unwrap_err();
         assert_eq!(error, ArchiveError::TrailingBytes { bytes: 7 });
+        let empty = gzip(b"");
+        assert!(read(&[gzip(&tar), empty.repeat(1000)].concat(), &LIMITS).is_ok(), "some of them may be empty");
+        let error = read(&[gzip(&tar), empty.repeat(100_000)].concat(), &LIMITS).unwrap_err();
+        assert_eq!(error, ArchiveError::TooManyMembers { limit: 20_000 });
     }
 
     #[test]
