@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Statement};
 
 pub use self::details::Detail;
@@ -261,6 +263,16 @@ impl Catalog {
     }
 }
 
+/// The schema's snapshot and the details, as they are prepared.
+fn queries() -> [&'static str; 2] {
+    static QUERIES: OnceLock<[String; 2]> = OnceLock::new();
+    let [snapshot, details] = QUERIES.get_or_init(|| {
+        [include_str!("catalog/snapshot.sql"), include_str!("catalog/details.sql")]
+            .map(|question| under(Under::Printed(""), question))
+    });
+    [snapshot, details]
+}
+
 /// Reads the catalog once.
 pub async fn read(client: &Client) -> Result<Catalog, DeployError> {
     Reader::new(client).read().await
@@ -270,8 +282,22 @@ pub async fn read(client: &Client) -> Result<Catalog, DeployError> {
 /// them, so they are prepared once.
 pub struct Reader<'a> {
     client: &'a Client,
-    prepared: Mutex<Option<(Statement, Statement)>>,
+    prepared: Mutex<Option<Prepared>>,
 }
+
+/// The two queries of a session.
+#[derive(Clone)]
+struct Prepared {
+    snapshot: Statement,
+    details: Statement,
+    /// Whether uploaded code may have made away with them since.
+    is_doubtful: bool,
+}
+
+/// Whether both are there as the gateway prepared them: what SQL prepares under whatever name is told apart.
+const STAND: &str = "
+    SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) 2::pg_catalog.int8 FROM pg_catalog.pg_prepared_statement() AS p
+    WHERE NOT p.from_sql AND pg_catalog.sha256(pg_catalog.convert_to(p.statement, 'UTF8')) OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.bytea[])";
 
 impl<'a> Reader<'a> {
     /// Asks nothing yet.
@@ -289,10 +315,10 @@ impl<'a> Reader<'a> {
         let failed = DeployError::own("reading the catalog");
         // Compiling the query would take longer than running it.
         let jit = self.client.batch_execute("SET jit = off");
-        let ((), (snapshot, details)) = tokio::try_join!(jit, self.prepared()).map_err(&failed)?;
+        let ((), prepared) = tokio::try_join!(jit, self.prepared()).map_err(&failed)?;
         let own = own_path();
-        let reading = self.client.query_one(&snapshot, &[]);
-        let reading_details = self.client.query_one(&details, &[]);
+        let reading = self.client.query_one(&prepared.snapshot, &[]);
+        let reading_details = self.client.query_one(&prepared.details, &[]);
         // Of those that fail together, the first says why.
         let (row, details, restored) = tokio::join!(reading, reading_details, self.client.batch_execute(&own));
         let (row, details) = (row.map_err(&failed)?, details.map_err(&failed)?);
@@ -305,22 +331,36 @@ impl<'a> Reader<'a> {
 
     /// Somebody else's SQL was run, which may have said `DEALLOCATE ALL`.
     pub fn distrust_session(&self) {
-        self.lock().take();
+        if let Some(prepared) = self.lock().as_mut() {
+            prepared.is_doubtful = true;
+        }
     }
 
-    async fn prepared(&self) -> Result<(Statement, Statement), tokio_postgres::Error> {
+    async fn prepared(&self) -> Result<Prepared, tokio_postgres::Error> {
         let known = self.lock().clone();
-        if let Some(known) = known {
-            return Ok(known);
+        let [snapshot, details] = queries();
+        if let Some(mut known) = known {
+            if !known.is_doubtful || self.stand(&[snapshot, details]).await? {
+                known.is_doubtful = false;
+                *self.lock() = Some(known.clone());
+                return Ok(known);
+            }
+            // Closed before others are made, so that only the last ones are ever there.
+            self.lock().take();
         }
-        let snapshot = under(Under::Printed(""), include_str!("catalog/snapshot.sql"));
-        let details = under(Under::Printed(""), include_str!("catalog/details.sql"));
-        let prepared = tokio::try_join!(self.client.prepare(&snapshot), self.client.prepare(&details))?;
+        let (snapshot, details) = tokio::try_join!(self.client.prepare(snapshot), self.client.prepare(details))?;
+        let prepared = Prepared { snapshot, details, is_doubtful: false };
         *self.lock() = Some(prepared.clone());
         Ok(prepared)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Statement, Statement)>> {
+    async fn stand(&self, queries: &[&str; 2]) -> Result<bool, tokio_postgres::Error> {
+        let sums = queries.map(|query| Sha256::digest(query).to_vec());
+        let row = self.client.query_typed_one(STAND, &[(&sums.as_slice(), Type::BYTEA_ARRAY)]).await?;
+        Ok(row.get(0))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Prepared>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

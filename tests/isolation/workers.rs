@@ -1,5 +1,5 @@
 //! Functions of extensions that reach the server: those that start processes of its own, which no call's end would end, and
-//! one that takes it down.
+//! those that take it down.
 
 use serde_json::json;
 
@@ -98,6 +98,51 @@ async fn what_takes_the_server_down_is_the_operators_to_open() {
     let right = "SELECT has_function_privilege('public.standardize_address(text, text, text, text)', 'EXECUTE')";
     let right = format!("DO $x$ BEGIN IF NOT ({right}) THEN RAISE 'closed'; END IF; END $x$");
     assert_eq!(web.call("trusted", "run", json!([right])).await.0, 200);
+    drop(gateway);
+}
+
+/// Bytes, nestings and shapes that PostGIS takes as they are, down to the end of the server.
+const CRASHING: &[(&str, &str)] = &[
+    ("postgis", "SELECT ST_NPoints(ST_GeomFromTWKB(decode(repeat('070001', 10000000) || '01000202', 'hex')))"),
+    ("postgis", "SELECT count(*) FROM ST_FromFlatGeobuf(null::pg_am, ''::bytea)"),
+    ("postgis", "SELECT ST_FromFlatGeobufToTable('public', 'made', ''::bytea)"),
+    ("postgis_sfcgal", "SELECT ST_OptimalAlphaShape('MULTIPOINT(0 0, 0 0, 0 0, 0 0)')"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_of_postgis_that_take_the_server_down_are_the_operators_to_open() {
+    let place = Place::new(Who::possible()[0]);
+    let gateway = place.start(&[]);
+    gateway.wait_until_healthy();
+    let query =
+        "SELECT ARRAY(SELECT name::text FROM pg_available_extensions WHERE name IN ('postgis', 'postgis_sfcgal'))";
+    let there: Vec<String> = place.connect().await.query_one(query, &[]).await.unwrap().get(0);
+    if there.is_empty() {
+        return;
+    }
+    let run = ("functions/run.sql", RUN.1.split_once("CREATE FUNCTION warm").unwrap().0);
+    let files: Vec<String> = there.iter().map(|name| format!("extensions/{name}.sql")).collect();
+    let files: Vec<_> = files.iter().map(|file| (file.as_str(), "")).chain([run]).collect();
+    let web = Web::new(gateway.address());
+    // In a new database, and in one that is there.
+    web.register("later", &[run]).await;
+    for platform in ["fresh", "later"] {
+        let mut files = files.clone();
+        if platform == "later" {
+            files
+                .iter_mut()
+                .filter(|file| file.0.starts_with("extensions/"))
+                .for_each(|file| file.1 = "-- schema: geo");
+        }
+        web.register(platform, &files).await;
+        for (_, crashing) in CRASHING.iter().filter(|(extension, _)| there.iter().any(|one| one == extension)) {
+            let found = format!("SET LOCAL search_path = public, geo; {crashing}");
+            let (status, body) = web.call(platform, "run", json!([found])).await;
+            assert_eq!((status, &body["sqlstate"]), (403, &json!("42501")), "{platform} {crashing}: {body}");
+        }
+        let works = "SET LOCAL search_path = public, geo; SELECT ST_AsText(ST_Point(1, 2))";
+        assert_eq!(web.call(platform, "run", json!([works])).await.0, 200);
+    }
     drop(gateway);
 }
 

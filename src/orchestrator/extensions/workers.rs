@@ -1,9 +1,10 @@
 //! Functions of extensions that are out of a platform's reach, although PostgreSQL lets everybody run them.
 //!
 //! Some start or steer processes of the server's own: such a process belongs to nobody's session, enters databases as the
-//! superuser, and stays when the call is over, whatever the time limit and `MAX_TOTAL_CONNECTIONS` say. And
-//! `standardize_address` reads rules out of tables that its caller names, and counts on their numbers being right: a wrong one
-//! ends the whole server with all its sessions. Where the operator has named that extension, it is the operator's to trust.
+//! superuser, and stays when the call is over, whatever the time limit and `MAX_TOTAL_CONNECTIONS` say. And some are known to end
+//! the whole server with all its sessions, because they believe what their caller gives them: rules with wrong numbers
+//! (`standardize_address`), bytes with wrong offsets (FlatGeobuf) or collections nested without an end (TWKB), a shape without an
+//! area. Where the operator has named the extension of those, it is the operator's to trust.
 //!
 //! Extensions whose functions look into files, pages or other sessions keep these to superusers by themselves.
 
@@ -14,15 +15,18 @@ use crate::config::AllowedExtensions;
 use crate::databases::quote_literal;
 use crate::orchestrator::error::DeployError;
 
-/// Each with its extension.
-const FUNCTIONS: &[(&str, &str)] = &[
-    ("pg_prewarm", "autoprewarm_start_worker"),
-    ("pg_prewarm", "autoprewarm_dump_now"),
-    (TRUSTING, "standardize_address"),
-];
+/// Each with its extension: what reaches the server's own processes.
+const REACHING: &[(&str, &str)] = &[("pg_prewarm", "autoprewarm_start_worker"), ("pg_prewarm", "autoprewarm_dump_now")];
 
-/// Open where the operator has named it.
-const TRUSTING: &str = "address_standardizer";
+/// Each with its extension: what is known to take the server down. Open where the operator has named that.
+const CRASHING: &[(&str, &str)] = &[
+    ("address_standardizer", "standardize_address"),
+    ("postgis", "st_fromflatgeobuf"),
+    ("postgis", "st_fromflatgeobuftotable"),
+    ("postgis", "st_geomfromtwkb"),
+    ("postgis_sfcgal", "cg_optimalalphashape"),
+    ("postgis_sfcgal", "st_optimalalphashape"),
+];
 
 const STEP: &str = "closing functions of extensions that reach the server";
 
@@ -49,9 +53,10 @@ pub async fn close_standing(client: &Client, terms: Terms<'_>) -> Result<(), Dep
 
 /// Those that everybody may run, with names that need no path.
 async fn open(client: &Client, allowed: &AllowedExtensions) -> Result<Vec<String>, DeployError> {
-    let names: Vec<_> = FUNCTIONS
+    let crashing = CRASHING.iter().filter(|(extension, _)| !allowed.is_named(extension));
+    let names: Vec<_> = REACHING
         .iter()
-        .filter(|(extension, _)| *extension != TRUSTING || !allowed.is_named(extension))
+        .chain(crashing)
         .map(|(extension, function)| {
             let (extension, function) = (quote_literal(extension), quote_literal(function));
             format!("e.extname OPERATOR(pg_catalog.=) {extension} AND p.proname OPERATOR(pg_catalog.=) {function}")
