@@ -8,6 +8,7 @@
 mod blind;
 pub(super) mod process;
 pub(super) mod shared_locks;
+pub(super) mod writers;
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -88,6 +89,8 @@ struct Known {
     backend: Backend,
     /// Whether it was found to hold others up in the last look, see [`shared_locks`].
     found: bool,
+    /// Whether it was ended because there is no room on the disk, see [`writers`].
+    made_room: bool,
 }
 
 #[derive(Default)]
@@ -125,7 +128,10 @@ impl Terminator {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         if let Some(backend) = backend {
             let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-            live.insert(number, Known { endpoint: endpoint.clone(), backend: backend.clone(), found: false });
+            live.insert(
+                number,
+                Known { endpoint: endpoint.clone(), backend: backend.clone(), found: false, made_room: false },
+            );
         }
         number
     }
