@@ -43,7 +43,11 @@ pub async fn run(databases: &Databases, request: &CallRequest, run_as: &RunAs) -
             Ok(answer) => return Ok(answer),
             Err(failure) => failure,
         };
-        if failure.broken && connection.as_mut().is_some_and(|running| running.connection().made_room()) {
+        if failure.broken
+            // Else it had ended before, for another call.
+            && !failure.again
+            && connection.as_mut().is_some_and(|running| running.connection().made_room())
+        {
             failure = CallError::NoRoom { function: call.function() }.into();
             failure.broken = true;
         }

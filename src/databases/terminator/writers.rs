@@ -1,15 +1,17 @@
-//! Ends backends of platforms' roles that write, where there is hardly any room left on the disk.
+//! Ends backends of platforms' roles that write, where there is hardly any room left on the disk; and the gateway's own that copy a
+//! database for one, which may be as large as its platform likes.
 
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{ANSWER_TIMEOUT, Outcome, TerminateError, Terminator, process, signal};
+use super::{ANSWER_TIMEOUT, Backend, Endpoint, Outcome, TerminateError, Terminator, process, signal};
 
 /// Transactions that have changed something: only these have a number. Not the view, see [`super::TERMINATE`].
 const WRITERS: &str = "SELECT pid, datid,
-        pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) xact_start)
+        pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) xact_start),
+        pg_catalog.starts_with(query, 'CREATE DATABASE ')
     FROM pg_catalog.pg_stat_get_activity(NULL)
     WHERE backend_xid IS NOT NULL AND pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()";
 
@@ -24,8 +26,8 @@ pub(in crate::databases) struct Writer {
 impl Terminator {
     /// Ends those that have been at it for longer than `most`, and says which.
     pub(in crate::databases) async fn end_writers(&self, most: Duration) -> Result<Vec<Writer>, TerminateError> {
-        let theirs = self.of_platforms();
-        let Some((_, endpoint, _)) = theirs.first() else { return Ok(Vec::new()) };
+        let all = self.of_anybody();
+        let Some((_, endpoint, _)) = all.first() else { return Ok(Vec::new()) };
         let mut line = self.line.lock().await;
         let link = self.link_to(&mut line, endpoint).await?;
         link.used = Instant::now();
@@ -35,7 +37,9 @@ impl Terminator {
         for row in rows {
             let (Ok(pid), Ok(database)) = (row.try_get::<_, i32>(0), row.try_get(1)) else { continue };
             let seconds: f64 = row.try_get::<_, Option<f64>>(2).ok().flatten().unwrap_or(0.0);
-            let known = theirs.iter().find(|(_, of, backend)| of == endpoint && backend.pid == pid);
+            let copies = row.try_get::<_, Option<bool>>(3).ok().flatten().unwrap_or(false);
+            let may_end = |backend: &Backend| copies || Some(backend.role.as_str()) != self.config.get_user();
+            let known = all.iter().find(|(_, of, backend)| of == endpoint && backend.pid == pid && may_end(backend));
             let Some((number, _, backend)) = known.filter(|_| seconds >= most.as_secs_f64()) else { continue };
             // Marked first: whoever waits for it asks as soon as it has ended. One that takes its time is told again.
             let first = self.mark(*number);
@@ -46,6 +50,11 @@ impl Terminator {
             }
         }
         Ok(ended)
+    }
+
+    fn of_anybody(&self) -> Vec<(u64, Endpoint, Backend)> {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.iter().map(|(number, known)| (*number, known.endpoint.clone(), known.backend.clone())).collect()
     }
 
     /// False: it is already, or is gone.
