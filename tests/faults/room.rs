@@ -146,6 +146,36 @@ async fn a_call_that_fills_the_disk_is_ended_and_takes_nobody_with_it() {
     assert_eq!(status, 200, "{body:#}");
     wait("room", async || stage.register("x").await.0 == 200).await;
 
+    // Deployments are ended just so, and say where they were.
+    let mut next = BUNDLE.to_vec();
+    next.push((
+        "migrations/1.sql",
+        "INSERT INTO a SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, 1000000) i;",
+    ));
+    let answer = upload(&stage.gateway, "/register", &[("platform", "x")], &next).await;
+    is_full(&answer);
+    assert_eq!((answer.1["sqlstate"].as_str(), stage.postmaster()), (Some("53100"), postmaster), "{:#}", answer.1);
+    // Many at once, each of which writes little.
+    wait("room", async || stage.call("x", "clear", json!([])).await.0 == 200 && stage.register("x").await.0 == 200)
+        .await;
+    let writers = (0..8).map(|_| {
+        let stage = stage.clone();
+        tokio::spawn(async move {
+            for _ in 0..400 {
+                let (status, body) = stage.call("x", "write", json!([500])).await;
+                assert!([200, 507].contains(&status), "{body:#}");
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.expect("an answer each time");
+    }
+    assert_eq!((stage.health().await, stage.postmaster()), (200, postmaster));
+    assert!(!stage.log().contains("PANIC"), "{}", stage.log());
+    stage.operator().await.batch_execute("SELECT 1").await.expect("it answers");
+    wait("room", async || stage.call("x", "clear", json!([])).await.0 == 200).await;
+    wait("room", async || stage.register("x").await.0 == 200).await;
+
     stage.leave(70 * MIB);
     wait("no room", async || stage.register("x").await.0 == 507).await;
     is_full(&stage.register("z").await);
