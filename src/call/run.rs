@@ -86,8 +86,8 @@ struct Prepared<'o, 'a> {
 impl Call<'_> {
     /// `connection` keeps what the attempt used, unless the answer goes on using it.
     async fn attempt(&self, connection: &mut Option<Running>, anew: bool) -> Result<Answer, Failure> {
-        self.databases.check_room_for_calls().map_err(CallError::from)?;
         let database = self.databases.resolve(&self.request.address, self.run_as).await.map_err(CallError::from)?;
+        self.databases.check_room_for_calls(&database).map_err(CallError::from)?;
         if connection.is_none() {
             let connected = self.databases.for_call(&database).await.map_err(|error| Failure {
                 again: matches!(error, DatabaseError::Gone { .. }),

@@ -3,18 +3,18 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::Databases;
 use super::connection::ControlConnection;
 use super::error::DatabaseError;
 use super::pools::Pools;
 use super::terminator::writers::Writer;
+use super::{Database, Databases};
 use crate::room::{Level, Look};
 
 /// How often writers are looked for.
@@ -38,9 +38,15 @@ impl Databases {
         self.pools.room.get().map_or(Look::UNKNOWN, |room| *room.borrow())
     }
 
-    /// Whether a call may begin.
-    pub fn check_room_for_calls(&self) -> Result<(), DatabaseError> {
-        check(self.room(), Level::Out)
+    /// Whether a call may begin in this database. Where there is hardly any room, none may in one that somebody was writing to:
+    /// many short transactions are over before anybody has seen them.
+    pub fn check_room_for_calls(&self, database: &Database) -> Result<(), DatabaseError> {
+        let look = self.room();
+        if look.level < Level::Short {
+            return Ok(());
+        }
+        let shut = self.pools.shut.lock().unwrap_or_else(PoisonError::into_inner);
+        check(look, if database.oid.is_some_and(|oid| shut.contains(&oid)) { Level::Short } else { Level::Out })
     }
 
     /// Whether a deployment may begin.
@@ -75,13 +81,23 @@ async fn keep(pools: Weak<Pools>, mut room: watch::Receiver<Look>) {
             let look = *room.borrow();
             if look.level < Level::Tight {
                 told.end(look);
+                if let Some(pools) = pools.upgrade() {
+                    pools.shut.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                }
                 break;
             }
             let Some(pools) = pools.upgrade().filter(|pools| !pools.is_closed()) else { return };
+            if look.level < Level::Short {
+                pools.shut.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            }
             let most = if look.level == Level::Tight { SHORT_WRITE } else { Duration::ZERO };
             // Where PostgreSQL does not answer, it does not write either.
             if let Ok(ended) = pools.server.terminator.end_writers(most).await {
                 told.ended(&pools, &ended);
+                if look.level >= Level::Short {
+                    let mut shut = pools.shut.lock().unwrap_or_else(PoisonError::into_inner);
+                    shut.extend(ended.iter().filter_map(|writer| writer.database));
+                }
             }
             if checkpoint.is_none_or(|when| when.elapsed() >= CHECKPOINT_EVERY) {
                 checkpoint = Some(Instant::now());

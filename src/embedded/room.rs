@@ -117,8 +117,8 @@ pub(super) fn log_mib_at(cluster: &Path) -> Option<u64> {
 /// Free bytes for PostgreSQL, which is no superuser of the system, and all.
 fn room_at(path: &Path) -> io::Result<(u64, u64)> {
     let told = statvfs(path)?;
-    let unit = u64::from(told.fragment_size());
-    Ok((u64::from(told.blocks_available()).saturating_mul(unit), u64::from(told.blocks()).saturating_mul(unit)))
+    let unit = told.fragment_size();
+    Ok((told.blocks_available().saturating_mul(unit), told.blocks().saturating_mul(unit)))
 }
 
 /// Really taken, not only promised.
