@@ -5,7 +5,6 @@
 //! and connections are equal in number, so whoever holds a ticket and finds every connection taken also finds an idle
 //! one of another database to close, or one that is closing already.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -53,8 +52,8 @@ pub(super) struct Pools {
     pub(super) deployments: Deployments,
     /// How much room the disk has, where that is looked at.
     pub(super) room: OnceLock<watch::Receiver<Look>>,
-    /// Databases that were written to when there was hardly any left.
-    pub(super) shut: Mutex<HashSet<u32>>,
+    /// Databases that were written to when there was hardly any left: until when they are shut, and for how long.
+    pub(super) shut: Mutex<HashMap<u32, (Instant, Duration)>>,
     /// How many backends were ended for want of it.
     pub(super) ended_for_room: AtomicU64,
 }

@@ -23,6 +23,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// What is written within this goes on, as long as it is only tight.
 const SHORT_WRITE: Duration = Duration::from_millis(100);
 
+/// For how long a database is shut that somebody wrote to when there was hardly any room; it doubles up to the last. In between
+/// something can be deleted.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LAST_PAUSE: Duration = Duration::from_secs(60);
+
 /// PostgreSQL's log of changes is cut at checkpoints.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
@@ -38,7 +43,7 @@ impl Databases {
         self.pools.room.get().map_or(Look::UNKNOWN, |room| *room.borrow())
     }
 
-    /// Whether a call may begin in this database. Where there is hardly any room, none may in one that somebody was writing to:
+    /// Whether a call may begin in this database. Where there is hardly any room, for a while none may in one that somebody was writing to:
     /// many short transactions are over before anybody has seen them.
     pub fn check_room_for_calls(&self, database: &Database) -> Result<(), DatabaseError> {
         let look = self.room();
@@ -46,7 +51,8 @@ impl Databases {
             return Ok(());
         }
         let shut = self.pools.shut.lock().unwrap_or_else(PoisonError::into_inner);
-        check(look, if database.oid.is_some_and(|oid| shut.contains(&oid)) { Level::Short } else { Level::Out })
+        let until = database.oid.and_then(|oid| shut.get(&oid)).map(|(until, _)| *until);
+        check(look, if until.is_some_and(|until| Instant::now() < until) { Level::Short } else { Level::Out })
     }
 
     /// Whether a deployment may begin.
@@ -96,7 +102,10 @@ async fn keep(pools: Weak<Pools>, mut room: watch::Receiver<Look>) {
                 told.ended(&pools, &ended);
                 if look.level >= Level::Short {
                     let mut shut = pools.shut.lock().unwrap_or_else(PoisonError::into_inner);
-                    shut.extend(ended.iter().filter_map(|writer| writer.database));
+                    for oid in ended.iter().filter_map(|writer| writer.database) {
+                        let pause = shut.get(&oid).map_or(FIRST_PAUSE, |(_, pause)| (*pause * 2).min(LAST_PAUSE));
+                        shut.insert(oid, (Instant::now() + pause, pause));
+                    }
                 }
             }
             if checkpoint.is_none_or(|when| when.elapsed() >= CHECKPOINT_EVERY) {
