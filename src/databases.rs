@@ -163,6 +163,12 @@ impl Databases {
         })
     }
 
+    /// The server is the gateway's own: where uploaded code keeps everybody out and nothing else ends it, the server is
+    /// made to start again (`docs/security.md`).
+    pub fn own_server(&self) {
+        self.pools.server.terminator.owns_server();
+    }
+
     /// A connection of the database's pool, as whom the database was resolved for. Waits its turn within the budget.
     pub async fn for_call(&self, database: &Arc<Database>) -> Result<CallConnection, DatabaseError> {
         match self.pools.pooled(database).await {

@@ -4,7 +4,7 @@
 //! (`scripts/bench.sh uploads` measures the whole gateway with such texts). Statements are parsed one after another, so
 //! of the trees only the largest counts; what stays of each until the deployment ends is counted for all.
 
-use super::lexer::{Class, Event, Head, Lexer};
+use super::lexer::{Class, Event, Head, Lexer, is_operator};
 
 /// What the bytes of one statement amount to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,6 +42,11 @@ const CONDITION: usize = 240;
 
 /// What goes with the smallest bundle.
 const LEAST: usize = 1024 * 1024;
+
+/// PostgreSQL's scanner reads a row of signs to its end at each `/*` or sign in it, so a row costs the square of its length: so
+/// many steps it may take in all, which is about a second. Rows that nobody draws below a heading do not count.
+const STEPS: u64 = 1_000_000_000;
+const DRAWN: u64 = 256;
 
 /// The stack of a deep statement, and of its walk.
 const DEEP: usize = 16 << 20;
@@ -100,6 +105,18 @@ pub enum OverLimit {
         /// `MAX_SQL_BYTES`
         limit: usize,
     },
+    /// Somewhere, also in a comment or a text.
+    #[error(
+        "{file}, line {line}: too many signs (`/*`, `+`, …) stand in rows without anything between them, {signs} in this one; break them up"
+    )]
+    Signs {
+        /// The file.
+        file: String,
+        /// From 1.
+        line: usize,
+        /// How many stand in the row.
+        signs: u64,
+    },
     /// All files together.
     #[error(
         "the SQL files have more than {limit} statements together (MAX_STATEMENTS); the first one over it is in {file}, line {line}"
@@ -119,7 +136,7 @@ impl OverLimit {
     pub fn place(&self) -> (&str, Option<usize>) {
         match self {
             Self::Bytes { file, .. } => (file, None),
-            Self::Statements { file, line, .. } => (file, Some(*line)),
+            Self::Signs { file, line, .. } | Self::Statements { file, line, .. } => (file, Some(*line)),
         }
     }
 }
@@ -134,6 +151,10 @@ pub struct Meter {
     /// Where the statement at hand began.
     started: usize,
     file_bytes: usize,
+    /// How many signs stand in the row at hand.
+    row: u64,
+    /// The steps of the rows before it.
+    steps: u64,
     measured: Measured,
 }
 
@@ -166,7 +187,7 @@ impl Meter {
     /// Before the first file.
     pub fn new(limits: Limits) -> Self {
         let (lexer, at, measured) = Default::default();
-        Self { limits, lexer, at, line: 1, started: 1, file_bytes: 0, measured }
+        Self { limits, lexer, at, line: 1, started: 1, file_bytes: 0, row: 0, steps: 0, measured }
     }
 
     /// Another file begins, which has so many bytes.
@@ -179,6 +200,7 @@ impl Meter {
         self.line = 1;
         self.started = 1;
         self.file_bytes = 0;
+        self.row = 0;
         Ok(())
     }
 
@@ -188,6 +210,7 @@ impl Meter {
         self.file_bytes += bytes.len();
         for byte in bytes {
             self.at.bytes += 1;
+            self.sign(path, *byte)?;
             let event = self.lexer.feed(*byte);
             match event {
                 Some(Event::Token(class)) => self.token(class),
@@ -199,6 +222,20 @@ impl Meter {
                 None => {}
             }
             self.line += usize::from(*byte == b'\n');
+        }
+        Ok(())
+    }
+
+    fn sign(&mut self, path: &str, byte: u8) -> Result<(), OverLimit> {
+        let steps = if self.row > DRAWN { self.row.saturating_mul(self.row) } else { 0 };
+        if is_operator(byte) {
+            self.row += 1;
+            if self.steps.saturating_add(steps) > STEPS {
+                return Err(OverLimit::Signs { file: path.to_owned(), line: self.line, signs: self.row });
+            }
+        } else if self.row > 0 {
+            self.steps = self.steps.saturating_add(steps);
+            self.row = 0;
         }
         Ok(())
     }

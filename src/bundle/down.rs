@@ -35,8 +35,11 @@ pub(super) fn read(file: &SourceFile) -> Migration {
     }
     let mut text = file.text.as_bytes().to_vec();
     let mut lines = Vec::new();
+    let (mut line, mut counted) = (1, 0);
     for section in sections {
-        lines.push(1 + text[..section.start].iter().filter(|byte| **byte == b'\n').count());
+        line += text[counted..section.start].iter().filter(|byte| **byte == b'\n').count();
+        counted = section.start;
+        lines.push(line);
         for byte in &mut text[section] {
             if *byte != b'\n' {
                 *byte = b' ';
@@ -152,6 +155,14 @@ mod tests {
         ] {
             assert_eq!(left(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn sections_are_named_by_their_lines_however_many_there_are() {
+        let text = "-- migrate:up\nA;\n-- migrate:down\nB;\n".repeat(20_000);
+        let file = SourceFile { kind: Kind::Migrations, path: "migrations/1.sql".to_owned(), text: text.into() };
+        let Migration::Masked(_, lines) = read(&file) else { panic!("it has sections") };
+        assert!(lines.iter().copied().eq((0..20_000).map(|section| 4 * section + 3)));
     }
 
     #[test]

@@ -413,6 +413,7 @@ fn is_word(byte: u8) -> bool {
     is_word_start(byte) || byte.is_ascii_digit() || byte == b'$'
 }
 
-fn is_operator(byte: u8) -> bool {
+/// Whether it may stand in an operator, or in a row of signs that PostgreSQL's scanner reads as one.
+pub(super) fn is_operator(byte: u8) -> bool {
     b"~!@#^&|`?+-*/%<>=:".contains(&byte)
 }

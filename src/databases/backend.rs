@@ -147,7 +147,11 @@ impl BackendHandle {
         let mut progress = Progress::default();
         let (mut pause, mut broken) = (FIRST_PAUSE, false);
         loop {
-            if progress.is_over(backend, self.terminator.terminate(&self.endpoint, backend).await) {
+            let outcome = self.terminator.terminate(&self.endpoint, backend).await;
+            if matches!(outcome, Ok(Outcome::Signalled)) {
+                self.terminator.note_told(self.number);
+            }
+            if progress.is_over(backend, outcome) {
                 return;
             }
             if broken {

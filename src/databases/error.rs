@@ -100,6 +100,18 @@ pub enum DatabaseError {
         /// The role.
         role: String,
     },
+    /// A platform's code did not end when it was told to, and its role gets no connections for a while.
+    #[error(
+        "code of the platform's did not end when it was told to, so its role {role} gets no new connections for another {} s: \
+         look for XPath on large documents, functions of range types and very long texts for EXECUTE",
+        .wait.as_secs() + 1
+    )]
+    RoleKeptOut {
+        /// The role.
+        role: String,
+        /// For how long.
+        wait: std::time::Duration,
+    },
     /// A database that belongs to another role than the one that its platform's code is to run as.
     #[error("the database {database} is not the platform's role's, {role}")]
     NotTheRoles {

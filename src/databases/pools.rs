@@ -61,6 +61,7 @@ pub(super) struct Pools {
 impl Pools {
     pub(super) fn new(server: Server, config: &PoolConfig) -> Arc<Self> {
         let total = config.max_total_connections.max(1);
+        server.terminator.shares_out(total);
         Arc::new(Self {
             server,
             budget: Budget::new(total, 2.min(total - 1)),

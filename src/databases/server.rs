@@ -154,6 +154,10 @@ impl Server {
         let (bare, version) = (self.config.clone(), self.version.clone());
         let terminator = matches!(run_as, RunAs::Platform(_)).then(|| self.terminator.clone());
         async move {
+            if let (Some(terminator), Some(role)) = (&terminator, &user) {
+                let kept_out = |wait: Duration| DatabaseError::RoleKeptOut { role: role.clone(), wait };
+                terminator.admits(role).map_err(kept_out)?;
+            }
             let connected = connect_knowing(&config, &bare, &version).await;
             let connected = connected.map_err(|error| error.of(&database, user))?;
             if let Some(terminator) = terminator {

@@ -8,6 +8,7 @@
 mod blind;
 pub(super) mod process;
 pub(super) mod shared_locks;
+mod unresponsive;
 pub(super) mod writers;
 
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ use super::error::describe;
 use super::quote::quote_ident;
 use super::server::CONNECT_TIMEOUT;
 use super::socket::{Endpoint, Socket};
+use unresponsive::Unresponsive;
 
 /// How long the server may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -82,6 +84,7 @@ pub(super) struct Terminator {
     next: AtomicU64,
     /// Each backend of an open connection, so that none stays when the gateway stops.
     live: Mutex<HashMap<u64, Known>>,
+    unresponsive: Mutex<Unresponsive>,
 }
 
 struct Known {
@@ -91,6 +94,18 @@ struct Known {
     found: bool,
     /// Whether it was ended because there is no room on the disk, see [`writers`].
     made_room: bool,
+    /// When it was told to end.
+    told: Option<Instant>,
+    /// Whether it keeps others from what all databases share.
+    in_the_way: bool,
+    /// Since when it is waited for no longer, see [`unresponsive`].
+    overdue_since: Option<Instant>,
+}
+
+impl Known {
+    fn new(endpoint: Endpoint, backend: Backend) -> Self {
+        Self { endpoint, backend, found: false, made_room: false, told: None, in_the_way: false, overdue_since: None }
+    }
 }
 
 #[derive(Default)]
@@ -120,7 +135,7 @@ impl Terminator {
     /// `config` is how to log in, `databases` where: the first one that is there.
     pub(super) fn new(config: Config, databases: Vec<String>) -> Arc<Self> {
         let (line, next, live) = (AsyncMutex::default(), AtomicU64::default(), Mutex::default());
-        Arc::new(Self { config, databases, line, next, live })
+        Arc::new(Self { config, databases, line, next, live, unresponsive: Mutex::default() })
     }
 
     /// Remembers a backend until [`Terminator::forget`].
@@ -128,10 +143,7 @@ impl Terminator {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         if let Some(backend) = backend {
             let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-            live.insert(
-                number,
-                Known { endpoint: endpoint.clone(), backend: backend.clone(), found: false, made_room: false },
-            );
+            live.insert(number, Known::new(endpoint.clone(), backend.clone()));
         }
         number
     }

@@ -13,7 +13,9 @@ impl From<DatabaseError> for ApiError {
                 Self::invalid_request(message)
             }
             DatabaseError::RoleUnusable { .. } => Self::new(ErrorCode::ConnectionFailed, message),
-            DatabaseError::RoleFull { .. } => Self::new(ErrorCode::PoolExhausted, message),
+            DatabaseError::RoleFull { .. } | DatabaseError::RoleKeptOut { .. } => {
+                Self::new(ErrorCode::PoolExhausted, message)
+            }
             DatabaseError::RoleShutOut { .. } | DatabaseError::NotTheRoles { .. } => {
                 let told = "PostgreSQL does not let the platform's role in, which changes while it is used; try again";
                 Self::new(ErrorCode::ConnectionFailed, told).logging(message)

@@ -12,14 +12,14 @@
 //! | `as_gateway` | installs as the gateway's role                      |
 //! | `untouched`  | whether a database is as the gateway made it         |
 //! | `around`     | the path and the settings that scripts find there   |
-//! | `workers`    | closes functions that reach the server              |
+//! | `closing`    | closes functions that reach the server, or end it   |
 
 mod around;
 mod as_gateway;
+mod closing;
 mod facts;
 mod plan;
 mod untouched;
-mod workers;
 
 use serde_json::json;
 
@@ -102,7 +102,7 @@ pub async fn install(
     target: Target,
 ) -> Result<Vec<Change>, DeployError> {
     if !terms.runs_as_gateway() && runner.mode == Mode::Apply {
-        workers::close_standing(runner.client, terms).await?;
+        closing::close_standing(runner.client, terms).await?;
     }
     if extensions.is_empty() {
         return Ok(Vec::new());

@@ -26,6 +26,7 @@ mod shared_locks;
 mod takeover;
 mod tracking;
 mod uncounted;
+mod unresponsive;
 mod upgrade_command;
 mod walls;
 mod web;

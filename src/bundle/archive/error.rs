@@ -31,6 +31,12 @@ pub enum ArchiveError {
         /// How many.
         bytes: usize,
     },
+    /// More gzip members than any archiver makes of so much.
+    #[error("the gzip data are more than {limit} members one after another; {HOW_TO}")]
+    TooManyMembers {
+        /// What is allowed.
+        limit: usize,
+    },
     /// The gzip holds something else than a tar.
     #[error("the gzip holds no tar archive ({reason}); {HOW_TO}")]
     NotTar {
@@ -209,6 +215,7 @@ impl ArchiveError {
             | Self::NotGzip { .. }
             | Self::GzipDamaged { .. }
             | Self::TrailingBytes { .. }
+            | Self::TooManyMembers { .. }
             | Self::NotTar { .. }
             | Self::TarDamaged { .. }
             | Self::NothingRecognised { .. }

@@ -13,6 +13,9 @@ const MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Where a tar header of today keeps its magic word.
 const USTAR_OFFSET: usize = 257;
 
+/// `bgzip` makes one of each 64 KiB. Each costs the making of a decoder, which empty ones by the million would pay for an hour.
+const MOST_MEMBERS: usize = 20_000;
+
 /// What is looked at of an upload that is no gzip.
 const LOOKED_AT_BYTES: usize = 1024;
 
@@ -23,6 +26,8 @@ pub(super) struct Inflater<'a> {
     member: Option<GzDecoder<Reader<'a>>>,
     limits: &'a ArchiveLimits,
     unpacked_bytes: usize,
+    /// How many have begun.
+    members: usize,
 }
 
 impl<'a> Inflater<'a> {
@@ -34,7 +39,7 @@ impl<'a> Inflater<'a> {
         if !reader.starts_with(&MAGIC) {
             return Err(ArchiveError::NotGzip { looks_like: look_at(&packed.first(LOOKED_AT_BYTES)) });
         }
-        Ok(Self { member: Some(GzDecoder::new(reader)), limits, unpacked_bytes: 0 })
+        Ok(Self { member: Some(GzDecoder::new(reader)), limits, unpacked_bytes: 0, members: 1 })
     }
 
     /// Fills `buffer` from the front; 0 at the end, where the checksums of everything before have been compared.
@@ -56,6 +61,10 @@ impl<'a> Inflater<'a> {
                 Some(member) => next_member(member.into_inner())?,
                 None => None,
             };
+            self.members += 1;
+            if self.members > MOST_MEMBERS {
+                return Err(ArchiveError::TooManyMembers { limit: MOST_MEMBERS });
+            }
         }
         Ok(0)
     }

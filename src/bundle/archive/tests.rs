@@ -11,6 +11,7 @@ use tar::{EntryType, Header};
 
 use super::*;
 use crate::bundle::Kind;
+use crate::bundle::cost::OverLimit;
 
 static LIMITS: LazyLock<ArchiveLimits> = LazyLock::new(|| ArchiveLimits {
     max_unpacked_bytes: 1 << 20,
@@ -511,6 +512,32 @@ mod damage {
         assert!(read(&[halves.clone(), vec![0; 512]].concat(), &LIMITS).is_ok(), "zeros are padding");
         let error = read(&[halves, b"garbage".to_vec()].concat(), &LIMITS).unwrap_err();
         assert_eq!(error, ArchiveError::TrailingBytes { bytes: 7 });
+        let empty = gzip(b"");
+        assert!(read(&[gzip(&tar), empty.repeat(1000)].concat(), &LIMITS).is_ok(), "some of them may be empty");
+        let error = read(&[gzip(&tar), empty.repeat(100_000)].concat(), &LIMITS).unwrap_err();
+        assert_eq!(error, ArchiveError::TooManyMembers { limit: 20_000 });
+    }
+
+    #[test]
+    fn rows_of_signs_that_postgresqls_scanner_reads_again_and_again_are_refused() {
+        let nested = |pairs: usize| format!("select 1;\n{}{} select 1;", "/*".repeat(pairs), "*/".repeat(pairs));
+        for (text, line) in [
+            (nested(20_000), Some(2)),
+            // Many shorter ones, and one in a body, which is scanned by itself.
+            (format!("{}{}\n", "/*".repeat(500), "*/".repeat(500)).repeat(300), Some(251)),
+            (format!("create function f() returns int language sql as $$ {} $$", nested(20_000)), Some(2)),
+            (nested(5_000), None),
+            (format!("-- {}\n", "=".repeat(200)).repeat(2_000), None),
+        ] {
+            let result = read_members(&[file("migrations/1.sql", &text)]);
+            match (line, result) {
+                (None, result) => assert!(result.is_ok(), "{result:?}"),
+                (Some(line), Err(ArchiveError::SqlOverLimit(OverLimit::Signs { line: found, .. }))) => {
+                    assert_eq!(found, line);
+                }
+                (Some(_), result) => panic!("{result:?}"),
+            }
+        }
     }
 
     #[test]

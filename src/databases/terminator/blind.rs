@@ -18,8 +18,9 @@ const ALL: u32 = 8;
 impl Terminator {
     /// Takes note of how a look went, and acts if it is time.
     pub(super) async fn act_blindly(&self, endpoint: &Endpoint, error: Option<TerminateError>) {
-        let there = self.of_platforms().into_iter().filter(|(_, of, _)| of == endpoint).map(|(_, _, backend)| backend);
-        let there: Vec<Backend> = there.filter(|backend| backend.process.is_some()).collect();
+        let there = self.of_platforms().into_iter().filter(|(_, of, _)| of == endpoint);
+        let there = there.map(|(number, _, backend)| (number, backend));
+        let there: Vec<(u64, Backend)> = there.filter(|(_, backend)| backend.process.is_some()).collect();
         let one = self.process_at(endpoint);
         let blind = match error {
             None => false,
@@ -35,7 +36,8 @@ impl Terminator {
         }
         if line.blind >= ALL {
             // These come again by themselves.
-            let workers = one.iter().flat_map(Process::autovacuum_workers).filter(Process::end).count();
+            let workers: Vec<_> = one.iter().flat_map(Process::autovacuum_workers).filter(Process::end).collect();
+            let workers = workers.into_iter().filter(|worker| self.note_worker_told(worker.clone())).count();
             if workers > 0 {
                 tracing::warn!(
                     workers,
@@ -43,9 +45,11 @@ impl Terminator {
                 );
             }
         }
-        for backend in there {
+        for (number, backend) in there {
             let Some(process) = &backend.process else { continue };
-            if (line.blind >= ALL || process.waits()) && process.end() {
+            let in_the_way = line.blind >= ALL || process.waits();
+            self.note_in_the_way(number, in_the_way);
+            if in_the_way && process.end() && self.note_told(number) {
                 let (pid, role) = (backend.pid, &backend.role);
                 tracing::warn!(pid, role, "ended a backend: a lock on what all databases share keeps the gateway out");
             }
@@ -55,7 +59,7 @@ impl Terminator {
 
 impl Terminator {
     /// A process of the server's, of whatever session.
-    fn process_at(&self, endpoint: &Endpoint) -> Option<Process> {
+    pub(super) fn process_at(&self, endpoint: &Endpoint) -> Option<Process> {
         let live = self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         live.values().filter(|known| known.endpoint == *endpoint).find_map(|known| known.backend.process.clone())
     }

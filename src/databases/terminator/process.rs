@@ -27,13 +27,20 @@ impl Process {
         (parent == listener).then_some(Self { pid, parent, began })
     }
 
-    fn is_there(&self) -> bool {
+    pub(super) fn is_there(&self) -> bool {
         parent_and_begin(self.pid) == Some((self.parent, self.began))
     }
 
     /// Has it end, as `pg_terminate_backend` does. False: it is gone, or the system does not let this user do it.
     pub(super) fn end(&self) -> bool {
         self.is_there() && kill(Pid::from_raw(self.pid), Signal::SIGTERM).is_ok()
+    }
+
+    /// Ends it at once, which has its server start again: as PostgreSQL's own emergency stop does (manual, 19.5 and
+    /// `quickdie` in its source), or, where that was in vain, by the system alone.
+    pub(super) fn quit(&self, in_vain: bool) -> bool {
+        let signal = if in_vain { Signal::SIGKILL } else { Signal::SIGQUIT };
+        self.is_there() && kill(Pid::from_raw(self.pid), signal).is_ok()
     }
 
     /// Whether it waits for a lock, as PostgreSQL writes into its title.
@@ -51,6 +58,11 @@ impl Process {
     pub(super) fn autovacuum_workers(&self) -> Vec<Self> {
         let workers = self.siblings().into_iter().filter(|(_, title)| title.contains(": autovacuum worker"));
         workers.filter_map(|(pid, _)| Self::of(pid, Some(self.parent))).collect()
+    }
+
+    /// Another process of the same server.
+    pub(super) fn sibling(&self, pid: i32) -> Option<Self> {
+        Self::of(pid, Some(self.parent))
     }
 
     /// All that its server has begun, with their titles.

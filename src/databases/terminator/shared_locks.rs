@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Row};
 
+use super::process::Process;
 use super::{
     ANSWER_TIMEOUT, Backend, Endpoint, Instant, Line, Link, Outcome, TerminateError, Terminator, signal, signal_once,
 };
@@ -118,6 +119,7 @@ impl Terminator {
             }
             self.act_blindly(&endpoint, looked.err()).await;
         }
+        self.end_unresponsive();
     }
 
     async fn end_holders_at(&self, endpoint: &Endpoint) -> Result<(), TerminateError> {
@@ -133,16 +135,48 @@ impl Terminator {
         let (at_once, if_again) = offenders(&locks, &theirs);
         for (number, backend) in &backends {
             let found = self.is_found_again(*number, if_again.contains(&backend.pid));
-            if at_once.contains(&backend.pid) || found {
-                end(&link.client, backend).await;
+            let in_the_way = at_once.contains(&backend.pid) || found;
+            self.note_in_the_way(*number, in_the_way);
+            if in_the_way {
+                self.end(*number, &link.client, backend).await;
             }
         }
         if locks.iter().any(|lock| lock.strong && !theirs.contains(&lock.pid)) {
-            end_workers(&link.client).await;
+            self.end_workers(&link.client, endpoint).await;
         }
         // An error of this shows in the next look, if it matters.
         let _ = timeout(ANSWER_TIMEOUT, link.client.batch_execute(WARM)).await;
         Ok(())
+    }
+
+    /// By the system where that can be, which needs no lock. Told once: what does not end then, [`super::unresponsive`] looks after.
+    async fn end(&self, number: u64, client: &Client, backend: &Backend) {
+        let told = backend.process.as_ref().is_some_and(Process::end)
+            || matches!(timeout(ANSWER_TIMEOUT, signal(client, backend)).await, Ok(Ok(Outcome::Signalled)));
+        let (pid, role) = (backend.pid, &backend.role);
+        if !told {
+            tracing::warn!(pid, role, "could not end a backend that holds up what all databases share");
+        } else if self.note_told(number) {
+            tracing::warn!(pid, role, "told a backend to end that held up what all databases share");
+        }
+    }
+
+    /// See [`WORKERS`]. They come again as long as there is such a table.
+    async fn end_workers(&self, client: &Client, endpoint: &Endpoint) {
+        let Ok(Ok(rows)) = timeout(ANSWER_TIMEOUT, client.query_typed(WORKERS, &[])).await else { return };
+        for row in &rows {
+            let (Ok(pid), Ok(started)) = (row.try_get(0), row.try_get(1)) else { continue };
+            let worker = Backend { pid, started, role: "autovacuum".to_owned(), process: None };
+            let told = timeout(ANSWER_TIMEOUT, signal_once(client, &worker)).await;
+            let process = self.process_at(endpoint).and_then(|one| one.sibling(pid));
+            if process.is_none_or(|process| self.note_worker_told(process)) {
+                tracing::warn!(
+                    pid,
+                    ?told,
+                    "autovacuum calls functions of a platform's that hold up what all databases share"
+                );
+            }
+        }
     }
 
     fn endpoints(&self) -> HashSet<Endpoint> {
@@ -182,29 +216,6 @@ impl Terminator {
 async fn locks(client: &Client) -> Result<Vec<Lock>, TerminateError> {
     let rows = client.query_typed(LOCKS, &[]).await.map_err(super::of_asking)?;
     rows.iter().map(Lock::of).collect::<Result<_, _>>().map_err(super::of_asking)
-}
-
-/// By the system where that can be, which needs no lock.
-async fn end(client: &Client, backend: &Backend) {
-    let ended = backend.process.as_ref().is_some_and(super::process::Process::end)
-        || matches!(timeout(ANSWER_TIMEOUT, signal(client, backend)).await, Ok(Ok(Outcome::Signalled)));
-    let (pid, role) = (backend.pid, &backend.role);
-    if ended {
-        tracing::warn!(pid, role, "ended a backend that held up what all databases share");
-    } else {
-        tracing::warn!(pid, role, "could not end a backend that holds up what all databases share");
-    }
-}
-
-/// See [`WORKERS`]. They come again as long as there is such a table.
-async fn end_workers(client: &Client) {
-    let Ok(Ok(rows)) = timeout(ANSWER_TIMEOUT, client.query_typed(WORKERS, &[])).await else { return };
-    for row in &rows {
-        let (Ok(pid), Ok(started)) = (row.try_get(0), row.try_get(1)) else { continue };
-        let worker = Backend { pid, started, role: "autovacuum".to_owned(), process: None };
-        let ended = timeout(ANSWER_TIMEOUT, signal_once(client, &worker)).await;
-        tracing::warn!(pid, ?ended, "autovacuum calls functions of a platform's that hold up what all databases share");
-    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,10 @@ impl Terminator {
             let first = self.mark(*number);
             let told = backend.process.as_ref().is_some_and(process::Process::end)
                 || matches!(timeout(ANSWER_TIMEOUT, signal(&link.client, backend)).await, Ok(Ok(Outcome::Signalled)));
+            if told {
+                // One that never looks whether it is to end is not waited for without end.
+                self.note_told(*number);
+            }
             if told && first {
                 ended.push(Writer { pid, role: backend.role.clone(), database });
             }

@@ -1,0 +1,108 @@
+//! Backends that never look whether they are to end: neither a cancel nor a termination reaches them. On the gateway's own server
+//! they go with a start of PostgreSQL again; whose code it was is kept out for a while.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::place::{Place, Who};
+use crate::web::Web;
+
+/// What others wait for at most, on a machine that has much else to do.
+const SOON: Duration = Duration::from_secs(20);
+
+/// PostgreSQL's scanner reads the rest of a row of signs again at each sign, for hours here, and looks at nothing else.
+/// `grab` does that while it has a lock on `pg_database`.
+const GRAB: (&str, &str) = (
+    "functions/grab.sql",
+    "CREATE FUNCTION deaf() RETURNS bool LANGUAGE plpgsql AS $$ BEGIN
+        EXECUTE repeat('/*', 1000000) || repeat('*/', 1000000) || ' select 1'; RETURN true;
+     END $$;
+     CREATE FUNCTION grab() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+        EXECUTE $q$CREATE RULE r AS ON INSERT TO pg_catalog.pg_database WHERE '(1)'::public.holding IS NOT NULL DO NOTHING$q$;
+     END $$;",
+);
+
+const TYPES: (&str, &str) = (
+    "migrations/001_types.sql",
+    "CREATE FUNCTION hears(int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RETURN deaf(); END $$;
+     CREATE DOMAIN holds AS int CHECK (hears(VALUE)); CREATE TYPE holding AS (a holds);",
+);
+
+/// An index calls this while it holds a page, and PostgreSQL looks at nothing meanwhile; no checkpoint ends either.
+const NAP: (&str, &str) = (
+    "migrations/001_nap.sql",
+    "CREATE FUNCTION mydiff(a float8, b float8) RETURNS float8 LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+        IF current_setting('app.nap', true) = 'on' THEN PERFORM pg_sleep(1000000); END IF; RETURN a - b;
+     END $$;
+     CREATE TYPE fr AS RANGE (subtype = float8, subtype_diff = mydiff);",
+);
+
+const NAPS: (&str, &str) = (
+    "functions/nap.sql",
+    "CREATE FUNCTION nap(p_table text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+        EXECUTE format('CREATE TABLE %I (r fr)', p_table); EXECUTE format('CREATE INDEX ON %I USING gist (r)', p_table);
+        PERFORM set_config('app.nap', 'on', true);
+        EXECUTE format('INSERT INTO %I SELECT fr(i, i + 1) FROM generate_series(1, 1000) i', p_table);
+     END $$;",
+);
+
+const ONE: (&str, &str) = ("functions/one.sql", "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+
+/// Until it is called with success; in between PostgreSQL starts again.
+async fn goes_on(web: &Web, platform: &str) {
+    let since = Instant::now();
+    loop {
+        let (status, body) = web.call(platform, "one", json!([])).await;
+        if status == 200 {
+            return;
+        }
+        assert!(since.elapsed() < SOON, "{platform}: {body}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_that_never_looks_whether_it_is_to_end_goes_with_a_start_of_postgresql() {
+    let place = Place::new(Who::possible()[0]);
+    let limits = [("CALL_TIMEOUT_SECS", "2"), ("MAX_TOTAL_CONNECTIONS", "8"), ("MAX_CONNECTIONS_PER_POOL", "2")];
+    let gateway = place.start(&limits);
+    gateway.wait_until_healthy();
+    let web = Arc::new(Web::new(gateway.address()));
+    web.register("a", &[GRAB, TYPES]).await;
+    web.register("b", &[NAP, NAPS, ONE]).await;
+    web.register("v", &[ONE]).await;
+
+    let (grabbing, attacker) = (web.clone(), Instant::now());
+    let grabbed = tokio::spawn(async move { grabbing.call("a", "grab", json!([])).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    goes_on(&web, "v").await;
+    web.register("new", &[ONE]).await;
+    assert!(attacker.elapsed() < SOON, "{:?}", attacker.elapsed());
+    assert!(grabbed.await.unwrap().0 >= 500);
+    let (status, body) = web.call("a", "grab", json!([])).await;
+    assert_eq!((status, &body["error"]), (503, &json!("pool_exhausted")), "{body}");
+    assert!(body["message"].as_str().unwrap().contains("did not end when it was told to"), "{body}");
+
+    // A quarter of all connections; the one who holds no lock is given longer.
+    let napping = [0, 1].map(|number| {
+        let web = web.clone();
+        tokio::spawn(async move { web.call("b", "nap", json!([format!("fresh{number}")])).await })
+    });
+    for call in napping {
+        let (status, body) = call.await.unwrap();
+        assert_eq!(status, 504, "{body}");
+    }
+    let superuser = place.connect().await;
+    let gone = tokio::time::timeout(SOON, superuser.batch_execute("CHECKPOINT")).await;
+    assert!(gone.is_ok_and(|ended| ended.is_err()), "this session, too, ends when PostgreSQL starts again");
+    goes_on(&web, "v").await;
+    assert_eq!(web.call("b", "one", json!([])).await.0, 503);
+    tokio::time::timeout(SOON, place.connect().await.batch_execute("CHECKPOINT")).await.unwrap().unwrap();
+    goes_on(&web, "b").await;
+    assert_eq!(gateway.health(), 200);
+    let log = gateway.stop(Signal::SIGTERM);
+    assert!(log.matches("a backend does not end: PostgreSQL is made to start again").count() >= 2, "{log}");
+}
