@@ -21,7 +21,7 @@ impl History {
         self.files.iter().fold(bundle(), |bundle, (path, text)| bundle.file(path, *text))
     }
 
-    async fn check(&self) {
+    pub(crate) async fn check(&self) {
         let platform = Platform::new();
         let by_hand = platform.database("by_hand");
         Sql::connect("postgres").await.run(&format!("CREATE DATABASE \"{by_hand}\" TEMPLATE template0")).await;

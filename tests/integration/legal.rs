@@ -7,6 +7,7 @@ mod column_order;
 mod exchanged;
 mod moved;
 mod numbers;
+mod renamed_rows;
 mod table_as;
 mod under_old_names;
 mod widened;

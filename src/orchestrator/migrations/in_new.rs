@@ -107,19 +107,31 @@ impl NewDatabase {
             false if text.has_what_is_made_by(statement) => Pardon::Exists,
             false => Pardon::Nothing,
         };
-        let mut decision = match declared::moves_declared(statement, |made| text.has_object(made)) {
+        let decision = match declared::moves_declared(statement, |made| text.has_object(made)) {
             Some(reason) => Decision::Skip(reason),
             None => declared::decide(at, statement, known, &self.history, &live),
         };
         if let (NodeEnum::DropStmt(drop), false) = (statement.tree.as_ref(), matches!(decision, Decision::Run { .. })) {
             self.unchecked.empty(runner, at, drop, known, &self.history).await.map_err(failed)?;
         }
-        if let Decision::Skip(reason) = &mut decision {
-            match moved::move_rows(runner, at, &statement.tree, known, &self.history).await.map_err(failed)? {
-                Moved::None => {}
-                Moved::All(left) => self.unchecked.empty_one(runner, &left).await.map_err(failed)?,
-                Moved::Refused(words) => *reason += &format!("; its rows stay under the old name: {words}"),
+        if matches!(decision, Decision::Skip(_)) {
+            loop {
+                match moved::move_rows(runner, (at, statement), known, &self.history).await.map_err(failed)? {
+                    Moved::None => break,
+                    Moved::All(left) => {
+                        self.unchecked.empty_one(runner, &left).await.map_err(failed)?;
+                        break;
+                    }
+                    Moved::Refused(failure) => {
+                        let relaxing = self.relaxed.relax(runner, (at, statement), &failure, (known, &self.history));
+                        // Rows under another name than psql puts them under would be wrong.
+                        if !Box::pin(relaxing).await.map_err(failed)? {
+                            return Err(*failure);
+                        }
+                    }
+                }
             }
+            self.relaxed.end_statement(runner).await.map_err(failed)?;
         }
         match decision {
             Decision::Skip(reason) => Ok(Some(reason)),

@@ -2,15 +2,15 @@
 //! new database both tables are there from the beginning, so the statement is left out; the rows that earlier migrations put
 //! under the old name go to the table that has them by psql.
 
-use pg_query::NodeEnum;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error};
 
 use super::declared::{Declared, Name};
 use super::history::{History, renamed_table};
 use super::read_back;
+use crate::bundle::sql::Statement;
 use crate::databases::quote_ident;
-use crate::orchestrator::runner::Runner;
+use crate::orchestrator::runner::{Failure, Runner};
 use crate::orchestrator::twins::qualified;
 
 /// What has become of the rows of a table whose rename is left out.
@@ -19,19 +19,18 @@ pub(super) enum Moved {
     None,
     /// They stand in the other table, and the one of this name has to be emptied.
     All(Name),
-    /// The other table does not take them as they are now: PostgreSQL's words.
-    Refused(String),
+    /// The other table does not take them as they are now.
+    Refused(Box<Failure>),
 }
 
 /// Moves the rows where statement number `at` renames a declared table and both names are declared.
 pub(super) async fn move_rows(
     runner: &Runner<'_>,
-    at: usize,
-    tree: &NodeEnum,
+    (at, statement): (usize, &Statement),
     declared: &Declared,
     history: &History,
 ) -> Result<Moved, Error> {
-    let Some((old, new)) = renamed_table(tree) else { return Ok(Moved::None) };
+    let Some((old, new)) = renamed_table(&statement.tree) else { return Ok(Moved::None) };
     // What the new name is called in the end.
     let last = history.renamed_to(&new, at).unwrap_or_else(|| new.clone());
     if old == last || !declared.is_table(&old) || !declared.is_table(&last) || history.is_swapped(&old, at) {
@@ -57,14 +56,11 @@ pub(super) async fn move_rows(
     );
     match client.batch_execute(&sql).await {
         Ok(()) => Ok(Moved::All(old)),
-        Err(error) => match error.as_db_error() {
-            Some(told) => {
-                let words = told.message().to_owned();
-                client.batch_execute("ROLLBACK TO SAVEPOINT moving").await?;
-                Ok(Moved::Refused(words))
-            }
-            None => Err(error),
-        },
+        Err(error) if error.as_db_error().is_some() => {
+            client.batch_execute("ROLLBACK TO SAVEPOINT moving").await?;
+            Ok(Moved::Refused(Box::new(Failure::new(statement, &error, 0))))
+        }
+        Err(error) => Err(error),
     }
 }
 

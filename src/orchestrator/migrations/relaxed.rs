@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 
 use super::declared::{self, Declared, Name};
 use super::former_defaults::FormerDefaults;
-use super::history::History;
+use super::history::{History, renamed_table};
 use super::moved;
 use super::stand_in::is_about_rows;
 use crate::bundle::sql::Statement;
@@ -105,6 +105,7 @@ impl Relaxed {
         (declared, history): (&Declared, &History),
     ) -> Result<bool, Error> {
         let changes_rows = is_about_rows(&statement.tree)
+            || renamed_table(&statement.tree).is_some()
             || matches!(statement.tree.as_ref(), NodeEnum::DoStmt(_) | NodeEnum::CallStmt(_) | NodeEnum::CopyStmt(_));
         let Some(broken) = failure.broken.as_ref().filter(|_| changes_rows && failure.is_one_of(BROKEN)) else {
             return Ok(false);
