@@ -34,6 +34,7 @@ pub(crate) mod observe;
 mod parts;
 pub(crate) mod platform;
 pub(crate) mod register;
+pub(crate) mod room;
 pub mod state;
 pub(crate) mod unknown;
 mod upload;

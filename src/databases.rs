@@ -25,6 +25,7 @@
 //! | `role_admission` | making such a role, or judging one that is there                        |
 //! | `role_powers`  | refusing one that is more than an ordinary one                            |
 //! | `role_upkeep`  | keeping it as it was made                                                 |
+//! | `room`         | nobody writes the last of the disk                                        |
 //! | `hand_over`    | giving a database to its platform's role                                  |
 //! | `server`       | opening connections                                                       |
 //! | `settings`     | what every session starts with                                            |
@@ -63,6 +64,7 @@ mod resolve;
 mod role_admission;
 mod role_powers;
 mod role_upkeep;
+mod room;
 mod run_as;
 mod server;
 mod session;

@@ -13,6 +13,7 @@
 //! postgres.log        PostgreSQL's own messages, without statements and values, up to some size; postgres.log.1 is the one
 //!                     before, or the end of one that was cut
 //! .postgres-password  the superuser's password, mode 0600, outside the cluster
+//! .postgres-reserve   room that is kept for when there is none left; see `room`
 //! .gateway.lock       held while a gateway runs on this folder
 //! postgres.new-…      a cluster in the making; left by an interrupted start, removed by the next
 //! postgres.upgrade-…  a cluster of a newer version in the making; see `upgrade`
@@ -25,6 +26,7 @@ mod cluster;
 mod folder;
 mod pid_file;
 mod postmaster;
+mod room;
 mod server_log;
 mod stack;
 mod supervisor;
@@ -41,6 +43,7 @@ use account::Account;
 use binaries::Binaries;
 use folder::Folder;
 use postmaster::{Launch, Postmaster};
+use room::Keeper;
 use tracing::warn;
 use watcher::Watcher;
 
@@ -221,6 +224,7 @@ pub struct EmbeddedPostgres {
     connection: tokio_postgres::Config,
     // In the order in which they have to go: the server, the lock on its folder, the watcher.
     postmaster: Postmaster,
+    keeper: Option<Keeper>,
     _folder: Folder,
     watcher: Option<Watcher>,
 }
@@ -244,12 +248,18 @@ pub async fn start(options: EmbeddedOptions) -> Result<EmbeddedPostgres, Embedde
     }
     let cluster = folder.cluster();
     let connection = cluster::connection(&folder, &cluster)?;
+    // One that ends with a test has no need of a reserve.
+    let keeper = (!options.die_with_parent).then(|| Keeper::new(folder.cluster(), folder.reserve()));
+    if let Some(keeper) = &keeper {
+        // Before it starts, which takes some room.
+        keeper.look(true);
+    }
     let launch = Launch::new(&folder, &cluster, &binaries, account, connection.clone(), &options);
     let postmaster = Postmaster::take_over_or_start(launch).await?;
     if let Err(error) = upgrade::close_what_is_open(&folder, &connection).await {
         warn!(%error, "databases that an interrupted upgrade has opened to superusers are still open");
     }
-    Ok(EmbeddedPostgres { connection, postmaster, _folder: folder, watcher })
+    Ok(EmbeddedPostgres { connection, postmaster, keeper, _folder: folder, watcher })
 }
 
 impl EmbeddedPostgres {

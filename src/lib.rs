@@ -42,6 +42,7 @@ pub mod logging;
 pub mod orchestrator;
 pub mod platforms;
 pub mod registry;
+pub mod room;
 pub mod router;
 pub mod scheduling;
 pub mod server;

@@ -232,8 +232,11 @@ async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(),
     let limits = &config.limits;
     let databases =
         Databases::start(postgres.connection().clone(), &config.pool, limits.call_timeout, limits.lock_timeout)?;
-    if let Postgres::Embedded(_) = &postgres {
+    if let Postgres::Embedded(postgres) = &postgres {
         databases.own_server();
+        if let Some(room) = postgres.room() {
+            databases.keep_room(room);
+        }
     }
     let gateway = Arc::new(Gateway::new(config, databases.clone()));
     prepare_roles(&gateway, &postgres).await;

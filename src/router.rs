@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 
 use crate::access::Purpose::{self, Administer, Call, Deploy, Watch};
 use crate::api::state::Gateway;
-use crate::api::{admin, call, database, guard, health, leftover, migrate, observe, platform, register, unknown};
+use crate::api::{admin, call, database, guard, health, leftover, migrate, observe, platform, register, room, unknown};
 use crate::server::Answer;
 
 /// The application.
@@ -67,7 +67,8 @@ fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
         router.method_not_allowed_fallback(unknown::no_such_method)
     };
     // Around a wrong method, too.
-    let guarded = |purpose| of(purpose).layer(from_fn_with_state((Arc::clone(gateway), purpose), guard::token));
+    let deploying = |purpose| of(purpose).layer(from_fn_with_state(Arc::clone(gateway), room::room));
+    let guarded = |purpose| deploying(purpose).layer(from_fn_with_state((Arc::clone(gateway), purpose), guard::token));
     let allowed = of(Call)
         .merge(guarded(Deploy))
         .merge(guarded(Administer))

@@ -74,6 +74,12 @@ pub enum CallError {
         /// PostgreSQL's words.
         postgres: Box<ServerError>,
     },
+    /// Its backend was ended, because there is hardly any room left on PostgreSQL's disk.
+    #[error("{function} wrote to PostgreSQL's disk, which is nearly full, so it was ended and rolled back")]
+    NoRoom {
+        /// As it was asked for.
+        function: String,
+    },
     /// Over the time limit.
     #[error("{function} ran longer than {} s and was stopped", .limit.as_secs_f64())]
     Timeout {
@@ -134,6 +140,7 @@ impl CallError {
             | Self::FunctionNotFound { .. }
             | Self::Parameters { .. }
             | Self::Value { .. }
+            | Self::NoRoom { .. }
             | Self::Timeout { .. }
             | Self::Lost { .. }
             | Self::Encoding { .. }

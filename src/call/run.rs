@@ -39,10 +39,18 @@ pub async fn run(databases: &Databases, request: &CallRequest, run_as: &RunAs) -
     let mut connection = None;
     let mut attempts = 1;
     loop {
-        let failure = match call.attempt(&mut connection, attempts > 1).await {
+        let mut failure = match call.attempt(&mut connection, attempts > 1).await {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure,
         };
+        if failure.broken
+            // Else it had ended before, for another call.
+            && !failure.again
+            && connection.as_mut().is_some_and(|running| running.connection().made_room())
+        {
+            failure = CallError::NoRoom { function: call.function() }.into();
+            failure.broken = true;
+        }
         discard_broken(&mut connection, &failure);
         if !failure.again || attempts == MOST_ATTEMPTS {
             return Err(failure.error);
@@ -79,6 +87,7 @@ impl Call<'_> {
     /// `connection` keeps what the attempt used, unless the answer goes on using it.
     async fn attempt(&self, connection: &mut Option<Running>, anew: bool) -> Result<Answer, Failure> {
         let database = self.databases.resolve(&self.request.address, self.run_as).await.map_err(CallError::from)?;
+        self.databases.check_room_for_calls(&database).map_err(CallError::from)?;
         if connection.is_none() {
             let connected = self.databases.for_call(&database).await.map_err(|error| Failure {
                 again: matches!(error, DatabaseError::Gone { .. }),

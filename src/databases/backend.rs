@@ -115,6 +115,11 @@ impl BackendHandle {
         }
     }
 
+    /// Whether it was ended because there is no room on PostgreSQL's disk.
+    pub(super) fn made_room(&self) -> bool {
+        self.terminator.made_room(self.number)
+    }
+
     fn pid(&self) -> Option<i32> {
         self.backend.as_ref().map(|backend| backend.pid)
     }

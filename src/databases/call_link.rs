@@ -56,6 +56,11 @@ impl CallLink {
         self.part(ticket);
     }
 
+    /// Whether its backend was ended because there is no room on PostgreSQL's disk.
+    pub(super) fn made_room(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.handle.made_room())
+    }
+
     fn part(&mut self, ticket: Option<Ticket>) {
         let (Some(wire), Some(held)) = (self.wire.take(), self.held.take()) else { return };
         let ending = if wire.is_busy() || wire.is_broken() { Ending::Interrupted } else { Ending::Orderly };

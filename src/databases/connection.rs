@@ -257,6 +257,11 @@ impl CallConnection {
         }
     }
 
+    /// Whether its backend was ended because there is no room on PostgreSQL's disk.
+    pub fn made_room(&self) -> bool {
+        matches!(self.0.link(), Kind::Calls(link) if link.made_room())
+    }
+
     /// Closes the connection instead of giving it back. What it runs is cancelled, and ended if it does not listen.
     pub fn end(self) {
         self.0.end();

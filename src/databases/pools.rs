@@ -6,12 +6,12 @@
 //! one of another database to close, or one that is closing already.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use deadpool::managed::PoolError;
 use foldhash::HashMap;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use super::budget::{Budget, LaneId, Ticket};
@@ -24,6 +24,7 @@ use super::run_as::{Role, RunAs};
 use super::server::Server;
 use super::terminator::shared_locks::LOOK_EVERY;
 use crate::config::PoolConfig;
+use crate::room::Look;
 
 /// Connections to the gateway's own database, the one that holds the deployment locks among them.
 pub(super) const CONTROL_CONNECTIONS: usize = 5;
@@ -49,6 +50,12 @@ pub(super) struct Pools {
     closed: AtomicBool,
     /// Deployments that run.
     pub(super) deployments: Deployments,
+    /// How much room the disk has, where that is looked at.
+    pub(super) room: OnceLock<watch::Receiver<Look>>,
+    /// Databases that were written to when there was hardly any left: until when they are shut, and for how long.
+    pub(super) shut: Mutex<HashMap<u32, (Instant, Duration)>>,
+    /// How many backends were ended for want of it.
+    pub(super) ended_for_room: AtomicU64,
 }
 
 impl Pools {
@@ -66,6 +73,9 @@ impl Pools {
             started: Instant::now(),
             closed: AtomicBool::new(false),
             deployments: Deployments::default(),
+            room: OnceLock::new(),
+            shut: Mutex::default(),
+            ended_for_room: AtomicU64::new(0),
         })
     }
 
@@ -125,6 +135,12 @@ impl Pools {
             .values()
             .filter(|database| database.run_as.owner() == Some(role.user()))
             .for_each(|database| database.renew());
+    }
+
+    /// The name of the database with this oid, where it is open.
+    pub(super) fn name_of(&self, oid: u32) -> Option<DatabaseName> {
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        by_name.values().find(|database| database.oid == Some(oid)).map(|database| database.name.clone())
     }
 
     /// Forgets a database that turned out to be gone or another's; another one of its name stays.

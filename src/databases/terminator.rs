@@ -9,6 +9,7 @@ mod blind;
 pub(super) mod process;
 pub(super) mod shared_locks;
 mod unresponsive;
+pub(super) mod writers;
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -91,6 +92,8 @@ struct Known {
     backend: Backend,
     /// Whether it was found to hold others up in the last look, see [`shared_locks`].
     found: bool,
+    /// Whether it was ended because there is no room on the disk, see [`writers`].
+    made_room: bool,
     /// When it was told to end.
     told: Option<Instant>,
     /// Whether it keeps others from what all databases share.
@@ -101,7 +104,7 @@ struct Known {
 
 impl Known {
     fn new(endpoint: Endpoint, backend: Backend) -> Self {
-        Self { endpoint, backend, found: false, told: None, in_the_way: false, overdue_since: None }
+        Self { endpoint, backend, found: false, made_room: false, told: None, in_the_way: false, overdue_since: None }
     }
 }
 

@@ -58,6 +58,10 @@ impl Folder {
         self.path.join(".postgres-password")
     }
 
+    pub(super) fn reserve(&self) -> PathBuf {
+        self.path.join(".postgres-reserve")
+    }
+
     pub(super) fn log(&self) -> PathBuf {
         self.path.join("postgres.log")
     }

@@ -19,7 +19,7 @@ use super::binaries::Binaries;
 use super::cluster::main_line;
 use super::folder::{Folder, PORT};
 use super::pid_file::{self, Holder};
-use super::{EmbeddedError, EmbeddedOptions, server_log, stack};
+use super::{EmbeddedError, EmbeddedOptions, room, server_log, stack};
 use crate::scheduling;
 
 /// How often it is looked whether a postmaster has got ready or has ended.
@@ -61,6 +61,12 @@ impl Launch {
         sockets.push(cluster.to_string_lossy().replace('"', "\"\""));
         sockets.push("\"");
         let settings = settings(options.max_connections).into_iter().map(|(name, value)| (name.to_owned(), value));
+        // Tests' own servers are small on disks that are not.
+        let log_mib = if options.die_with_parent { None } else { room::log_mib_at(&cluster) };
+        let settings = settings.chain(log_mib.into_iter().flat_map(|mib| {
+            // The least is what is kept after each checkpoint.
+            [("min_wal_size", 32), ("max_wal_size", mib)].map(|(name, mib)| (name.to_owned(), format!("{mib}MB")))
+        }));
         let all = settings.chain(options.settings.iter().cloned());
         let words = all.map(|(name, value)| OsString::from(format!("{name}={value}")));
         for word in std::iter::once(sockets).chain(words) {

@@ -1,16 +1,19 @@
 //! Keeps PostgreSQL running: one that ends by itself (killed for want of memory, say) is started again. Meanwhile the
 //! pools find no server and `/health` says so; nothing else has to know.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info};
 
 use super::postmaster::Postmaster;
+use super::room::Keeper;
 use super::server_log;
 use super::{EmbeddedError, EmbeddedPostgres};
+use crate::room::Look;
 
 /// How often it is looked whether PostgreSQL still runs.
 const GLANCE: Duration = Duration::from_millis(200);
@@ -24,6 +27,7 @@ const STEADY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct SupervisedPostgres {
     connection: tokio_postgres::Config,
+    room: Option<watch::Receiver<Look>>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), EmbeddedError>>,
 }
@@ -31,13 +35,19 @@ pub struct SupervisedPostgres {
 impl SupervisedPostgres {
     pub(super) fn new(postgres: EmbeddedPostgres) -> Self {
         let connection = postgres.connection().clone();
+        let room = postgres.keeper.as_ref().map(Keeper::seen);
         let (stop, stopping) = oneshot::channel();
-        Self { connection, stop, task: tokio::spawn(watch(postgres, stopping)) }
+        Self { connection, room, stop, task: tokio::spawn(supervise(postgres, stopping)) }
     }
 
     /// How to connect: the superuser, in the database `postgres`, over the socket.
     pub fn connection(&self) -> &tokio_postgres::Config {
         &self.connection
+    }
+
+    /// How much room its disk has, where that is looked at.
+    pub fn room(&self) -> Option<watch::Receiver<Look>> {
+        self.room.clone()
     }
 
     /// Ends every session and stops PostgreSQL; returns when it has stopped.
@@ -55,14 +65,16 @@ impl SupervisedPostgres {
     }
 }
 
-async fn watch(mut postgres: EmbeddedPostgres, mut stopping: oneshot::Receiver<()>) -> Result<(), EmbeddedError> {
+async fn supervise(mut postgres: EmbeddedPostgres, mut stopping: oneshot::Receiver<()>) -> Result<(), EmbeddedError> {
     let mut pause = FIRST_PAUSE;
     let mut keeping_log_short = std::pin::pin!(server_log::keep_short(postgres.postmaster.log().to_owned()));
+    let mut keeping_room = std::pin::pin!(keep_room(postgres.keeper.clone()));
     loop {
         let ready = Instant::now();
         tokio::select! {
             _ = &mut stopping => return postgres.stop().await,
             never = &mut keeping_log_short => match never {},
+            never = &mut keeping_room => match never {},
             () = postgres.postmaster.ended(GLANCE) => error!("PostgreSQL has ended by itself; starting it again"),
         }
         if ready.elapsed() > STEADY {
@@ -70,8 +82,17 @@ async fn watch(mut postgres: EmbeddedPostgres, mut stopping: oneshot::Receiver<(
         }
         tokio::select! {
             _ = &mut stopping => return postgres.stop().await,
+            // It may be what PostgreSQL ended for, and cannot start without.
+            never = &mut keeping_room => match never {},
             () = restart(&mut postgres, &mut pause) => info!("PostgreSQL is back"),
         }
+    }
+}
+
+async fn keep_room(keeper: Option<Keeper>) -> Infallible {
+    match keeper {
+        Some(keeper) => keeper.watch().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -13,5 +13,6 @@ mod left_behind;
 mod lost;
 mod proxy;
 mod registry;
+mod room;
 mod support;
 mod two_gateways;

@@ -75,37 +75,14 @@ impl Server {
     fn start_gateway(&self, socket: &Path, data: &Path, settings: &[(&str, &str)]) -> Gateway {
         let connection = self.postgres.connection();
         let mut command = Command::new(env!("CARGO_BIN_EXE_stonescriptdb-gateway"));
-        for inherited in ["DATABASE_URL", "LOG_DIR", "ADMIN_TOKEN", "ADMIN_SCOPE", "CONFLICT_STATUS"] {
-            command.env_remove(inherited);
-        }
-        let log = std::fs::File::create(self.folder.path().join("gateway.err")).expect("a log");
-        let mut child = command
+        command
             .env("DB_HOST", socket)
             .env("DB_PORT", self.port().to_string())
             .env("DB_NAME", "postgres")
             .env("DB_USER", connection.get_user().unwrap_or_default())
             .env("DB_PASSWORD", String::from_utf8_lossy(connection.get_password().unwrap_or_default()).as_ref())
-            .env("DATA_DIR", data)
-            .env("GATEWAY_PORT", "0")
-            .env("LOCK_TIMEOUT_SECS", "2")
-            .envs(settings.iter().copied())
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("the gateway is built");
-        let stdout = BufReader::new(child.stdout.take().expect("its output"));
-        let (found, url) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                if let Some((_, url)) = line.split_once("listening on ") {
-                    // Nobody waits any more after the first one.
-                    found.send(url.split_whitespace().next().unwrap_or(url).trim_end_matches('/').to_owned()).ok();
-                }
-            }
-        });
-        Gateway { child, url: url.recv_timeout(LIMIT).expect("it says where it listens") }
+            .envs(settings.iter().copied());
+        Gateway::start(command, data, self.folder.path())
     }
 
     pub(crate) async fn connect(&self, database: &str) -> Client {
@@ -189,6 +166,53 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
+    /// The program, with its files in `data`, working in `folder`.
+    fn start(mut command: Command, data: &Path, folder: &Path) -> Self {
+        for inherited in ["DATABASE_URL", "LOG_DIR", "ADMIN_TOKEN", "ADMIN_SCOPE", "CONFLICT_STATUS"] {
+            command.env_remove(inherited);
+        }
+        let log = std::fs::File::create(folder.join("gateway.err")).expect("a log");
+        let mut child = command
+            .env("DATA_DIR", data)
+            .env("GATEWAY_PORT", "0")
+            .env("LOCK_TIMEOUT_SECS", "2")
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the gateway is built");
+        let stdout = BufReader::new(child.stdout.take().expect("its output"));
+        let (found, url) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if let Some((_, url)) = line.split_once("listening on ") {
+                    // Nobody waits any more after the first one.
+                    found.send(url.split_whitespace().next().unwrap_or(url).trim_end_matches('/').to_owned()).ok();
+                }
+            }
+        });
+        Gateway { child, url: url.recv_timeout(LIMIT).expect("it says where it listens") }
+    }
+
+    /// One with a PostgreSQL of its own.
+    pub(crate) fn embedded(data: &Path, folder: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stonescriptdb-gateway"));
+        command.env_remove("DB_HOST").env("PLATFORM_ROLES", "auto").env("LOCK_TIMEOUT_SECS", "2");
+        Self::start(command, data, folder)
+    }
+
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("it runs");
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn finish(&mut self) {
+        self.stop();
+        self.child.wait().ok();
+    }
+
     /// `SIGKILL`.
     pub(crate) fn kill(&mut self) {
         // Fails only if it has ended by itself.

@@ -198,7 +198,11 @@ impl Terminator {
         live.get_mut(&number).is_some_and(|known| std::mem::replace(&mut known.found, is_found) && is_found)
     }
 
-    async fn link_to<'l>(&self, line: &'l mut Line, endpoint: &Endpoint) -> Result<&'l mut Link, TerminateError> {
+    pub(super) async fn link_to<'l>(
+        &self,
+        line: &'l mut Line,
+        endpoint: &Endpoint,
+    ) -> Result<&'l mut Link, TerminateError> {
         if line.link.as_ref().is_none_or(|link| link.client.is_closed() || link.endpoint != *endpoint) {
             line.link = None;
             let link = self.open(endpoint).await?;

@@ -1,0 +1,213 @@
+//! The disk of the private PostgreSQL, on which its log of changes lies: no platform writes the last of it, and if somebody else
+//! does, PostgreSQL comes up again by the reserve. Takes root, for a small file system under `DATA_DIR`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tokio_postgres::{Client, NoTls};
+
+use crate::disk::SmallDisk;
+use crate::full::fill;
+use crate::support::{Gateway, ask, client, post, upload, wait};
+
+const MIB: u64 = 1 << 20;
+
+/// A gateway with its own PostgreSQL on a disk of 450 MiB, of which 96 have to be free.
+struct Stage {
+    gateway: Gateway,
+    disk: SmallDisk,
+    folder: tempfile::TempDir,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Whatever the test has stopped.
+        self.gateway.signal(Signal::SIGCONT);
+        self.gateway.finish();
+    }
+}
+
+const BUNDLE: &[(&str, &str)] = &[
+    ("tables/a.sql", "CREATE TABLE a (id int, words text);"),
+    (
+        "functions/write.sql",
+        "CREATE FUNCTION write(n int) RETURNS void LANGUAGE sql AS
+         'INSERT INTO a SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, n) i';
+         CREATE FUNCTION clear() RETURNS void LANGUAGE sql AS 'TRUNCATE a';
+         CREATE FUNCTION read() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM a';",
+    ),
+];
+
+impl Stage {
+    async fn set() -> Option<Self> {
+        let folder = tempfile::Builder::new().prefix("gateway-room-").tempdir_in("/tmp").expect("a folder");
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("our folder");
+        let disk = SmallDisk::of_megabytes(450, folder.path().join("data"))?;
+        let gateway = Gateway::embedded(&disk.0, folder.path());
+        let stage = Self { gateway, disk, folder };
+        for platform in ["x", "y"] {
+            let (status, body) = stage.register(platform).await;
+            assert_eq!(status, 200, "{body:#}");
+        }
+        wait("a reserve", async || stage.reserve().exists()).await;
+        Some(stage)
+    }
+
+    async fn register(&self, platform: &str) -> (u16, Value) {
+        upload(&self.gateway, "/register", &[("platform", platform)], BUNDLE).await
+    }
+
+    async fn call(&self, platform: &str, function: &str, params: Value) -> (u16, Value) {
+        post(&self.gateway, "/call", json!({"platform": platform, "function": function, "params": params})).await
+    }
+
+    async fn health(&self) -> u16 {
+        ask(client().get(format!("{}/health", self.gateway.url))).await.0
+    }
+
+    fn postmaster(&self) -> i32 {
+        let text = std::fs::read_to_string(self.disk.0.join("postgres/postmaster.pid")).unwrap_or_default();
+        text.lines().next().and_then(|pid| pid.parse().ok()).unwrap_or(0)
+    }
+
+    fn reserve(&self) -> PathBuf {
+        self.disk.0.join(".postgres-reserve")
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.disk.0.join("filler")
+    }
+
+    /// Leaves so much free.
+    fn leave(&self, bytes: u64) {
+        let told = nix::sys::statvfs::statvfs(&self.disk.0).expect("it is mounted");
+        let free = told.blocks_available() * told.fragment_size();
+        let file = std::fs::File::create(self.filler()).expect("a file");
+        let length = i64::try_from(free - bytes).expect("it is small");
+        nix::fcntl::posix_fallocate(&file, 0, length).expect("there is room");
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.filler()).expect("our file");
+    }
+
+    async fn operator(&self, database: &str) -> Client {
+        let password = std::fs::read_to_string(self.disk.0.join(".postgres-password")).expect("a password");
+        let mut config = tokio_postgres::Config::new();
+        config.host_path(self.disk.0.join("postgres")).user("stonescriptdb").password(password).dbname(database);
+        let (client, connection) = config.connect(NoTls).await.expect("it answers");
+        tokio::spawn(connection);
+        client
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.disk.0.join("postgres.log")).unwrap_or_default()
+    }
+}
+
+fn is_full((status, body): &(u16, Value)) {
+    assert_eq!((*status, body["error"].as_str()), (507, Some("disk_full")), "{body:#}");
+}
+
+#[tokio::test]
+async fn a_call_that_fills_the_disk_is_ended_and_takes_nobody_with_it() {
+    let Some(stage) = Stage::set().await else { return };
+    let stage = Arc::new(stage);
+    let postmaster = stage.postmaster();
+    let (done, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let others = tokio::spawn({
+        let (stage, done, calls) = (stage.clone(), done.clone(), calls.clone());
+        async move {
+            while !done.load(Ordering::Relaxed) {
+                let (status, body) = stage.call("y", "read", json!([])).await;
+                assert_eq!(status, 200, "{body:#}");
+                calls.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    for _ in 0..3 {
+        let full = stage.call("x", "write", json!([1_000_000])).await;
+        is_full(&full);
+        assert_eq!((stage.health().await, stage.postmaster()), (200, postmaster));
+    }
+    done.store(true, Ordering::Relaxed);
+    others.await.expect("everybody else's calls go on");
+    assert!(calls.load(Ordering::Relaxed) > 10);
+    assert!(!stage.log().contains("PANIC"), "{}", stage.log());
+    assert!(stage.reserve().exists(), "nobody came near it");
+
+    // Who deletes something is not kept from it for long, and neither is who writes little.
+    wait("a moment", async || stage.call("x", "clear", json!([])).await.0 == 200).await;
+    wait("room", async || stage.register("x").await.0 == 200).await;
+
+    // Deployments are ended just so, and say where they were.
+    let mut next = BUNDLE.to_vec();
+    next.push((
+        "migrations/1.sql",
+        "INSERT INTO a SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, 1000000) i;",
+    ));
+    let answer = upload(&stage.gateway, "/register", &[("platform", "x")], &next).await;
+    is_full(&answer);
+    assert_eq!((answer.1["sqlstate"].as_str(), stage.postmaster()), (Some("53100"), postmaster), "{:#}", answer.1);
+    // Many at once, each of which writes little.
+    wait("room", async || stage.call("x", "clear", json!([])).await.0 == 200 && stage.register("x").await.0 == 200)
+        .await;
+    let writers = (0..8).map(|_| {
+        let stage = stage.clone();
+        tokio::spawn(async move {
+            for _ in 0..400 {
+                let (status, body) = stage.call("x", "write", json!([500])).await;
+                assert!([200, 507].contains(&status), "{body:#}");
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.expect("an answer each time");
+    }
+    assert_eq!((stage.health().await, stage.postmaster()), (200, postmaster));
+    assert!(!stage.log().contains("PANIC"), "{}", stage.log());
+    // They may have come to the end, where platforms' calls are not let in; an operator is.
+    stage.operator("x_main").await.batch_execute("TRUNCATE a").await.expect("an operator may");
+    wait("room", async || stage.register("x").await.0 == 200).await;
+
+    stage.leave(70 * MIB);
+    wait("no room", async || stage.register("x").await.0 == 507).await;
+    is_full(&stage.register("z").await);
+    for (function, params) in [("write", json!([1])), ("read", json!([])), ("clear", json!([]))] {
+        let (status, body) = stage.call("x", function, params).await;
+        assert_eq!(status, 200, "{function}: {body:#}");
+    }
+    stage.operator("postgres").await.batch_execute("DROP DATABASE x_main WITH (FORCE)").await.expect("an operator may");
+    stage.make_room();
+    wait("room", async || stage.register("z").await.0 == 200).await;
+    assert_eq!((stage.call("y", "write", json!([1])).await.0, stage.postmaster()), (200, postmaster));
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_to_the_last_byte_does_not_keep_postgresql_from_coming_up() {
+    let Some(stage) = Stage::set().await else { return };
+    let postmaster = stage.postmaster();
+    let (status, body) = stage.call("x", "write", json!([1000])).await;
+    assert_eq!(status, 200, "{body:#}");
+    // While nobody looks.
+    stage.gateway.signal(Signal::SIGSTOP);
+    kill(Pid::from_raw(postmaster), Signal::SIGKILL).expect("it runs");
+    fill(&stage.filler());
+    assert!(stage.reserve().exists());
+    stage.gateway.signal(Signal::SIGCONT);
+    wait("PostgreSQL", async || stage.health().await == 200).await;
+    assert!(stage.postmaster() != postmaster && !stage.reserve().exists());
+    is_full(&stage.register("x").await);
+    stage.operator("postgres").await.batch_execute("DROP DATABASE x_main WITH (FORCE)").await.expect("an operator may");
+
+    stage.make_room();
+    wait("room", async || stage.register("x").await.0 == 200).await;
+    wait("a reserve", async || stage.reserve().exists()).await;
+    assert_eq!(stage.call("y", "write", json!([1])).await.0, 200);
+    assert!(stage.folder.path().exists());
+}
