@@ -28,6 +28,7 @@ pub(crate) mod guard;
 pub(crate) mod health;
 mod json;
 pub(crate) mod leftover;
+pub(crate) mod metrics;
 pub(crate) mod migrate;
 mod notes;
 pub(crate) mod observe;

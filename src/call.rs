@@ -35,6 +35,7 @@ mod signature;
 mod stream;
 mod text;
 mod tidy;
+mod timing;
 mod types;
 mod value;
 
@@ -42,3 +43,4 @@ pub use self::answer::{Answer, AnswerBody};
 pub use self::error::CallError;
 pub use self::request::{CallRequest, parse_request};
 pub use self::run::run;
+pub use self::timing::Timing;

@@ -17,6 +17,7 @@ pub use environment::Environment;
 pub use extensions::AllowedExtensions;
 pub use variables::{VARIABLES, Variable};
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the log goes.
     pub log: LogConfig,
+    /// What `GET /metrics` shows, and where.
+    pub metrics: MetricsConfig,
     /// `PLATFORM_ROLES`.
     pub platform_roles: PlatformRoles,
     /// `ALLOWED_EXTENSIONS`: which extensions platforms' roles may have that only a superuser can install.
@@ -101,6 +104,10 @@ impl Config {
             limits: read_limits(&env)?,
             data_dir: env.path("DATA_DIR").unwrap_or_else(|| PathBuf::from("./data")),
             log: LogConfig { dir: env.path("LOG_DIR"), filter: env.log_filter("RUST_LOG", "info")? },
+            metrics: MetricsConfig {
+                address: env.address("METRICS_ADDR")?,
+                most_functions: env.number("METRICS_MAX_FUNCTIONS", 500, 0..=100_000)?,
+            },
             platform_roles: read_platform_roles(&env, embedded)?,
             allowed_extensions: extensions::read(&env, "ALLOWED_EXTENSIONS")?,
             conflict_status: env.one_of("CONFLICT_STATUS", &[("400", 400), ("409", 409)])?.unwrap_or(400),
@@ -258,6 +265,15 @@ pub struct LogConfig {
     pub dir: Option<PathBuf>,
     /// `RUST_LOG`: a tracing filter.
     pub filter: String,
+}
+
+/// What `GET /metrics` shows, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct MetricsConfig {
+    /// `METRICS_ADDR`: where it is alone, without the allowlist; unset: beside the other paths, and behind it.
+    pub address: Option<SocketAddr>,
+    /// `METRICS_MAX_FUNCTIONS`: functions with figures of their own.
+    pub most_functions: usize,
 }
 
 /// Whether a platform without credentials of its own gets a generated role.

@@ -137,6 +137,23 @@ pub struct Health {
     pub total_connections: usize,
 }
 
+/// What `GET /metrics` shows of connections and deployments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Pools with open connections.
+    pub pools: usize,
+    /// Connections open on the server.
+    pub connections: usize,
+    /// How many there may be.
+    pub most_connections: usize,
+    /// Who waits for one.
+    pub waiting: usize,
+    /// Databases that are being deployed to.
+    pub deployments: usize,
+    /// Backends that were told to end since the start.
+    pub terminated: u64,
+}
+
 impl Databases {
     /// Opens nothing yet: PostgreSQL may come later. Needs a Tokio runtime, in which connections are driven.
     ///
@@ -201,6 +218,19 @@ impl Databases {
     pub fn deployed(&self, database: &DatabaseName) {
         if let Some(database) = self.pools.get(database) {
             database.renew();
+        }
+    }
+
+    /// What `GET /metrics` shows of connections and deployments; asks nobody.
+    pub fn figures(&self) -> Figures {
+        let (pools, connections) = self.pools.counts();
+        Figures {
+            pools,
+            connections,
+            most_connections: self.pools.most(),
+            waiting: self.pools.waiting(),
+            deployments: self.pools.deployments.running(),
+            terminated: self.pools.server.terminator.ended(),
         }
     }
 

@@ -39,6 +39,7 @@ pub mod databases;
 pub mod embedded;
 pub mod error;
 pub mod logging;
+pub mod metrics;
 pub mod orchestrator;
 pub mod platforms;
 pub mod registry;

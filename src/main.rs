@@ -5,6 +5,7 @@
 //! the command line is wrong, 130 stopped at once by a second Ctrl-C.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -198,6 +199,9 @@ fn raise_file_limit() {
     }
 }
 
+/// Connections at once where only `/metrics` is.
+const METRICS_CONNECTIONS: usize = 64;
+
 /// Files that the gateway has open beside connections: the registry's, logs, PostgreSQL's own.
 const OTHER_FILES: u64 = 100;
 
@@ -222,6 +226,10 @@ async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(),
     // Before PostgreSQL, which takes a while to start: a taken port is the likeliest mistake.
     let listener = bind(&config).await?;
     let address = listener.local_addr().map_err(Fatal::system("asking for the port"))?;
+    let metrics = match config.metrics.address {
+        Some(address) => Some(bind_metrics(address).await?),
+        None => None,
+    };
     let postgres = tokio::select! {
         started = start_postgres(&config) => started?,
         () = signals.requested() => {
@@ -247,6 +255,11 @@ async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(),
         signals.requested().await;
         orchestrator.close();
     };
+    let watched = metrics.map(|listener| {
+        let app = router::metrics_alone(gateway.clone());
+        let limits = ServerLimits { max_connections: METRICS_CONNECTIONS, ..ServerLimits::default() };
+        tokio::spawn(server::serve_within(limits, listener, app, std::future::pending()))
+    });
     let app = router::app(gateway);
     info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
     let serving = ServerLimits { max_connections, ..ServerLimits::default() };
@@ -265,6 +278,9 @@ async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(),
     };
     if !closed {
         databases.abandon().await;
+    }
+    if let Some(watched) = watched {
+        watched.abort();
     }
     stop_postgres(postgres, &signals, served).await
 }
@@ -337,6 +353,14 @@ async fn bind(config: &Config) -> Result<TcpListener, Fatal> {
             _ => format!("{error}: set GATEWAY_HOST and GATEWAY_PORT"),
         };
         Fatal::Bind { host: host.to_owned(), port, reason }
+    })
+}
+
+async fn bind_metrics(address: SocketAddr) -> Result<TcpListener, Fatal> {
+    TcpListener::bind(address).await.map_err(|error| Fatal::Bind {
+        host: address.ip().to_string(),
+        port: address.port(),
+        reason: format!("{error}: set METRICS_ADDR to another address or port"),
     })
 }
 

@@ -15,7 +15,9 @@ use hyper_util::service::TowerToHyperService;
 
 use crate::access::Purpose::{self, Administer, Call, Deploy, Watch};
 use crate::api::state::Gateway;
-use crate::api::{admin, call, database, guard, health, leftover, migrate, observe, platform, register, room, unknown};
+use crate::api::{
+    admin, call, database, guard, health, leftover, metrics, migrate, observe, platform, register, room, unknown,
+};
 use crate::server::Answer;
 
 /// The application.
@@ -42,6 +44,8 @@ pub(crate) fn table() -> Vec<Route> {
     let route = |purpose, path, methods| Route { purpose, path, methods };
     vec![
         route(Watch, HEALTH, get(health::show_health)),
+        route(Watch, READY, get(metrics::show_ready)),
+        route(Watch, LIVE, get(metrics::show_live)),
         // Found by `App::route` before any of these, and listed for its other methods.
         route(Call, CALL, post(call::call_function)),
         route(Deploy, "/register", post(register::register_database)),
@@ -50,6 +54,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(Deploy, "/platform/{platform}/schema", post(platform::store_schema)),
         route(Deploy, "/platform/{platform}/schemas", get(platform::list_schemas)),
         route(Deploy, "/platform/{platform}/databases", get(platform::list_databases)),
+        route(Deploy, METRICS, get(metrics::show_metrics)),
         route(Deploy, "/platforms", get(platform::list_platforms)),
         route(Deploy, "/database/create", post(database::create_database)),
         route(Deploy, "/v2/migrate", post(database::migrate_databases)),
@@ -62,7 +67,9 @@ pub(crate) fn table() -> Vec<Route> {
 
 fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
     let of = |purpose: Purpose| {
-        let routes = table().into_iter().filter(|route| route.purpose == purpose);
+        let beside = gateway.config.metrics.address.is_none();
+        let is_here = |route: &Route| route.purpose == purpose && (beside || route.path != METRICS);
+        let routes = table().into_iter().filter(is_here);
         let router = routes.fold(Router::new(), |router, route| router.route(route.path, route.methods));
         router.method_not_allowed_fallback(unknown::no_such_method)
     };
@@ -77,8 +84,16 @@ fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
     of(Watch).merge(allowed)
 }
 
+/// `/metrics` alone, for `METRICS_ADDR`.
+pub fn metrics_alone(gateway: Arc<Gateway>) -> Router {
+    Router::new().route(METRICS, get(metrics::show_metrics)).fallback(unknown::no_such_path).with_state(gateway)
+}
+
+const METRICS: &str = "/metrics";
 const CALL: &str = "/call";
 const HEALTH: &str = "/health";
+const READY: &str = "/ready";
+const LIVE: &str = "/live";
 
 impl App {
     /// These routes, with what goes around all of them.
@@ -123,7 +138,7 @@ impl Answer for App {
     }
 
     fn is_vital(&self, path: &str) -> bool {
-        path == HEALTH
+        [HEALTH, READY, LIVE].contains(&path)
     }
 
     fn cuts_off(&self) {

@@ -112,6 +112,13 @@ impl UploadMemory {
         Self { total, wait, receiving: Share::new(receiving), working: Share::new(working), platforms: Arc::default() }
     }
 
+    /// Bytes that are held at this moment, and how many may be.
+    pub fn held(&self) -> (usize, usize) {
+        let held =
+            |share: &Share| share.bytes.saturating_sub(share.free.available_permits().saturating_mul(UNIT_BYTES));
+        (held(&self.receiving) + held(&self.working), self.total)
+    }
+
     /// The right to receive an archive; it grows with it.
     pub async fn receive(&self) -> Result<Receiving, UploadsError> {
         let held = self.take(&self.receiving.free, RECEIVING_BYTES, Instant::now() + self.wait).await?;

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use crate::error::{ApiError, ErrorCode};
 
 /// When to ask again after a "busy". The request has waited long enough already.
-const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("1");
+pub(super) const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("1");
 
 /// Travels with an error's response to [`super::observe`], which knows `CONFLICT_STATUS` and writes the log.
 #[derive(Clone, Debug)]

@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderValue;
 use axum::http::request::Parts;
 
 use crate::databases::name::{Address, Id};
+use crate::metrics::calls::Counted;
 
 /// Shared by the handler and the log line, which is also written when the client hangs up and the handler never ends.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +25,20 @@ pub(super) struct Noted {
     pub(super) client: Option<IpAddr>,
     pub(super) platform: Option<String>,
     pub(super) database: Option<String>,
+    pub(super) call: Option<NotedCall>,
+}
+
+/// What is told of a call beside its database.
+#[derive(Clone, Debug)]
+pub(super) struct NotedCall {
+    /// Its name as the client wrote it.
+    pub(super) function: String,
+    /// Where it counts.
+    pub(super) counted: Arc<Counted>,
+    /// None where they were still being sent when it was known how many.
+    pub(super) rows: Option<u64>,
+    /// How long it waited for its connection, and how long it took from then on.
+    pub(super) took: Option<(Duration, Duration)>,
 }
 
 impl Noted {
@@ -68,6 +84,11 @@ impl Notes {
                 noted.database = Some(name.to_owned());
             }
         });
+    }
+
+    /// The function that is called; again when more is known of it.
+    pub(super) fn note_call(&self, call: NotedCall) {
+        self.change(|noted| noted.call = Some(call));
     }
 
     /// For work that logs on its own, so that its lines bear the request's id and names.

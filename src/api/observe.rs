@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request};
@@ -25,6 +25,7 @@ use super::notes::Noted;
 use super::state::Gateway;
 use crate::bundle::sql::tokens::hexadecimal;
 use crate::error::ApiError;
+use crate::metrics::calls::End;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID_BYTES: usize = 64;
@@ -44,6 +45,9 @@ where
     let answered = AssertUnwindSafe(next(request, notes)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|panic| ApiError::internal(panic_message(&*panic)).into_response());
     let failure = response.extensions_mut().remove::<Failure>();
+    if let Some(failure) = &failure {
+        gateway.metrics.refused(failure.code.code());
+    }
     if failure.as_ref().is_some_and(|failure| failure.code.is_already_there()) {
         let status = StatusCode::from_u16(gateway.config.conflict_status);
         *response.status_mut() = status.unwrap_or(StatusCode::BAD_REQUEST);
@@ -122,6 +126,18 @@ impl LogLine {
 
     fn write(&mut self, outcome: Outcome, status: Option<StatusCode>, error: Option<&str>, cause: Option<&str>) {
         self.is_written = true;
+        let end = match (outcome, status) {
+            (Outcome::HungUp, _) => End::ClientGone,
+            (Outcome::CutOff, _) => End::CutOff,
+            (Outcome::Answered | Outcome::Failed, status) => {
+                End::Answered(status.map_or(500, |status| status.as_u16()))
+            }
+        };
+        self.notes.read(|noted| {
+            if let Some(call) = &noted.call {
+                call.counted.count(end, self.started.elapsed());
+            }
+        });
         self.notes.read(|noted| self.write_line(outcome, noted, status, error, cause));
     }
 
@@ -133,6 +149,8 @@ impl LogLine {
         error: Option<&str>,
         cause: Option<&str>,
     ) {
+        let call = noted.call.as_ref();
+        let took = call.and_then(|call| call.took);
         macro_rules! line {
             ($level:ident, $text:literal) => {
                 tracing::$level!(
@@ -140,9 +158,13 @@ impl LogLine {
                     method = self.method.as_str(),
                     path = &*self.path(noted),
                     status = status.map(|status| status.as_u16()),
-                    duration_ms = self.started.elapsed().as_micros() as f64 / 1000.0,
+                    duration_ms = millis(self.started.elapsed()),
                     platform = noted.platform,
                     database = noted.database,
+                    function = call.map(|call| &*call.function),
+                    rows = call.and_then(|call| call.rows),
+                    wait_ms = took.map(|(wait, _)| millis(wait)),
+                    execution_ms = took.map(|(_, execution)| millis(execution)),
                     client = noted.client.map(tracing::field::display),
                     error,
                     cause,
@@ -157,6 +179,10 @@ impl LogLine {
             Outcome::CutOff => line!(warn, "cut off because the gateway stops"),
         }
     }
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
 }
 
 /// How a request ended.

@@ -10,6 +10,7 @@ use crate::bundle::cost::Limits;
 use crate::call_memory::CallMemory;
 use crate::config::Config;
 use crate::databases::Databases;
+use crate::metrics::Metrics;
 use crate::orchestrator::{DeployLimits, Orchestrator};
 use crate::platforms::Platforms;
 use crate::registry::Registry;
@@ -29,6 +30,8 @@ pub struct Gateway {
     pub uploads: UploadMemory,
     /// The memory that the bodies of large calls share.
     pub call_memory: CallMemory,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
     /// When it started.
     pub started: Instant,
     /// The stopping server drops what has not ended.
@@ -47,9 +50,11 @@ impl Gateway {
         let roles = config.platform_roles;
         let uploads = UploadMemory::new(config.limits.upload_memory_bytes, uploads::WAIT);
         let platforms = Platforms::new(registry, databases.clone(), orchestrator.clone(), uploads.clone(), roles);
-        let (call_memory, started) = (CallMemory::new(config.pool.wait_timeout), Instant::now());
+        let metrics = Metrics::new(config.metrics.most_functions).expect("each metric has a name of its own");
+        let (call_memory, started, metrics) =
+            (CallMemory::new(config.pool.wait_timeout), Instant::now(), Arc::new(metrics));
         let cuts_off = Arc::default();
-        Self { config, databases, orchestrator, platforms, uploads, call_memory, started, cuts_off, access }
+        Self { config, databases, orchestrator, platforms, uploads, call_memory, metrics, started, cuts_off, access }
     }
 
     /// What an uploaded archive may cost.

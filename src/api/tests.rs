@@ -22,8 +22,8 @@ use tokio::time::timeout;
 
 use super::state::Gateway;
 use crate::config::{
-    AccessConfig, AdminScope, AllowedExtensions, Config, LimitsConfig, LogConfig, PlatformRoles, PoolConfig,
-    PostgresSource, ServerConfig,
+    AccessConfig, AdminScope, AllowedExtensions, Config, LimitsConfig, LogConfig, MetricsConfig, PlatformRoles,
+    PoolConfig, PostgresSource, ServerConfig,
 };
 use crate::databases::Databases;
 use crate::router::{self, App};
@@ -37,6 +37,7 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 fn config() -> Config {
     let networks = |list: &[&str]| list.iter().map(|network| network.parse().unwrap()).collect();
     Config {
+        metrics: MetricsConfig { address: None, most_functions: 10 },
         server: ServerConfig { host: "127.0.0.1".to_owned(), port: 0, max_client_connections: 1000 },
         postgres: PostgresSource::Embedded,
         pool: PoolConfig {

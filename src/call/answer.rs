@@ -18,6 +18,8 @@ const MOST_KEPT_BYTES: usize = 512 * 1024;
 pub struct Answer {
     /// The database that was called.
     pub database: DatabaseName,
+    /// How many rows it has; none where they are still being read.
+    pub rows: Option<u64>,
     /// The JSON.
     pub body: AnswerBody,
 }
@@ -80,6 +82,11 @@ impl Body {
         let mut buffer = Vec::with_capacity(1024);
         buffer.extend_from_slice(b"{\"rows\":[");
         Self { buffer, row_count: 0, started, ascii: true, large: Vec::new() }
+    }
+
+    /// Rows so far.
+    pub(super) fn row_count(&self) -> u64 {
+        self.row_count
     }
 
     /// Where the next row goes.

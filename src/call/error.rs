@@ -126,6 +126,14 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Whether it is of a function that there is; it may have run.
+    pub fn is_of_a_function(&self) -> bool {
+        !matches!(
+            self,
+            Self::Request(_) | Self::Name(_) | Self::Database(_) | Self::FunctionNotFound { .. } | Self::NoRoom { .. }
+        )
+    }
+
     /// The error without PostgreSQL's words, which may hold values.
     pub fn for_log(&self) -> String {
         match self {

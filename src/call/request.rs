@@ -31,6 +31,11 @@ impl CallRequest {
         &self.address
     }
 
+    /// The function, as errors and the log tell it.
+    pub fn function_name(&self) -> String {
+        self.function.to_string()
+    }
+
     /// The database that the ids name. One made from a stored schema may be meant by an id alone; the answer knows.
     pub fn database_name(&self) -> &DatabaseName {
         self.address.name()

@@ -19,6 +19,7 @@ use super::shape::{Shape, bind};
 use super::signature::{Kind, Overload, Signatures, read};
 use super::stream::stream;
 use super::tidy::{self, Leaves};
+use super::timing::Timing;
 use crate::databases::wire::{Care, Commit, StartError, Statement, WireError};
 use crate::databases::{Database, DatabaseError, Databases, RunAs};
 use serde_json::value::RawValue;
@@ -34,8 +35,13 @@ pub(super) const GRACE: Duration = Duration::from_secs(2);
 const MOST_ATTEMPTS: usize = 4;
 
 /// Runs the function that a request asks for, as `run_as`.
-pub async fn run(databases: &Databases, request: &CallRequest, run_as: &RunAs) -> Result<Answer, CallError> {
-    let call = Call { databases, request, run_as, started: Instant::now() };
+pub async fn run(
+    databases: &Databases,
+    request: &CallRequest,
+    run_as: &RunAs,
+    timing: &Timing,
+) -> Result<Answer, CallError> {
+    let call = Call { databases, request, run_as, timing };
     let mut connection = None;
     let mut attempts = 1;
     loop {
@@ -72,7 +78,7 @@ struct Call<'a> {
     databases: &'a Databases,
     request: &'a CallRequest,
     run_as: &'a RunAs,
-    started: Instant,
+    timing: &'a Timing,
 }
 
 /// What is run, and what it was derived from.
@@ -95,6 +101,7 @@ impl Call<'_> {
                 error: error.into(),
             })?;
             *connection = Some(Running::new(connected));
+            self.timing.connected();
         }
         let limit = self.databases.call_timeout() + GRACE;
         match tokio::time::timeout(limit, self.execute(connection, &database, anew)).await {
@@ -235,27 +242,28 @@ impl Call<'_> {
     ) -> Result<Answer, Failure> {
         let running = connection.as_mut().expect("the attempt put one there");
         let Prepared { shape, plan, .. } = prepared;
-        let answer = |body| Answer { database: database.name().clone(), body };
+        let answer = |rows, body| Answer { database: database.name().clone(), rows, body };
         let interrupted = |interrupted| match interrupted {
             Interrupted::Wire(error) => explain(Phase::Run, error),
             Interrupted::Row(error) => self.unwritten(&error),
             Interrupted::Encoding(StrangeEncoding) => self.unreadable(),
         };
-        let mut body = Body::new(self.started);
+        let mut body = Body::new(self.timing.begun());
         if shape.kind == Kind::Procedure && plan.needs_server() {
             let rows = running.rows().await.map_err(interrupted)?;
             self.answer_procedure(running, rows, &plan, &mut body, explain).await?;
-            return Ok(answer(AnswerBody::Complete(body.finish())));
+            return Ok(answer(Some(body.row_count()), AnswerBody::Complete(body.finish())));
         }
         let reached = running.write_rows(&plan, &mut body, LARGE_BODY_BYTES).await;
         if running.connection().is_spoiled() {
             shape.distrust();
         }
         match reached.map_err(interrupted)? {
-            Reached::End => Ok(answer(AnswerBody::Complete(body.finish()))),
+            Reached::End => Ok(answer(Some(body.row_count()), AnswerBody::Complete(body.finish()))),
             Reached::Size => {
                 let running = connection.take().expect("the attempt put one there");
-                Ok(answer(AnswerBody::Streamed(stream(running, plan, body, self.function(), self.limit()))))
+                let rest = stream(running, plan, body, self.function(), self.limit());
+                Ok(answer(None, AnswerBody::Streamed(rest)))
             }
         }
     }

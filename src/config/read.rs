@@ -1,6 +1,6 @@
 //! One variable → one checked value. Every refusal is a [`ConfigError::Invalid`]; what may hold a password is not shown.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -78,6 +78,15 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         parse_host(&value).ok_or_else(|| {
             invalid(variable, &value, "a host name or an IP address, without a port (that is GATEWAY_PORT)")
         })
+    }
+
+    /// An address and a port to listen on.
+    pub(super) fn address(&self, variable: &'static str) -> Result<Option<SocketAddr>, ConfigError> {
+        let Some(value) = self.text(variable) else { return Ok(None) };
+        let address = value
+            .parse()
+            .map_err(|_| invalid(variable, &value, "an address and a port: 127.0.0.1:9100 or [::1]:9100"))?;
+        Ok(Some(address))
     }
 
     /// Networks, separated by commas; host bits are dropped, a single address is a network of one.

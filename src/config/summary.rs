@@ -37,6 +37,11 @@ impl fmt::Display for Config {
             Some(dir) => line("log", &format_args!("{} to stdout and {}", self.log.filter, dir.display()))?,
             None => line("log", &format_args!("{} to stdout", self.log.filter))?,
         }
+        let functions = self.metrics.most_functions;
+        match self.metrics.address {
+            Some(address) => line("metrics", &format_args!("on {address}, {functions} functions"))?,
+            None => line("metrics", &format_args!("beside the other paths, {functions} functions"))?,
+        }
         let roles = match self.platform_roles {
             PlatformRoles::Auto => "auto",
             PlatformRoles::Off => "off",

@@ -41,6 +41,12 @@ pub const VARIABLES: &[Variable] = &[
     variable("LOG_DIR", "", "daily log files, beside stdout"),
     variable("RUST_LOG", "info", "how much is logged: error, warn, info, debug, trace, or a filter"),
     variable(
+        "METRICS_ADDR",
+        "",
+        "address:port where /metrics is then, and nothing else; unset: beside the other paths",
+    ),
+    variable("METRICS_MAX_FUNCTIONS", "500", "functions with figures of their own in /metrics; the rest is `other`"),
+    variable(
         "PLATFORM_ROLES",
         "",
         "auto or off: a generated role per platform; unset: auto on the embedded PostgreSQL",

@@ -70,6 +70,11 @@ impl Budget {
         }
     }
 
+    /// How many wait for a ticket.
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().lanes.values().map(|lane| lane.waiting.len()).sum()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change below is whole before anything could panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -23,6 +23,11 @@ pub struct Deploying {
 }
 
 impl Deployments {
+    /// How many run.
+    pub(super) fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+
     fn begin(&self, database: &DatabaseName) {
         *self.lock().entry(database.clone()).or_default() += 1;
         self.running.fetch_add(1, Ordering::AcqRel);

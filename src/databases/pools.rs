@@ -262,6 +262,16 @@ impl Pools {
         (active, total - self.sockets.available_permits().min(total))
     }
 
+    /// How many wait for the right to a connection.
+    pub(super) fn waiting(&self) -> usize {
+        self.budget.waiting()
+    }
+
+    /// `MAX_TOTAL_CONNECTIONS`.
+    pub(super) fn most(&self) -> usize {
+        self.config.max_total_connections
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }

@@ -85,6 +85,8 @@ pub(super) struct Terminator {
     /// Each backend of an open connection, so that none stays when the gateway stops.
     live: Mutex<HashMap<u64, Known>>,
     unresponsive: Mutex<Unresponsive>,
+    /// How many were told to end.
+    ended: AtomicU64,
 }
 
 struct Known {
@@ -135,7 +137,12 @@ impl Terminator {
     /// `config` is how to log in, `databases` where: the first one that is there.
     pub(super) fn new(config: Config, databases: Vec<String>) -> Arc<Self> {
         let (line, next, live) = (AsyncMutex::default(), AtomicU64::default(), Mutex::default());
-        Arc::new(Self { config, databases, line, next, live, unresponsive: Mutex::default() })
+        Arc::new(Self { config, databases, line, next, live, unresponsive: Mutex::default(), ended: AtomicU64::new(0) })
+    }
+
+    /// How many backends were told to end since the start.
+    pub(super) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Remembers a backend until [`Terminator::forget`].

@@ -14,7 +14,21 @@ const OTHER: &str = "other";
 
 /// The statuses that calls end with; whatever else a function picks is told as its class.
 const STATUSES: &[&str] = &[
-    "200", "400", "403", "404", "409", "413", "422", "500", "503", "504", "507", "4xx", "5xx", "client_gone", "cut_off",
+    "200",
+    "400",
+    "403",
+    "404",
+    "409",
+    "413",
+    "422",
+    "500",
+    "503",
+    "504",
+    "507",
+    "4xx",
+    "5xx",
+    "client_gone",
+    "cut_off",
 ];
 
 /// How a call ended.
@@ -73,6 +87,7 @@ struct Platform {
 pub struct Counted {
     platform: String,
     function: String,
+    is_other: bool,
     total: IntCounterVec,
     statuses: [OnceLock<IntCounter>; STATUSES.len()],
     seconds: Histogram,
@@ -96,7 +111,7 @@ impl Calls {
         register(registry, &total)?;
         register(registry, &seconds)?;
         register(registry, &wait)?;
-        let nobodys = Arc::new(Counted::new(&total, &seconds, "", OTHER));
+        let nobodys = Arc::new(Counted::new(&total, &seconds, "", None));
         Ok(Self { most, known: RwLock::default(), total, seconds, wait, nobodys })
     }
 
@@ -115,7 +130,7 @@ impl Calls {
             if platforms.len() >= self.most {
                 return self.nobodys.clone();
             }
-            let other = Arc::new(Counted::new(&self.total, &self.seconds, platform, OTHER));
+            let other = Arc::new(Counted::new(&self.total, &self.seconds, platform, None));
             platforms.insert(platform.into(), Platform { functions: HashMap::default(), other });
         }
         let Some(of) = platforms.get_mut(platform) else { return self.nobodys.clone() };
@@ -126,7 +141,7 @@ impl Calls {
             return of.other.clone();
         }
         *functions += 1;
-        let counted = Arc::new(Counted::new(&self.total, &self.seconds, platform, function));
+        let counted = Arc::new(Counted::new(&self.total, &self.seconds, platform, Some(function)));
         of.functions.insert(function.into(), counted.clone());
         counted
     }
@@ -138,10 +153,12 @@ impl Calls {
 }
 
 impl Counted {
-    fn new(total: &IntCounterVec, seconds: &HistogramVec, platform: &str, function: &str) -> Self {
+    fn new(total: &IntCounterVec, seconds: &HistogramVec, platform: &str, function: Option<&str>) -> Self {
+        let (is_other, function) = (function.is_none(), function.unwrap_or(OTHER));
         Self {
             platform: platform.to_owned(),
             function: function.to_owned(),
+            is_other,
             total: total.clone(),
             statuses: [const { OnceLock::new() }; STATUSES.len()],
             seconds: seconds.with_label_values(&[platform, function]),
@@ -150,7 +167,7 @@ impl Counted {
 
     /// Whether it is what calls of a function count for that has none of its own.
     pub fn is_other(&self) -> bool {
-        self.function == OTHER
+        self.is_other
     }
 
     /// A call that ended like this after so long.

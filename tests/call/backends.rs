@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use stonescriptdb_gateway::call::{AnswerBody, parse_request, run};
+use stonescriptdb_gateway::call::{AnswerBody, Timing, parse_request, run};
 use stonescriptdb_gateway::config::PoolConfig;
 use stonescriptdb_gateway::databases::Databases;
 use stonescriptdb_gateway::databases::RunAs;
@@ -130,7 +130,9 @@ async fn a_stream_that_falls_silent_ends_for_its_reader_too() {
     let platform = Platform::on(databases.clone(), STAYING).await;
     let client = connect_to(&server, "postgres").await;
     let request = format!(r#"{{"platform":"{}","function":"stay_streaming"}}"#, platform.name);
-    let answer = run(&databases, &parse_request(request.as_bytes()).unwrap(), &RunAs::Gateway).await.unwrap();
+    let answer = run(&databases, &parse_request(request.as_bytes()).unwrap(), &RunAs::Gateway, &Timing::default())
+        .await
+        .unwrap();
     let AnswerBody::Streamed(mut chunks) = answer.body else { panic!("not held") };
     let reading = async {
         let mut end = Ok(bytes::Bytes::new());

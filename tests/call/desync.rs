@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures_util::TryStreamExt;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use stonescriptdb_gateway::call::{AnswerBody, CallError, parse_request, run};
+use stonescriptdb_gateway::call::{AnswerBody, CallError, Timing, parse_request, run};
 use stonescriptdb_gateway::config::PoolConfig;
 use stonescriptdb_gateway::databases::{Databases, RunAs};
 use tokio_postgres::config::Host;
@@ -109,7 +109,7 @@ async fn call_and_compare(databases: Databases, platform: String, counts: Arc<Co
         let request = format!(r#"{{"platform":"{platform}","function":"{function}","params":[{params}]}}"#);
         let request = parse_request(request.as_bytes()).unwrap();
         let calling = async {
-            match run(&databases, &request, &RunAs::Gateway).await?.body {
+            match run(&databases, &request, &RunAs::Gateway, &Timing::default()).await?.body {
                 AnswerBody::Complete(body) => Ok(Some(body.to_vec())),
                 AnswerBody::Streamed(chunks) => {
                     Ok::<_, CallError>(chunks.map_ok(|part| part.to_vec()).try_concat().await.ok())

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use stonescriptdb_gateway::call::{AnswerBody, parse_request, run};
+use stonescriptdb_gateway::call::{AnswerBody, Timing, parse_request, run};
 use stonescriptdb_gateway::config::PoolConfig;
 use stonescriptdb_gateway::databases::name::Address;
 use stonescriptdb_gateway::databases::{CallConnection, DatabaseError, Databases, RunAs};
@@ -420,7 +420,7 @@ async fn one_platforms_large_answers_leave_the_others_their_half() {
     let answered = async |function: &str, params: &str| {
         let request = format!(r#"{{"platform":"{}","function":"{function}","params":[{params}]}}"#, one.name);
         let request = parse_request(request.as_bytes()).unwrap();
-        let answer = run(&databases, &request, &RunAs::Gateway).await.unwrap();
+        let answer = run(&databases, &request, &RunAs::Gateway, &Timing::default()).await.unwrap();
         match answer.body {
             AnswerBody::Complete(bytes) => bytes,
             // Its first piece is there; nobody takes it.

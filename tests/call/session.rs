@@ -183,7 +183,8 @@ async fn a_client_that_hangs_up_has_its_query_cancelled() {
     // While it runs.
     let request = format!(r#"{{"platform":"{}","function":"nap"}}"#, platform.name);
     let request = stonescriptdb_gateway::call::parse_request(request.as_bytes()).unwrap();
-    let call = stonescriptdb_gateway::call::run(&platform.databases, &request, &RunAs::Gateway);
+    let timing = stonescriptdb_gateway::call::Timing::default();
+    let call = stonescriptdb_gateway::call::run(&platform.databases, &request, &RunAs::Gateway, &timing);
     assert!(tokio::time::timeout(Duration::from_millis(300), call).await.is_err());
     let hung_up = Instant::now();
     eventually("the query is cancelled", async || active().await == 0).await;
@@ -192,7 +193,14 @@ async fn a_client_that_hangs_up_has_its_query_cancelled() {
     // While its rows are on their way.
     let request = format!(r#"{{"platform":"{}","function":"many"}}"#, platform.name);
     let request = stonescriptdb_gateway::call::parse_request(request.as_bytes()).unwrap();
-    let answer = stonescriptdb_gateway::call::run(&platform.databases, &request, &RunAs::Gateway).await.unwrap();
+    let answer = stonescriptdb_gateway::call::run(
+        &platform.databases,
+        &request,
+        &RunAs::Gateway,
+        &stonescriptdb_gateway::call::Timing::default(),
+    )
+    .await
+    .unwrap();
     assert_eq!(active().await, 1);
     drop(answer);
     let hung_up = Instant::now();

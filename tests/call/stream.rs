@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use stonescriptdb_gateway::call::{Answer, AnswerBody, parse_request, run};
+use stonescriptdb_gateway::call::{Answer, AnswerBody, Timing, parse_request, run};
 use stonescriptdb_gateway::databases::RunAs;
 
 use crate::support::*;
@@ -20,7 +20,9 @@ const MANY: &str = "
 
 async fn start(platform: &Platform, function: &str, params: &str) -> Answer {
     let request = format!(r#"{{"platform":"{}","function":"{function}","params":{params}}}"#, platform.name);
-    run(&platform.databases, &parse_request(request.as_bytes()).unwrap(), &RunAs::Gateway).await.unwrap()
+    run(&platform.databases, &parse_request(request.as_bytes()).unwrap(), &RunAs::Gateway, &Timing::default())
+        .await
+        .unwrap()
 }
 
 /// Resident memory of this process.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use stonescriptdb_gateway::call::{AnswerBody, CallError, parse_request, run};
+use stonescriptdb_gateway::call::{AnswerBody, CallError, Timing, parse_request, run};
 use stonescriptdb_gateway::config::PoolConfig;
 use stonescriptdb_gateway::databases::name::{Address, Id, Which};
 use stonescriptdb_gateway::databases::{Databases, RunAs};
@@ -102,7 +102,9 @@ pub(crate) async fn call(databases: &Databases, request: &str) -> Result<String,
     let request = parse_request(request.as_bytes())?;
     // In a task, as a server runs it.
     let databases = databases.clone();
-    let answer = tokio::spawn(async move { run(&databases, &request, &RunAs::Gateway).await }).await.unwrap()?;
+    let answer = tokio::spawn(async move { run(&databases, &request, &RunAs::Gateway, &Timing::default()).await })
+        .await
+        .unwrap()?;
     let mut body = Vec::new();
     match answer.body {
         AnswerBody::Complete(bytes) => body.extend_from_slice(&bytes),

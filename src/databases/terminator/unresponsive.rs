@@ -12,6 +12,7 @@
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -125,7 +126,13 @@ impl Terminator {
     /// Takes note that a backend was told to end. False: it was already.
     pub(in crate::databases) fn note_told(&self, number: u64) -> bool {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.get_mut(&number).is_some_and(|known| known.told.replace(known.told.unwrap_or_else(Instant::now)).is_none())
+        let first = live
+            .get_mut(&number)
+            .is_some_and(|known| known.told.replace(known.told.unwrap_or_else(Instant::now)).is_none());
+        if first {
+            self.ended.fetch_add(1, Ordering::Relaxed);
+        }
+        first
     }
 
     /// Takes note of whether a backend keeps others from what all databases share.
