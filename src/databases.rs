@@ -11,6 +11,7 @@
 //! | `owner`        | whose a database is                                                       |
 //! | `resolve`      | from the ids of a call to a database                                      |
 //! | `budget`       | who may have a connection now                                             |
+//! | `bundles`      | which bundle each database was deployed at last                           |
 //! | `database`     | a database as calls see it                                                |
 //! | `deploying`    | which databases this gateway deploys to now                               |
 //! | `pools`        | one pool per database, all within the budget                              |
@@ -42,6 +43,7 @@
 mod answers;
 mod backend;
 mod budget;
+mod bundles;
 mod call_link;
 mod connection;
 mod creation;

@@ -22,6 +22,7 @@ mod migrations;
 mod missing;
 mod new_values;
 mod objects;
+mod observed;
 mod prepared;
 mod promised;
 mod recorded;
@@ -56,6 +57,7 @@ pub use self::turns::Turn;
 use self::blueprint::{Blueprint, Blueprints};
 use self::clock::Clock;
 use self::fleet::{Event, Migrated, Wish};
+use self::observed::{Observer, tell_dropped};
 use self::prepared::{Place, Prepared};
 use self::runner::Mode;
 use self::sums::{Lacking, Wanted};
@@ -64,6 +66,7 @@ use crate::bundle::Bundle;
 use crate::config::AllowedExtensions;
 use crate::databases::name::{Address, DatabaseName, Id, Which};
 use crate::databases::{Databases, DeploymentLock, Ownership, RunAs, ids_to_send};
+use crate::metrics::Metrics;
 
 /// How long it is looked, before a turn is taken, whether there is anything to do.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -84,16 +87,19 @@ pub struct Orchestrator {
     turns: Arc<Turns>,
     allowed: Arc<AllowedExtensions>,
     limits: DeployLimits,
+    observer: Observer,
 }
 
 impl Orchestrator {
     /// Deploys within `limits`; `allowed`: which extensions a platform's role may have that only a superuser can install.
-    pub fn new(databases: Databases, limits: DeployLimits, allowed: AllowedExtensions) -> Self {
+    pub fn new(databases: Databases, limits: DeployLimits, allowed: AllowedExtensions, metrics: Arc<Metrics>) -> Self {
         // A deployment may have two sessions at once: whoever has its turn never waits for another turn's end.
         let at_once = limits.at_once.min(databases.session_share() / 2).max(1);
         let turns = Arc::new(Turns::new(at_once, limits.patience()));
         let allowed = Arc::new(allowed);
-        Self { databases, blueprints: Arc::new(Blueprints::new(allowed.clone())), turns, allowed, limits }
+        let (blueprints, observer) =
+            (Arc::new(Blueprints::new(allowed.clone())), Observer { metrics, databases: databases.clone() });
+        Self { databases, blueprints, turns, allowed, limits, observer }
     }
 
     /// Waits for the platform's next turn to deploy. Not from inside of a deployment, which has one.
@@ -244,7 +250,7 @@ impl Orchestrator {
             let _turn = turn;
             let lock = this.databases.lock(address.name()).await?;
             match this.owned_locked(&address, &lock).await? {
-                Found::Nothing => this.create_locked(&address, &run_as, &bundle, &lock).await,
+                Found::Nothing => this.create_observed(&address, &run_as, &bundle, &lock).await,
                 Found::Ours | Found::Unclaimed => {
                     Err(DeployError::AlreadyExists { database: address.name().to_string() })
                 }
@@ -348,7 +354,7 @@ impl Orchestrator {
     ) -> Result<Report, DeployError> {
         let lock = self.databases.lock(address.name()).await?;
         match self.owned_locked(address, &lock).await? {
-            Found::Nothing => self.create_locked(address, run_as, bundle, &lock).await,
+            Found::Nothing => self.create_observed(address, run_as, bundle, &lock).await,
             Found::Ours => self.update(address, run_as, bundle, force, &lock).await,
             Found::Unclaimed => {
                 self.databases.claim(address).await?;
@@ -376,6 +382,17 @@ impl Orchestrator {
             Ownership::OtherPlatform => Err(DeployError::OtherPlatform { database: database() }),
             Ownership::OtherSpelling { recorded } => Err(DeployError::OtherSpelling { database: database(), recorded }),
         }
+    }
+
+    async fn create_observed(
+        &self,
+        address: &Address,
+        run_as: &RunAs,
+        bundle: &Bundle,
+        lock: &DeploymentLock,
+    ) -> Result<Report, DeployError> {
+        let creating = self.create_locked(address, run_as, bundle, lock);
+        self.observer.watch(address.name(), &bundle.checksum, false, creating).await
     }
 
     /// A new database is a copy of its bundle's blueprint.
@@ -431,6 +448,20 @@ impl Orchestrator {
         force: bool,
         lock: &DeploymentLock,
     ) -> Result<Report, DeployError> {
+        let updating = self.update_existing(address, run_as, bundle, force, lock);
+        let (report, _) = self.observer.watch(address.name(), &bundle.checksum, force, updating).await?;
+        Ok(report)
+    }
+
+    /// Whether it was at the bundle already, too.
+    async fn update_existing(
+        &self,
+        address: &Address,
+        run_as: &RunAs,
+        bundle: &Bundle,
+        force: bool,
+        lock: &DeploymentLock,
+    ) -> Result<(Report, bool), DeployError> {
         let clock = self.clock(address.name());
         clock.run(async { Ok(self.databases.hand_over(run_as, address.name(), lock).await?) }).await?;
         // Before there is a session: a deployment has no more of them at once than it needs.
@@ -443,13 +474,16 @@ impl Orchestrator {
             if let Some(state) = state.as_ref().filter(|state| state.is_at(&bundle.checksum)) {
                 let renewed = prepared.renew_sums(place, state).await;
                 session.close().await;
-                return renewed.map(|()| Report { functions_unchanged: state.functions, ..Report::default() });
+                let report = Report { functions_unchanged: state.functions, ..Report::default() };
+                return renewed.map(|()| (report, true));
             }
             let deploying = self.databases.deploying(address.name());
             let result = prepared.deploy(place, state.is_some(), Mode::Apply, force).await;
             session.close().await;
             drop(deploying);
-            result.map(|outcome| outcome.report)
+            let outcome = result?;
+            tell_dropped(address.name().as_str(), &outcome.validation.dataloss_changes);
+            Ok((outcome.report, false))
         };
         clock.run(deploying).await
     }

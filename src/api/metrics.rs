@@ -33,7 +33,7 @@ async fn now(gateway: &Gateway) -> Now {
         upload_bytes: gateway.uploads.held(),
         terminated: figures.terminated,
         uptime: gateway.started.elapsed().as_secs_f64(),
-        databases: None,
+        databases: if health.connected { gateway.databases.by_bundle().await } else { None },
     }
 }
 

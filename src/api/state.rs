@@ -45,14 +45,14 @@ impl Gateway {
     pub fn new(config: Config, databases: Databases) -> Self {
         let access = AccessRules::new(&config.access);
         let allowed = config.allowed_extensions.clone();
-        let orchestrator = Orchestrator::new(databases.clone(), deploy_limits(&config), allowed);
+        let metrics = Metrics::new(config.metrics.most_functions).expect("each metric has a name of its own");
+        let metrics = Arc::new(metrics);
+        let orchestrator = Orchestrator::new(databases.clone(), deploy_limits(&config), allowed, metrics.clone());
         let registry = Registry::new(&config.data_dir);
         let roles = config.platform_roles;
         let uploads = UploadMemory::new(config.limits.upload_memory_bytes, uploads::WAIT);
         let platforms = Platforms::new(registry, databases.clone(), orchestrator.clone(), uploads.clone(), roles);
-        let metrics = Metrics::new(config.metrics.most_functions).expect("each metric has a name of its own");
-        let (call_memory, started, metrics) =
-            (CallMemory::new(config.pool.wait_timeout), Instant::now(), Arc::new(metrics));
+        let (call_memory, started) = (CallMemory::new(config.pool.wait_timeout), Instant::now());
         let cuts_off = Arc::default();
         Self { config, databases, orchestrator, platforms, uploads, call_memory, metrics, started, cuts_off, access }
     }

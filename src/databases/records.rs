@@ -26,7 +26,7 @@ const OLDEST_VERSION: u32 = 140_000;
 const TABLES_LOCK: i64 = 0x5354_4f4e_4553_4442;
 
 /// Ids are kept as they were given; `platform` and `name` are normalised. `creating`: since when the database is being made
-/// for the first time, see [`super::unfinished`].
+/// for the first time, see [`super::unfinished`]. `bundle`: the checksum of the one that it was deployed at last, for `GET /metrics` alone.
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS public.databases (
         name text PRIMARY KEY,
@@ -38,6 +38,7 @@ const TABLES: &str = "
         created_at timestamptz NOT NULL DEFAULT now()
     );
     ALTER TABLE public.databases ADD COLUMN IF NOT EXISTS creating timestamptz;
+    ALTER TABLE public.databases ADD COLUMN IF NOT EXISTS bundle text;
     CREATE INDEX IF NOT EXISTS databases_platform ON public.databases (platform);
     CREATE TABLE IF NOT EXISTS public.blueprints (
         name text PRIMARY KEY,

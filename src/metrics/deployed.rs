@@ -23,7 +23,8 @@ pub enum Result {
 }
 
 impl Result {
-    fn label(self) -> &'static str {
+    /// The label's value.
+    pub fn label(self) -> &'static str {
         match self {
             Self::Created => "created",
             Self::Updated => "updated",

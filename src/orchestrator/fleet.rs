@@ -205,8 +205,18 @@ enum Ended {
     Gone(DatabaseName),
 }
 
-/// One database under its deployment lock. Somebody else may have brought it there in the meantime.
 async fn apply_one(
+    orchestrator: &Orchestrator,
+    database: &DatabaseName,
+    prepared: &Prepared,
+    force: bool,
+) -> Result<DatabaseReport, DeployError> {
+    let applying = apply_locked(orchestrator, database, prepared, force);
+    orchestrator.observer.watch(database, &prepared.origin.bundle_checksum, force, applying).await
+}
+
+/// One database under its deployment lock. Somebody else may have brought it there in the meantime.
+async fn apply_locked(
     orchestrator: &Orchestrator,
     database: &DatabaseName,
     prepared: &Prepared,
@@ -232,7 +242,9 @@ async fn apply_one(
         let result = prepared.deploy(place, at.is_some(), Mode::Apply, force).await;
         session.close().await;
         drop(deploying);
-        Ok(DatabaseReport::completed(database.to_string(), result?.report, millis_since(started)))
+        let outcome = result?;
+        super::observed::tell_dropped(database.as_str(), &outcome.validation.dataloss_changes);
+        Ok(DatabaseReport::completed(database.to_string(), outcome.report, millis_since(started)))
     };
     clock.run(applying).await
 }

@@ -80,7 +80,8 @@ async fn no_value_of_a_sequence_is_given_twice_after_a_crash_of_the_server() {
     let platform = Id::parse("platform", "crashing").expect("a name");
     let address = Address::new(platform, Which::Main).expect("a name");
     let limits = DeployLimits { lock_timeout: LIMIT, ..DeployLimits::default() };
-    let orchestrator = Orchestrator::new(databases.clone(), limits, AllowedExtensions::default());
+    let metrics = std::sync::Arc::new(stonescriptdb_gateway::metrics::Metrics::new(0).expect("each has a name"));
+    let orchestrator = Orchestrator::new(databases.clone(), limits, AllowedExtensions::default(), metrics);
     orchestrator.register(address, &RunAs::Gateway, read(&bundle), false).await.expect("it deploys");
 
     let insert = "INSERT INTO rows (what) SELECT 'later' FROM generate_series(1, 5) RETURNING id";
