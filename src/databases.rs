@@ -89,6 +89,7 @@ pub use self::own_path::{Under, ask, commit_and_go_on, own_path, printed_path, s
 pub use self::owner::{DatabaseInfo, Owned, Ownership};
 pub use self::quote::{quote_ident, quote_literal};
 pub(crate) use self::resolve::ids_to_send;
+pub use self::room::{Turn, Watched, Writing};
 pub use self::run_as::{Role, RunAs, Upkeep};
 pub use self::session::{InsideSession, Session};
 pub use self::settings::{OWN_PATH, PINNED, PINNED_SINCE, upgrading};

@@ -6,12 +6,12 @@
 //! one of another database to close, or one that is closing already.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use deadpool::managed::PoolError;
 use foldhash::HashMap;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::budget::{Budget, LaneId, Ticket};
@@ -20,11 +20,11 @@ use super::database::{Database, Parts};
 use super::deploying::Deployments;
 use super::error::DatabaseError;
 use super::name::{DatabaseName, Which};
+use super::room::{Turns, Watched};
 use super::run_as::{Role, RunAs};
 use super::server::Server;
 use super::terminator::shared_locks::LOOK_EVERY;
 use crate::config::PoolConfig;
-use crate::room::Look;
 
 /// Connections to the gateway's own database, the one that holds the deployment locks among them.
 pub(super) const CONTROL_CONNECTIONS: usize = 5;
@@ -51,9 +51,9 @@ pub(super) struct Pools {
     /// Deployments that run.
     pub(super) deployments: Deployments,
     /// How much room the disk has, where that is looked at.
-    pub(super) room: OnceLock<watch::Receiver<Look>>,
-    /// Databases that were written to when there was hardly any left: until when they are shut, and for how long.
-    pub(super) shut: Mutex<HashMap<u32, (Instant, Duration)>>,
+    pub(super) room: OnceLock<Watched>,
+    /// Whose turn it is to write where there is hardly any.
+    pub(super) turns: Turns,
     /// How many backends were ended for want of it.
     pub(super) ended_for_room: AtomicU64,
 }
@@ -74,7 +74,7 @@ impl Pools {
             closed: AtomicBool::new(false),
             deployments: Deployments::default(),
             room: OnceLock::new(),
-            shut: Mutex::default(),
+            turns: Turns::default(),
             ended_for_room: AtomicU64::new(0),
         })
     }

@@ -18,6 +18,7 @@ mod error;
 pub mod extensions;
 pub mod large;
 mod line;
+mod reading;
 mod reports;
 mod row;
 mod script;
@@ -31,7 +32,7 @@ use foldhash::HashMap;
 use postgres_protocol::message::frontend;
 
 pub use self::calling::StartError;
-pub use self::care::{Care, Commit};
+pub use self::care::{Access, Care, Commit};
 pub use self::error::{ServerError, WireError};
 pub use self::line::Column;
 pub use self::row::{CutOff, Row};

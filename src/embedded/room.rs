@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::databases::Watched;
 use crate::room::{Floors, Level, Look, Reserve, log_mib};
 
 /// How often is looked.
@@ -38,8 +39,12 @@ impl Keeper {
         Self { cluster, reserve, seen: watch::Sender::new(Look::UNKNOWN) }
     }
 
-    pub(super) fn seen(&self) -> watch::Receiver<Look> {
-        self.seen.subscribe()
+    /// What was seen, and how to look again at once.
+    pub(super) fn watched(&self) -> Watched {
+        let (seen, keeper) = (self.seen.subscribe(), self.clone());
+        Watched::new(seen, move || {
+            keeper.look(false);
+        })
     }
 
     /// Looks for as long as it is asked to; never ready.
@@ -75,7 +80,7 @@ impl Keeper {
         self.seen.send_if_modified(|seen| {
             let level = floors.level(free, seen.level);
             let changed = level != seen.level;
-            *seen = Look { level, free, floor: floors.tight };
+            *seen = Look { level, free, floor: floors.tight, last: floors.last };
             changed
         });
         made
@@ -103,6 +108,8 @@ impl Keeper {
     fn give_back(&self, free: u64) {
         match fs::remove_file(&self.reserve) {
             Ok(()) => warn!(free, "PostgreSQL's disk is full: its reserve is given back; make room"),
+            // Two looks at a time: the other one was first.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => warn!(%error, free, "PostgreSQL's disk is full, and its reserve cannot be given back"),
         }
     }
