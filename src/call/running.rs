@@ -8,9 +8,9 @@ use super::answer::{Body, StrangeEncoding};
 use super::rows::{Plan, RowError};
 use super::text::TextError;
 use super::value::Value;
-use crate::databases::{CallConnection, Writing};
 use crate::databases::wire::large::Large;
 use crate::databases::wire::{Access, Care, StartError, Statement, WireError};
+use crate::databases::{CallConnection, Writing};
 
 /// A connection that goes back to its pool when nothing runs on it, and is closed when something does.
 pub(super) struct Running {

@@ -64,12 +64,8 @@ impl Databases {
             return Ok(Writing::Free);
         }
         let has_turn = may_write && self.pools.turns.begin(&database.platform);
-        let turn = || Turn {
-            pools: self.pools.clone(),
-            platform: database.platform.clone(),
-            free: look.free,
-            ended: false,
-        };
+        let turn =
+            || Turn { pools: self.pools.clone(), platform: database.platform.clone(), free: look.free, ended: false };
         Ok(if has_turn { Writing::Turn(turn()) } else { Writing::No })
     }
 }
@@ -139,6 +135,9 @@ mod tests {
         turns.end("c", 64, |taken| taken.add_all(64));
         assert!(!turns.begin("c"));
         turns.clear();
-        assert!(turns.begin("c") && !turns.begin("a") && !turns.begin("b"), "there is room again, and a, c, d, e are at it");
+        assert!(
+            turns.begin("c") && !turns.begin("a") && !turns.begin("b"),
+            "there is room again, and a, c, d, e are at it"
+        );
     }
 }
