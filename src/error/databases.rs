@@ -23,6 +23,7 @@ impl From<DatabaseError> for ApiError {
             DatabaseError::OtherSpelling { database, .. } => about(ErrorCode::InvalidRequest, database),
             DatabaseError::NotFound { database, .. } => about(ErrorCode::DatabaseNotFound, database),
             DatabaseError::Gone { database } => about(ErrorCode::DatabaseNotFound, database),
+            DatabaseError::Shut { database, .. } => about(ErrorCode::ConnectionFailed, database),
             DatabaseError::OtherPlatform { database } => about(ErrorCode::PlatformIsolationViolation, database),
             DatabaseError::Exists { database } => about(ErrorCode::DatabaseAlreadyExists, database),
             DatabaseError::PoolExhausted { database, .. } => about(ErrorCode::PoolExhausted, database),
