@@ -94,6 +94,17 @@ pub enum DatabaseError {
         /// Which, why, and what to do.
         reason: String,
     },
+    /// A database that no platform has on record, and that is another role's.
+    #[error(
+        "the database {database} belongs to the role {owner}, so it is not a platform's that happens to bear its name; have an \
+         administrator give it to the gateway's role (ALTER DATABASE … OWNER TO …), or register the platform with that role"
+    )]
+    OtherRoles {
+        /// Which database.
+        database: DatabaseName,
+        /// The role.
+        owner: String,
+    },
     /// A database that its owner has closed, or given fewer connections than it needs.
     #[error(
         "the database {database} does not let the gateway in: {cause}; whoever owns it has set that (ALTER DATABASE … CONNECTION \

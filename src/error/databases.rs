@@ -24,7 +24,9 @@ impl From<DatabaseError> for ApiError {
             DatabaseError::NotFound { database, .. } => about(ErrorCode::DatabaseNotFound, database),
             DatabaseError::Gone { database } => about(ErrorCode::DatabaseNotFound, database),
             DatabaseError::Shut { database, .. } => about(ErrorCode::ConnectionFailed, database),
-            DatabaseError::OtherPlatform { database } => about(ErrorCode::PlatformIsolationViolation, database),
+            DatabaseError::OtherPlatform { database } | DatabaseError::OtherRoles { database, .. } => {
+                about(ErrorCode::PlatformIsolationViolation, database)
+            }
             DatabaseError::Exists { database } => about(ErrorCode::DatabaseAlreadyExists, database),
             DatabaseError::PoolExhausted { database, .. } => about(ErrorCode::PoolExhausted, database),
             DatabaseError::Closed => Self::new(ErrorCode::ConnectionFailed, message),
