@@ -14,6 +14,7 @@
 //! | `database`     | a database as calls see it                                                |
 //! | `deploying`    | which databases this gateway deploys to now                               |
 //! | `pools`        | one pool per database, all within the budget                              |
+//! | `capacity`     | a budget that the server has room for                                     |
 //! | `connection`   | a connection that requests share                                          |
 //! | `creation`     | making a database that nobody enters too early                            |
 //! | `session`      | a connection of its own for a deployment; statements about databases      |
@@ -43,6 +44,7 @@ mod answers;
 mod backend;
 mod budget;
 mod call_link;
+mod capacity;
 mod connection;
 mod creation;
 mod database;

@@ -10,6 +10,7 @@ use deadpool_postgres::ClientWrapper;
 
 use super::budget::Ticket;
 use super::call_link::CallLink;
+use super::capacity::ATTEMPTS;
 use super::database::{Database, Generation};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
@@ -102,17 +103,18 @@ impl Manager {
         let pools = self.pools.upgrade().ok_or(DatabaseError::Closed)?;
         // Read first: what is deployed while the connection opens makes it an old one.
         let generation = self.generation.load(Ordering::Acquire);
-        let permit = pools.permit(&self.database).await?;
         let link = match self.purpose {
             Purpose::Calls => {
-                let mut link = pools.server.open_for_calls(&self.database, permit, &self.run_as).await?;
+                let mut link = self.open_for_calls(&pools).await?;
                 link.share(self.keeps.clone());
                 link.pay_from(Account::of(&self.platform));
                 self.check(&pools, &mut link).await?;
                 Kind::Calls(Box::new(link))
             }
             Purpose::Control | Purpose::Deployment | Purpose::Inside(_) => {
+                let permit = pools.permit(&self.database).await?;
                 let link = pools.server.open(&self.database, self.purpose, permit, &self.run_as).await?;
+                pools.fit_into_server(&link.client).await?;
                 // The pool would end the driving task together with the client; ours ends by itself when the server
                 // has closed.
                 let client = ClientWrapper::new(link.client, tokio::spawn(async {}));
@@ -120,6 +122,17 @@ impl Manager {
             }
         };
         Ok(Connection { link, generation })
+    }
+
+    async fn open_for_calls(&self, pools: &Pools) -> Result<CallLink, DatabaseError> {
+        let mut attempts = ATTEMPTS;
+        loop {
+            let permit = pools.permit(&self.database).await?;
+            match pools.server.open_for_calls(&self.database, permit, &self.run_as).await {
+                Err(error) if attempts > 0 && pools.give_way(&error).await => attempts -= 1,
+                opened => return opened,
+            }
+        }
     }
 
     /// Makes sure that the connection leads to the database that was looked up, not to another one of its name, and that it

@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::Databases;
+use super::capacity::ATTEMPTS;
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::own_path::own_path;
@@ -14,6 +15,7 @@ use super::quote::quote_ident;
 use super::run_as::RunAs;
 use super::server::{Link, Purpose};
 use super::shares::Admission;
+use crate::config::PoolConfig;
 
 /// A backend anywhere on the server that PostgreSQL cannot interrupt holds up every `DROP DATABASE`, and who drops something
 /// mostly does so to clean up: that can wait for the next sweep.
@@ -98,7 +100,7 @@ impl Drop for Session {
 impl Databases {
     /// How many sessions there can be at once: deployments leave a quarter of the budget to calls.
     pub fn session_limit(&self) -> usize {
-        self.pools.config.session_limit()
+        PoolConfig::sessions_of(self.pools.total.get())
     }
 
     /// A connection of its own to a database, for everything that runs uploaded code.
@@ -135,8 +137,14 @@ impl Databases {
         database: &DatabaseName,
         purpose: Purpose<'_>,
     ) -> Result<Link, DatabaseError> {
-        let permit = self.pools.permit(database).await?;
-        self.pools.server.open(database, purpose, permit, run_as).await
+        let mut attempts = ATTEMPTS;
+        loop {
+            let permit = self.pools.permit(database).await?;
+            match self.pools.server.open(database, purpose, permit, run_as).await {
+                Err(error) if attempts > 0 && self.pools.give_way(&error).await => attempts -= 1,
+                opened => return opened,
+            }
+        }
     }
 
     /// Drops a database, also one in use; one that does not exist is no error.

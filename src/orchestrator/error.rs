@@ -242,7 +242,7 @@ pub enum DeployError {
     /// It took longer than it may.
     #[error(
         "the deployment to {}{} took longer than {limit_secs} s (DEPLOYMENT_TIMEOUT_SECS) and was ended; {}",
-        .database.as_deref().unwrap_or("a database of the gateway's own, where it is tried before any other,"),
+        .database.as_deref().unwrap_or("a database of the gateway's own (it is tried there before any other)"),
         at_place(.place), if *.committing { UNKNOWN_END } else { ROLLED_BACK }
     )]
     TimedOut {
