@@ -52,6 +52,7 @@ enum Kind {
 struct ControlLink {
     client: ClientWrapper,
     in_use: InUse,
+    made_room: Arc<AtomicBool>,
 }
 
 /// Opens and judges the connections of one database's pool.
@@ -118,7 +119,7 @@ impl Manager {
                 // The pool would end the driving task together with the client; ours ends by itself when the server
                 // has closed.
                 let client = ClientWrapper::new(link.client, tokio::spawn(async {}));
-                Kind::Control(Box::new(ControlLink { client, in_use: link.in_use }))
+                Kind::Control(Box::new(ControlLink { client, in_use: link.in_use, made_room: link.made_room }))
             }
         };
         Ok(Connection { link, generation })
@@ -238,6 +239,11 @@ impl ControlConnection {
             Kind::Control(_) => Ok(Self(pooled)),
             Kind::Calls(_) => Err(DatabaseError::Closed),
         }
+    }
+
+    /// Whether its backend was ended because there is no room on PostgreSQL's disk.
+    pub(super) fn made_room(&self) -> bool {
+        matches!(self.0.link(), Kind::Control(link) if link.made_room.load(Ordering::Acquire))
     }
 
     /// Has stopped what the connection runs, and closes it.

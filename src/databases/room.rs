@@ -66,11 +66,6 @@ impl Databases {
     pub fn check_room_for_calls(&self) -> Result<(), DatabaseError> {
         check(self.pools.look(), Level::Out)
     }
-
-    /// How many backends have been ended for want of room so far.
-    pub fn ended_for_room(&self) -> u64 {
-        self.pools.ended_for_room.load(std::sync::atomic::Ordering::Relaxed)
-    }
 }
 
 impl Pools {
@@ -141,7 +136,6 @@ struct Told {
 impl Told {
     fn ended(&mut self, pools: &Pools, ended: &[Writer]) {
         for Writer { pid, role, database } in ended {
-            pools.ended_for_room.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             self.backends += 1;
             let name = database.and_then(|oid| pools.name_of(oid));
             let whose = name.map_or_else(|| format!("some of the role {role}'s"), |name| name.to_string());

@@ -196,7 +196,9 @@ async fn a_call_that_fills_the_disk_is_ended_and_takes_nobody_with_it() {
     ));
     let answer = upload(&stage.gateway, "/register", &[("platform", "x")], &next).await;
     is_full(&answer);
-    assert_eq!((answer.1["sqlstate"].as_str(), stage.postmaster()), (Some("53100"), postmaster), "{:#}", answer.1);
+    let place = (answer.1["file"].as_str(), answer.1["line"].as_u64(), answer.1["sqlstate"].as_str());
+    assert_eq!(place, (Some("migrations/1.sql"), Some(1), Some("53100")), "{:#}", answer.1);
+    assert_eq!(stage.postmaster(), postmaster);
     // Many at once, each of which writes little.
     wait("room", async || stage.call("x", "clear", json!([])).await.0 == 200 && stage.register("x").await.0 == 200)
         .await;

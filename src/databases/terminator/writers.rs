@@ -1,7 +1,8 @@
 //! Ends backends of platforms' roles that write, where there is hardly any room left on the disk; and the gateway's own that copy a
 //! database for one, which may be as large as its platform likes.
 
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -68,13 +69,13 @@ impl Terminator {
 
     /// False: it is already, or is gone.
     fn mark(&self, number: u64) -> bool {
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.get_mut(&number).is_some_and(|known| !std::mem::replace(&mut known.made_room, true))
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.get(&number).is_some_and(|known| !known.made_room.swap(true, Ordering::AcqRel))
     }
 
-    /// Whether it was ended here.
-    pub(in crate::databases) fn made_room(&self, number: u64) -> bool {
+    /// Tells whether it was ended here, also when it is gone.
+    pub(in crate::databases) fn made_room(&self, number: u64) -> Arc<AtomicBool> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.get(&number).is_some_and(|known| known.made_room)
+        live.get(&number).map(|known| known.made_room.clone()).unwrap_or_default()
     }
 }
