@@ -8,7 +8,6 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::Databases;
-use super::capacity::ATTEMPTS;
 use super::connection::ControlConnection;
 use super::error::DatabaseError;
 use super::name::DatabaseName;
@@ -147,14 +146,8 @@ impl Databases {
         database: &DatabaseName,
         purpose: Purpose<'_>,
     ) -> Result<Link, DatabaseError> {
-        let mut attempts = ATTEMPTS;
-        loop {
-            let permit = self.pools.permit(database).await?;
-            match self.pools.server.open(database, purpose, permit, run_as).await {
-                Err(error) if attempts > 0 && self.pools.give_way(&error).await => attempts -= 1,
-                opened => return opened,
-            }
-        }
+        let server = &self.pools.server;
+        self.pools.open_with_room(database, |permit| server.open(database, purpose, permit, run_as)).await
     }
 
     /// Drops a database, also one in use; one that does not exist is no error.
