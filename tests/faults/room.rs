@@ -40,6 +40,8 @@ const BUNDLE: &[(&str, &str)] = &[
          'INSERT INTO a SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, n) i';
          CREATE FUNCTION clear() RETURNS void LANGUAGE sql AS 'TRUNCATE a';
          CREATE FUNCTION read() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM a';
+         CREATE FUNCTION emit(n int) RETURNS void LANGUAGE plpgsql AS
+         'BEGIN FOR i IN 1..n LOOP PERFORM pg_logical_emit_message(false, '''', repeat(''x'', 1000000)); END LOOP; END';
          CREATE PROCEDURE goes_on() LANGUAGE plpgsql AS 'BEGIN COMMIT; INSERT INTO a VALUES (1); END';
          CREATE FUNCTION spill(n int) RETURNS bigint LANGUAGE sql STABLE AS
          'SELECT count(*) FROM (SELECT repeat(md5(i::text), 30) x FROM generate_series(1, n) i ORDER BY 1 OFFSET 1) s';",
@@ -255,6 +257,17 @@ async fn where_hardly_any_room_is_left_calls_read_and_who_deletes_something_may(
     wait("room", async || stage.call("x", "goes_on", json!([])).await.0 == 200).await;
     // Nothing of that is left in a session.
     assert_eq!(stage.at_once(8, 5, "write", 1).await, [40, 0]);
+
+    // The log itself is written to, faster than PostgreSQL cuts it: not at all, here.
+    let client = stage.operator("postgres").await;
+    let checkpointer = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'";
+    let checkpointer = Pid::from_raw(client.query_one(checkpointer, &[]).await.expect("a row").get(0));
+    kill(checkpointer, Signal::SIGSTOP).expect("it runs");
+    let others = Others::begin(&stage);
+    let answer = stage.call("x", "emit", json!([2000])).await;
+    kill(checkpointer, Signal::SIGCONT).expect("it runs");
+    is_full(&answer);
+    others.went_on(&stage, postmaster).await;
 }
 
 #[tokio::test]

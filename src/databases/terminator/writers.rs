@@ -9,8 +9,9 @@ use tokio::time::{Instant, timeout};
 
 use super::{ANSWER_TIMEOUT, Backend, Endpoint, Outcome, TerminateError, Terminator, process, signal};
 
-/// Transactions that have changed something, for only these have a number, and those that have files for what does not fit into
-/// their memory, be it by a parallel worker. Not the view, see [`super::TERMINATE`].
+/// Transactions that have changed something, for only these have a number; those that have files for what does not fit into
+/// their memory, be it by a parallel worker; and those that are just waiting for PostgreSQL's log of changes, which
+/// `pg_logical_emit_message` fills without a number. Not the view, see [`super::TERMINATE`].
 const WRITERS: &str = "SELECT COALESCE(leader_pid, pid), datid,
         pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) xact_start),
         pg_catalog.starts_with(query, 'CREATE DATABASE ')
@@ -18,7 +19,9 @@ const WRITERS: &str = "SELECT COALESCE(leader_pid, pid), datid,
     WHERE (backend_xid IS NOT NULL OR pid::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY(
             SELECT pg_catalog.split_part(pg_catalog.substr(name, 10), '.', 1)
             FROM pg_catalog.pg_ls_dir('base/pgsql_tmp', true, false) AS name
-            WHERE pg_catalog.starts_with(name, 'pgsql_tmp'))))
+            WHERE pg_catalog.starts_with(name, 'pgsql_tmp')))
+            OR wait_event_type OPERATOR(pg_catalog.=) ANY ('{IO,LWLock}'::pg_catalog.text[])
+                AND pg_catalog.starts_with(pg_catalog.lower(wait_event), 'wal'))
         AND pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()";
 
 /// A backend that was ended.
