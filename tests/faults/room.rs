@@ -43,8 +43,9 @@ const BUNDLE: &[(&str, &str)] = &[
          CREATE FUNCTION emit(n int) RETURNS void LANGUAGE plpgsql AS
          'BEGIN FOR i IN 1..n LOOP PERFORM pg_logical_emit_message(false, '''', repeat(''x'', 1000000)); END LOOP; END';
          CREATE PROCEDURE goes_on() LANGUAGE plpgsql AS 'BEGIN COMMIT; INSERT INTO a VALUES (1); END';
-         CREATE FUNCTION spill(n int) RETURNS bigint LANGUAGE sql STABLE AS
-         'SELECT count(*) FROM (SELECT repeat(md5(i::text), 30) x FROM generate_series(1, n) i ORDER BY 1 OFFSET 1) s';",
+         CREATE FUNCTION many(n int) RETURNS SETOF text LANGUAGE plpgsql STABLE AS
+         'BEGIN FOR i IN 1..n LOOP RETURN NEXT repeat(md5(i::text), 30); END LOOP; END';
+         CREATE FUNCTION spill(n int) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM many(n)';",
     ),
 ];
 
@@ -241,7 +242,8 @@ async fn where_hardly_any_room_is_left_calls_read_and_who_deletes_something_may(
         assert_eq!(stage.call(platform, "write", json!([5000])).await.0, 200);
     }
     stage.operator("postgres").await.batch_execute("CHECKPOINT").await.expect("an operator may");
-    stage.leave(56 * MIB);
+    // A file more or less of PostgreSQL's log, and it is still so.
+    stage.leave(52 * MIB);
     wait("no room", async || stage.register("x").await.0 == 507).await;
     let others = Others::begin(&stage);
     // Many write a little: each platform has its turns, and no more.
@@ -249,7 +251,7 @@ async fn where_hardly_any_room_is_left_calls_read_and_who_deletes_something_may(
     assert!(refused > 100, "{refused}");
     is_full(&stage.call("x", "goes_on", json!([])).await);
     let (status, body) = stage.call("x", "spill", json!([10])).await;
-    assert_eq!((status, &body["rows"][0]["spill"]), (200, &json!(9)), "{body:#}");
+    assert_eq!((status, &body["rows"][0]["spill"]), (200, &json!(10)), "{body:#}");
     others.went_on(&stage, postmaster).await;
     wait("a turn", async || stage.call("y", "clear", json!([])).await.0 == 200).await;
     assert_eq!(stage.call("y", "read", json!([])).await.1["rows"][0]["read"], json!(0));
