@@ -93,7 +93,7 @@ pub use self::quote::{quote_ident, quote_literal};
 pub(crate) use self::resolve::ids_to_send;
 pub use self::room::{Turn, Watched, Writing};
 pub use self::run_as::{Role, RunAs, Upkeep};
-pub use self::session::{InsideSession, Session};
+pub use self::session::{ENDED_FOR_ROOM, InsideSession, Session};
 pub use self::settings::{OWN_PATH, PINNED, PINNED_SINCE, upgrading};
 
 use self::locks::Locks;

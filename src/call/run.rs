@@ -46,7 +46,8 @@ pub async fn run(databases: &Databases, request: &CallRequest, run_as: &RunAs) -
         if failure.broken
             // Else it had ended before, for another call.
             && !failure.again
-            && connection.as_mut().is_some_and(Running::made_room)
+            // One that was ended while it was being committed may have been.
+            && connection.as_mut().is_some_and(|running| running.made_room() && !running.connection().was_answered())
         {
             failure = CallError::NoRoom { function: call.function() }.into();
             failure.broken = true;

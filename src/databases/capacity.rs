@@ -8,10 +8,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::error::DatabaseError;
+use super::name::DatabaseName;
 use super::pools::Pools;
 
 /// Connections that neither the gateway nor a platform's role takes: for the server's administrators, and for ending
@@ -21,8 +23,8 @@ pub(super) const LEFT_TO_OTHERS: usize = 10;
 /// The least that `MAX_TOTAL_CONNECTIONS` can be.
 const LEAST: usize = 4;
 
-/// How often one who found the server full tries again, each time after an idle connection has given way.
-pub(super) const ATTEMPTS: usize = 3;
+/// How often one who finds the server full tries, each time after an idle connection has given way.
+const ATTEMPTS: usize = 4;
 
 /// How long a connection that gives way may take to be closed by the server.
 const GIVING_WAY: Duration = Duration::from_millis(50);
@@ -83,8 +85,26 @@ impl Pools {
         }
     }
 
+    /// Opens a connection with a permit of the budget; again where the server was full and something idle has given way.
+    pub(super) async fn open_with_room<T, Opening>(
+        &self,
+        database: &DatabaseName,
+        open: impl Fn(OwnedSemaphorePermit) -> Opening,
+    ) -> Result<T, DatabaseError>
+    where
+        Opening: Future<Output = Result<T, DatabaseError>>,
+    {
+        for _ in 1..ATTEMPTS {
+            match open(self.permit(database).await?).await {
+                Err(error) if self.gave_way(&error).await => {}
+                opened => return opened,
+            }
+        }
+        open(self.permit(database).await?).await
+    }
+
     /// After the server was full for somebody: whether an idle connection has given way, so that trying again makes sense.
-    pub(super) async fn give_way(&self, error: &DatabaseError) -> bool {
+    async fn gave_way(&self, error: &DatabaseError) -> bool {
         let is_full = matches!(error, DatabaseError::ServerFull { sqlstate, .. }
             if sqlstate == SqlState::TOO_MANY_CONNECTIONS.code());
         if !is_full || !self.close_one_idle() {

@@ -10,7 +10,6 @@ use deadpool_postgres::ClientWrapper;
 
 use super::budget::Ticket;
 use super::call_link::CallLink;
-use super::capacity::ATTEMPTS;
 use super::database::{Database, Generation};
 use super::error::DatabaseError;
 use super::name::DatabaseName;
@@ -52,6 +51,7 @@ enum Kind {
 struct ControlLink {
     client: ClientWrapper,
     in_use: InUse,
+    made_room: Arc<AtomicBool>,
 }
 
 /// Opens and judges the connections of one database's pool.
@@ -105,34 +105,24 @@ impl Manager {
         let generation = self.generation.load(Ordering::Acquire);
         let link = match self.purpose {
             Purpose::Calls => {
-                let mut link = self.open_for_calls(&pools).await?;
+                let open = |permit| pools.server.open_for_calls(&self.database, permit, &self.run_as);
+                let mut link = pools.open_with_room(&self.database, open).await?;
                 link.share(self.keeps.clone());
                 link.pay_from(Account::of(&self.platform));
                 self.check(&pools, &mut link).await?;
                 Kind::Calls(Box::new(link))
             }
             Purpose::Control | Purpose::Deployment | Purpose::Inside(_) => {
-                let permit = pools.permit(&self.database).await?;
-                let link = pools.server.open(&self.database, self.purpose, permit, &self.run_as).await?;
+                let open = |permit| pools.server.open(&self.database, self.purpose, permit, &self.run_as);
+                let link = pools.open_with_room(&self.database, open).await?;
                 pools.fit_into_server(&link.client).await?;
                 // The pool would end the driving task together with the client; ours ends by itself when the server
                 // has closed.
                 let client = ClientWrapper::new(link.client, tokio::spawn(async {}));
-                Kind::Control(Box::new(ControlLink { client, in_use: link.in_use }))
+                Kind::Control(Box::new(ControlLink { client, in_use: link.in_use, made_room: link.made_room }))
             }
         };
         Ok(Connection { link, generation })
-    }
-
-    async fn open_for_calls(&self, pools: &Pools) -> Result<CallLink, DatabaseError> {
-        let mut attempts = ATTEMPTS;
-        loop {
-            let permit = pools.permit(&self.database).await?;
-            match pools.server.open_for_calls(&self.database, permit, &self.run_as).await {
-                Err(error) if attempts > 0 && pools.give_way(&error).await => attempts -= 1,
-                opened => return opened,
-            }
-        }
     }
 
     /// Makes sure that the connection leads to the database that was looked up, not to another one of its name, and that it
@@ -238,6 +228,11 @@ impl ControlConnection {
             Kind::Control(_) => Ok(Self(pooled)),
             Kind::Calls(_) => Err(DatabaseError::Closed),
         }
+    }
+
+    /// Whether its backend was ended because there is no room on PostgreSQL's disk.
+    pub(super) fn made_room(&self) -> bool {
+        matches!(self.0.link(), Kind::Control(link) if link.made_room.load(Ordering::Acquire))
     }
 
     /// Has stopped what the connection runs, and closes it.

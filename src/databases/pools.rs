@@ -57,8 +57,6 @@ pub(super) struct Pools {
     pub(super) room: OnceLock<Watched>,
     /// Whose turn it is to write where there is hardly any.
     pub(super) turns: Turns,
-    /// How many backends were ended for want of it.
-    pub(super) ended_for_room: AtomicU64,
 }
 
 impl Pools {
@@ -79,7 +77,6 @@ impl Pools {
             deployments: Deployments::default(),
             room: OnceLock::new(),
             turns: Turns::default(),
-            ended_for_room: AtomicU64::new(0),
         })
     }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
@@ -24,8 +25,9 @@ pub use self::turns::{Turn, Writing};
 /// How often writers are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// PostgreSQL's log of changes is cut at checkpoints.
+/// PostgreSQL's log of changes is cut at checkpoints; more often where hardly any room is left.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+const CHECKPOINT_OFTEN: Duration = Duration::from_secs(1);
 
 /// A disk that somebody looks at.
 pub struct Watched {
@@ -66,11 +68,6 @@ impl Databases {
     pub fn check_room_for_calls(&self) -> Result<(), DatabaseError> {
         check(self.pools.look(), Level::Out)
     }
-
-    /// How many backends have been ended for want of room so far.
-    pub fn ended_for_room(&self) -> u64 {
-        self.pools.ended_for_room.load(std::sync::atomic::Ordering::Relaxed)
-    }
 }
 
 impl Pools {
@@ -95,7 +92,7 @@ async fn keep(pools: Weak<Pools>, mut room: watch::Receiver<Look>) {
             "PostgreSQL's disk is nearly full: deployments are refused, and platforms' backends that write are ended; make room"
         );
         let mut told = Told::default();
-        let mut checkpoint: Option<Instant> = None;
+        let mut cutting = Cutting::default();
         loop {
             let look = *room.borrow();
             let Some(pools) = pools.upgrade().filter(|pools| !pools.is_closed()) else { return };
@@ -110,13 +107,21 @@ async fn keep(pools: Weak<Pools>, mut room: watch::Receiver<Look>) {
             if let Ok(ended) = pools.server.terminator.end_writers(look.patience()).await {
                 told.ended(&pools, &ended);
             }
-            if checkpoint.is_none_or(|when| when.elapsed() >= CHECKPOINT_EVERY) {
-                checkpoint = Some(Instant::now());
-                tokio::spawn(cut_log(pools));
-            } else {
-                drop(pools);
-            }
+            cutting.go_on(pools, look.level);
             sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+/// Checkpoints, one at a time: on a slow disk each takes its time, and one of the gateway's own connections.
+#[derive(Default)]
+struct Cutting(Option<(Instant, JoinHandle<()>)>);
+
+impl Cutting {
+    fn go_on(&mut self, pools: Arc<Pools>, level: Level) {
+        let pause = if level >= Level::Short { CHECKPOINT_OFTEN } else { CHECKPOINT_EVERY };
+        if self.0.as_ref().is_none_or(|(begun, task)| task.is_finished() && begun.elapsed() >= pause) {
+            self.0 = Some((Instant::now(), tokio::spawn(cut_log(pools))));
         }
     }
 }
@@ -141,7 +146,6 @@ struct Told {
 impl Told {
     fn ended(&mut self, pools: &Pools, ended: &[Writer]) {
         for Writer { pid, role, database } in ended {
-            pools.ended_for_room.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             self.backends += 1;
             let name = database.and_then(|oid| pools.name_of(oid));
             let whose = name.map_or_else(|| format!("some of the role {role}'s"), |name| name.to_string());

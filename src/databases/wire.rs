@@ -201,6 +201,11 @@ impl Wire {
         self.line.reports.was_strange()
     }
 
+    /// Whether the call's statement has ended, so that it may be committed by now.
+    pub fn was_answered(&self) -> bool {
+        self.script.has_passed(Step::Rows)
+    }
+
     /// Whether the server may still be at work for a call.
     pub fn is_busy(&self) -> bool {
         matches!(self.state, State::Asked | State::Started(_) | State::Running(_))

@@ -62,6 +62,11 @@ impl Script {
         self.steps.extend_from_slice(steps);
     }
 
+    /// Whether such a step was answered.
+    pub(super) fn has_passed(&self, step: Step) -> bool {
+        self.steps.iter().take(self.at).any(|passed| *passed == step)
+    }
+
     /// Whether everything was answered.
     pub(super) fn is_over(&self) -> bool {
         self.at >= self.steps.len()
