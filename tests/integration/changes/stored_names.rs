@@ -75,7 +75,7 @@ const KINDS: &[Kind] = &[
 fn files(kinds: &[&Kind], is_after: bool, table: &str) -> BundleBuilder {
     let of =
         |files: BundleBuilder, kind: &&Kind| files.file(kind.file, if is_after { kind.after } else { kind.before });
-    kinds.iter().fold(bundle(), of).file("types/shapes.sql", &shapes(kinds)).file("tables/t.sql", table)
+    kinds.iter().fold(bundle(), of).file("types/shapes.sql", shapes(kinds)).file("tables/t.sql", table)
 }
 
 fn shapes(kinds: &[&Kind]) -> String {
