@@ -209,7 +209,12 @@ pub struct PoolConfig {
 impl PoolConfig {
     /// How many connections deployments have at once: they leave a quarter to calls.
     pub fn session_limit(&self) -> usize {
-        (self.max_total_connections - self.max_total_connections / 4).max(1)
+        Self::sessions_of(self.max_total_connections)
+    }
+
+    /// The same, where there are `total` connections in all.
+    pub(crate) fn sessions_of(total: usize) -> usize {
+        (total - total / 4).max(1)
     }
 }
 

@@ -15,6 +15,7 @@
 //! | `database`     | a database as calls see it                                                |
 //! | `deploying`    | which databases this gateway deploys to now                               |
 //! | `pools`        | one pool per database, all within the budget                              |
+//! | `capacity`     | a budget that the server has room for                                     |
 //! | `connection`   | a connection that requests share                                          |
 //! | `creation`     | making a database that nobody enters too early                            |
 //! | `session`      | a connection of its own for a deployment; statements about databases      |
@@ -45,6 +46,7 @@ mod backend;
 mod budget;
 mod bundles;
 mod call_link;
+mod capacity;
 mod connection;
 mod creation;
 mod database;
@@ -91,8 +93,9 @@ pub use self::own_path::{Under, ask, commit_and_go_on, own_path, printed_path, s
 pub use self::owner::{DatabaseInfo, Owned, Ownership};
 pub use self::quote::{quote_ident, quote_literal};
 pub(crate) use self::resolve::ids_to_send;
+pub use self::room::{Turn, Watched, Writing};
 pub use self::run_as::{Role, RunAs, Upkeep};
-pub use self::session::{InsideSession, Session};
+pub use self::session::{ENDED_FOR_ROOM, InsideSession, Session};
 pub use self::settings::{OWN_PATH, PINNED, PINNED_SINCE, upgrading};
 
 use self::locks::Locks;

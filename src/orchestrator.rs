@@ -357,6 +357,7 @@ impl Orchestrator {
             Found::Nothing => self.create_observed(address, run_as, bundle, &lock).await,
             Found::Ours => self.update(address, run_as, bundle, force, &lock).await,
             Found::Unclaimed => {
+                self.databases.refuse_other_roles(run_as, address.name()).await?;
                 self.databases.claim(address).await?;
                 self.update(address, run_as, bundle, force, &lock).await
             }

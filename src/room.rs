@@ -5,8 +5,15 @@
 //! does not start again before there is room: so nobody may write the last of it.
 
 use std::fmt;
+use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
+
+/// What is written within this goes on where it has just become tight.
+const SHORT_WRITE: Duration = Duration::from_millis(100);
+
+/// For how long a platform whose calls took room waits for its next turn to write; it doubles with each share.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// How tight it is, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,9 +24,9 @@ pub enum Level {
     Near,
     /// Deployments are refused, and whoever writes for longer than a moment is ended.
     Tight,
-    /// Whoever writes is ended.
+    /// Calls only read, but for a few at a time that may make room.
     Short,
-    /// Calls are refused, too: nothing can be held back any more.
+    /// Calls are refused, whatever they do: nothing can be held back any more.
     Out,
 }
 
@@ -28,6 +35,8 @@ pub enum Level {
 pub struct Floors {
     /// Below it is [`Level::Tight`].
     pub tight: u64,
+    /// Below it is [`Level::Short`].
+    pub short: u64,
     /// Below it the reserve is given back; without one it is [`Level::Out`].
     pub last: u64,
     /// How large the reserve is.
@@ -38,16 +47,16 @@ impl Floors {
     /// For a file system of this size. PostgreSQL makes its log in files of 16 MiB, so a small one needs more than its share.
     pub fn of(total: u64) -> Self {
         let tight = (total / 10).clamp((96 * MIB).min(total / 4), 512 * MIB);
-        Self { tight, last: (tight / 8).max((32 * MIB).min(tight / 3)), reserve: tight / 2 }
+        Self { tight, short: tight / 3 * 2, last: (tight / 8).max((32 * MIB).min(tight / 3)), reserve: tight / 2 }
     }
 
     /// How tight it is with so many free bytes, after it was `before`. It ends somewhat above where it began.
     pub fn level(&self, free: u64, before: Level) -> Level {
-        let tight = if before >= Level::Tight { self.tight + self.tight / 8 } else { self.tight };
+        let above = |floor: u64, level| if before >= level { floor + floor / 8 } else { floor };
         match free {
             _ if free < self.last => Level::Out,
-            _ if free < self.tight / 2 => Level::Short,
-            _ if free < tight => Level::Tight,
+            _ if free < above(self.short, Level::Short) => Level::Short,
+            _ if free < above(self.tight, Level::Tight) => Level::Tight,
             _ if free < 5 * self.tight => Level::Near,
             _ => Level::Plenty,
         }
@@ -90,11 +99,54 @@ pub struct Look {
     pub free: u64,
     /// Below which it becomes tight.
     pub floor: u64,
+    /// Below which nothing can be held back any more.
+    pub last: u64,
 }
 
 impl Look {
     /// Before the first one, and where nobody looks.
-    pub const UNKNOWN: Self = Self { level: Level::Plenty, free: u64::MAX, floor: 0 };
+    pub const UNKNOWN: Self = Self { level: Level::Plenty, free: u64::MAX, floor: 0, last: 0 };
+
+    /// For how long a transaction may write: the less is left, the shorter.
+    pub fn patience(&self) -> Duration {
+        let (left, all) = (self.free.saturating_sub(self.last), self.floor.saturating_sub(self.last).max(1));
+        #[expect(clippy::cast_precision_loss, reason = "a share")]
+        SHORT_WRITE.mul_f64((left as f64 / all as f64).min(1.0))
+    }
+}
+
+/// What the calls of one platform have taken while they were to make room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken(u64);
+
+impl Taken {
+    /// Each share of this size doubles the pause.
+    const fn share(floor: u64) -> u64 {
+        floor / 64
+    }
+
+    /// With the last share it has no more turns.
+    const SHARES: u64 = 4;
+
+    /// One more call: so much was free before it and behind it. What others took meanwhile counts as well, so it is two shares at most.
+    pub fn add(&mut self, before: u64, behind: u64, floor: u64) {
+        let most = 2 * Self::share(floor);
+        self.0 = (self.0 + before.saturating_sub(behind).min(most)).saturating_sub(behind.saturating_sub(before));
+    }
+
+    /// Its call had to be ended.
+    pub fn add_all(&mut self, floor: u64) {
+        self.0 = Self::SHARES * Self::share(floor);
+    }
+
+    /// How long it is to wait for its next turn; none: until there is room.
+    pub fn pause(&self, floor: u64) -> Option<Duration> {
+        match self.0 / Self::share(floor).max(1) {
+            0 => Some(Duration::ZERO),
+            shares if shares < Self::SHARES => Some(FIRST_PAUSE * (1 << (shares - 1))),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Look {
@@ -110,15 +162,15 @@ mod tests {
     #[test]
     fn floors_are_shares_with_a_most_and_for_small_disks_a_least() {
         let of = |total: u64| {
-            let Floors { tight, last, reserve } = Floors::of(total * MIB);
-            [tight / MIB, last / MIB, reserve / MIB]
+            let Floors { tight, short, last, reserve } = Floors::of(total * MIB);
+            [tight / MIB, short / MIB, last / MIB, reserve / MIB]
         };
-        assert_eq!(of(1 << 20), [512, 64, 256]);
-        assert_eq!(of(2000), [200, 32, 100]);
-        assert_eq!(of(450), [96, 32, 48]);
-        assert_eq!(of(100), [25, 8, 12]);
+        assert_eq!(of(1 << 20), [512, 341, 64, 256]);
+        assert_eq!(of(2000), [200, 133, 32, 100]);
+        assert_eq!(of(450), [96, 64, 32, 48]);
+        assert_eq!(of(100), [25, 16, 8, 12]);
         assert_eq!([0, 450, 8000, 16384].map(|total| log_mib(total * MIB)), [None, Some(64), Some(500), None]);
-        assert_eq!(Floors::of(0), Floors { tight: 0, last: 0, reserve: 0 });
+        assert_eq!(Floors::of(0), Floors { tight: 0, short: 0, last: 0, reserve: 0 });
     }
 
     #[test]
@@ -129,7 +181,8 @@ mod tests {
             (2559, Level::Near),
             (512, Level::Near),
             (511, Level::Tight),
-            (255, Level::Short),
+            (342, Level::Tight),
+            (341, Level::Short),
             (64, Level::Short),
             (63, Level::Out),
             (0, Level::Out),
@@ -138,6 +191,31 @@ mod tests {
         }
         assert_eq!(floors.level(575 * MIB, Level::Tight), Level::Tight);
         assert_eq!(floors.level(576 * MIB, Level::Tight), Level::Near);
+        assert_eq!(floors.level(383 * MIB, Level::Short), Level::Short);
+        assert_eq!(floors.level(384 * MIB, Level::Short), Level::Tight);
+    }
+
+    #[test]
+    fn the_less_is_left_the_shorter_is_what_may_be_written() {
+        let patience =
+            |free: u64| Look { level: Level::Tight, free: free * MIB, floor: 96 * MIB, last: 32 * MIB }.patience();
+        assert_eq!([200, 96, 64, 32, 0].map(patience).map(|most| most.as_millis()), [100, 100, 50, 0, 0]);
+        assert_eq!(Look::UNKNOWN.patience(), SHORT_WRITE);
+    }
+
+    #[test]
+    fn who_takes_room_instead_of_making_it_waits_and_then_has_no_more_turns() {
+        let floor = 64 * MIB;
+        let mut taken = Taken::default();
+        let mut pauses = Vec::new();
+        for (before, behind) in [(50, 50), (50, 49), (49, 48), (48, 40), (40, 42), (42, 100), (50, 49)] {
+            taken.add(before * MIB, behind * MIB, floor);
+            pauses.push(taken.pause(floor).map(|pause| pause.as_millis()));
+        }
+        assert_eq!(pauses, [Some(0), Some(500), Some(1000), None, Some(1000), Some(0), Some(500)]);
+        taken.add_all(floor);
+        assert_eq!(taken.pause(floor), None);
+        assert_eq!(Taken::default().pause(0), Some(Duration::ZERO));
     }
 
     #[test]

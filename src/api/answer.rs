@@ -14,8 +14,6 @@ pub(super) const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("1");
 pub(super) struct Failure {
     pub(super) code: ErrorCode,
     pub(super) log_cause: Option<String>,
-    /// Whether a session was lost or ended.
-    pub(super) lost: bool,
 }
 
 impl IntoResponse for ApiError {
@@ -31,8 +29,7 @@ impl IntoResponse for ApiError {
         if self.code == ErrorCode::Unauthorized {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        let lost = self.code == ErrorCode::ConnectionFailed || self.is_of_an_ended_session();
-        response.extensions_mut().insert(Failure { code: self.code, log_cause: self.log_cause, lost });
+        response.extensions_mut().insert(Failure { code: self.code, log_cause: self.log_cause });
         response
     }
 }

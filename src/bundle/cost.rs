@@ -48,6 +48,13 @@ const LEAST: usize = 1024 * 1024;
 const STEPS: u64 = 1_000_000_000;
 const DRAWN: u64 = 256;
 
+/// Whether PostgreSQL's scanner gets through the text in its time: what comes from a database has gone through no [`Meter`].
+pub(crate) fn is_scanned_in_time(text: &str) -> bool {
+    let rows = text.as_bytes().chunk_by(|one, other| is_operator(*one) == is_operator(*other));
+    let signs = rows.filter(|row| row.first().is_some_and(|byte| is_operator(*byte))).map(|row| row.len() as u64);
+    signs.filter(|row| *row > DRAWN).fold(0_u64, |steps, row| steps.saturating_add(row.saturating_mul(row))) <= STEPS
+}
+
 /// The stack of a deep statement, and of its walk.
 const DEEP: usize = 16 << 20;
 
@@ -289,5 +296,24 @@ impl Meter {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_scanned_in_time;
+
+    #[test]
+    fn a_text_is_as_long_to_scan_as_the_squares_of_its_rows_of_signs() {
+        for (text, expected) in [
+            ("/*".repeat(15_000), true),
+            ("/*".repeat(16_000), false),
+            (format!("SELECT 1; {} {}", "/*".repeat(12_000), "*/".repeat(12_000)), false),
+            ("-- ".to_owned() + &"=".repeat(250) + "\n", true),
+            (("-- ".to_owned() + &"=".repeat(250) + "\n").repeat(100_000), true),
+            (String::new(), true),
+        ] {
+            assert_eq!(is_scanned_in_time(&text), expected, "{}", text.len());
+        }
     }
 }

@@ -150,6 +150,17 @@ pub fn read(bundle: &Bundle, target: Target) -> Result<Script, OrderError> {
     sql::on_deep_stack(|| read_here(bundle, target)).map_err(|error| OrderError::NoThread(error.to_string()))?
 }
 
+/// So many sections of one file are named one by one.
+const NAMED_SECTIONS: usize = 20;
+
+/// What is said of a migration's sections to take back, which begin in these lines.
+fn told_of_sections(path: &str, lines: &[usize]) -> Vec<String> {
+    let told = |line: &usize| format!("{path}, line {line}: what takes the migration back is not run");
+    let more = lines.len().saturating_sub(NAMED_SECTIONS);
+    let rest = (more > 0).then(|| format!("{path}: {more} more sections that take the migration back are not run"));
+    lines.iter().take(NAMED_SECTIONS).map(told).chain(rest).collect()
+}
+
 fn read_here(bundle: &Bundle, target: Target) -> Result<Script, OrderError> {
     let mut script = Script { rules: bundle.rules, ..Script::default() };
     for file in &bundle.files {
@@ -160,8 +171,7 @@ fn read_here(bundle: &Bundle, target: Target) -> Result<Script, OrderError> {
         let counted = match down::read(file) {
             down::Migration::Whole => Cow::Borrowed(file),
             down::Migration::Masked(counted, lines) => {
-                let told = |line| format!("{}, line {line}: what takes the migration back is not run", file.path);
-                script.warnings.extend(lines.into_iter().map(told));
+                script.warnings.extend(told_of_sections(&file.path, &lines));
                 Cow::Owned(counted)
             }
             down::Migration::Down => {

@@ -80,6 +80,12 @@ pub enum CallError {
         /// As it was asked for.
         function: String,
     },
+    /// It writes, where for now calls only read: there is hardly any room left on PostgreSQL's disk.
+    #[error("{function} writes, and for now calls may only read: hardly any room is left on PostgreSQL's disk")]
+    ReadsOnly {
+        /// As it was asked for.
+        function: String,
+    },
     /// Over the time limit.
     #[error("{function} ran longer than {} s and was stopped", .limit.as_secs_f64())]
     Timeout {
@@ -149,6 +155,7 @@ impl CallError {
             | Self::Parameters { .. }
             | Self::Value { .. }
             | Self::NoRoom { .. }
+            | Self::ReadsOnly { .. }
             | Self::Timeout { .. }
             | Self::Lost { .. }
             | Self::Encoding { .. }

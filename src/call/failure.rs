@@ -35,6 +35,14 @@ impl From<CallError> for Failure {
     }
 }
 
+impl Failure {
+    /// Whether PostgreSQL refused to write in a transaction that is read-only, or on a server that is.
+    pub(super) fn is_of_writing(&self) -> bool {
+        let CallError::Query { postgres, .. } = &self.error else { return false };
+        postgres.code.as_str() == SqlState::READ_ONLY_SQL_TRANSACTION.code() && !is_raised(postgres)
+    }
+}
+
 /// What is known about the call that failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Circumstances<'a> {

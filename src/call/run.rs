@@ -21,7 +21,7 @@ use super::stream::stream;
 use super::tidy::{self, Leaves};
 use super::timing::Timing;
 use crate::databases::wire::{Care, Commit, StartError, Statement, WireError};
-use crate::databases::{Database, DatabaseError, Databases, RunAs};
+use crate::databases::{Database, DatabaseError, Databases, RunAs, Writing};
 use serde_json::value::RawValue;
 
 /// An answer that grows over this is sent as it comes.
@@ -52,10 +52,14 @@ pub async fn run(
         if failure.broken
             // Else it had ended before, for another call.
             && !failure.again
-            && connection.as_mut().is_some_and(|running| running.connection().made_room())
+            // One that was ended while it was being committed may have been.
+            && connection.as_mut().is_some_and(|running| running.made_room() && !running.connection().was_answered())
         {
             failure = CallError::NoRoom { function: call.function() }.into();
             failure.broken = true;
+        }
+        if failure.is_of_writing() && connection.as_ref().is_some_and(Running::only_reads) {
+            failure = CallError::ReadsOnly { function: call.function() }.into();
         }
         discard_broken(&mut connection, &failure);
         if !failure.again || attempts == MOST_ATTEMPTS {
@@ -93,7 +97,7 @@ impl Call<'_> {
     /// `connection` keeps what the attempt used, unless the answer goes on using it.
     async fn attempt(&self, connection: &mut Option<Running>, anew: bool) -> Result<Answer, Failure> {
         let database = self.databases.resolve(&self.request.address, self.run_as).await.map_err(CallError::from)?;
-        self.databases.check_room_for_calls(&database).map_err(CallError::from)?;
+        self.databases.check_room_for_calls().map_err(CallError::from)?;
         if connection.is_none() {
             let connected = self.databases.for_call(&database).await.map_err(|error| Failure {
                 again: matches!(error, DatabaseError::Gone { .. }),
@@ -165,6 +169,7 @@ impl Call<'_> {
             .map_err(|error| with_what_exists(explain(Phase::Prepare, error), overloads))?;
         let prepared = Prepared { chosen, shape, statement, plan };
         let care = self.care(running, &prepared, database, &signatures);
+        running.may(self.writing(database, &prepared)?);
         match running.start(&prepared.statement, &values, &prepared.plan.formats, care).await {
             Ok(()) => {}
             Err(StartError::Wire(error)) => return Err(explain(Phase::Bind, error)),
@@ -204,6 +209,15 @@ impl Call<'_> {
             Some((leaves, number)) => care_behind(prepared.shape.may_write(), leaves, number),
             None => Care::UNKNOWN,
         }
+    }
+
+    /// What it may do to the disk. A procedure that is to read only is not begun: it could begin another transaction.
+    fn writing(&self, database: &Database, prepared: &Prepared<'_, '_>) -> Result<Writing, CallError> {
+        let writing = self.databases.writing(database, prepared.shape.may_write())?;
+        if matches!(writing, Writing::No) && prepared.shape.kind == Kind::Procedure {
+            return Err(CallError::ReadsOnly { function: self.function() });
+        }
+        Ok(writing)
     }
 
     fn params(&self) -> Result<Params<'_>, CallError> {

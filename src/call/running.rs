@@ -8,16 +8,19 @@ use super::answer::{Body, StrangeEncoding};
 use super::rows::{Plan, RowError};
 use super::text::TextError;
 use super::value::Value;
-use crate::databases::CallConnection;
 use crate::databases::wire::large::Large;
-use crate::databases::wire::{Care, StartError, Statement, WireError};
+use crate::databases::wire::{Access, Care, StartError, Statement, WireError};
+use crate::databases::{CallConnection, Writing};
 
 /// A connection that goes back to its pool when nothing runs on it, and is closed when something does.
-pub(super) struct Running(Option<CallConnection>);
+pub(super) struct Running {
+    connection: Option<CallConnection>,
+    writing: Writing,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(mut connection) = self.0.take() {
+        if let Some(mut connection) = self.connection.take() {
             drop(connection.take_kept());
             if connection.is_busy() {
                 connection.end();
@@ -48,19 +51,38 @@ pub(super) enum Reached {
 
 impl Running {
     pub(super) fn new(connection: CallConnection) -> Self {
-        Self(Some(connection))
+        Self { connection: Some(connection), writing: Writing::Free }
+    }
+
+    /// What the call may do, for as long as it uses the connection.
+    pub(super) fn may(&mut self, writing: Writing) {
+        self.writing = writing;
+    }
+
+    /// Whether the call was to read only.
+    pub(super) fn only_reads(&self) -> bool {
+        matches!(self.writing, Writing::No)
+    }
+
+    /// Whether its backend was ended because there is no room on PostgreSQL's disk.
+    pub(super) fn made_room(&mut self) -> bool {
+        let made_room = self.connection().made_room();
+        if let (true, Writing::Turn(turn)) = (made_room, &mut self.writing) {
+            turn.was_ended();
+        }
+        made_room
     }
 
     /// Closes the connection: it is of no use to anybody.
     pub(super) fn discard(mut self) {
-        if let Some(connection) = self.0.take() {
+        if let Some(connection) = self.connection.take() {
             connection.end();
         }
     }
 
     /// The connection, to ask something whose answer is short.
     pub(super) fn connection(&mut self) -> &mut CallConnection {
-        self.0.as_mut().expect("only discard() and drop() take it")
+        self.connection.as_mut().expect("only discard() and drop() take it")
     }
 
     /// Prepares a statement, unless this connection has it.
@@ -82,7 +104,8 @@ impl Running {
         formats: &[i16],
         care: Care,
     ) -> Result<(), StartError<TextError>> {
-        self.connection().start(statement, values, |value, out| value.put(out), formats, care).await
+        let access = if self.only_reads() { Access::Reads } else { Access::Writes };
+        self.connection().start(statement, values, |value, out| value.put(out), formats, (access, care)).await
     }
 
     /// Writes rows until the body is larger than `size` bytes, or until the end. What is written is UTF-8.

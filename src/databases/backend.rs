@@ -7,6 +7,7 @@
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -115,8 +116,8 @@ impl BackendHandle {
         }
     }
 
-    /// Whether it was ended because there is no room on PostgreSQL's disk.
-    pub(super) fn made_room(&self) -> bool {
+    /// Tells whether it was ended because there is no room on PostgreSQL's disk.
+    pub(super) fn made_room(&self) -> Arc<AtomicBool> {
         self.terminator.made_room(self.number)
     }
 

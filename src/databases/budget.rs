@@ -45,8 +45,8 @@ impl Budget {
     /// `reserve` of the `total` are for [`LaneId::CONTROL`] alone, so that a gateway at its limit still answers for
     /// itself.
     pub(super) fn new(total: usize, reserve: usize) -> Arc<Self> {
-        let state =
-            State { free: total, reserve, round: 0, next_seq: 0, lanes: HashMap::default(), heads: BTreeSet::new() };
+        let (lanes, heads) = (HashMap::default(), BTreeSet::new());
+        let state = State { free: total, owed: 0, reserve, round: 0, next_seq: 0, lanes, heads };
         Arc::new(Self { state: Mutex::new(state) })
     }
 
@@ -73,6 +73,23 @@ impl Budget {
     /// How many wait for a ticket.
     pub(super) fn waiting(&self) -> usize {
         self.lock().lanes.values().map(|lane| lane.waiting.len()).sum()
+    }
+
+    /// Has so many tickets fewer. Those that are out stay valid, and are not given to anybody else afterwards.
+    pub(super) fn lower(&self, tickets: usize) {
+        let mut state = self.lock();
+        let now = tickets.min(state.free);
+        state.free -= now;
+        state.owed += tickets - now;
+    }
+
+    /// Has so many tickets more.
+    pub(super) fn raise(&self, tickets: usize) {
+        let mut state = self.lock();
+        let kept = tickets.min(state.owed);
+        state.owed -= kept;
+        state.free += tickets - kept;
+        state.serve();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -111,6 +128,8 @@ impl Drop for Waiting<'_> {
 #[derive(Debug)]
 struct State {
     free: usize,
+    /// Tickets that are out and that nobody gets when they come back.
+    owed: usize,
     reserve: usize,
     /// The round of the waiter that was served last.
     round: u64,
@@ -183,7 +202,10 @@ impl State {
     }
 
     fn release(&mut self, id: LaneId) {
-        self.free += 1;
+        match self.owed {
+            0 => self.free += 1,
+            _ => self.owed -= 1,
+        }
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.in_use -= 1;
         }

@@ -2,6 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
@@ -58,7 +59,7 @@ impl CallLink {
 
     /// Whether its backend was ended because there is no room on PostgreSQL's disk.
     pub(super) fn made_room(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.handle.made_room())
+        self.held.as_ref().is_some_and(|held| held.handle.made_room().load(Ordering::Acquire))
     }
 
     fn part(&mut self, ticket: Option<Ticket>) {

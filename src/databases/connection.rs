@@ -51,6 +51,7 @@ enum Kind {
 struct ControlLink {
     client: ClientWrapper,
     in_use: InUse,
+    made_room: Arc<AtomicBool>,
 }
 
 /// Opens and judges the connections of one database's pool.
@@ -102,21 +103,23 @@ impl Manager {
         let pools = self.pools.upgrade().ok_or(DatabaseError::Closed)?;
         // Read first: what is deployed while the connection opens makes it an old one.
         let generation = self.generation.load(Ordering::Acquire);
-        let permit = pools.permit(&self.database).await?;
         let link = match self.purpose {
             Purpose::Calls => {
-                let mut link = pools.server.open_for_calls(&self.database, permit, &self.run_as).await?;
+                let open = |permit| pools.server.open_for_calls(&self.database, permit, &self.run_as);
+                let mut link = pools.open_with_room(&self.database, open).await?;
                 link.share(self.keeps.clone());
                 link.pay_from(Account::of(&self.platform));
                 self.check(&pools, &mut link).await?;
                 Kind::Calls(Box::new(link))
             }
             Purpose::Control | Purpose::Deployment | Purpose::Inside(_) => {
-                let link = pools.server.open(&self.database, self.purpose, permit, &self.run_as).await?;
+                let open = |permit| pools.server.open(&self.database, self.purpose, permit, &self.run_as);
+                let link = pools.open_with_room(&self.database, open).await?;
+                pools.fit_into_server(&link.client).await?;
                 // The pool would end the driving task together with the client; ours ends by itself when the server
                 // has closed.
                 let client = ClientWrapper::new(link.client, tokio::spawn(async {}));
-                Kind::Control(Box::new(ControlLink { client, in_use: link.in_use }))
+                Kind::Control(Box::new(ControlLink { client, in_use: link.in_use, made_room: link.made_room }))
             }
         };
         Ok(Connection { link, generation })
@@ -225,6 +228,11 @@ impl ControlConnection {
             Kind::Control(_) => Ok(Self(pooled)),
             Kind::Calls(_) => Err(DatabaseError::Closed),
         }
+    }
+
+    /// Whether its backend was ended because there is no room on PostgreSQL's disk.
+    pub(super) fn made_room(&self) -> bool {
+        matches!(self.0.link(), Kind::Control(link) if link.made_room.load(Ordering::Acquire))
     }
 
     /// Has stopped what the connection runs, and closes it.

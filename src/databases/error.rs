@@ -94,6 +94,28 @@ pub enum DatabaseError {
         /// Which, why, and what to do.
         reason: String,
     },
+    /// A database that no platform has on record, and that is another role's.
+    #[error(
+        "the database {database} belongs to the role {owner}, so it is not a platform's that happens to bear its name; have an \
+         administrator give it to the gateway's role (ALTER DATABASE … OWNER TO …), or register the platform with that role"
+    )]
+    OtherRoles {
+        /// Which database.
+        database: DatabaseName,
+        /// The role.
+        owner: String,
+    },
+    /// A database that its owner has closed, or given fewer connections than it needs.
+    #[error(
+        "the database {database} does not let the gateway in: {cause}; whoever owns it has set that (ALTER DATABASE … CONNECTION \
+         LIMIT, ALLOW_CONNECTIONS), and an administrator of PostgreSQL can take it back"
+    )]
+    Shut {
+        /// Which database.
+        database: DatabaseName,
+        /// PostgreSQL's words.
+        cause: String,
+    },
     /// A platform's role has as many connections as it may.
     #[error("the platform's role {role} has as many connections open as it may; try again later")]
     RoleFull {
@@ -205,6 +227,7 @@ impl DatabaseError {
         match error.code() {
             Some(code) if *code == SqlState::INVALID_CATALOG_NAME => Self::Gone { database: database.clone() },
             Some(code) if *code == SqlState::DISK_FULL => Self::disk_full(error),
+            Some(_) if is_about_the_database(error) => Self::Shut { database: database.clone(), cause },
             Some(_) if is_limit_of_role(error) && role.is_some() => Self::RoleFull { role: role.unwrap_or_default() },
             Some(code) if code.code().starts_with("53") => Self::ServerFull { sqlstate: code.code().to_owned(), cause },
             Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE && role.is_some() => {
@@ -223,6 +246,12 @@ fn is_limit_of_role(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().is_some_and(|error| {
         *error.code() == SqlState::TOO_MANY_CONNECTIONS && error.routine() == Some("InitializeSessionUserId")
     })
+}
+
+/// The same of what the owner of a database decides.
+fn is_about_the_database(error: &tokio_postgres::Error) -> bool {
+    const CODES: [SqlState; 2] = [SqlState::TOO_MANY_CONNECTIONS, SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE];
+    error.as_db_error().is_some_and(|error| CODES.contains(error.code()) && error.routine() == Some("CheckMyDatabase"))
 }
 
 /// A password that does not open the role, a role that may not log in or is gone.

@@ -69,6 +69,24 @@ impl Databases {
         Ok(())
     }
 
+    /// Refuses a database without a record that is not the platform's to adopt: another program's, whose name a client has
+    /// guessed. Made by hand it is the gateway's role's, the platform's, or, before a gateway that is a superuser, a superuser's.
+    pub async fn refuse_other_roles(&self, run_as: &RunAs, database: &DatabaseName) -> Result<(), DatabaseError> {
+        const FOREIGN: &str = "
+            SELECT owner.rolname::pg_catalog.text
+            FROM pg_catalog.pg_database AS d
+            JOIN pg_catalog.pg_roles AS owner ON owner.oid = d.datdba
+            JOIN pg_catalog.pg_roles AS gateway ON gateway.rolname = current_user
+            WHERE d.datname = $1 AND owner.rolname NOT IN ($2, current_user) AND NOT (owner.rolsuper AND gateway.rolsuper)";
+        let Some(role) = run_as.owner() else { return Ok(()) };
+        let control = self.control().await?;
+        let row = control.query_opt(FOREIGN, &[&database.as_str(), &role]).await;
+        match row.map_err(DatabaseError::step("asking whose the database is"))? {
+            Some(row) => Err(DatabaseError::OtherRoles { database: database.clone(), owner: row.get(0) }),
+            None => Ok(()),
+        }
+    }
+
     async fn owner_of(&self, database: &DatabaseName) -> Result<String, DatabaseError> {
         let control = self.control().await?;
         let query = "SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = $1";

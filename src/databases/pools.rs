@@ -6,25 +6,26 @@
 //! one of another database to close, or one that is closing already.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use deadpool::managed::PoolError;
 use foldhash::HashMap;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::budget::{Budget, LaneId, Ticket};
+use super::capacity::Total;
 use super::connection::Pooled;
 use super::database::{Database, Parts};
 use super::deploying::Deployments;
 use super::error::DatabaseError;
 use super::name::{DatabaseName, Which};
+use super::room::{Turns, Watched};
 use super::run_as::{Role, RunAs};
 use super::server::Server;
 use super::terminator::shared_locks::LOOK_EVERY;
 use crate::config::PoolConfig;
-use crate::room::Look;
 
 /// Connections to the gateway's own database, the one that holds the deployment locks among them.
 pub(super) const CONTROL_CONNECTIONS: usize = 5;
@@ -42,7 +43,9 @@ pub(super) struct Pools {
     pub(super) budget: Arc<Budget>,
     pub(super) config: PoolConfig,
     /// One permit for every connection that the server may have.
-    sockets: Arc<Semaphore>,
+    pub(super) sockets: Arc<Semaphore>,
+    /// How many of them there are.
+    pub(super) total: Total,
     by_name: RwLock<HashMap<DatabaseName, Arc<Database>>>,
     control: OnceLock<Arc<Database>>,
     next_lane: AtomicU64,
@@ -51,11 +54,9 @@ pub(super) struct Pools {
     /// Deployments that run.
     pub(super) deployments: Deployments,
     /// How much room the disk has, where that is looked at.
-    pub(super) room: OnceLock<watch::Receiver<Look>>,
-    /// Databases that were written to when there was hardly any left: until when they are shut, and for how long.
-    pub(super) shut: Mutex<HashMap<u32, (Instant, Duration)>>,
-    /// How many backends were ended for want of it.
-    pub(super) ended_for_room: AtomicU64,
+    pub(super) room: OnceLock<Watched>,
+    /// Whose turn it is to write where there is hardly any.
+    pub(super) turns: Turns,
 }
 
 impl Pools {
@@ -67,6 +68,7 @@ impl Pools {
             budget: Budget::new(total, 2.min(total - 1)),
             config: config.clone(),
             sockets: Arc::new(Semaphore::new(total)),
+            total: Total::new(total),
             by_name: RwLock::default(),
             control: OnceLock::new(),
             next_lane: AtomicU64::new(LaneId::FIRST_DATABASE),
@@ -74,8 +76,7 @@ impl Pools {
             closed: AtomicBool::new(false),
             deployments: Deployments::default(),
             room: OnceLock::new(),
-            shut: Mutex::default(),
-            ended_for_room: AtomicU64::new(0),
+            turns: Turns::default(),
         })
     }
 
@@ -233,8 +234,8 @@ impl Pools {
         DatabaseError::PoolExhausted { database: database.clone(), waited_ms }
     }
 
-    /// Closes the oldest idle connection of the pool that was not used for the longest time.
-    fn close_one_idle(&self) {
+    /// Closes the oldest idle connection of the pool that was not used for the longest time; whether there was one.
+    pub(super) fn close_one_idle(&self) -> bool {
         let mut candidates: Vec<(u64, Arc<Database>)> = {
             let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
             let open = by_name.values().filter(|database| database.open_connections() > 0);
@@ -245,9 +246,10 @@ impl Pools {
             let mut found = false;
             let closed = database.pool.retain(|_, _| std::mem::replace(&mut found, true));
             if !closed.removed.is_empty() {
-                return;
+                return true;
             }
         }
+        false
     }
 
     /// Pools with open connections, and connections open on the server.
@@ -258,7 +260,7 @@ impl Pools {
             drop(database.pool.retain(|connection, _| !connection.is_closed()));
         }
         let active = by_name.values().filter(|database| database.open_connections() > 0).count();
-        let total = self.config.max_total_connections.max(1);
+        let total = self.total.get();
         (active, total - self.sockets.available_permits().min(total))
     }
 
@@ -287,7 +289,7 @@ impl Pools {
         for database in databases {
             database.retire();
         }
-        let all = u32::try_from(self.config.max_total_connections.max(1)).unwrap_or(u32::MAX);
+        let all = u32::try_from(self.total.get()).unwrap_or(u32::MAX);
         // Kept by nobody: later requests find the pools closed anyway.
         if timeout(limit, self.sockets.acquire_many(all)).await.is_err() {
             self.server.terminator.terminate_all().await;

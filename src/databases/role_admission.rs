@@ -29,6 +29,11 @@ const JUDGE: &str = "
                    OR pg_catalog.starts_with(m.rolname, 'pg_'))) AS memberships
     FROM pg_catalog.pg_roles AS r WHERE r.rolname = $1";
 
+/// Whoever names a role could have it.
+const NOT_ASKED: &str = "exists, and PostgreSQL does not ask for its password, so nobody can tell whether it is the client's: have \
+                         pg_hba.conf ask the gateway's machine for passwords (scram-sha-256 instead of trust, peer or ident), or name a \
+                         role that is not there yet";
+
 impl Databases {
     /// Makes a role that a client named, or accepts one that is there if its password opens it and it is an ordinary one.
     /// `others`: the roles of other platforms.
@@ -36,6 +41,10 @@ impl Databases {
         if self.judge(role, others).await? {
             if !self.opens(role).await? {
                 return Err(refused(role, "exists, and the password does not open it"));
+            }
+            let made_up = format!("{:032x}", rand::random::<u128>());
+            if self.opens(&Role::new(role.user().to_owned(), made_up, role.upkeep())).await? {
+                return Err(refused(role, NOT_ASKED));
             }
         } else {
             self.create_role(role).await?;

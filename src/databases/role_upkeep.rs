@@ -18,9 +18,6 @@ use super::role_admission::{explain, hashed};
 use super::role_powers::powers;
 use super::run_as::Role;
 
-/// Connections that no platform's role may take: for the gateway's own and for the server's administrators.
-const LEFT_TO_OTHERS: i32 = 10;
-
 /// How long a change of a role waits for code that is changing it, too: a few connections serve all platforms.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '2s'";
 
@@ -116,10 +113,9 @@ impl Databases {
     /// What a platform's code holds open itself (through `dblink`, say) must not use up the server.
     pub(super) async fn connection_limit(&self) -> Result<i32, DatabaseError> {
         let control = self.control().await?;
-        let query = "SELECT pg_catalog.current_setting('max_connections')::pg_catalog.int4";
-        let row = control.query_one(query, &[]).await.map_err(DatabaseError::step("asking for max_connections"))?;
-        let own = i32::try_from(self.pools.config.max_total_connections).unwrap_or(i32::MAX);
-        Ok(own.min(row.get::<_, i32>(0) - LEFT_TO_OTHERS).max(1))
+        let room = self.pools.fit_into_server(&control).await?;
+        let limit = self.pools.config.max_total_connections.min(room).max(1);
+        Ok(i32::try_from(limit).unwrap_or(i32::MAX))
     }
 
     async fn make_again(&self, role: &Role) -> Result<(), DatabaseError> {

@@ -1,68 +1,78 @@
 //! Nobody writes the last of the disk of the private PostgreSQL ([`crate::room`]): while it is tight, whoever writes for longer
 //! than a moment is ended, and what would write much is refused.
 
+mod turns;
+
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use super::Databases;
 use super::connection::ControlConnection;
 use super::error::DatabaseError;
 use super::pools::Pools;
 use super::terminator::writers::Writer;
-use super::{Database, Databases};
 use crate::room::{Level, Look};
+
+pub(super) use self::turns::Turns;
+pub use self::turns::{Turn, Writing};
 
 /// How often writers are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// What is written within this goes on, as long as it is only tight.
-const SHORT_WRITE: Duration = Duration::from_millis(100);
-
-/// For how long a database is shut that somebody wrote to when there was hardly any room; it doubles up to the last. In between
-/// something can be deleted.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LAST_PAUSE: Duration = Duration::from_secs(60);
-
-/// PostgreSQL's log of changes is cut at checkpoints.
+/// PostgreSQL's log of changes is cut at checkpoints; more often where hardly any room is left.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+const CHECKPOINT_OFTEN: Duration = Duration::from_secs(1);
+
+/// A disk that somebody looks at.
+pub struct Watched {
+    seen: watch::Receiver<Look>,
+    look: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Watched {
+    /// `seen` is what was seen last; `look` looks again.
+    pub fn new(seen: watch::Receiver<Look>, look: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { seen, look: Box::new(look) }
+    }
+
+    /// Where it is tight, as it is now: a great many calls may end between two looks.
+    fn now(&self) -> Look {
+        if self.seen.borrow().level >= Level::Tight {
+            (self.look)();
+        }
+        *self.seen.borrow()
+    }
+}
 
 impl Databases {
     /// From now on the last of the room that is looked at is nobody's.
-    pub fn keep_room(&self, room: watch::Receiver<Look>) {
-        if self.pools.room.set(room.clone()).is_ok() {
-            tokio::spawn(keep(Arc::downgrade(&self.pools), room));
+    pub fn keep_room(&self, room: Watched) {
+        let seen = room.seen.clone();
+        if self.pools.room.set(room).is_ok() {
+            tokio::spawn(keep(Arc::downgrade(&self.pools), seen));
         }
-    }
-
-    fn room(&self) -> Look {
-        self.pools.room.get().map_or(Look::UNKNOWN, |room| *room.borrow())
-    }
-
-    /// Whether a call may begin in this database. Where there is hardly any room, for a while none may in one that somebody was writing to:
-    /// many short transactions are over before anybody has seen them.
-    pub fn check_room_for_calls(&self, database: &Database) -> Result<(), DatabaseError> {
-        let look = self.room();
-        if look.level < Level::Short {
-            return Ok(());
-        }
-        let shut = self.pools.shut.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = database.oid.and_then(|oid| shut.get(&oid)).map(|(until, _)| *until);
-        check(look, if until.is_some_and(|until| Instant::now() < until) { Level::Short } else { Level::Out })
     }
 
     /// Whether a deployment may begin.
     pub fn check_room_for_deployments(&self) -> Result<(), DatabaseError> {
-        check(self.room(), Level::Tight)
+        check(self.pools.look(), Level::Tight)
     }
 
-    /// How many backends have been ended for want of room so far.
-    pub fn ended_for_room(&self) -> u64 {
-        self.pools.ended_for_room.load(Ordering::Relaxed)
+    /// Whether any call may begin.
+    pub fn check_room_for_calls(&self) -> Result<(), DatabaseError> {
+        check(self.pools.look(), Level::Out)
+    }
+}
+
+impl Pools {
+    fn look(&self) -> Look {
+        self.room.get().map_or(Look::UNKNOWN, Watched::now)
     }
 }
 
@@ -82,39 +92,36 @@ async fn keep(pools: Weak<Pools>, mut room: watch::Receiver<Look>) {
             "PostgreSQL's disk is nearly full: deployments are refused, and platforms' backends that write are ended; make room"
         );
         let mut told = Told::default();
-        let mut checkpoint: Option<Instant> = None;
+        let mut cutting = Cutting::default();
         loop {
             let look = *room.borrow();
-            if look.level < Level::Tight {
-                told.end(look);
-                if let Some(pools) = pools.upgrade() {
-                    pools.shut.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                }
-                break;
-            }
             let Some(pools) = pools.upgrade().filter(|pools| !pools.is_closed()) else { return };
             if look.level < Level::Short {
-                pools.shut.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                pools.turns.clear();
             }
-            let most = if look.level == Level::Tight { SHORT_WRITE } else { Duration::ZERO };
+            if look.level < Level::Tight {
+                told.end(look);
+                break;
+            }
             // Where PostgreSQL does not answer, it does not write either.
-            if let Ok(ended) = pools.server.terminator.end_writers(most).await {
+            if let Ok(ended) = pools.server.terminator.end_writers(look.patience()).await {
                 told.ended(&pools, &ended);
-                if look.level >= Level::Short {
-                    let mut shut = pools.shut.lock().unwrap_or_else(PoisonError::into_inner);
-                    for oid in ended.iter().filter_map(|writer| writer.database) {
-                        let pause = shut.get(&oid).map_or(FIRST_PAUSE, |(_, pause)| (*pause * 2).min(LAST_PAUSE));
-                        shut.insert(oid, (Instant::now() + pause, pause));
-                    }
-                }
             }
-            if checkpoint.is_none_or(|when| when.elapsed() >= CHECKPOINT_EVERY) {
-                checkpoint = Some(Instant::now());
-                tokio::spawn(cut_log(pools));
-            } else {
-                drop(pools);
-            }
+            cutting.go_on(pools, look.level);
             sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+/// Checkpoints, one at a time: on a slow disk each takes its time, and one of the gateway's own connections.
+#[derive(Default)]
+struct Cutting(Option<(Instant, JoinHandle<()>)>);
+
+impl Cutting {
+    fn go_on(&mut self, pools: Arc<Pools>, level: Level) {
+        let pause = if level >= Level::Short { CHECKPOINT_OFTEN } else { CHECKPOINT_EVERY };
+        if self.0.as_ref().is_none_or(|(begun, task)| task.is_finished() && begun.elapsed() >= pause) {
+            self.0 = Some((Instant::now(), tokio::spawn(cut_log(pools))));
         }
     }
 }
@@ -139,7 +146,6 @@ struct Told {
 impl Told {
     fn ended(&mut self, pools: &Pools, ended: &[Writer]) {
         for Writer { pid, role, database } in ended {
-            pools.ended_for_room.fetch_add(1, Ordering::Relaxed);
             self.backends += 1;
             let name = database.and_then(|oid| pools.name_of(oid));
             let whose = name.map_or_else(|| format!("some of the role {role}'s"), |name| name.to_string());

@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -74,6 +74,8 @@ pub(super) struct Link {
     pub(super) closed: JoinHandle<()>,
     /// Dropped with the link, which tells the task that nobody waits for answers any more.
     pub(super) in_use: InUse,
+    /// Whether its backend was ended because there is no room on PostgreSQL's disk.
+    pub(super) made_room: Arc<AtomicBool>,
 }
 
 /// Tells the task that drives a connection that nobody uses it any more: by being dropped, that what was sent may end; with
@@ -122,8 +124,9 @@ impl Server {
             }
             let (in_use, unused) = oneshot::channel();
             let handle = BackendHandle::new(endpoint, client.cancel_token(), backend, terminator);
+            let made_room = handle.made_room();
             let closed = tokio::spawn(drive(close(connection, lender), unused, handle, permit));
-            Ok(Link { client, closed, in_use })
+            Ok(Link { client, closed, in_use, made_room })
         })
         .await
     }

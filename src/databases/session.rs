@@ -1,12 +1,14 @@
 //! A connection of its own for a deployment, inside the budget; and the statements about whole databases.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::Databases;
+use super::connection::ControlConnection;
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::own_path::own_path;
@@ -14,10 +16,14 @@ use super::quote::quote_ident;
 use super::run_as::RunAs;
 use super::server::{Link, Purpose};
 use super::shares::Admission;
+use crate::config::PoolConfig;
 
 /// A backend anywhere on the server that PostgreSQL cannot interrupt holds up every `DROP DATABASE`, and who drops something
 /// mostly does so to clean up: that can wait for the next sweep.
 const DROP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What is told of a session of the gateway's, or of a deployment's, that was ended to make room.
+pub const ENDED_FOR_ROOM: &str = "PostgreSQL's disk was nearly full, so the session that wrote to it was ended";
 
 /// How long [`Session::end`] waits.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
@@ -68,6 +74,11 @@ impl Session {
         }
     }
 
+    /// Whether its backend was ended because there is no room on PostgreSQL's disk.
+    pub fn made_room(&self) -> bool {
+        self.link().made_room.load(Ordering::Acquire)
+    }
+
     fn link(&self) -> &Link {
         self.link.as_ref().expect("only close() and drop() take it")
     }
@@ -98,7 +109,7 @@ impl Drop for Session {
 impl Databases {
     /// How many sessions there can be at once: deployments leave a quarter of the budget to calls.
     pub fn session_limit(&self) -> usize {
-        self.pools.config.session_limit()
+        PoolConfig::sessions_of(self.pools.total.get())
     }
 
     /// A connection of its own to a database, for everything that runs uploaded code.
@@ -135,8 +146,8 @@ impl Databases {
         database: &DatabaseName,
         purpose: Purpose<'_>,
     ) -> Result<Link, DatabaseError> {
-        let permit = self.pools.permit(database).await?;
-        self.pools.server.open(database, purpose, permit, run_as).await
+        let server = &self.pools.server;
+        self.pools.open_with_room(database, |permit| server.open(database, purpose, permit, run_as)).await
     }
 
     /// Drops a database, also one in use; one that does not exist is no error.
@@ -181,13 +192,14 @@ impl Databases {
         // Cancelled half-way it must not go back to the pool with the statement running.
         let guard = Unfinished(Some(control));
         let result = guard.run(sql).await;
+        let made_room = result.is_err() && guard.0.as_ref().is_some_and(ControlConnection::made_room);
         guard.finished();
-        Ok(result)
+        if made_room { Err(DatabaseError::DiskFull { cause: ENDED_FOR_ROOM.to_owned() }) } else { Ok(result) }
     }
 }
 
 /// A pooled connection with a statement on it; cancelled unless it ended.
-struct Unfinished(Option<super::connection::ControlConnection>);
+struct Unfinished(Option<ControlConnection>);
 
 impl Unfinished {
     async fn run(&self, sql: &str) -> Result<(), tokio_postgres::Error> {

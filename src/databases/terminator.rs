@@ -13,7 +13,7 @@ pub(super) mod writers;
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ struct Known {
     /// Whether it was found to hold others up in the last look, see [`shared_locks`].
     found: bool,
     /// Whether it was ended because there is no room on the disk, see [`writers`].
-    made_room: bool,
+    made_room: Arc<AtomicBool>,
     /// When it was told to end.
     told: Option<Instant>,
     /// Whether it keeps others from what all databases share.
@@ -106,7 +106,15 @@ struct Known {
 
 impl Known {
     fn new(endpoint: Endpoint, backend: Backend) -> Self {
-        Self { endpoint, backend, found: false, made_room: false, told: None, in_the_way: false, overdue_since: None }
+        Self {
+            endpoint,
+            backend,
+            found: false,
+            made_room: Arc::default(),
+            told: None,
+            in_the_way: false,
+            overdue_since: None,
+        }
     }
 }
 

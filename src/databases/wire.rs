@@ -18,6 +18,7 @@ mod error;
 pub mod extensions;
 pub mod large;
 mod line;
+mod reading;
 mod reports;
 mod row;
 mod script;
@@ -31,7 +32,7 @@ use foldhash::HashMap;
 use postgres_protocol::message::frontend;
 
 pub use self::calling::StartError;
-pub use self::care::{Care, Commit};
+pub use self::care::{Access, Care, Commit};
 pub use self::error::{ServerError, WireError};
 pub use self::line::Column;
 pub use self::row::{CutOff, Row};
@@ -198,6 +199,11 @@ impl Wire {
     /// Whether the server has said, since the call began, that texts come in another encoding than UTF-8.
     pub fn was_strange(&self) -> bool {
         self.line.reports.was_strange()
+    }
+
+    /// Whether the call's statement has ended, so that it may be committed by now.
+    pub fn was_answered(&self) -> bool {
+        self.script.has_passed(Step::Rows)
     }
 
     /// Whether the server may still be at work for a call.

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::databases::Watched;
 use crate::room::{Floors, Level, Look, Reserve, log_mib};
 
 /// How often is looked.
@@ -38,8 +39,12 @@ impl Keeper {
         Self { cluster, reserve, seen: watch::Sender::new(Look::UNKNOWN) }
     }
 
-    pub(super) fn seen(&self) -> watch::Receiver<Look> {
-        self.seen.subscribe()
+    /// What was seen, and how to look again at once.
+    pub(super) fn watched(&self) -> Watched {
+        let (seen, keeper) = (self.seen.subscribe(), self.clone());
+        Watched::new(seen, move || {
+            keeper.look(false);
+        })
     }
 
     /// Looks for as long as it is asked to; never ready.
@@ -58,36 +63,38 @@ impl Keeper {
     /// One look, and what it asks for. False: a reserve could not be made.
     pub(super) fn look(&self, making: bool) -> bool {
         // Whoever cannot be asked has no floor.
-        let Ok((free, floors)) = self.room() else { return true };
+        let Ok((free, total)) = room_at(&self.cluster) else { return true };
+        let floors = Floors::of(total);
         let mut made = true;
         let free = match floors.reserve(free, self.reserve.exists()) {
             Reserve::Leave => free,
             Reserve::Make if !making => free,
             Reserve::Make => {
                 made = self.make(floors.reserve);
-                self.room().map_or(free, |(free, _)| free)
+                room_at(&self.cluster).map_or(free, |(free, _)| free)
             }
             Reserve::GiveBack => {
                 self.give_back(free);
-                self.room().map_or(free, |(free, _)| free)
+                room_at(&self.cluster).map_or(free, |(free, _)| free)
             }
         };
+        let (free, floors) = self.tighter(free, floors);
         self.seen.send_if_modified(|seen| {
             let level = floors.level(free, seen.level);
             let changed = level != seen.level;
-            *seen = Look { level, free, floor: floors.tight };
+            *seen = Look { level, free, floor: floors.tight, last: floors.last };
             changed
         });
         made
     }
 
-    /// The least of the cluster's file system and of that of its log of changes, where that is a link to another one.
-    fn room(&self) -> io::Result<(u64, Floors)> {
-        let own = room_at(&self.cluster)?;
+    /// The cluster's file system, or that of its log of changes, where that is a link to another one and nearer to its floor.
+    fn tighter(&self, free: u64, floors: Floors) -> (u64, Floors) {
         // Not there before the cluster is whole.
-        let log = room_at(&self.cluster.join("pg_wal")).unwrap_or(own);
-        let least = if log.0 < own.0 { log } else { own };
-        Ok((least.0, Floors::of(least.1)))
+        let Ok((log_free, log_total)) = room_at(&self.cluster.join("pg_wal")) else { return (free, floors) };
+        let log_floors = Floors::of(log_total);
+        let share = |free: u64, floors: Floors| u128::from(free) * u128::from(floors.tight);
+        if share(log_free, floors) < share(free, log_floors) { (log_free, log_floors) } else { (free, floors) }
     }
 
     fn make(&self, bytes: u64) -> bool {
@@ -103,6 +110,8 @@ impl Keeper {
     fn give_back(&self, free: u64) {
         match fs::remove_file(&self.reserve) {
             Ok(()) => warn!(free, "PostgreSQL's disk is full: its reserve is given back; make room"),
+            // Two looks at a time: the other one was first.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => warn!(%error, free, "PostgreSQL's disk is full, and its reserve cannot be given back"),
         }
     }

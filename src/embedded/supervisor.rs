@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info};
@@ -13,7 +13,7 @@ use super::postmaster::Postmaster;
 use super::room::Keeper;
 use super::server_log;
 use super::{EmbeddedError, EmbeddedPostgres};
-use crate::room::Look;
+use crate::databases::Watched;
 
 /// How often it is looked whether PostgreSQL still runs.
 const GLANCE: Duration = Duration::from_millis(200);
@@ -27,7 +27,7 @@ const STEADY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct SupervisedPostgres {
     connection: tokio_postgres::Config,
-    room: Option<watch::Receiver<Look>>,
+    keeper: Option<Keeper>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), EmbeddedError>>,
 }
@@ -35,9 +35,9 @@ pub struct SupervisedPostgres {
 impl SupervisedPostgres {
     pub(super) fn new(postgres: EmbeddedPostgres) -> Self {
         let connection = postgres.connection().clone();
-        let room = postgres.keeper.as_ref().map(Keeper::seen);
+        let keeper = postgres.keeper.clone();
         let (stop, stopping) = oneshot::channel();
-        Self { connection, room, stop, task: tokio::spawn(supervise(postgres, stopping)) }
+        Self { connection, keeper, stop, task: tokio::spawn(supervise(postgres, stopping)) }
     }
 
     /// How to connect: the superuser, in the database `postgres`, over the socket.
@@ -46,8 +46,8 @@ impl SupervisedPostgres {
     }
 
     /// How much room its disk has, where that is looked at.
-    pub fn room(&self) -> Option<watch::Receiver<Look>> {
-        self.room.clone()
+    pub fn room(&self) -> Option<Watched> {
+        self.keeper.as_ref().map(Keeper::watched)
     }
 
     /// Ends every session and stops PostgreSQL; returns when it has stopped.

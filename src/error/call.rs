@@ -35,7 +35,7 @@ impl From<CallError> for ApiError {
             CallError::DiskFull { postgres, .. } => {
                 Self::postgres_disk_full(&postgres.message).with_postgres(&postgres).logging(for_log)
             }
-            CallError::NoRoom { .. } => Self::postgres_disk_full(&message),
+            CallError::NoRoom { .. } | CallError::ReadsOnly { .. } => Self::postgres_disk_full(&message),
             CallError::Timeout { .. } => Self::new(ErrorCode::QueryTimeout, message).with("sqlstate", "57014"),
             CallError::Lost { cause, .. } => Self::new(ErrorCode::ConnectionFailed, message).logging(cause),
             CallError::Encoding { .. } | CallError::TooLong { .. } => Self::new(ErrorCode::QueryFailed(500), message),

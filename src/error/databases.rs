@@ -23,7 +23,10 @@ impl From<DatabaseError> for ApiError {
             DatabaseError::OtherSpelling { database, .. } => about(ErrorCode::InvalidRequest, database),
             DatabaseError::NotFound { database, .. } => about(ErrorCode::DatabaseNotFound, database),
             DatabaseError::Gone { database } => about(ErrorCode::DatabaseNotFound, database),
-            DatabaseError::OtherPlatform { database } => about(ErrorCode::PlatformIsolationViolation, database),
+            DatabaseError::Shut { database, .. } => about(ErrorCode::ConnectionFailed, database),
+            DatabaseError::OtherPlatform { database } | DatabaseError::OtherRoles { database, .. } => {
+                about(ErrorCode::PlatformIsolationViolation, database)
+            }
             DatabaseError::Exists { database } => about(ErrorCode::DatabaseAlreadyExists, database),
             DatabaseError::PoolExhausted { database, .. } => about(ErrorCode::PoolExhausted, database),
             DatabaseError::Closed => Self::new(ErrorCode::ConnectionFailed, message),

@@ -5,20 +5,7 @@ use super::{ApiError, ErrorCode};
 /// PostgreSQL's `disk_full`: no space left on the device of its data folder, of a tablespace or of its log of changes.
 pub(super) const DISK_FULL: &str = "53100";
 
-/// PostgreSQL's `admin_shutdown`: somebody has ended the session.
-const ENDED: &str = "57P01";
-
 impl ApiError {
-    /// Whether it tells of a session that somebody has ended.
-    pub(crate) fn is_of_an_ended_session(&self) -> bool {
-        self.details.get("sqlstate").is_some_and(|told| told == ENDED)
-    }
-
-    /// A deployment that wrote to a disk that was nearly full, and was ended for that.
-    pub(crate) fn ended_for_room() -> Self {
-        Self::postgres_disk_full("PostgreSQL's disk was nearly full, so the session that wrote to it was ended")
-    }
-
     /// PostgreSQL's disk. `cause`: its own words.
     pub(super) fn postgres_disk_full(cause: &str) -> Self {
         Self::new(

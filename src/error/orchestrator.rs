@@ -139,6 +139,10 @@ impl ApiError {
                     .and_then(|told| told.hint())
                     .unwrap_or("look for a deferred trigger or constraint that says so"),
             ),
+            DeployError::NoRoom { source } => {
+                let (file, line) = source.place();
+                Self::postgres_disk_full(&message).with_some("file", file).with_some("line", line)
+            }
             DeployError::LockLost => Self::new(ErrorCode::ConnectionFailed, message),
             DeployError::CommitUnknown { source } => {
                 Self::new(ErrorCode::ConnectionFailed, message).logging(describe(&source))

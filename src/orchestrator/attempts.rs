@@ -14,7 +14,7 @@ use super::deployment::{self, Goal, Outcome};
 use super::error::DeployError;
 use super::runner::INSIDE_KEY;
 use crate::bundle::sql;
-use crate::databases::{Databases, LOCK_LOST};
+use crate::databases::{Databases, LOCK_LOST, Session};
 
 /// How often a deployment is tried.
 const ATTEMPTS: usize = 3;
@@ -42,8 +42,13 @@ pub struct Blocker {
     pub query: Option<String>,
 }
 
-/// Deploys; see [`deployment::deploy`].
-pub async fn deploy(databases: &Databases, client: &Client, goal: Goal<'_>) -> Result<Outcome, DeployError> {
+/// Deploys; see [`deployment::deploy`]. What was ended for want of room on PostgreSQL's disk says so.
+pub async fn deploy(databases: &Databases, session: &Session, goal: Goal<'_>) -> Result<Outcome, DeployError> {
+    let result = repeat(databases, session, goal).await;
+    result.map_err(|error| if session.made_room() { error.for_want_of_room() } else { error })
+}
+
+async fn repeat(databases: &Databases, client: &Client, goal: Goal<'_>) -> Result<Outcome, DeployError> {
     for _ in 1..ATTEMPTS {
         match deployment::deploy(client, goal).await {
             Err(error) if lost_a_lock(&error) => {

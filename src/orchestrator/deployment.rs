@@ -21,6 +21,7 @@ mod in_order;
 mod places;
 mod sides;
 mod statements;
+mod stored_names;
 mod upheld;
 
 use std::collections::{HashMap, HashSet};
@@ -31,6 +32,7 @@ use serde_json::json;
 use tokio_postgres::Client;
 
 use self::sides::Sides;
+use self::stored_names::StoredNames;
 use super::catalog::{Catalog, Reader};
 use super::clock::Clock;
 use super::diff::{self, SchemaValidation};
@@ -200,6 +202,7 @@ async fn attempt(
         postponed: Vec::new(),
         planned: SchemaValidation::default(),
         waiting: Vec::new(),
+        stored_names: StoredNames::none(),
     };
     let running = Box::pin(deployment.run(early, &before)).await;
     match running {
@@ -250,6 +253,8 @@ struct Deployment<'a> {
     planned: SchemaValidation,
     /// Statements that failed for want of an object, to be tried again after the others.
     waiting: Vec<(&'a Statement, Failure)>,
+    /// What rows may hold by its oid.
+    stored_names: StoredNames,
 }
 
 impl<'a> Deployment<'a> {
@@ -262,6 +267,7 @@ impl<'a> Deployment<'a> {
         for statement in early {
             self.runner.generated(statement).await?;
         }
+        self.note_stored_names().await?;
         self.install_extensions().await?;
         self.take_back_default_privileges(before).await?;
         self.change_domains_first(before).await?;
@@ -270,6 +276,7 @@ impl<'a> Deployment<'a> {
         self.settle_dependants().await?;
         self.drop_postponed().await?;
         self.mend(before).await?;
+        self.follow_stored_names().await?;
         self.seed().await?;
         let found = self.look().await?;
         self.check_promises(&found).await?;
@@ -336,6 +343,7 @@ impl<'a> Deployment<'a> {
                 .map_err(DeployError::own("putting back what depends on a change"))?
                 .map_err(|left| DeployError::Dependants { left })?;
         }
+        self.follow_stored_names().await?;
         if !self.goal.script.seeds.is_empty() {
             self.standing.changed();
             let made = self.standing.made(self.runner.client).await;

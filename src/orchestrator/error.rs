@@ -16,7 +16,7 @@ use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::Statement;
 use crate::databases::name::{DatabaseName, NameError};
-use crate::databases::{DatabaseError, exceeds_limits};
+use crate::databases::{DatabaseError, ENDED_FOR_ROOM, exceeds_limits};
 
 /// Why a deployment was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +102,12 @@ pub enum DeployError {
     Blocked {
         /// All changes, by class.
         validation: Box<SchemaValidation>,
+    },
+    /// Its session was ended, because there is hardly any room left on PostgreSQL's disk.
+    #[error("{ENDED_FOR_ROOM}")]
+    NoRoom {
+        /// What it was at.
+        source: Box<DeployError>,
     },
     /// Rows that seeders name are not in their tables, which this deployment did not fill.
     #[error("rows that the seeders name are missing in {}; bring them with a migration", tables(.validations))]
@@ -242,7 +248,7 @@ pub enum DeployError {
     /// It took longer than it may.
     #[error(
         "the deployment to {}{} took longer than {limit_secs} s (DEPLOYMENT_TIMEOUT_SECS) and was ended; {}",
-        .database.as_deref().unwrap_or("a database of the gateway's own, where it is tried before any other,"),
+        .database.as_deref().unwrap_or("a database of the gateway's own (it is tried there before any other)"),
         at_place(.place), if *.committing { UNKNOWN_END } else { ROLLED_BACK }
     )]
     TimedOut {
@@ -362,12 +368,23 @@ impl DeployError {
         match self {
             Self::Statement(error) => error.sqlstate.as_deref(),
             Self::AlteredTracking { sqlstate, .. } => sqlstate.as_deref(),
+            Self::NoRoom { .. } => Some(SqlState::DISK_FULL.code()),
             Self::Generated { source, .. }
             | Self::AtCommit { source }
             | Self::Own { source, .. }
             | Self::Standing { source, .. }
             | Self::NoValue { source, .. } => source.code().map(tokio_postgres::error::SqlState::code),
             _ => None,
+        }
+    }
+
+    /// The same, where its session was ended because there is no room on PostgreSQL's disk.
+    #[must_use]
+    pub fn for_want_of_room(self) -> Self {
+        match self {
+            // What was committed is not known, or what the lock kept out.
+            Self::CommitUnknown { .. } | Self::LockLost => self,
+            source => Self::NoRoom { source: Box::new(source) },
         }
     }
 
@@ -387,6 +404,7 @@ impl DeployError {
             Self::Own { source, .. } if source.code() == Some(&SqlState::DISK_FULL) || exceeds_limits(source) => {
                 words(source)
             }
+            Self::NoRoom { .. } => Some(ENDED_FOR_ROOM.to_owned()),
             Self::Database(DatabaseError::DiskFull { cause }) => Some(cause.clone()),
             Self::TimedOut { limit_secs, .. } => Some(over_limit(*limit_secs)),
             Self::Fleet(failure) => failure.first.cause(),

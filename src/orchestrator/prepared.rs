@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
-use tokio_postgres::Client;
 
 use super::attempts;
 use super::blueprint::Blueprint;
@@ -19,7 +18,7 @@ use crate::bundle::Bundle;
 use crate::bundle::order::{self, OrderError, Script, Target};
 use crate::config::AllowedExtensions;
 use crate::databases::name::Id;
-use crate::databases::{Databases, DeploymentLock, RunAs};
+use crate::databases::{Databases, DeploymentLock, RunAs, Session};
 use crate::uploads;
 
 /// Where a deployment goes.
@@ -28,7 +27,7 @@ pub struct Place<'a> {
     /// For other connections.
     pub databases: &'a Databases,
     /// A connection of the deployment's own.
-    pub client: &'a Client,
+    pub client: &'a Session,
     /// The right to deploy there.
     pub lock: &'a DeploymentLock,
     /// How long it may take; everything that is done with the connection runs inside of it.
@@ -39,7 +38,7 @@ pub struct Place<'a> {
 
 impl<'a> Place<'a> {
     /// All but the extensions: there are none.
-    pub fn new(databases: &'a Databases, client: &'a Client, lock: &'a DeploymentLock, clock: &'a Clock) -> Self {
+    pub fn new(databases: &'a Databases, client: &'a Session, lock: &'a DeploymentLock, clock: &'a Clock) -> Self {
         Self { databases, client, lock, clock, installed: &[] }
     }
 

@@ -120,6 +120,34 @@ async fn the_least_recently_used_pool_gives_way_first() {
     assert!(!after.contains(&name(1)), "{after:?}");
 }
 
+/// PostgreSQL's own default of `max_connections` is half of `MAX_TOTAL_CONNECTIONS`'s.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_with_less_room_than_the_budget_refuses_nobody_what_others_leave_idle() {
+    let server = server::start_with(&["max_connections=20"]);
+    let pool = PoolConfig { max_total_connections: 100, max_connections_per_pool: 100, ..wide_pools() };
+    let databases = start_on(&server, &pool);
+    let platform = platform();
+    let addresses = tenants(&databases, &platform, 3).await;
+    let flood = (0..40).map(|_| {
+        let (databases, address) = (databases.clone(), addresses[0].clone());
+        tokio::spawn(async move { use_once(&databases, &address, "SELECT pg_sleep(0.1)").await })
+    });
+    for call in flood.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    let client = connect_to(&server, "postgres").await;
+    assert!(connections(&client).await <= 10, "ten are left to others");
+    use_once(&databases, &addresses[1], "").await.unwrap();
+
+    // Programs of others have taken the rest: what is idle gives way.
+    let mut others = Vec::new();
+    while let Ok((client, connection)) = server.config.connect(tokio_postgres::NoTls).await {
+        others.push((client, tokio::spawn(connection)));
+    }
+    assert!(others.len() >= 8, "{}", others.len());
+    use_once(&databases, &addresses[2], "").await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_to_one_database_does_not_starve_another() {
     let server = server::start();

@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -39,7 +39,13 @@ const BUNDLE: &[(&str, &str)] = &[
         "CREATE FUNCTION write(n int) RETURNS void LANGUAGE sql AS
          'INSERT INTO a SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, n) i';
          CREATE FUNCTION clear() RETURNS void LANGUAGE sql AS 'TRUNCATE a';
-         CREATE FUNCTION read() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM a';",
+         CREATE FUNCTION read() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM a';
+         CREATE FUNCTION emit(n int) RETURNS void LANGUAGE plpgsql AS
+         'BEGIN FOR i IN 1..n LOOP PERFORM pg_logical_emit_message(false, '''', repeat(''x'', 1000000)); END LOOP; END';
+         CREATE PROCEDURE goes_on() LANGUAGE plpgsql AS 'BEGIN COMMIT; INSERT INTO a VALUES (1); END';
+         CREATE FUNCTION many(n int) RETURNS SETOF text LANGUAGE plpgsql STABLE AS
+         'BEGIN FOR i IN 1..n LOOP RETURN NEXT repeat(md5(i::text), 30); END LOOP; END';
+         CREATE FUNCTION spill(n int) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM many(n)';",
     ),
 ];
 
@@ -64,6 +70,28 @@ impl Stage {
 
     async fn call(&self, platform: &str, function: &str, params: Value) -> (u16, Value) {
         post(&self.gateway, "/call", json!({"platform": platform, "function": function, "params": params})).await
+    }
+
+    /// So many clients, each of which calls so often: how many were answered with 200, and with 507.
+    async fn at_once(self: &Arc<Self>, clients: u32, times: u32, function: &'static str, n: u32) -> [u32; 2] {
+        let calling = (0..clients).map(|_| {
+            let stage = self.clone();
+            tokio::spawn(async move {
+                let mut answers = [0, 0];
+                for _ in 0..times {
+                    let (status, body) = stage.call("x", function, json!([n])).await;
+                    let at = [200, 507].iter().position(|one| *one == status);
+                    answers[at.unwrap_or_else(|| panic!("{body:#}"))] += 1;
+                }
+                answers
+            })
+        });
+        let mut all = [0, 0];
+        for answers in calling.collect::<Vec<_>>() {
+            let [done, full] = answers.await.expect("an answer each time");
+            all = [all[0] + done, all[1] + full];
+        }
+        all
     }
 
     async fn health(&self) -> u16 {
@@ -110,6 +138,38 @@ impl Stage {
     }
 }
 
+/// Calls of another platform, one after the other, that read.
+struct Others {
+    done: Arc<AtomicBool>,
+    calls: tokio::task::JoinHandle<u32>,
+}
+
+impl Others {
+    fn begin(stage: &Arc<Stage>) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let (stage, ended) = (stage.clone(), done.clone());
+        let calls = tokio::spawn(async move {
+            let mut calls = 0;
+            while !ended.load(Ordering::Relaxed) {
+                let (status, body) = stage.call("y", "read", json!([])).await;
+                assert_eq!(status, 200, "{body:#}");
+                calls += 1;
+            }
+            calls
+        });
+        Self { done, calls }
+    }
+
+    async fn went_on(self, stage: &Stage, postmaster: i32) {
+        self.done.store(true, Ordering::Relaxed);
+        let calls = self.calls.await.expect("everybody else's calls go on");
+        assert!(calls > 10, "{calls}");
+        assert_eq!((stage.health().await, stage.postmaster()), (200, postmaster));
+        assert!(!stage.log().contains("PANIC"), "{}", stage.log());
+        assert!(stage.reserve().exists(), "nobody came near it");
+    }
+}
+
 fn is_full((status, body): &(u16, Value)) {
     assert_eq!((*status, body["error"].as_str()), (507, Some("disk_full")), "{body:#}");
 }
@@ -119,27 +179,13 @@ async fn a_call_that_fills_the_disk_is_ended_and_takes_nobody_with_it() {
     let Some(stage) = Stage::set().await else { return };
     let stage = Arc::new(stage);
     let postmaster = stage.postmaster();
-    let (done, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
-    let others = tokio::spawn({
-        let (stage, done, calls) = (stage.clone(), done.clone(), calls.clone());
-        async move {
-            while !done.load(Ordering::Relaxed) {
-                let (status, body) = stage.call("y", "read", json!([])).await;
-                assert_eq!(status, 200, "{body:#}");
-                calls.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    });
+    let others = Others::begin(&stage);
     for _ in 0..3 {
         let full = stage.call("x", "write", json!([1_000_000])).await;
         is_full(&full);
         assert_eq!((stage.health().await, stage.postmaster()), (200, postmaster));
     }
-    done.store(true, Ordering::Relaxed);
-    others.await.expect("everybody else's calls go on");
-    assert!(calls.load(Ordering::Relaxed) > 10);
-    assert!(!stage.log().contains("PANIC"), "{}", stage.log());
-    assert!(stage.reserve().exists(), "nobody came near it");
+    others.went_on(&stage, postmaster).await;
 
     // Who deletes something is not kept from it for long, and neither is who writes little.
     wait("a moment", async || stage.call("x", "clear", json!([])).await.0 == 200).await;
@@ -153,26 +199,25 @@ async fn a_call_that_fills_the_disk_is_ended_and_takes_nobody_with_it() {
     ));
     let answer = upload(&stage.gateway, "/register", &[("platform", "x")], &next).await;
     is_full(&answer);
-    assert_eq!((answer.1["sqlstate"].as_str(), stage.postmaster()), (Some("53100"), postmaster), "{:#}", answer.1);
+    let place = (answer.1["file"].as_str(), answer.1["line"].as_u64(), answer.1["sqlstate"].as_str());
+    assert_eq!(place, (Some("migrations/1.sql"), Some(1), Some("53100")), "{:#}", answer.1);
+    assert_eq!(stage.postmaster(), postmaster);
     // Many at once, each of which writes little.
     wait("room", async || stage.call("x", "clear", json!([])).await.0 == 200 && stage.register("x").await.0 == 200)
         .await;
-    let writers = (0..8).map(|_| {
-        let stage = stage.clone();
-        tokio::spawn(async move {
-            for _ in 0..400 {
-                let (status, body) = stage.call("x", "write", json!([500])).await;
-                assert!([200, 507].contains(&status), "{body:#}");
-            }
-        })
-    });
-    for writer in writers.collect::<Vec<_>>() {
-        writer.await.expect("an answer each time");
-    }
-    assert_eq!((stage.health().await, stage.postmaster()), (200, postmaster));
-    assert!(!stage.log().contains("PANIC"), "{}", stage.log());
-    // They may have come to the end, where platforms' calls are not let in; an operator is.
+    let others = Others::begin(&stage);
+    let answers = stage.at_once(8, 400, "write", 500).await;
+    assert!(answers[0] > 0 && answers[1] > 0, "{answers:?}");
+    others.went_on(&stage, postmaster).await;
+    // It has had its turns.
     stage.operator("x_main").await.batch_execute("TRUNCATE a").await.expect("an operator may");
+    wait("room", async || stage.register("x").await.0 == 200).await;
+
+    // What does not fit into memory is written, too.
+    let others = Others::begin(&stage);
+    let answers = stage.at_once(4, 3, "spill", 1_000_000).await;
+    assert_eq!(answers, [0, 12]);
+    others.went_on(&stage, postmaster).await;
     wait("room", async || stage.register("x").await.0 == 200).await;
 
     stage.leave(70 * MIB);
@@ -186,6 +231,45 @@ async fn a_call_that_fills_the_disk_is_ended_and_takes_nobody_with_it() {
     stage.make_room();
     wait("room", async || stage.register("z").await.0 == 200).await;
     assert_eq!((stage.call("y", "write", json!([1])).await.0, stage.postmaster()), (200, postmaster));
+}
+
+#[tokio::test]
+async fn where_hardly_any_room_is_left_calls_read_and_who_deletes_something_may() {
+    let Some(stage) = Stage::set().await else { return };
+    let stage = Arc::new(stage);
+    let postmaster = stage.postmaster();
+    for platform in ["x", "y"] {
+        assert_eq!(stage.call(platform, "write", json!([5000])).await.0, 200);
+    }
+    stage.operator("postgres").await.batch_execute("CHECKPOINT").await.expect("an operator may");
+    // A file more or less of PostgreSQL's log, and it is still so.
+    stage.leave(52 * MIB);
+    wait("no room", async || stage.register("x").await.0 == 507).await;
+    let others = Others::begin(&stage);
+    // Many write a little: each platform has its turns, and no more.
+    let [_, refused] = stage.at_once(4, 100, "write", 500).await;
+    assert!(refused > 100, "{refused}");
+    is_full(&stage.call("x", "goes_on", json!([])).await);
+    let (status, body) = stage.call("x", "spill", json!([10])).await;
+    assert_eq!((status, &body["rows"][0]["spill"]), (200, &json!(10)), "{body:#}");
+    others.went_on(&stage, postmaster).await;
+    wait("a turn", async || stage.call("y", "clear", json!([])).await.0 == 200).await;
+    assert_eq!(stage.call("y", "read", json!([])).await.1["rows"][0]["read"], json!(0));
+    stage.make_room();
+    wait("room", async || stage.call("x", "goes_on", json!([])).await.0 == 200).await;
+    // Nothing of that is left in a session.
+    assert_eq!(stage.at_once(8, 5, "write", 1).await, [40, 0]);
+
+    // The log itself is written to, faster than PostgreSQL cuts it: not at all, here.
+    let client = stage.operator("postgres").await;
+    let checkpointer = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'";
+    let checkpointer = Pid::from_raw(client.query_one(checkpointer, &[]).await.expect("a row").get(0));
+    kill(checkpointer, Signal::SIGSTOP).expect("it runs");
+    let others = Others::begin(&stage);
+    let answer = stage.call("x", "emit", json!([2000])).await;
+    kill(checkpointer, Signal::SIGCONT).expect("it runs");
+    is_full(&answer);
+    others.went_on(&stage, postmaster).await;
 }
 
 #[tokio::test]

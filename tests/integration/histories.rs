@@ -595,6 +595,43 @@ async fn a_statement_about_rows_that_simply_fails_is_refused_in_new_databases_to
     }
 }
 
+/// "Exists already" is then said of what the code makes for itself, and what it raises is its author's word.
+#[tokio::test]
+async fn rows_whose_triggers_or_functions_fail_are_refused_in_new_databases_whatever_the_code() {
+    if crate::support::calls_what_is_planted() {
+        return;
+    }
+    let raising = |condition: &str| {
+        format!(
+            "create function f(a int) returns text language plpgsql as $$ begin raise {condition} using message = 'no'; end $$;"
+        )
+    };
+    let makes_a_table = "create function f() returns trigger language plpgsql as $$ begin create temp table made(); return new; end $$; \
+         create trigger f before insert on t for each row execute function f(); insert into t values (2);";
+    let platform = Platform::new();
+    for (number, (made, statement, code)) in [
+        (makes_a_table.to_owned(), "insert into t values (3);", "42P07"),
+        (raising("duplicate_table"), "insert into t select 2, f(1);", "42P07"),
+        (
+            raising("duplicate_object"),
+            "merge into t using (values (1)) v(i) on t.id = i when matched then update set x = f(1);",
+            "42710",
+        ),
+        (raising("undefined_column"), "update t set x = f(id);", "42703"),
+        (raising("undefined_table"), "delete from t where x is distinct from f(id);", "42P01"),
+        (raising("duplicate_function"), "select f(id) from t;", "42723"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let bundle = bundle()
+            .file("tables/t.sql", "create table t(id int primary key, x text);")
+            .file("migrations/1.sql", format!("insert into t values (1);\n{made}\n{statement}"));
+        let answer = register(platform.name(), Some(&format!("t{number}")), &bundle).await;
+        answer.refused(409, "migration_failed").sqlstate(code).at("migrations/1.sql", 3);
+    }
+}
+
 #[tokio::test]
 async fn a_value_that_a_declared_enum_no_longer_has_is_asked_for_in_vain() {
     let platform = Platform::new();

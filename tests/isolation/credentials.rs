@@ -84,6 +84,30 @@ async fn credentials_are_refused_unless_they_open_an_ordinary_role_of_its_own() 
     let named = json!({ "platform": "auto", "db_user": "named", "db_password": SECRET });
     assert_eq!(web.post("/platform/register", named).await.0, 201);
     assert_eq!(web.value("auto", "who", json!([])).await, "named");
+    trusting_servers_prove_nothing(&place, &web).await;
     let output = gateway.stop(Signal::SIGTERM);
     assert_no_password(&place, &output, &["fresh", "later", "plain", "auto"]);
+}
+
+/// Where `pg_hba.conf` says `trust` (`peer` and `ident` are the same), every password opens every role, also another application's.
+async fn trusting_servers_prove_nothing(place: &Place, web: &Web) {
+    let client = place.connect().await;
+    client.batch_execute("CREATE ROLE application LOGIN PASSWORD 'its-own'").await.unwrap();
+    std::fs::write(place.cluster().join("pg_hba.conf"), "local all all trust\n").unwrap();
+    client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    let mut anybody = place.superuser();
+    anybody.dbname("postgres").password("wrong");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while anybody.connect(tokio_postgres::NoTls).await.is_err() {
+        assert!(std::time::Instant::now() < deadline, "the server has not read pg_hba.conf");
+        tokio::task::yield_now().await;
+    }
+    for password in ["wrong-password", "its-own"] {
+        let taken = json!({ "platform": "thief", "db_user": "application", "db_password": password });
+        let (status, body) = web.post("/platform/register", taken).await;
+        assert_eq!((status, &body["error"]), (400, &json!("invalid_request")), "{body}");
+        assert!(body["message"].as_str().unwrap().contains("pg_hba.conf"), "{body}");
+    }
+    let made = json!({ "platform": "maker", "db_user": "made_here", "db_password": SECRET });
+    assert_eq!(web.post("/platform/register", made).await.0, 201);
 }

@@ -61,6 +61,13 @@ async fn a_gateway_that_may_make_roles_and_databases_needs_no_superuser() {
     let (status, body) =
         web.upload("/migrate", &[("platform", "a")], &[WHO, ("tables/t.sql", "CREATE TABLE t (id int);")]).await;
     assert_eq!(status, 200, "{body}");
+    // The superuser's database is not one that the gateway could give to anybody: told so, and nobody's afterwards.
+    client.batch_execute("CREATE DATABASE a_hand").await.unwrap();
+    let of_tenant = [("platform", "a"), ("tenant_id", "hand")];
+    let (status, body) = web.upload("/register", &of_tenant, &[WHO]).await;
+    assert_eq!((status, &body["error"]), (403, &json!("platform_isolation_violation")), "{body}");
+    client.batch_execute("ALTER DATABASE a_hand OWNER TO gw").await.unwrap();
+    assert_eq!(web.upload("/register", &of_tenant, &[WHO]).await.0, 200);
     // dblink is a superuser's to install, and the gateway is none.
     let (status, body) = web.upload("/register", &[("platform", "a")], &[WHO, ("extensions/dblink.sql", "")]).await;
     assert_eq!((status, &body["sqlstate"]), (409, &json!("42501")), "{body}");

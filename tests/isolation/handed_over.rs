@@ -64,4 +64,20 @@ async fn a_database_of_the_time_without_roles_is_its_platforms_with_all_that_is_
     busy.batch_execute("COMMIT; DROP TABLE kept").await.unwrap();
     web.register("hand", EVERYTHING).await;
     assert_eq!(web.value("hand", "who", json!([])).await, "stonescriptdb-hand");
+
+    // Another program's, whose name reads like a platform's and its tenant's.
+    client.batch_execute("CREATE ROLE cms LOGIN; CREATE ROLE \"stonescriptdb-gone\" LOGIN").await.unwrap();
+    for (owner, platform) in [("cms", "cms"), ("stonescriptdb-gone", "gone_and")] {
+        let database = format!("{platform}_prod");
+        client.batch_execute(&format!("CREATE DATABASE {database} OWNER \"{owner}\"")).await.unwrap();
+        let of_tenant = [("platform", platform), ("tenant_id", "prod")];
+        let (status, body) = web.upload("/register", &of_tenant, EVERYTHING).await;
+        assert_eq!((status, &body["error"]), (403, &json!("platform_isolation_violation")), "{body}");
+        assert!(body["message"].as_str().unwrap().contains(owner), "{body}");
+        let whose = "SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = $1";
+        let whose: String = client.query_one(whose, &[&database]).await.unwrap().get(0);
+        assert_eq!(whose, owner);
+        client.batch_execute(&format!("ALTER DATABASE {database} OWNER TO stonescriptdb")).await.unwrap();
+        assert_eq!(web.upload("/register", &of_tenant, EVERYTHING).await.0, 200);
+    }
 }

@@ -57,4 +57,33 @@ async fn a_call_that_alters_the_tracking_tables_stops_its_own_deployments_alone(
     }
     let (status, body) = web.upload("/register", &[("platform", "b")], &[RUN, NEXT]).await;
     assert_eq!(status, 200, "{body}");
+    a_database_that_its_owner_shuts_is_told_of_and_costs_nobody_a_connection(&place, &web).await;
+}
+
+/// PostgreSQL has one code for a full database and a full server; only for the latter what others leave idle gives way.
+async fn a_database_that_its_owner_shuts_is_told_of_and_costs_nobody_a_connection(place: &Place, web: &Web) {
+    web.register("owner", &[RUN]).await;
+    assert_eq!(web.call("b", "run", json!(["SELECT 1"])).await.0, 200);
+    let client = place.connect().await;
+    let sessions = async || -> Vec<i32> {
+        let of_b = "SELECT pid FROM pg_stat_activity WHERE usename = 'stonescriptdb-b' ORDER BY pid";
+        client.query(of_b, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    };
+    let before = sessions().await;
+    assert!(!before.is_empty());
+    for (tenant, shut) in [("full", "CONNECTION LIMIT 0"), ("closed", "ALLOW_CONNECTIONS false")] {
+        let (status, body) =
+            web.post("/admin/create-tenant", json!({ "platform": "owner", "tenant_id": tenant })).await;
+        assert_eq!(status, 201, "{body}");
+        let sql = format!("ALTER DATABASE owner_{tenant} {shut}");
+        assert_eq!(web.call("owner", "run", json!([sql])).await.0, 200);
+        let call = json!({ "platform": "owner", "tenant_id": tenant, "function": "run", "params": ["SELECT 1"] });
+        let (status, body) = web.post("/call", call).await;
+        assert_eq!((status, &body["error"]), (503, &json!("connection_failed")), "{body}");
+        assert!(body["message"].as_str().unwrap().contains("ALTER DATABASE"), "{body}");
+        let of_tenant = [("platform", "owner"), ("tenant_id", tenant)];
+        let (status, body) = web.upload("/register", &of_tenant, &[RUN]).await;
+        assert_eq!((status, &body["error"]), (503, &json!("connection_failed")), "{body}");
+    }
+    assert_eq!(sessions().await, before);
 }

@@ -348,3 +348,16 @@ fn a_circle_of_declarations_stays_one_beside_a_migration_that_waits() {
     let objects: Vec<_> = members.iter().map(|member| member.object.as_str()).collect();
     assert_eq!(objects, ["a", "b"]);
 }
+
+#[test]
+fn of_many_sections_to_take_back_a_few_are_named_and_the_rest_counted() {
+    let text = "-- migrate:up\nSELECT 1;\n-- migrate:down\nSELECT 2;\n";
+    for (sections, expected) in [(1, 1), (20, 20), (21, 21), (500, 21)] {
+        let files = bundle(&[("migrations/1.sql", &text.repeat(sections))]);
+        let warnings = read(&files, Target::NewDatabase).unwrap().warnings;
+        assert_eq!(warnings.len(), expected, "{sections}");
+        assert!(warnings[0].starts_with("migrations/1.sql, line 3: "), "{warnings:?}");
+        let says_rest = format!("migrations/1.sql: {} more sections", sections.saturating_sub(20));
+        assert_eq!(warnings.last().is_some_and(|last| last.starts_with(&says_rest)), sections > 20, "{warnings:?}");
+    }
+}

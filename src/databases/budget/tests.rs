@@ -115,3 +115,20 @@ async fn who_gives_up_loses_no_ticket_and_leaves_nothing_behind() {
     let state = budget.lock();
     assert_eq!((state.free, state.lanes.len(), state.heads.len()), (1, 0, 0));
 }
+
+#[tokio::test]
+async fn a_budget_that_is_lowered_keeps_what_comes_back_and_gives_it_out_again_when_it_is_raised() {
+    let budget = Budget::new(3, 0);
+    let (first, _second) = (take(&budget, A, 9).await, take(&budget, A, 9).await);
+    budget.lower(2);
+    drop(first);
+    let soon = Instant::now() + Duration::from_millis(5);
+    assert!(budget.take(B, 9, soon).await.is_err(), "one is out, and there is no more than one");
+    let mut waiting = Box::pin(budget.take(B, 9, Instant::now() + Duration::from_secs(20)));
+    assert!(futures_util::FutureExt::now_or_never(waiting.as_mut()).is_none());
+    budget.raise(1);
+    drop(waiting.await.unwrap());
+    budget.raise(1);
+    let state = budget.lock();
+    assert_eq!((state.free, state.owed), (2, 0));
+}

@@ -1,19 +1,28 @@
 //! Ends backends of platforms' roles that write, where there is hardly any room left on the disk; and the gateway's own that copy a
 //! database for one, which may be as large as its platform likes.
 
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
 use super::{ANSWER_TIMEOUT, Backend, Endpoint, Outcome, TerminateError, Terminator, process, signal};
 
-/// Transactions that have changed something: only these have a number. Not the view, see [`super::TERMINATE`].
-const WRITERS: &str = "SELECT pid, datid,
+/// Transactions that have changed something, for only these have a number; those that have files for what does not fit into
+/// their memory, be it by a parallel worker; and those that are just waiting for PostgreSQL's log of changes, which
+/// `pg_logical_emit_message` fills without a number. Not the view, see [`super::TERMINATE`].
+const WRITERS: &str = "SELECT COALESCE(leader_pid, pid), datid,
         pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) xact_start),
         pg_catalog.starts_with(query, 'CREATE DATABASE ')
     FROM pg_catalog.pg_stat_get_activity(NULL)
-    WHERE backend_xid IS NOT NULL AND pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()";
+    WHERE (backend_xid IS NOT NULL OR pid::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY(
+            SELECT pg_catalog.split_part(pg_catalog.substr(name, 10), '.', 1)
+            FROM pg_catalog.pg_ls_dir('base/pgsql_tmp', true, false) AS name
+            WHERE pg_catalog.starts_with(name, 'pgsql_tmp')))
+            OR wait_event_type OPERATOR(pg_catalog.=) ANY ('{IO,LWLock}'::pg_catalog.text[])
+                AND pg_catalog.starts_with(pg_catalog.lower(wait_event), 'wal'))
+        AND pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()";
 
 /// A backend that was ended.
 #[derive(Debug)]
@@ -63,13 +72,13 @@ impl Terminator {
 
     /// False: it is already, or is gone.
     fn mark(&self, number: u64) -> bool {
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.get_mut(&number).is_some_and(|known| !std::mem::replace(&mut known.made_room, true))
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.get(&number).is_some_and(|known| !known.made_room.swap(true, Ordering::AcqRel))
     }
 
-    /// Whether it was ended here.
-    pub(in crate::databases) fn made_room(&self, number: u64) -> bool {
+    /// Tells whether it was ended here, also when it is gone.
+    pub(in crate::databases) fn made_room(&self, number: u64) -> Arc<AtomicBool> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.get(&number).is_some_and(|known| known.made_room)
+        live.get(&number).map(|known| known.made_room.clone()).unwrap_or_default()
     }
 }

@@ -9,8 +9,9 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend::{self, BindError};
 
 use super::cleaning::{self, Extent};
+use super::reading;
 use super::script::Step;
-use super::{Care, Commit, Event, Row, State, Statement, TEXT, Wire, WireError};
+use super::{Access, Care, Commit, Event, Row, State, Statement, TEXT, Wire, WireError};
 
 /// Why a statement was not started.
 #[derive(Debug)]
@@ -24,16 +25,18 @@ pub enum StartError<E> {
 impl Wire {
     /// Sends a statement, and right behind it what cleans the session, if need be. Returns when the server has taken the
     /// parameters, which `write` appends as text; false: it is NULL. The columns come in `formats`: one for each, or one for all.
+    /// `access`: what it may do to the database.
     pub async fn start<V, E: Error + Send + Sync + 'static>(
         &mut self,
         statement: &Statement,
         values: impl IntoIterator<Item = V>,
         mut write: impl FnMut(V, &mut BytesMut) -> Result<bool, E>,
         formats: &[i16],
-        care: Care,
+        (access, care): (Access, Care),
     ) -> Result<(), StartError<E>> {
         self.settle().await.map_err(StartError::Wire)?;
         let out = &mut self.line.outbox;
+        let before = if access == Access::Reads { reading::queue(out) } else { &[] };
         let (mut number, mut refused) = (0, None);
         let serialize = |value: V, out: &mut BytesMut| match write(value, out) {
             Ok(present) => {
@@ -61,7 +64,8 @@ impl Wire {
             }
         }
         frontend::execute("", 0, out).expect("a portal without a name");
-        self.script.begin(&[Step::Bound, Step::Rows]);
+        self.script.begin(before);
+        self.script.then(&[Step::Bound, Step::Rows]);
         self.line.reports.forget();
         let commit = self.queue_care(care);
         self.state = State::Started(commit);

@@ -1,4 +1,4 @@
-//! What is done behind a call. No I/O.
+//! What a call may do, and what is done behind it. No I/O.
 
 /// When the transaction of a call ends: what cleans the session comes after that, before that, or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,15 @@ pub enum Commit {
     Alone,
     /// With nothing behind it, for what may leave what nothing takes back: the session is closed.
     Never,
+}
+
+/// What a call may do to its database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// What its role may.
+    Writes,
+    /// Its transaction is read-only: PostgreSQL refuses what writes.
+    Reads,
 }
 
 /// What is done behind a call.

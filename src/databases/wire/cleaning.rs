@@ -262,7 +262,7 @@ fn put(messages: &[u8], mark: Mark, out: &mut BytesMut) {
 }
 
 /// Runs a statement that takes nothing.
-fn bind_nothing(name: &str, format: i16, out: &mut BytesMut) {
+pub(super) fn bind_nothing(name: &str, format: i16, out: &mut BytesMut) {
     let none = std::iter::empty::<()>();
     let bound = frontend::bind("", name, [], none, |(), _| Ok(IsNull::Yes), [format], out);
     assert!(bound.is_ok(), "a name without NUL");

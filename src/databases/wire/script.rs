@@ -19,6 +19,8 @@ pub(super) enum Step {
     Columns,
     /// BindComplete
     Bound,
+    /// BindComplete of what is asked in front of a call.
+    BoundBefore,
     /// The rows of a call, and the CommandComplete that tells how many there were.
     Rows,
     /// The only row of a question.
@@ -60,6 +62,11 @@ impl Script {
         self.steps.extend_from_slice(steps);
     }
 
+    /// Whether such a step was answered.
+    pub(super) fn has_passed(&self, step: Step) -> bool {
+        self.steps.iter().take(self.at).any(|passed| *passed == step)
+    }
+
     /// Whether everything was answered.
     pub(super) fn is_over(&self) -> bool {
         self.at >= self.steps.len()
@@ -85,7 +92,7 @@ impl Script {
             | (Step::Parsed, Event::Parsed)
             | (Step::Parameters, Event::Parameters)
             | (Step::Columns, Event::Described(_))
-            | (Step::Bound, Event::Bound)
+            | (Step::Bound | Step::BoundBefore, Event::Bound)
             | (Step::Row | Step::Look | Step::Check | Step::Keeps, Event::Row) => (true, true),
             _ => (false, false),
         };

@@ -43,8 +43,10 @@ impl DeployError {
         }
     }
 
-    fn place(&self) -> (Option<String>, Option<usize>) {
+    /// The file and line that it is about.
+    pub fn place(&self) -> (Option<String>, Option<usize>) {
         match self {
+            Self::NoRoom { source } => source.place(),
             Self::Statement(error) => (Some(error.path.clone()), Some(error.line)),
             Self::EditedMigration { file } | Self::EditedSince { file } | Self::EditedInterrupted { file, .. } => {
                 (Some(format!("migrations/{file}")), None)

@@ -100,6 +100,12 @@ impl Failure {
         self.is_one_of(&[SqlState::INVALID_TEXT_REPRESENTATION]) && self.routine.as_deref() == Some("enum_in")
     }
 
+    /// Whether it comes of a `RAISE` in a function: then its code is not PostgreSQL's word but that of the function's author,
+    /// who wants the statement to fail.
+    pub fn is_raised(&self) -> bool {
+        self.routine.as_deref() == Some("exec_stmt_raise")
+    }
+
     /// Whether PostgreSQL's code is one of these.
     pub fn is_one_of(&self, codes: &[SqlState]) -> bool {
         self.sqlstate.as_ref().is_some_and(|code| codes.contains(code))
