@@ -24,6 +24,7 @@
 //! | [`call`]         | function + parameters → rows as JSON                                 |
 //! | [`uploads`]      | the memory that uploads share, and who reads them                    |
 //! | [`embedded`]     | the private PostgreSQL of the default set-up                         |
+//! | [`metrics`]      | what is counted for `GET /metrics`                                   |
 //! | [`logging`]      | log lines, and when they are written                                 |
 //! | [`scheduling`]   | how the system shares its processors between all of these            |
 //!

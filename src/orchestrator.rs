@@ -42,6 +42,8 @@ mod verify;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::Instrument;
 
@@ -417,8 +419,14 @@ impl Orchestrator {
         Ok(blueprint.report.clone())
     }
 
-    async fn blueprint(&self, platform: &Id, run_as: &RunAs, bundle: &Bundle) -> Result<Arc<Blueprint>, DeployError> {
-        self.blueprints.ensure(&self.databases, platform, run_as, bundle, self.limits).await
+    /// Boxed: building one is a whole deployment, and the compiler would look through all of it wherever one is asked for.
+    fn blueprint<'a>(
+        &'a self,
+        platform: &'a Id,
+        run_as: &'a RunAs,
+        bundle: &'a Bundle,
+    ) -> BoxFuture<'a, Result<Arc<Blueprint>, DeployError>> {
+        self.blueprints.ensure(&self.databases, platform, run_as, bundle, self.limits).boxed()
     }
 
     /// Records the owner, then makes the database: what has no record is nobody's, so the record comes first.

@@ -1,4 +1,4 @@
-//! The access rules as layers: the allowlist before everything but `/health`, the admin token before what wants it.
+//! The access rules as layers: the allowlist before everything but `/health`, `/ready` and `/live`, the admin token before what wants it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -29,7 +29,7 @@ impl fmt::Display for Config {
         let guarded = match (&self.access.admin_token, self.access.admin_scope) {
             (None, _) => "not set",
             (Some(_), AdminScope::Admin) => "set, guards /admin/*",
-            (Some(_), AdminScope::Deploy) => "set, guards everything but /call and /health",
+            (Some(_), AdminScope::Deploy) => "set, guards everything but /call, /health, /ready, /live",
         };
         line("admin token", &guarded)?;
         line("data", &self.data_dir.display())?;

@@ -97,7 +97,7 @@ fn every_variable_is_taken_over() {
       idle, lifetime, wait 60 s, 120 s, 2 s
       allowed networks     192.168.1.0/24, 10.1.2.3/32, fe80::/64
       trusted proxies      10.0.0.0/8
-      admin token          set, guards everything but /call and /health
+      admin token          set, guards everything but /call, /health, /ready, /live
       data                 /var/lib/gateway
       log                  info,stonescriptdb_gateway=debug to stdout and /var/log/gateway
       platform roles       auto

@@ -36,7 +36,7 @@ pub const VARIABLES: &[Variable] = &[
     variable("ALLOWED_NETWORKS", "127.0.0.0/8,::1/128", "who may speak to the gateway"),
     variable("TRUSTED_PROXIES", "", "networks whose X-Forwarded-For counts; unset: none"),
     variable("ADMIN_TOKEN", "", "if set, /admin/* wants it as a bearer token"),
-    variable("ADMIN_SCOPE", "admin", "deploy: the token guards everything but /call and /health"),
+    variable("ADMIN_SCOPE", "admin", "deploy: the token guards everything but /call, /health, /ready, /live"),
     variable("DATA_DIR", "./data", "stored schemas and the embedded PostgreSQL"),
     variable("LOG_DIR", "", "daily log files, beside stdout"),
     variable("RUST_LOG", "info", "how much is logged: error, warn, info, debug, trace, or a filter"),

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::FutureExt;
+
 use super::diff::Change;
 use super::error::DeployError;
 use super::fleet::{DatabaseReport, Status};
@@ -81,16 +83,17 @@ impl Observer {
         database: &DatabaseName,
         checksum: &str,
         force: bool,
-        work: impl Future<Output = Result<T, DeployError>>,
+        work: impl Future<Output = Result<T, DeployError>> + Send,
     ) -> Result<T, DeployError> {
         let started = Instant::now();
         tracing::info!(%database, force, "a deployment begins");
-        let result = work.await;
+        // On the heap, without its type: a deployment's future is large and deep.
+        let result = work.boxed().await;
         let took = started.elapsed();
         let duration_ms = took.as_millis();
         match &result {
             Ok(done) => {
-                self.databases.note_bundle(database, checksum).await;
+                self.databases.note_bundle(database, checksum).boxed().await;
                 let (ended, Counts { migrations, extensions, types, tables, functions }) = done.told();
                 self.metrics.deployed.count(ended, took);
                 let result = ended.label();
