@@ -8,13 +8,17 @@
 //!
 //! What is held is let go with the last value that needs it: a client that hangs up lets go of everything at once.
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+mod readers;
+mod shares;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
+pub use self::readers::read;
+use self::shares::Shares;
 use crate::bundle::Held;
 use crate::bundle::cost::Measured;
 use crate::databases::name::Id;
@@ -36,6 +40,12 @@ pub enum UploadsError {
     Busy {
         /// `UPLOAD_MEMORY_BYTES`
         total: usize,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// Others are being read.
+    #[error("other archives were being read for {} s, this platform's or everybody's; send it again", waited.as_secs())]
+    NoReader {
         /// How long it was waited for.
         waited: Duration,
     },
@@ -82,7 +92,7 @@ pub struct UploadMemory {
     receiving: Share,
     working: Share,
     /// Those that have bundles now, each with its half.
-    platforms: Arc<Mutex<HashMap<String, Weak<Semaphore>>>>,
+    platforms: Arc<Shares>,
 }
 
 #[derive(Clone, Debug)]
@@ -132,7 +142,7 @@ impl UploadMemory {
             return Err(UploadsError::BundleTooLarge { needed, most, total, dearest: measured.dearest.clone() });
         }
         let deadline = Instant::now() + self.wait;
-        let of_platform = self.of_platform(platform.normal());
+        let of_platform = self.platforms.of(platform.normal(), units(self.half()) as usize);
         let _of_platform = self.take(&of_platform, needed.min(self.half()), deadline).await?;
         let _of_all = self.take(&self.working.free, needed, deadline).await?;
         Ok(Held(Arc::new(Claim { _of_platform, _of_all })))
@@ -140,17 +150,6 @@ impl UploadMemory {
 
     fn half(&self) -> usize {
         self.working.bytes / 2
-    }
-
-    fn of_platform(&self, name: &str) -> Arc<Semaphore> {
-        let mut platforms = self.platforms.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(share) = platforms.get(name).and_then(Weak::upgrade) {
-            return share;
-        }
-        platforms.retain(|_, share| share.strong_count() > 0);
-        let share = Share::new(self.half()).free;
-        platforms.insert(name.to_owned(), Arc::downgrade(&share));
-        share
     }
 
     async fn take(
@@ -193,25 +192,6 @@ impl Share {
 
 fn units(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX)
-}
-
-/// Reads at most as many bundles at once as there are processors: more would only take memory and turns from each other.
-static READERS: LazyLock<Semaphore> = LazyLock::new(|| {
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Semaphore::new(processors)
-});
-
-/// Does `work`, which is much for a processor, on a thread of its own, once it is its turn. `None` where it panicked.
-pub async fn read<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let turn = READERS.acquire().await.ok()?;
-    // The turn goes with the work, which goes on when nobody waits for it any more.
-    tokio::task::spawn_blocking(move || {
-        let done = work();
-        drop(turn);
-        done
-    })
-    .await
-    .ok()
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::bundle::Bundle;
 use crate::bundle::archive::{self, Packed};
 use crate::databases::name::{Id, Which};
 use crate::error::{ApiError, ErrorCode};
-use crate::uploads::{self, Receiving};
+use crate::uploads::Receiving;
 
 /// No name or flag is longer.
 const MAX_TEXT_BYTES: usize = 4 * 1024;
@@ -171,7 +171,7 @@ impl Upload {
         let _waiting = Waiting(limits.abandoned.clone());
         let stopped = || ApiError::internal("the reader of an archive stopped");
         let measuring = move || (archive::measure(&received.packed, &limits), received, limits);
-        let (plan, received, limits) = uploads::read(measuring).await.ok_or_else(stopped)?;
+        let (plan, received, limits) = gateway.uploads.read(platform, measuring).await?.ok_or_else(stopped)?;
         let plan = plan?;
         let memory = gateway.uploads.claim(platform, &plan.measured).await?;
         let unpacking = move || {
@@ -180,7 +180,7 @@ impl Upload {
             drop((packed, receiving));
             bundle.map(|bundle| Bundle { memory: Some(memory), ..bundle })
         };
-        Ok(uploads::read(unpacking).await.ok_or_else(stopped)??)
+        Ok(gateway.uploads.read(platform, unpacking).await?.ok_or_else(stopped)??)
     }
 }
 

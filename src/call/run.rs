@@ -169,6 +169,8 @@ impl Call<'_> {
             .map_err(|error| with_what_exists(explain(Phase::Prepare, error), overloads))?;
         let prepared = Prepared { chosen, shape, statement, plan };
         let care = self.care(running, &prepared, database, &signatures);
+        // What it had in the attempt before is given back first: a platform has one turn at a time.
+        running.may(Writing::Free);
         running.may(self.writing(database, &prepared)?);
         match running.start(&prepared.statement, &values, &prepared.plan.formats, care).await {
             Ok(()) => {}

@@ -188,9 +188,12 @@ impl DatabaseName {
 
     /// What the database of this name is called while it is being made.
     pub fn unfinished(&self) -> Self {
-        let digest = Sha256::digest(self.0.as_bytes());
-        let digest: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("stonescriptdb-new-{digest}"))
+        Self(format!("stonescriptdb-new-{}", digest_of(&self.0)))
+    }
+
+    /// What it is called when it is to be dropped and cannot be yet; the sweep finds it as well. `moment` tells it from others.
+    pub fn aside(&self, moment: u128) -> Self {
+        Self(format!("stonescriptdb-new-{}", digest_of(&format!("{} {moment}", self.0))))
     }
 
     /// The copy of one blueprint on which the way to another one is rehearsed.
@@ -208,6 +211,10 @@ impl DatabaseName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn digest_of(text: &str) -> String {
+    Sha256::digest(text.as_bytes())[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl fmt::Display for DatabaseName {

@@ -16,6 +16,7 @@ use super::Databases;
 use super::connection::ControlConnection;
 use super::error::DatabaseError;
 use super::pools::Pools;
+use super::terminator::TerminateError;
 use super::terminator::writers::Writer;
 use crate::room::{Level, Look};
 
@@ -103,9 +104,9 @@ async fn keep(pools: Weak<Pools>, mut room: watch::Receiver<Look>) {
                 told.end(look);
                 break;
             }
-            // Where PostgreSQL does not answer, it does not write either.
-            if let Ok(ended) = pools.server.terminator.end_writers(look.patience()).await {
-                told.ended(&pools, &ended);
+            match pools.server.terminator.end_writers(look.patience()).await {
+                Ok(ended) => told.ended(&pools, &ended),
+                Err(error) => told.refused(&error),
             }
             cutting.go_on(pools, look.level);
             sleep(LOOK_EVERY).await;
@@ -141,6 +142,7 @@ async fn cut_log(pools: Arc<Pools>) {
 struct Told {
     backends: usize,
     whose: BTreeSet<String>,
+    refused: bool,
 }
 
 impl Told {
@@ -152,6 +154,13 @@ impl Told {
             if self.whose.len() < 100 && self.whose.insert(whose.clone()) {
                 warn!(pid, role, database = whose, "ended a backend that wrote to a disk that is nearly full");
             }
+        }
+    }
+
+    /// Where PostgreSQL does not answer, it does not write either; a refusal is another matter.
+    fn refused(&mut self, error: &TerminateError) {
+        if matches!(error, TerminateError::Refused(_)) && !std::mem::replace(&mut self.refused, true) {
+            warn!(?error, "who writes to a disk that is nearly full is not known");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -19,8 +19,11 @@ use super::shares::Admission;
 use crate::config::PoolConfig;
 
 /// A backend anywhere on the server that PostgreSQL cannot interrupt holds up every `DROP DATABASE`, and who drops something
-/// mostly does so to clean up: that can wait for the next sweep.
-const DROP_TIMEOUT: Duration = Duration::from_secs(60);
+/// mostly does so to clean up: that can wait for the next sweep. PostgreSQL gives sessions inside of it five seconds.
+const DROP_PATIENCE: Duration = Duration::from_secs(6);
+
+/// How long the sweep waits, which keeps nobody waiting.
+const SWEEP_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is told of a session of the gateway's, or of a deployment's, that was ended to make room.
 pub const ENDED_FOR_ROOM: &str = "PostgreSQL's disk was nearly full, so the session that wrote to it was ended";
@@ -150,29 +153,75 @@ impl Databases {
         self.pools.open_with_room(database, |permit| server.open(database, purpose, permit, run_as)).await
     }
 
-    /// Drops a database, also one in use; one that does not exist is no error.
+    /// Drops a database, also one in use; one that does not exist is no error. What PostgreSQL does not drop within seconds is
+    /// put aside, closed and under a name that nobody else gives, and left to the sweep.
     pub async fn drop_database(&self, name: &DatabaseName) -> Result<(), DatabaseError> {
+        if self.drop_within(name, DROP_PATIENCE).await? {
+            return Ok(());
+        }
+        let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let aside = name.aside(moment);
+        let put = self.put_aside(name, &aside).await;
+        self.pools.forget(name);
+        match put {
+            Ok(true) => tracing::warn!(database = %name, %aside, "a database that something holds up is dropped later"),
+            // It was done at the last moment.
+            Ok(false) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Drops what [`Databases::left_behind`] told of; whoever calls this is waited for by nobody.
+    pub async fn drop_left_behind(&self, name: &DatabaseName) -> Result<(), DatabaseError> {
+        match self.drop_within(name, SWEEP_PATIENCE).await? {
+            true => Ok(()),
+            false => Err(took_too_long(name, SWEEP_PATIENCE)),
+        }
+    }
+
+    /// `false`: not in this time, and what was begun is cancelled.
+    async fn drop_within(&self, name: &DatabaseName, limit: Duration) -> Result<bool, DatabaseError> {
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_ident(name.as_str()));
-        let mut dropped = self.administer_drop(name, &sql).await?;
+        let Some(mut dropped) = self.administer_within(&sql, limit).await? else { return Ok(false) };
         if dropped.as_ref().is_err_and(|error| error.code() == Some(&SqlState::WRONG_OBJECT_TYPE)) {
             // Its owner, whose code was deployed there, has declared it a template, which PostgreSQL does not drop.
             let plain = format!("ALTER DATABASE {} WITH IS_TEMPLATE false", quote_ident(name.as_str()));
             self.administer(&plain).await?.map_err(DatabaseError::step("dropping the database"))?;
-            dropped = self.administer_drop(name, &sql).await?;
+            let Some(again) = self.administer_within(&sql, limit).await? else { return Ok(false) };
+            dropped = again;
         }
         self.pools.forget(name);
-        dropped.map_err(DatabaseError::step("dropping the database"))
+        dropped.map_err(DatabaseError::step("dropping the database"))?;
+        Ok(true)
     }
 
-    async fn administer_drop(
+    /// `false`: there is no such database. PostgreSQL lets nobody into one whose drop was begun, since 15.4.
+    async fn put_aside(&self, name: &DatabaseName, aside: &DatabaseName) -> Result<bool, DatabaseError> {
+        let (old, new) = (quote_ident(name.as_str()), quote_ident(aside.as_str()));
+        let rename = format!("ALTER DATABASE {old} RENAME TO {new}");
+        // It waits for the cancelled statement, which holds the database's lock.
+        let renamed = self.administer_within(&rename, DROP_PATIENCE).await?;
+        match renamed.ok_or_else(|| took_too_long(name, DROP_PATIENCE))? {
+            Ok(()) => {}
+            Err(error) if error.code() == Some(&SqlState::INVALID_CATALOG_NAME) => return Ok(false),
+            Err(error) => return Err(DatabaseError::step("putting aside what cannot be dropped now")(error)),
+        }
+        let is_open = "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1 AND datconnlimit <> -2)";
+        let row = self.control().await?.query_one(is_open, &[&aside.as_str()]).await;
+        if row.map_err(DatabaseError::step("looking at what was put aside"))?.get(0) {
+            self.seal_database(aside).await?;
+        }
+        Ok(true)
+    }
+
+    /// `None`: not in this time.
+    async fn administer_within(
         &self,
-        name: &DatabaseName,
         sql: &str,
-    ) -> Result<Result<(), tokio_postgres::Error>, DatabaseError> {
-        tokio::time::timeout(DROP_TIMEOUT, self.administer(sql)).await.unwrap_or_else(|_| {
-            let cause = format!("dropping {name} took longer than {} s", DROP_TIMEOUT.as_secs());
-            Err(DatabaseError::Unreachable { cause })
-        })
+        limit: Duration,
+    ) -> Result<Option<Result<(), tokio_postgres::Error>>, DatabaseError> {
+        tokio::time::timeout(limit, self.administer(sql)).await.ok().transpose()
     }
 
     /// Whether the server has a database of that name.
@@ -196,6 +245,10 @@ impl Databases {
         guard.finished();
         if made_room { Err(DatabaseError::DiskFull { cause: ENDED_FOR_ROOM.to_owned() }) } else { Ok(result) }
     }
+}
+
+fn took_too_long(name: &DatabaseName, limit: Duration) -> DatabaseError {
+    DatabaseError::Unreachable { cause: format!("dropping {name} took longer than {} s", limit.as_secs()) }
 }
 
 /// A pooled connection with a statement on it; cancelled unless it ended.

@@ -7,7 +7,7 @@ impl From<UploadsError> for ApiError {
     fn from(error: UploadsError) -> Self {
         let message = error.to_string();
         match error {
-            UploadsError::Busy { .. } => Self::new(ErrorCode::UploadsBusy, message),
+            UploadsError::Busy { .. } | UploadsError::NoReader { .. } => Self::new(ErrorCode::UploadsBusy, message),
             UploadsError::ArchiveTooLarge { .. } => Self::new(ErrorCode::PayloadTooLarge, message),
             UploadsError::BundleTooLarge { dearest, .. } => {
                 let (file, line) = dearest.unzip();

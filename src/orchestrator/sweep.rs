@@ -78,7 +78,7 @@ impl Orchestrator {
         if !self.databases.left_behind().await?.contains(name) {
             return Ok(false);
         }
-        self.databases.drop_database(name).await?;
+        self.databases.drop_left_behind(name).await?;
         Ok(true)
     }
 

@@ -8,6 +8,7 @@
 mod disk;
 mod fairness;
 mod full;
+mod held_drops;
 mod kills;
 mod left_behind;
 mod lost;

@@ -39,9 +39,10 @@ const BUNDLE: &[(&str, &str)] = &[
         "CREATE FUNCTION write(n int) RETURNS void LANGUAGE sql AS
          'INSERT INTO a SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, n) i';
          CREATE FUNCTION clear() RETURNS void LANGUAGE sql AS 'TRUNCATE a';
-         CREATE FUNCTION read() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM a';
+         CREATE FUNCTION read() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM a';
          CREATE FUNCTION emit(n int) RETURNS void LANGUAGE plpgsql AS
          'BEGIN FOR i IN 1..n LOOP PERFORM pg_logical_emit_message(false, '''', repeat(''x'', 1000000)); END LOOP; END';
+         CREATE FUNCTION nap(n int) RETURNS void LANGUAGE sql AS 'SELECT pg_sleep(n)';
          CREATE PROCEDURE goes_on() LANGUAGE plpgsql AS 'BEGIN COMMIT; INSERT INTO a VALUES (1); END';
          CREATE FUNCTION many(n int) RETURNS SETOF text LANGUAGE plpgsql STABLE AS
          'BEGIN FOR i IN 1..n LOOP RETURN NEXT repeat(md5(i::text), 30); END LOOP; END';
@@ -249,10 +250,19 @@ async fn where_hardly_any_room_is_left_calls_read_and_who_deletes_something_may(
     // Many write a little: each platform has its turns, and no more.
     let [_, refused] = stage.at_once(4, 100, "write", 500).await;
     assert!(refused > 100, "{refused}");
-    is_full(&stage.call("x", "goes_on", json!([])).await);
     let (status, body) = stage.call("x", "spill", json!([10])).await;
     assert_eq!((status, &body["rows"][0]["spill"]), (200, &json!(10)), "{body:#}");
     others.went_on(&stage, postmaster).await;
+    // What has its platform's turn keeps it; a procedure that could get out of reading only is not begun beside it.
+    let napping = tokio::spawn({
+        let stage = stage.clone();
+        async move { stage.call("y", "nap", json!([2])).await.0 }
+    });
+    let client = stage.operator("postgres").await;
+    let naps = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    wait("a nap", async || !client.query(naps, &[]).await.expect("an answer").is_empty()).await;
+    is_full(&stage.call("y", "goes_on", json!([])).await);
+    assert_eq!(napping.await.expect("an answer"), 200);
     wait("a turn", async || stage.call("y", "clear", json!([])).await.0 == 200).await;
     assert_eq!(stage.call("y", "read", json!([])).await.1["rows"][0]["read"], json!(0));
     stage.make_room();
@@ -261,7 +271,6 @@ async fn where_hardly_any_room_is_left_calls_read_and_who_deletes_something_may(
     assert_eq!(stage.at_once(8, 5, "write", 1).await, [40, 0]);
 
     // The log itself is written to, faster than PostgreSQL cuts it: not at all, here.
-    let client = stage.operator("postgres").await;
     let checkpointer = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'";
     let checkpointer = Pid::from_raw(client.query_one(checkpointer, &[]).await.expect("a row").get(0));
     kill(checkpointer, Signal::SIGSTOP).expect("it runs");

@@ -44,10 +44,11 @@ impl<'a> Inflater<'a> {
 
     /// Fills `buffer` from the front; 0 at the end, where the checksums of everything before have been compared.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ArchiveError> {
-        if self.limits.is_abandoned() {
-            return Err(ArchiveError::Abandoned);
-        }
         while let Some(member) = &mut self.member {
+            // Of an empty member nothing comes.
+            if self.limits.is_abandoned() {
+                return Err(ArchiveError::Abandoned);
+            }
             let read = member.read(buffer);
             let read = read.map_err(|error| ArchiveError::GzipDamaged { reason: error.to_string() })?;
             self.unpacked_bytes += read;

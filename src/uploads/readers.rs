@@ -1,0 +1,135 @@
+//! The threads that read bundles: at most as many at once as there are processors, and one platform's archives at most half of
+//! them. More would only take memory and turns from each other.
+
+use std::sync::{Arc, LazyLock};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use super::shares::Shares;
+use super::{UploadMemory, UploadsError};
+use crate::databases::name::Id;
+
+static READERS: LazyLock<Readers> =
+    LazyLock::new(|| Readers::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)));
+
+/// Who reads.
+struct Readers {
+    all: Arc<Semaphore>,
+    /// What one platform has of them. Where there is one for all, platforms take turns: each waits with one archive.
+    of_one: usize,
+    platforms: Shares,
+}
+
+/// The right to read, until it is dropped.
+struct Turn {
+    _of_all: OwnedSemaphorePermit,
+    _of_platform: Option<OwnedSemaphorePermit>,
+}
+
+impl Readers {
+    fn new(count: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(count)), of_one: (count / 2).max(1), platforms: Shares::default() }
+    }
+
+    /// `None`: it did not come in time. First the platform's own: who waits for that takes nothing from others.
+    async fn turn(&self, platform: &Id, deadline: Instant) -> Option<Turn> {
+        let of_platform = self.platforms.of(platform.normal(), self.of_one);
+        let taking = async {
+            let _of_platform = Some(of_platform.acquire_owned().await.ok()?);
+            Some(Turn { _of_all: self.all.clone().acquire_owned().await.ok()?, _of_platform })
+        };
+        timeout_at(deadline, taking).await.ok().flatten()
+    }
+
+    async fn any_turn(&self) -> Option<Turn> {
+        Some(Turn { _of_all: self.all.clone().acquire_owned().await.ok()?, _of_platform: None })
+    }
+}
+
+/// Does `work`, which is much for a processor, on a thread of its own, once it is its turn. `None` where it panicked.
+pub async fn read<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    run(READERS.any_turn().await?, work).await
+}
+
+impl UploadMemory {
+    /// The same for a platform's archive, which waits no longer than for memory.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        platform: &Id,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Option<T>, UploadsError> {
+        let turn = READERS.turn(platform, Instant::now() + self.wait).await;
+        let turn = turn.ok_or(UploadsError::NoReader { waited: self.wait })?;
+        Ok(run(turn, work).await)
+    }
+}
+
+async fn run<T: Send + 'static>(turn: Turn, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    // The turn goes with the work, which goes on when nobody waits for it any more.
+    tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    })
+    .await
+    .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn platform(name: &str) -> Id {
+        Id::parse("platform", name).unwrap()
+    }
+
+    /// So many turns at once.
+    async fn turns(readers: &Readers, name: &str, count: usize) -> Vec<Turn> {
+        let mut turns = Vec::new();
+        for _ in 0..count {
+            turns.push(readers.turn(&platform(name), Instant::now()).await.expect("one is free"));
+        }
+        turns
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_platform_reads_with_half_of_the_readers_and_nobody_waits_for_ever() {
+        for (count, of_one) in [(1, 1), (2, 1), (3, 1), (8, 4)] {
+            let readers = Readers::new(count);
+            let mut held = turns(&readers, "greedy", of_one).await;
+            let begin = Instant::now();
+            let deadline = begin + Duration::from_secs(30);
+            assert!(readers.turn(&platform("Greedy"), deadline).await.is_none(), "{count}");
+            assert_eq!(begin.elapsed(), Duration::from_secs(30));
+            held.extend(turns(&readers, "b", of_one.min(count - of_one)).await);
+            drop(held);
+            assert_eq!(turns(&readers, "greedy", of_one).await.len(), of_one, "{count}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn with_one_reader_for_all_platforms_take_turns() {
+        let readers = Readers::new(1);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let first = readers.turn(&platform("greedy"), deadline).await;
+        let (greedy, other) = (platform("greedy"), platform("b"));
+        let waiting = async {
+            let taken = readers.turn(&greedy, deadline).await;
+            drop(taken);
+            "greedy"
+        };
+        let behind = async {
+            let taken = readers.turn(&other, deadline).await;
+            drop(taken);
+            "b"
+        };
+        let freeing = async { drop(first) };
+        let order = std::sync::Mutex::new(Vec::new());
+        let note = |name: &'static str| order.lock().unwrap().push(name);
+        tokio::join!(async { note(waiting.await) }, async { note(behind.await) }, freeing);
+        assert_eq!(*order.lock().unwrap(), ["b", "greedy"]);
+    }
+}
