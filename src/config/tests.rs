@@ -41,6 +41,7 @@ fn nothing_set_gives_the_contracts_defaults() {
       admin token          not set
       data                 ./data
       log                  info to stdout
+      metrics              beside the other paths, 500 functions
       platform roles       auto
       allowed extensions   address_standardizer, address_standardizer_data_us, bloom, dict_xsyn, moddatetime, pgrouting, postgis, postgis_raster, postgis_sfcgal, postgis_tiger_geocoder, postgis_topology, vector
       time limits          30 s for a call, 10 s for a lock
@@ -75,6 +76,8 @@ fn every_variable_is_taken_over() {
         ("DATA_DIR", "/var/lib/gateway"),
         ("LOG_DIR", "/var/log/gateway"),
         ("RUST_LOG", "info,stonescriptdb_gateway=debug"),
+        ("METRICS_ADDR", "127.0.0.1:9100"),
+        ("METRICS_MAX_FUNCTIONS", "30"),
         ("PLATFORM_ROLES", "Auto"),
         ("ALLOWED_EXTENSIONS", "postgis,dblink"),
         ("CALL_TIMEOUT_SECS", "7"),
@@ -100,6 +103,7 @@ fn every_variable_is_taken_over() {
       admin token          set, guards everything but /call, /health, /ready, /live
       data                 /var/lib/gateway
       log                  info,stonescriptdb_gateway=debug to stdout and /var/log/gateway
+      metrics              on 127.0.0.1:9100, 30 functions
       platform roles       auto
       allowed extensions   dblink, postgis
       time limits          7 s for a call, 8 s for a lock
@@ -287,6 +291,10 @@ fn a_bad_value_is_named_with_what_is_allowed() {
             r#"ALLOWED_EXTENSIONS="+dblink,vector": expected names of extensions separated by commas, or the same with a + before each to add them to the default, or *"#,
         ),
         (&[("CONFLICT_STATUS", "418")], r#"CONFLICT_STATUS="418": expected 400 or 409"#),
+        (
+            &[("METRICS_ADDR", "9100")],
+            r#"METRICS_ADDR="9100": expected an address and a port: 127.0.0.1:9100 or [::1]:9100"#,
+        ),
         (&[("PLATFORM_ROLES", "on")], r#"PLATFORM_ROLES="on": expected auto or off"#),
         (
             &[("RUST_LOG", "info,x=loud")],

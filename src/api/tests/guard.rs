@@ -86,7 +86,11 @@ fn target(path: &str) -> String {
 async fn the_scope_deploy_leaves_calls_and_health_to_the_allowlist_and_no_other_route() {
     let open: Vec<_> =
         table().into_iter().filter(|route| !wants_token(route.purpose)).map(|route| route.path).collect();
-    assert_eq!(open, ["/health", "/call"], "a route that wants no token is one that everybody decided on");
+    assert_eq!(
+        open,
+        ["/health", "/ready", "/live", "/call"],
+        "a route that wants no token is one that everybody decided on"
+    );
     let server = Server::start_with(|config| {
         config.access.admin_token = Some(Secret("s3cret".to_owned()));
         config.access.admin_scope = AdminScope::Deploy;
