@@ -175,12 +175,14 @@ pub struct ApiError {
     pub details: Map<String, Value>,
     /// What only the log may know (5xx): written once to the request's log line.
     pub log_cause: Option<String>,
+    /// Whether it may have been done all the same, so that nobody is to try again by himself.
+    pub perhaps_done: bool,
 }
 
 impl ApiError {
     /// An error with nothing but its code and sentence.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: Map::new(), log_cause: None }
+        Self { code, message: message.into(), details: Map::new(), log_cause: None, perhaps_done: false }
     }
 
     /// 400 `invalid_request`.
@@ -224,6 +226,17 @@ impl ApiError {
         cut(&mut cause);
         self.log_cause = Some(cause);
         self
+    }
+
+    /// It may have been done all the same.
+    #[must_use]
+    pub fn perhaps_done(self, perhaps_done: bool) -> Self {
+        Self { perhaps_done, ..self }
+    }
+
+    /// Whether a client may try again by itself: `Retry-After` says when.
+    pub fn may_be_tried_again(&self) -> bool {
+        matches!(self.code.status(), 503 | 504) && !self.perhaps_done
     }
 
     /// The JSON body. Texts that are too long for one, such as what a function raises, are cut.

@@ -23,7 +23,7 @@ impl IntoResponse for ApiError {
         if self.code.ends_connection() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        if matches!(self.code, ErrorCode::PoolExhausted | ErrorCode::DeploymentsBusy | ErrorCode::UploadsBusy) {
+        if self.may_be_tried_again() {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECS);
         }
         if self.code == ErrorCode::Unauthorized {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::answer::RETRY_AFTER_SECS;
 use super::state::Gateway;
 
 /// The answer, in the contract's order.
@@ -21,7 +23,7 @@ pub(crate) struct HealthAnswer {
 }
 
 /// 503 and `degraded` while PostgreSQL is away.
-pub(crate) async fn show_health(State(gateway): State<Arc<Gateway>>) -> (StatusCode, Json<HealthAnswer>) {
+pub(crate) async fn show_health(State(gateway): State<Arc<Gateway>>) -> Response {
     let health = gateway.databases.health().await;
     let (code, status) = match health.connected {
         true => (StatusCode::OK, "healthy"),
@@ -35,5 +37,8 @@ pub(crate) async fn show_health(State(gateway): State<Arc<Gateway>>) -> (StatusC
         total_connections: health.total_connections,
         uptime_seconds: gateway.started.elapsed().as_secs(),
     };
-    (code, Json(answer))
+    match health.connected {
+        true => (code, Json(answer)).into_response(),
+        false => (code, [(header::RETRY_AFTER, RETRY_AFTER_SECS)], Json(answer)).into_response(),
+    }
 }

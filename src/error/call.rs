@@ -37,7 +37,9 @@ impl From<CallError> for ApiError {
             }
             CallError::NoRoom { .. } | CallError::ReadsOnly { .. } => Self::postgres_disk_full(&message),
             CallError::Timeout { .. } => Self::new(ErrorCode::QueryTimeout, message).with("sqlstate", "57014"),
-            CallError::Lost { cause, .. } => Self::new(ErrorCode::ConnectionFailed, message).logging(cause),
+            CallError::Lost { cause, may_have_run, .. } => {
+                Self::new(ErrorCode::ConnectionFailed, message).logging(cause).perhaps_done(may_have_run)
+            }
             CallError::Encoding { .. } | CallError::TooLong { .. } => Self::new(ErrorCode::QueryFailed(500), message),
             CallError::Protocol { .. } => Self::internal(message),
         }

@@ -158,10 +158,25 @@ async fn conflict_status_changes_what_is_already_there_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_used_up_pool_says_when_to_ask_again() {
-    let exhausted = async || ApiError::new(ErrorCode::PoolExhausted, "no connection came free");
-    let answer = serve("/busy", get(exhausted)).await.get("/busy").await;
-    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+async fn what_may_be_tried_again_says_when() {
+    let cases = [
+        (ErrorCode::PoolExhausted, false, 503, true),
+        (ErrorCode::UploadsBusy, false, 503, true),
+        (ErrorCode::DeploymentsBusy, false, 503, true),
+        (ErrorCode::ConnectionFailed, false, 503, true),
+        (ErrorCode::ConnectionFailed, true, 503, false),
+        (ErrorCode::QueryFailed(503), false, 503, true),
+        (ErrorCode::QueryTimeout, false, 504, true),
+        (ErrorCode::QueryFailed(500), false, 500, false),
+        (ErrorCode::DiskFull, false, 507, false),
+        (ErrorCode::MigrationFailed, false, 409, false),
+    ];
+    for (code, perhaps_done, status, again) in cases {
+        let refused = async move || ApiError::new(code, "no").perhaps_done(perhaps_done);
+        let answer = serve("/busy", get(refused)).await.get("/busy").await;
+        let told = (answer.status, answer.header("retry-after"));
+        assert_eq!(told, (status, again.then_some("1")), "{code:?} {perhaps_done}");
+    }
 }
 
 #[tokio::test]
