@@ -103,7 +103,13 @@ impl Config {
             },
             limits: read_limits(&env)?,
             data_dir: env.path("DATA_DIR").unwrap_or_else(|| PathBuf::from("./data")),
-            log: LogConfig { dir: env.path("LOG_DIR"), filter: env.log_filter("RUST_LOG", "info")? },
+            log: LogConfig {
+                dir: env.path("LOG_DIR"),
+                filter: env.log_filter("RUST_LOG", "info")?,
+                format: env
+                    .one_of("LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?
+                    .unwrap_or_default(),
+            },
             metrics: MetricsConfig {
                 address: env.address("METRICS_ADDR")?,
                 most_functions: env.number("METRICS_MAX_FUNCTIONS", 500, 0..=100_000)?,
@@ -270,6 +276,18 @@ pub struct LogConfig {
     pub dir: Option<PathBuf>,
     /// `RUST_LOG`: a tracing filter.
     pub filter: String,
+    /// `LOG_FORMAT`.
+    pub format: LogFormat,
+}
+
+/// How a log line reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `time LEVEL target: message name=value …`
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 /// What `GET /metrics` shows, and where.

@@ -1,9 +1,10 @@
 //! Where log lines go: stdout, and daily files in `LOG_DIR` where that is set. `RUST_LOG` says which.
 //!
-//! One line per event with `name=value` fields, without colours unless stdout is a terminal, so that journald and files
-//! stay readable. Written by threads of their own (`logging/lines.rs`): a reader of stdout that stands still never holds up a
+//! One line per event with `name=value` fields, or one JSON object (`LOG_FORMAT`), without colours unless stdout is a terminal, so that
+//! journald and files stay readable. Written by threads of their own (`logging/lines.rs`): a reader of stdout that stands still never holds up a
 //! request (after 32 MiB of waiting lines, further ones are dropped and counted).
 
+mod journal;
 mod lines;
 mod plain;
 
@@ -18,9 +19,10 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
+use self::journal::{Prioritized, is_journal};
 use self::lines::{LineWriter, Lines, write_lines_to};
 use self::plain::Plain;
-use crate::config::LogConfig;
+use crate::config::{LogConfig, LogFormat};
 
 /// Older files than this many days are removed.
 const KEPT_FILES: usize = 30;
@@ -65,27 +67,40 @@ pub fn init(config: &LogConfig) -> Result<LogGuard, LogError> {
     if let Some(dir) = &config.dir {
         let (lines, writer) = open_files(dir)?;
         writers.push(writer);
-        file = Some(fmt::layer().event_format(Plain).with_ansi(false).with_writer(move || lines.clone()));
+        let layer = fmt::layer().with_ansi(false).with_writer(move || lines.clone());
+        file = Some(match config.format {
+            LogFormat::Text => layer.event_format(Plain { timed: true }).boxed(),
+            LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        });
     }
-    let stdout = fmt::layer().with_writer(move || stdout.clone());
-    let stdout = match io::stdout().is_terminal() {
-        true => stdout.with_ansi(true).boxed(),
-        false => stdout.event_format(Plain).with_ansi(false).boxed(),
+    let in_journal = is_journal(io::stdout(), std::env::var("JOURNAL_STREAM").ok().as_deref());
+    let is_terminal = io::stdout().is_terminal();
+    let layer = fmt::layer().with_writer(move || stdout.clone());
+    let stdout = match (config.format, in_journal) {
+        (LogFormat::Text, _) if is_terminal => layer.with_ansi(true).boxed(),
+        (LogFormat::Text, false) => layer.event_format(Plain { timed: true }).with_ansi(false).boxed(),
+        (LogFormat::Text, true) => layer.event_format(Prioritized(Plain { timed: false })).with_ansi(false).boxed(),
+        (LogFormat::Json, false) => layer.json().flatten_event(true).boxed(),
+        (LogFormat::Json, true) => {
+            let json = fmt::format().json().flatten_event(true).without_time();
+            layer.json().event_format(Prioritized(json)).boxed()
+        }
     };
     let set_up = tracing_subscriber::registry().with(filter).with(stdout).with(file).try_init();
     set_up.map_err(|_| LogError::AlreadySetUp)?;
     Ok(LogGuard { _writers: writers })
 }
 
-/// `gateway.2026-01-31.log`, a new one each day (UTC).
+/// `stonescriptdb-gateway.2026-01-31.log`, a new one each day (UTC), and `stonescriptdb-gateway.log`, which leads to the current one.
 fn open_files(dir: &Path) -> Result<(Lines, LineWriter), LogError> {
     let refuse = |reason: String| LogError::Folder { path: dir.to_owned(), reason };
     let made = DirBuilder::new().recursive(true).mode(0o750).create(dir);
     made.map_err(|error| refuse(error.to_string()))?;
     let files = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
-        .filename_prefix("gateway")
+        .filename_prefix("stonescriptdb-gateway")
         .filename_suffix("log")
+        .latest_symlink("stonescriptdb-gateway.log")
         .max_log_files(KEPT_FILES)
         .build(dir);
     let files = files.map_err(|error| {

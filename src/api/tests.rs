@@ -22,8 +22,8 @@ use tokio::time::timeout;
 
 use super::state::Gateway;
 use crate::config::{
-    AccessConfig, AdminScope, AllowedExtensions, Config, LimitsConfig, LogConfig, MetricsConfig, PlatformRoles,
-    PoolConfig, PostgresSource, ServerConfig,
+    AccessConfig, AdminScope, AllowedExtensions, Config, LimitsConfig, LogConfig, LogFormat, MetricsConfig,
+    PlatformRoles, PoolConfig, PostgresSource, ServerConfig,
 };
 use crate::databases::Databases;
 use crate::router::{self, App};
@@ -66,7 +66,7 @@ fn config() -> Config {
         },
         data_dir: PathBuf::from("./data"),
         pg_bin_dir: None,
-        log: LogConfig { dir: None, filter: "info".to_owned() },
+        log: LogConfig { dir: None, filter: "info".to_owned(), format: LogFormat::Text },
         platform_roles: PlatformRoles::Off,
         allowed_extensions: AllowedExtensions::default(),
         conflict_status: 400,

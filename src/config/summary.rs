@@ -4,7 +4,7 @@ use std::fmt;
 
 use tokio_postgres::config::Host;
 
-use super::{AdminScope, Config, PlatformRoles, PostgresSource};
+use super::{AdminScope, Config, LogFormat, PlatformRoles, PostgresSource};
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,9 +33,10 @@ impl fmt::Display for Config {
         };
         line("admin token", &guarded)?;
         line("data", &self.data_dir.display())?;
+        let format = if self.log.format == LogFormat::Json { " as JSON" } else { "" };
         match &self.log.dir {
-            Some(dir) => line("log", &format_args!("{} to stdout and {}", self.log.filter, dir.display()))?,
-            None => line("log", &format_args!("{} to stdout", self.log.filter))?,
+            Some(dir) => line("log", &format_args!("{}{format} to stdout and {}", self.log.filter, dir.display()))?,
+            None => line("log", &format_args!("{}{format} to stdout", self.log.filter))?,
         }
         let functions = self.metrics.most_functions;
         match self.metrics.address {

@@ -76,6 +76,7 @@ fn every_variable_is_taken_over() {
         ("DATA_DIR", "/var/lib/gateway"),
         ("LOG_DIR", "/var/log/gateway"),
         ("RUST_LOG", "info,stonescriptdb_gateway=debug"),
+        ("LOG_FORMAT", "JSON"),
         ("METRICS_ADDR", "127.0.0.1:9100"),
         ("METRICS_MAX_FUNCTIONS", "30"),
         ("PLATFORM_ROLES", "Auto"),
@@ -102,7 +103,7 @@ fn every_variable_is_taken_over() {
       trusted proxies      10.0.0.0/8
       admin token          set, guards everything but /call, /health, /ready, /live
       data                 /var/lib/gateway
-      log                  info,stonescriptdb_gateway=debug to stdout and /var/log/gateway
+      log                  info,stonescriptdb_gateway=debug as JSON to stdout and /var/log/gateway
       metrics              on 127.0.0.1:9100, 30 functions
       platform roles       auto
       allowed extensions   dblink, postgis
@@ -291,6 +292,7 @@ fn a_bad_value_is_named_with_what_is_allowed() {
             r#"ALLOWED_EXTENSIONS="+dblink,vector": expected names of extensions separated by commas, or the same with a + before each to add them to the default, or *"#,
         ),
         (&[("CONFLICT_STATUS", "418")], r#"CONFLICT_STATUS="418": expected 400 or 409"#),
+        (&[("LOG_FORMAT", "yaml")], r#"LOG_FORMAT="yaml": expected text or json"#),
         (
             &[("METRICS_ADDR", "9100")],
             r#"METRICS_ADDR="9100": expected an address and a port: 127.0.0.1:9100 or [::1]:9100"#,

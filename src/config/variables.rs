@@ -40,6 +40,7 @@ pub const VARIABLES: &[Variable] = &[
     variable("DATA_DIR", "./data", "stored schemas and the embedded PostgreSQL"),
     variable("LOG_DIR", "", "daily log files, beside stdout"),
     variable("RUST_LOG", "info", "how much is logged: error, warn, info, debug, trace, or a filter"),
+    variable("LOG_FORMAT", "text", "text, or json: one object a line"),
     variable(
         "METRICS_ADDR",
         "",

@@ -14,7 +14,10 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFi
 use tracing_subscriber::registry::LookupSpan;
 
 /// `2026-01-31T12:00:00.000000Z  INFO span{name="value"}: target: message name="value"`
-pub(super) struct Plain;
+pub(super) struct Plain {
+    /// Whether it begins with the time.
+    pub(super) timed: bool,
+}
 
 impl<S, N> FormatEvent<S, N> for Plain
 where
@@ -22,7 +25,9 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        write_now(&mut writer)?;
+        if self.timed {
+            write_now(&mut writer)?;
+        }
         writer.write_str(match *event.metadata().level() {
             Level::TRACE => " TRACE ",
             Level::DEBUG => " DEBUG ",
@@ -200,7 +205,7 @@ mod tests {
         let (ours, theirs) = (Log::default(), Log::default());
         let (our, their) = (ours.clone(), theirs.clone());
         let subscriber = tracing_subscriber::registry()
-            .with(fmt::layer().event_format(Plain).with_ansi(false).with_writer(move || our.clone()))
+            .with(fmt::layer().event_format(Plain { timed: true }).with_ansi(false).with_writer(move || our.clone()))
             .with(fmt::layer().with_ansi(false).with_writer(move || their.clone()));
         tracing::subscriber::with_default(subscriber, || {
             let (nothing, something) = (None::<&str>, Some("a\nb \"c\" \\ é"));
@@ -222,7 +227,7 @@ mod tests {
     fn nothing_breaks_a_line_or_commands_a_terminal() {
         let log = Log::default();
         let out = log.clone();
-        let layer = fmt::layer().event_format(Plain).with_ansi(false).with_writer(move || out.clone());
+        let layer = fmt::layer().event_format(Plain { timed: true }).with_ansi(false).with_writer(move || out.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::warn!(shown = %"a\nb", text = "c\rd", "\u{1b}[31mred\u{9b}2J");
         });

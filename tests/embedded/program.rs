@@ -91,16 +91,35 @@ fn a_service_goes_on_after_a_hangup() {
 }
 
 #[test]
+fn each_line_of_a_json_log_is_an_object() {
+    let place = Place::new(Who::OrdinaryUser);
+    let gateway = place.start(&[("DB_HOST", "127.0.0.1"), ("DB_PORT", "1"), ("LOG_FORMAT", "json")]);
+    let stdout = gateway.stop(Signal::SIGTERM);
+    let lines: Vec<serde_json::Value> = stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let listening =
+        lines.iter().find(|line| line["message"].as_str().is_some_and(|text| text.starts_with("listening on")));
+    let listening = listening.unwrap_or_else(|| panic!("{stdout}"));
+    assert_eq!((&listening["level"], listening["timestamp"].is_string()), (&"INFO".into(), true));
+    assert_eq!(listening["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
 fn the_log_goes_to_daily_files_too() {
     let place = Place::new(Who::OrdinaryUser);
     let dir = place.path().join("log/gateway");
     let external = [("DB_HOST", "127.0.0.1"), ("DB_PORT", "1")];
     let gateway = place.start(&[external[0], external[1], ("LOG_DIR", dir.to_str().unwrap())]);
     let stdout = gateway.stop(Signal::SIGTERM);
-    let files: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let [file] = files.as_slice() else { panic!("{files:?}") };
-    let name = file.file_name().unwrap().to_str().unwrap();
-    assert!(name.starts_with("gateway.2") && name.ends_with(".log"), "{name}");
+    let mut names: Vec<_> =
+        fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let [day, current] = names.as_slice() else { panic!("{names:?}") };
+    assert!(day.starts_with("stonescriptdb-gateway.2") && day.ends_with(".log"), "{day}");
+    assert_eq!(current, "stonescriptdb-gateway.log");
+    let file = &dir.join(current);
     // Each takes the time by itself, and of two threads' lines each may have another first.
     let without_time = |text: &str| {
         let mut lines: Vec<_> = text.lines().map(|line| line[27..].to_owned()).collect();
