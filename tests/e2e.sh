@@ -440,6 +440,43 @@ done
 status=409 body=$(cat "$work/answer")
 expect "and the refusal at the end" 409 '"error":"query_failed"' '"sqlstate":"23505"' '"cause":"'
 
+section "The scripts for containers, under each shell that is here"
+mkdir -p "$work/container/postgresql"/{tables,functions}
+# Usage: in_shell WHAT STATUS FRAGMENT SHELL SCRIPT [NAME=VALUE]…
+in_shell() {
+    local what=$1 wanted=$2 fragment=$3 shell=$4 script=$5 wrong=() shell_words
+    shift 5
+    read -ra shell_words <<<"$shell"
+    env DB_GATEWAY_URL="$url" GATEWAY_TOKEN="${ADMIN_TOKEN:-}" POSTGRESQL_PATH="$work/container/postgresql" RETRIES=1 "$@" \
+        "${shell_words[@]}" "$root/scripts/$script.sh" >"$work/said" 2>&1
+    status=$?
+    [[ $status == "$wanted" ]] || wrong+=("exit status $wanted")
+    [[ $(<"$work/said") == *"$fragment"* ]] || wrong+=("$fragment")
+    report "$shell: $what" "$status $(<"$work/said")" "${wrong[@]}"
+}
+for shell in sh dash "busybox sh"; do
+    command -v "${shell%% *}" >/dev/null 2>&1 || continue
+    of="PLATFORM_ID=${platform}_${shell%% *}"
+    bundle="$work/container/postgresql"
+    echo 'CREATE TABLE t (id int PRIMARY KEY, v text);' >"$bundle/tables/t.sql"
+    echo "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'" >"$bundle/functions/one.sql"
+    in_shell "a new database" 0 "1 tables, 1 functions deployed" "$shell" register-with-gateway "$of"
+    in_shell "a tenant's" 0 "ready: ${platform}_${shell%% *}_t1" "$shell" register-with-gateway "$of" TENANT_ID=t1
+    in_shell "again" 0 "1 unchanged" "$shell" register-with-gateway "$of"
+    echo "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 2'" >"$bundle/functions/one.sql"
+    in_shell "what a release would do" 0 "it can be done" "$shell" migrate-schema "$of" DRY_RUN=true
+    in_shell "a release" 0 "${platform}_${shell%% *}_t1: completed" "$shell" migrate-schema "$of"
+    echo 'CREATE TABLE t (id int PRIMARY KEY);' >"$bundle/tables/t.sql"
+    in_shell "what would lose data" 4 "DropColumn t (dataloss)" "$shell" migrate-schema "$of" DRY_RUN=true
+    in_shell "and is refused" 1 "would lose data" "$shell" migrate-schema "$of"
+    in_shell "but for force" 0 "done in" "$shell" migrate-schema "$of" FORCE=true
+    echo 'CREATE TABLE u (x no_such_type);' >"$bundle/tables/u.sql"
+    in_shell "where it is wrong" 1 "tables/u.sql, line 1" "$shell" register-with-gateway "$of"
+    rm "$bundle/tables/u.sql"
+    in_shell "used wrongly" 2 "PLATFORM_ID is not set" "$shell" register-with-gateway PLATFORM_ID=
+    in_shell "no gateway" 3 "did not become healthy" "$shell" migrate-schema "$of" DB_GATEWAY_URL=http://127.0.0.1:1
+done
+
 if command -v php >/dev/null 2>&1; then
     section "A PHP client: streams, HTTP/1.0, a form made by hand"
     php -n "$root/tests/php/client.php" "$url" "$platform" php "$todos" >"$work/php" 2>&1

@@ -193,3 +193,15 @@ fn copy(from: &Path, to: &Path) {
         fs::copy(from, to).expect("a copy");
     }
 }
+
+/// Both are copied into containers one by one, so that neither can share a file with the other.
+#[test]
+fn the_scripts_for_containers_begin_alike() {
+    let common = |name: &str| {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name)).unwrap();
+        let (_, rest) = text.split_once("# --- the same in ").unwrap_or_else(|| panic!("{name}"));
+        let (_, rest) = rest.split_once('\n').unwrap();
+        rest.split("\n# --- ").next().unwrap().to_owned()
+    };
+    assert_eq!(common("register-with-gateway.sh"), common("migrate-schema.sh"));
+}

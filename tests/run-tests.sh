@@ -36,6 +36,8 @@ want_command curl curl
 want_command tar tar
 want_command shellcheck shellcheck
 want_command php php-cli
+want_command dash dash
+want_command busybox busybox
 if [[ -z ${PG_VERSIONS:-} ]]; then
     want_postgres
 elif ((EUID == 0)) && ! id -u postgres >/dev/null 2>&1; then
