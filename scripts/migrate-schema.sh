@@ -93,7 +93,9 @@ tell() {
             case $1 in *'"status":"failed"'*) explain "$work/line" ;; esac
             ;;
         '{"event":"completed"'* | '{"event":"failed"'*) cp "$work/line" "$work/answer" ;;
-        '{"event":'*) say "  $(field event "$work/line")" ;;
+        '{"event":"phase"'*) say "$(field phase "$work/line")" ;;
+        '{"event":"working"'*) say "  still at work after $(field seconds "$work/line") s" ;;
+        '{"event":'*) ;;
         'HTTP '*) say "${1#HTTP }" >"$work/code" ;;
         '') ;;
         *) cp "$work/line" "$work/answer" ;;

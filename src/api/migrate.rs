@@ -19,6 +19,8 @@ use super::upload::{Expected, Upload};
 use crate::databases::name::{Id, Which};
 use crate::error::ApiError;
 use crate::orchestrator::fleet::{Event, Wish};
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 const FIELDS: Expected =
     Expected { texts: &["platform", "tenant_id", "force", "dry_run"], archives: &["schema"], refuses_unknown: true };
@@ -94,10 +96,23 @@ where
     Ok(([(header::CONTENT_TYPE, NDJSON)], body).into_response())
 }
 
+/// Nothing that a client or a proxy waits for is silent for longer.
+const SILENCE: Duration = Duration::from_secs(2);
+
 fn told(heard: UnboundedReceiver<Event>) -> impl Stream<Item = Result<Bytes, BoxError>> {
-    stream::unfold(heard, |mut heard| async move {
-        let event = heard.recv().await?;
-        Some((Ok(line(&json!(event))), heard))
+    let since = Instant::now();
+    stream::unfold((heard, None), move |(mut heard, mut phase)| async move {
+        let told = match timeout(SILENCE, heard.recv()).await {
+            Ok(event) => {
+                let event = event?;
+                if let Event::Phase { phase: now } = &event {
+                    phase = Some(*now);
+                }
+                json!(event)
+            }
+            Err(_) => json!({"event": "working", "phase": phase, "seconds": since.elapsed().as_secs()}),
+        };
+        Some((Ok(line(&told)), (heard, phase)))
     })
 }
 

@@ -24,7 +24,7 @@ use tracing::Instrument;
 
 use self::look::{Fleet, Group};
 use self::report::Progress;
-pub use self::report::{DatabaseReport, Event, FailedDatabase, FleetFailure, Migrated, Status};
+pub use self::report::{DatabaseReport, Event, FailedDatabase, FleetFailure, Migrated, Phase, Status};
 use super::deployment::Outcome;
 use super::error::DeployError;
 use super::prepared::{Place, Prepared};
@@ -62,6 +62,7 @@ pub(super) async fn migrate(
     let started = Instant::now();
     let mut progress = Progress::new(events, wish.dry_run);
     progress.started(names.len());
+    progress.begins(Phase::Blueprint);
     // One that installs an extension has two sessions.
     let width = MAX_SIDE_BY_SIDE.min(orchestrator.databases.session_share() / 2);
     let wanted = Wanted::of(&bundle);
@@ -82,6 +83,9 @@ pub(super) async fn migrate(
         progress.ended(DatabaseReport::unchanged(database.to_string(), wish.dry_run));
     }
     progress.shapes = groups.len();
+    if !groups.is_empty() {
+        progress.begins(Phase::Rehearsal);
+    }
     let plans = plan(orchestrator, &groups, &prepared, wish, &mut progress, width).await?;
     if wish.dry_run {
         for (group, plan) in groups.iter().zip(plans) {
@@ -159,7 +163,15 @@ async fn apply(
     let mut waiting = databases.into_iter();
     // One alone: what the rehearsal could not see (the rows) shows here, where it harms nobody else.
     let first: Vec<_> = waiting.by_ref().take(1).collect();
-    for (databases, width) in [(to_sum, width), (first, 1), (waiting.collect(), width)] {
+    let rounds = [
+        (None, to_sum, width),
+        (Some(Phase::FirstDatabase), first, 1),
+        (Some(Phase::Databases), waiting.collect(), width),
+    ];
+    for (phase, databases, width) in rounds {
+        if let Some(phase) = phase.filter(|_| !databases.is_empty() && !failed.load(Ordering::Acquire)) {
+            progress.begins(phase);
+        }
         let work = databases.into_iter().map(|database| {
             let (orchestrator, prepared, failed) = (orchestrator.clone(), prepared.clone(), failed.clone());
             async move {

@@ -143,8 +143,12 @@ async fn bad_fields_are_one_clear_error() {
 #[tokio::test]
 async fn progress_is_told_line_by_line() {
     let platform = three_databases(&version_1()).await;
-    let lines = platform.migrate_lines(&version_2(), &[]).await;
-    assert_eq!(lines[0], json!({"event": "started", "databases": 3}));
+    let all = platform.migrate_lines(&version_2(), &[]).await;
+    let phases: Vec<_> =
+        all.iter().filter_map(|line| line["phase"].as_str().filter(|_| line["event"] == "phase")).collect();
+    assert_eq!(phases, ["blueprint", "rehearsal", "first_database", "databases"], "{all:?}");
+    let lines: Vec<_> = all.iter().filter(|line| line["event"] != "phase" && line["event"] != "working").collect();
+    assert_eq!(*lines[0], json!({"event": "started", "databases": 3}));
     let mut told: Vec<_> = lines[1..4].iter().map(|line| line["database"].as_str().expect("a name")).collect();
     assert!(lines[1..4].iter().all(|line| line["event"] == "database" && line["status"] == "completed"), "{lines:?}");
     told.sort_unstable();
@@ -157,4 +161,14 @@ async fn progress_is_told_line_by_line() {
     assert_eq!((&last["event"], &last["error"]), (&json!("failed"), &json!("migration_failed")));
     let missing = platform.migrate_lines(&version_1(), &[("tenant_id", "nobody")]).await;
     assert_eq!((missing.len(), &missing[0]["error"]), (1, &json!("database_not_found")));
+}
+
+#[tokio::test]
+async fn a_release_that_takes_long_is_never_silent() {
+    let platform = three_databases(&version_1()).await;
+    let slow = version_1().file("migrations/950_slow.sql", "SELECT pg_sleep(3);");
+    let lines = platform.migrate_lines(&slow, &[("tenant_id", "a")]).await;
+    let working = lines.iter().find(|line| line["event"] == "working").unwrap_or_else(|| panic!("{lines:?}"));
+    assert!(working["phase"].is_string() && working["seconds"].as_u64() >= Some(2), "{working}");
+    assert_eq!(lines.last().map(|line| &line["event"]), Some(&json!("completed")), "{lines:?}");
 }

@@ -168,8 +168,27 @@ pub enum Event {
         /// How many there are.
         databases: usize,
     },
+    /// What is done from now on.
+    Phase {
+        /// In a word.
+        phase: Phase,
+    },
     /// One has ended.
     Database(DatabaseEvent),
+}
+
+/// The steps of a release, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// What the bundle declares is worked out, and each database looked at.
+    Blueprint,
+    /// What will be done is tried, for each kind of database.
+    Rehearsal,
+    /// One alone.
+    FirstDatabase,
+    /// The others, side by side.
+    Databases,
 }
 
 /// How one database ended.
@@ -225,6 +244,10 @@ impl Progress {
 
     pub(super) fn started(&self, databases: usize) {
         self.tell(Event::Started { databases });
+    }
+
+    pub(super) fn begins(&self, phase: Phase) {
+        self.tell(Event::Phase { phase });
     }
 
     pub(super) fn ended(&mut self, report: DatabaseReport) {
