@@ -36,6 +36,7 @@ mod stream;
 mod text;
 mod tidy;
 mod timing;
+mod trace;
 mod types;
 mod value;
 
@@ -44,3 +45,4 @@ pub use self::error::CallError;
 pub use self::request::{CallRequest, parse_request};
 pub use self::run::run;
 pub use self::timing::Timing;
+pub use self::trace::TraceId;

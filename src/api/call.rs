@@ -30,8 +30,9 @@ pub(crate) async fn call_function(
 pub(crate) async fn answer(gateway: &Gateway, notes: &Notes, request: Request) -> Result<Response, ApiError> {
     // Until the call is answered.
     let mut memory = gateway.call_memory.body();
+    let trace = notes.trace();
     let body = json::read_call(request, &mut memory).await?;
-    let request = parse(body).await?;
+    let request = parse(body).await?.traced(trace);
     notes.note_platform(request.platform());
     notes.note_database(request.database_name().as_str());
     let answer = run_counted(gateway, notes, &request).await?;

@@ -10,6 +10,7 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderValue;
 use axum::http::request::Parts;
 
+use crate::call::TraceId;
 use crate::databases::name::{Address, Id};
 use crate::metrics::calls::Counted;
 
@@ -21,6 +22,7 @@ pub(crate) struct Notes(Arc<Mutex<Noted>>);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Noted {
     pub(super) request_id: Option<HeaderValue>,
+    pub(super) trace: Option<TraceId>,
     pub(super) route: Option<Cow<'static, str>>,
     pub(super) client: Option<IpAddr>,
     pub(super) platform: Option<String>,
@@ -48,10 +50,15 @@ impl Noted {
 }
 
 impl Notes {
-    /// Nothing but the request's id.
-    pub(super) fn new(request_id: HeaderValue) -> Self {
-        let noted = Noted { request_id: Some(request_id), ..Noted::default() };
+    /// Nothing but the request's id, and the trace that it belongs to.
+    pub(super) fn new(request_id: HeaderValue, trace: Option<TraceId>) -> Self {
+        let noted = Noted { request_id: Some(request_id), trace, ..Noted::default() };
         Self(Arc::new(Mutex::new(noted)))
+    }
+
+    /// The trace that the request belongs to.
+    pub(super) fn trace(&self) -> Option<TraceId> {
+        self.read(|noted| noted.trace.clone())
     }
 
     /// The route that serves the request.

@@ -24,9 +24,11 @@ pub(crate) use super::notes::Notes;
 use super::notes::Noted;
 use super::state::Gateway;
 use crate::bundle::sql::tokens::hexadecimal;
+use crate::call::TraceId;
 use crate::error::ApiError;
 use crate::metrics::calls::End;
 
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID_BYTES: usize = 64;
 
@@ -81,6 +83,11 @@ fn request_id(request: &Request) -> HeaderValue {
     })
 }
 
+/// The trace that the client's `traceparent` tells of.
+fn trace(request: &Request) -> Option<TraceId> {
+    TraceId::of_header(request.headers().get(TRACEPARENT)?.to_str().ok()?)
+}
+
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let message = panic.downcast_ref::<&str>().copied();
     let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -104,7 +111,7 @@ impl LogLine {
             started: Instant::now(),
             method: request.method().clone(),
             uri: request.uri().clone(),
-            notes: Notes::new(id.clone()),
+            notes: Notes::new(id.clone(), trace(request)),
             is_written: false,
             cuts_off,
         }
@@ -155,6 +162,7 @@ impl LogLine {
             ($level:ident, $text:literal) => {
                 tracing::$level!(
                     request_id = noted.request_id(),
+                    trace_id = noted.trace.as_ref().map(TraceId::as_str),
                     method = self.method.as_str(),
                     path = &*self.path(noted),
                     status = status.map(|status| status.as_u16()),

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::CallError;
+use super::trace::TraceId;
 use crate::databases::name::{Address, DatabaseName, Id, Which};
 
 /// PostgreSQL's limit of a name, in bytes.
@@ -18,9 +19,17 @@ pub struct CallRequest {
     pub(super) function: FunctionName,
     /// An array or an object; values keep every digit that was sent.
     pub(super) params: Option<Box<RawValue>>,
+    /// The trace that it belongs to, which PostgreSQL is told.
+    pub(super) trace: Option<TraceId>,
 }
 
 impl CallRequest {
+    /// The same, as part of a trace.
+    #[must_use]
+    pub fn traced(self, trace: Option<TraceId>) -> Self {
+        Self { trace, ..self }
+    }
+
     /// The platform that asks.
     pub fn platform(&self) -> &Id {
         self.address.platform()
@@ -123,7 +132,7 @@ pub fn parse_request(body: &[u8]) -> Result<CallRequest, CallError> {
             "params must be an array (by position), an object (by name), null or absent".to_owned(),
         )),
     });
-    Ok(CallRequest { address, function, params: params.transpose()? })
+    Ok(CallRequest { address, function, params: params.transpose()?, trace: None })
 }
 
 fn parse_address(body: &Body<'_>) -> Result<Address, CallError> {

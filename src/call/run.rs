@@ -20,6 +20,7 @@ use super::signature::{Kind, Overload, Signatures, read};
 use super::stream::stream;
 use super::tidy::{self, Leaves};
 use super::timing::Timing;
+use super::trace::TraceId;
 use crate::databases::wire::{Care, Commit, StartError, Statement, WireError};
 use crate::databases::{Database, DatabaseError, Databases, RunAs, Writing};
 use serde_json::value::RawValue;
@@ -172,7 +173,8 @@ impl Call<'_> {
         // What it had in the attempt before is given back first: a platform has one turn at a time.
         running.may(Writing::Free);
         running.may(self.writing(database, &prepared)?);
-        match running.start(&prepared.statement, &values, &prepared.plan.formats, care).await {
+        let trace = self.request.trace.as_ref().map(TraceId::as_str);
+        match running.start(&prepared.statement, &values, &prepared.plan.formats, (trace, care)).await {
             Ok(()) => {}
             Err(StartError::Wire(error)) => return Err(explain(Phase::Bind, error)),
             Err(StartError::Value(index, error)) => {

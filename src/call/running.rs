@@ -102,10 +102,10 @@ impl Running {
         statement: &Statement,
         values: &[Value<'_, '_>],
         formats: &[i16],
-        care: Care,
+        (trace, care): (Option<&str>, Care),
     ) -> Result<(), StartError<TextError>> {
         let access = if self.only_reads() { Access::Reads } else { Access::Writes };
-        self.connection().start(statement, values, |value, out| value.put(out), formats, (access, care)).await
+        self.connection().start(statement, values, |value, out| value.put(out), formats, (access, trace, care)).await
     }
 
     /// Writes rows until the body is larger than `size` bytes, or until the end. What is written is UTF-8.

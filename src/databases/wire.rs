@@ -10,6 +10,7 @@
 //! (`script`), and what cleans a session has to answer with a mark that was made for it (`cleaning`). Anything else ends the
 //! connection.
 
+mod ahead;
 mod asking;
 mod calling;
 mod care;
@@ -18,7 +19,6 @@ mod error;
 pub mod extensions;
 pub mod large;
 mod line;
-mod reading;
 mod reports;
 mod row;
 mod script;

@@ -39,6 +39,7 @@ mod size;
 mod statements;
 mod support;
 mod table_functions;
+mod traces;
 mod tracking;
 mod types;
 mod unknown_fields;

@@ -8,8 +8,8 @@ use bytes::BytesMut;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend::{self, BindError};
 
+use super::ahead;
 use super::cleaning::{self, Extent};
-use super::reading;
 use super::script::Step;
 use super::{Access, Care, Commit, Event, Row, State, Statement, TEXT, Wire, WireError};
 
@@ -25,18 +25,18 @@ pub enum StartError<E> {
 impl Wire {
     /// Sends a statement, and right behind it what cleans the session, if need be. Returns when the server has taken the
     /// parameters, which `write` appends as text; false: it is NULL. The columns come in `formats`: one for each, or one for all.
-    /// `access`: what it may do to the database.
+    /// `access`: what it may do to the database; `trace`: the id of the trace that it belongs to.
     pub async fn start<V, E: Error + Send + Sync + 'static>(
         &mut self,
         statement: &Statement,
         values: impl IntoIterator<Item = V>,
         mut write: impl FnMut(V, &mut BytesMut) -> Result<bool, E>,
         formats: &[i16],
-        (access, care): (Access, Care),
+        (access, trace, care): (Access, Option<&str>, Care),
     ) -> Result<(), StartError<E>> {
         self.settle().await.map_err(StartError::Wire)?;
         let out = &mut self.line.outbox;
-        let before = if access == Access::Reads { reading::queue(out) } else { &[] };
+        let before = ahead::queue(access, trace, out);
         let (mut number, mut refused) = (0, None);
         let serialize = |value: V, out: &mut BytesMut| match write(value, out) {
             Ok(present) => {
@@ -64,7 +64,8 @@ impl Wire {
             }
         }
         frontend::execute("", 0, out).expect("a portal without a name");
-        self.script.begin(before);
+        self.script.begin(before[0]);
+        self.script.then(before[1]);
         self.script.then(&[Step::Bound, Step::Rows]);
         self.line.reports.forget();
         let commit = self.queue_care(care);
