@@ -293,7 +293,7 @@ impl Gateway {
 
     pub(crate) fn wait_until_listening(&mut self) {
         let line = self.wait_for_line("listening on http://");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split([' ', '"']).next());
         self.address = Some(address.unwrap().parse().unwrap());
     }
 
