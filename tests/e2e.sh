@@ -494,6 +494,26 @@ if command -v php >/dev/null 2>&1; then
     php_line && expect "rows" 200 '"title":"Ünïcode","notes":null,"status":"open","priority":2' '"row_count":1'
     php_line && expect "an error's body" 404 '"error":"query_failed"' '"sqlstate":"PT404"' 'there is no todo 4711'
     exec 4<&-
+
+    section "The examples in PHP: a client of one file, the start of a container, stored schemas"
+    php -n "$root/tests/php/example.php" "$url" "${platform}_ex" >"$work/php" 2>&1
+    printf 'the last line\n' >>"$work/php"
+    while IFS= read -r line; do
+        case $line in
+            'ok '*) report "${line#ok }" "" ;;
+            'the last line') ;;
+            *) report "the examples in PHP" "$line" "ok" ;;
+        esac
+    done <"$work/php"
+    wrong=()
+    [[ $(grep -c '^ok ' "$work/php") == 19 ]] || wrong+=("19 checks")
+    report "all of them" "$(<"$work/php")" "${wrong[@]}"
+    status=0
+    DB_GATEWAY_URL=$url PLATFORM_ID=${platform}_start GATEWAY_TOKEN=${ADMIN_TOKEN:-} POSTGRESQL_PATH=$root/examples/todos/postgresql \
+        php -n "$root/examples/php/register.php" >"$work/said" 2>&1 || status=$?
+    wrong=()
+    [[ $status == 0 && $(<"$work/said") == *"_start_main is ready"* ]] || wrong+=("is ready")
+    report "the start of a container" "$status $(<"$work/said")" "${wrong[@]}"
 else
     printf '\nNo php here: its client is left out\n'
 fi
