@@ -3,7 +3,7 @@
 //! PostgreSQL looks whether it is to end only between its steps (manual, 54.1; `CHECK_FOR_INTERRUPTS` in its source). Some steps take as
 //! long as uploaded code likes: XPath on a hard question, the scanner on a text of one long row of signs, a function that an
 //! index calls while it holds a page. Nothing short of the end of the process ends these, and PostgreSQL answers that by
-//! starting again, with all its sessions: a second or so for everybody, and nothing that was committed is lost. So it is
+//! starting again, with all its sessions: seconds for everybody, and nothing that was committed is lost. So it is
 //! done on the gateway's own server alone, and only where waiting longer harms everybody more: [`reason`]. Elsewhere the
 //! log asks the operator to do it.
 //!
