@@ -13,7 +13,7 @@ use tokio_postgres::types::{ToSql, Type};
 pub use self::bodies::validate;
 use super::dependants::{self, Fate, Left};
 use super::error::{DeployError, StatementError};
-use super::runner::{Failure, Refused, Runner};
+use super::runner::{FailedIn, Failure, Refused, Runner};
 use super::tracking::{TrackedFunction, altered};
 use crate::bundle::sql::Statement;
 use crate::bundle::sql::tokens::checksum_bytes;
@@ -154,7 +154,7 @@ pub async fn drop_superseded(
         Ok(()) => Ok(()),
         Err(DeployError::Statement(error)) => {
             let sqlstate = Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST);
-            Err(Failure { sqlstate, error: *error, routine: None, broken: None })
+            Err(Failure { sqlstate, error: *error, routine: None, failed_in: FailedIn::Statement, broken: None })
         }
         Err(other) => {
             let state = SqlState::DEPENDENT_OBJECTS_STILL_EXIST;
@@ -162,6 +162,7 @@ pub async fn drop_superseded(
                 error: StatementError::of(statement, state.code(), other.to_string()),
                 sqlstate: Some(state),
                 routine: None,
+                failed_in: FailedIn::Statement,
                 broken: None,
             })
         }

@@ -13,6 +13,7 @@ use super::catalog::things::parts_of_name;
 use super::catalog::{Catalog, EnumType};
 use super::error::DeployError;
 use super::new_values::renamed_values;
+use super::runner::FailedIn;
 use super::tracking::altered::{failed, value};
 use super::tracking::{Change, NameOf};
 use crate::bundle::sql::Statement;
@@ -68,7 +69,9 @@ pub async fn read(
 ) -> Result<Vec<LeftValue>, DeployError> {
     let query = "SELECT DISTINCT type_name, value FROM public._stonescriptdb_gateway_values LIMIT 10000";
     let rows = match client.query_typed(query, &[]).await {
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(Vec::new()),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) && FailedIn::of(&error) == FailedIn::Text => {
+            return Ok(Vec::new());
+        }
         rows => rows.map_err(failed("reading what an interrupted deployment left", TABLE))?,
     };
     let mut left = Vec::new();

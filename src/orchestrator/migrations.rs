@@ -35,7 +35,7 @@ use super::error::DeployError;
 use super::new_values;
 use super::objects::beginning;
 use super::report::SkippedStatement;
-use super::runner::{Doubt, Failure, Mode, Runner};
+use super::runner::{Doubt, FailedIn, Failure, Mode, Runner};
 use super::tracking::{self, Origin, Sums, altered};
 use crate::bundle::Kind;
 use crate::bundle::order::{Migration, Script, Target};
@@ -76,7 +76,9 @@ pub async fn read_pending<'a>(client: &Client, script: &'a Script) -> Result<Vec
     let files: Vec<&str> = script.migrations.iter().map(|migration| migration.file.as_str()).collect();
     let applied: HashSet<String> = match client.query_typed(query, &[(&files, Type::TEXT_ARRAY)]).await {
         Ok(rows) => rows.iter().map(|row| altered::value(row, 0, "migrations")).collect::<Result<_, _>>()?,
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => HashSet::new(),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) && FailedIn::of(&error) == FailedIn::Text => {
+            HashSet::new()
+        }
         Err(error) => {
             let step = "reading which migrations were applied";
             return Err(altered::explain(client, step, "migrations", error).await);
@@ -277,6 +279,9 @@ impl<'a> Migrations<'a> {
     /// Whether the declaration came first, because another statement needed it: a function, or a type that only a block makes
     /// and whose values have their last names.
     fn is_there_by_declaration(&self, statement: &Statement, failure: &Failure) -> bool {
+        if failure.failed_in == FailedIn::Code {
+            return false;
+        }
         let is_made = failure.is_one_of(in_new::EXISTS) && self.text.will_replace(statement);
         let is_renamed = matches!(statement.tree.as_ref(), NodeEnum::AlterEnumStmt(alter) if !alter.old_val.is_empty())
             && failure.is_one_of(&[SqlState::INVALID_PARAMETER_VALUE])

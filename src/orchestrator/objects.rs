@@ -10,7 +10,7 @@ use tokio_postgres::error::SqlState;
 
 use self::giving_way::GivingWay;
 use super::dependants::{self, Fate, Root};
-use super::runner::{Failure, Runner};
+use super::runner::{FailedIn, Failure, Runner};
 use super::tracking::NameOf;
 use super::twins;
 use crate::bundle::sql::{Statement, facts};
@@ -153,8 +153,9 @@ const CREATE: &str = "CREATE";
 
 /// Of what belongs to text search PostgreSQL does not ask beforehand whether it is there.
 fn says_that_it_exists(failure: &Failure, tree: &NodeEnum) -> bool {
-    failure.is_one_of(EXISTS)
-        || matches!(tree, NodeEnum::DefineStmt(_)) && failure.is_one_of(&[SqlState::UNIQUE_VIOLATION])
+    failure.failed_in != FailedIn::Code
+        && (failure.is_one_of(EXISTS)
+            || matches!(tree, NodeEnum::DefineStmt(_)) && failure.is_one_of(&[SqlState::UNIQUE_VIOLATION]))
 }
 
 /// The statement with `OR REPLACE`, where PostgreSQL has that for it, and how much longer that makes it.

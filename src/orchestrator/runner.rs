@@ -4,6 +4,7 @@
 
 mod answer;
 mod aside;
+mod failed_in;
 mod failure;
 mod of_file;
 mod paths;
@@ -17,6 +18,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::{Severity, SqlState};
 
 use self::answer::Answer;
+pub use self::failed_in::FailedIn;
 pub use self::failure::{Broken, Failure, Refused};
 use self::of_file::OfFile;
 use self::paths::Paths;

@@ -13,6 +13,7 @@ use tokio_postgres::{Client, Row};
 
 pub use self::write::{Record, write, write_changes, write_migrations, write_sums};
 use super::error::DeployError;
+use super::runner::FailedIn;
 use crate::bundle::order;
 use crate::databases::{Under, ask, under};
 
@@ -207,7 +208,9 @@ async fn only_row(client: &Client, query: &str) -> Result<Option<Row>, DeployErr
     match client.query_typed(query, &[]).await {
         Ok(rows) if rows.len() > 1 => Err(altered::altered(STATE, "it has more than one row".to_owned(), None)),
         Ok(rows) => Ok(rows.into_iter().next()),
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) && FailedIn::of(&error) == FailedIn::Text => {
+            Ok(None)
+        }
         Err(error) => Err(altered::explain(client, STEP, STATE, error).await),
     }
 }

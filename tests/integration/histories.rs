@@ -632,6 +632,80 @@ async fn rows_whose_triggers_or_functions_fail_are_refused_in_new_databases_what
     }
 }
 
+/// PostgreSQL's own words, too, are about what the code names, wherever it runs, and not about what the statement does.
+#[tokio::test]
+async fn rows_whose_code_names_what_is_not_there_are_refused_in_new_databases() {
+    if crate::support::calls_what_is_planted() {
+        return;
+    }
+    let trigger = |body: &str| {
+        format!(
+            "create function f() returns trigger language plpgsql as $$ begin {body} return new; end $$; \
+             create trigger f before insert or update on t for each row execute function f();"
+        )
+    };
+    let function = |language: &str, body: &str| {
+        format!("create function f(a text) returns text language {language} as $$ {body} $$;")
+    };
+    let insert = "insert into t values (2, 'b');";
+    let update = "update t set x = f(x);";
+    let platform = Platform::new();
+    for (number, (made, statement, code)) in [
+        (trigger("new.x := (select gone from t limit 1);"), insert, "42703"),
+        (trigger("new.gone := 1;"), insert, "42703"),
+        (trigger("perform from gone;"), insert, "42P01"),
+        (trigger("perform null::gone;"), insert, "42704"),
+        (trigger("execute 'select gone from t';"), insert, "42703"),
+        (trigger("raise 'no' using errcode = '42703', table = 't', column = 'x';"), insert, "42703"),
+        (
+            "create trigger f before insert on t for each row execute function tsvector_update_trigger(gone, 'pg_catalog.english', x);"
+                .to_owned(),
+            insert,
+            "42703",
+        ),
+        (function("sql", "select gone from t limit 1"), update, "42703"),
+        (function("sql", "select x from gone"), update, "42P01"),
+        (function("sql", "select null::gone::text"), update, "42704"),
+        (function("plpgsql", "begin return (select gone from t limit 1); end"), "merge into t using (values (1)) v(i) on t.id = i when matched then update set x = f(x);", "42703"),
+        (function("sql", "select pg_get_serial_sequence('t', a)"), update, "42703"),
+        (String::new(), "update t set x = query_to_xml('select gone from t', true, true, '')::text;", "42703"),
+        (String::new(), "update t set x = pg_get_serial_sequence('t', x);", "42703"),
+        (
+            "create function ok(text) returns bool language plpgsql as $$ begin return exists (select gone from t); end $$; \
+             create domain d as text check (ok(value)); create type of_d as (d d);"
+                .to_owned(),
+            "update t set x = (('(b)'::of_d).d);",
+            "42703",
+        ),
+        (
+            "create domain d as text check (pg_get_serial_sequence('t', value) is null); create type of_d as (d d);".to_owned(),
+            "update t set x = (('(b)'::of_d).d);",
+            "42703",
+        ),
+        (
+            "create procedure p() language plpgsql as $$ begin insert into t (id, gone) values (2, 'b'); end $$;".to_owned(),
+            "call p();",
+            "42703",
+        ),
+        (String::new(), "do $$ begin insert into t (id, gone) values (2, 'b'); end $$;", "42703"),
+        (
+            function("plpgsql", "begin return (select gone from t limit 1); end"),
+            "create table copied as select f(x) from t;",
+            "42703",
+        ),
+        (trigger("perform from gone;"), "prepare i as insert into t values (2, 'b'); execute i;", "42P01"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let bundle = bundle()
+            .file("tables/t.sql", "create table t(id int primary key, x text);")
+            .file("migrations/1.sql", format!("insert into t values (1, 'a');\n{made}\n{statement}"));
+        let answer = register(platform.name(), Some(&format!("t{number}")), &bundle).await;
+        answer.refused(409, "migration_failed").sqlstate(code).at("migrations/1.sql", 3);
+    }
+}
+
 #[tokio::test]
 async fn a_value_that_a_declared_enum_no_longer_has_is_asked_for_in_vain() {
     let platform = Platform::new();

@@ -20,7 +20,7 @@ use super::stand_in::{StandIns, is_about_rows};
 use super::text::DeclaredText;
 use crate::bundle::order::rewritten;
 use crate::bundle::sql::{Class, Statement};
-use crate::orchestrator::runner::{Failure, Runner};
+use crate::orchestrator::runner::{FailedIn, Failure, Runner};
 use crate::orchestrator::twins;
 
 /// What a new database needs to know to leave out what its declaration made.
@@ -252,7 +252,8 @@ enum Pardon {
 
 impl Pardon {
     fn covers(self, failure: &Failure, statement: &Statement) -> bool {
-        if failure.is_raised() {
+        // What code that it runs says is the word of the code's author, and tells nothing of the statement.
+        if failure.failed_in == FailedIn::Code {
             return false;
         }
         // A statement about rows makes nothing: what exists already is what a function or trigger made for itself, and its rows
@@ -283,8 +284,11 @@ pub(super) const EXISTS: &[SqlState] = &[
 
 /// Whether PostgreSQL says that something which the statement names is not there. A statement about rows fails with the same
 /// codes for reasons of its own (an unknown setting or time zone, a sequence that nobody made), which are no pardon: rows
-/// would be missing. The routine tells them apart.
+/// would be missing: only what the analysis of its text says counts, and the routine tells apart what that says.
 fn is_gone(tree: &NodeEnum, failure: &Failure) -> bool {
+    if is_about_rows(tree) && failure.failed_in != FailedIn::Text {
+        return false;
+    }
     let routine = failure.routine.as_deref();
     match &failure.sqlstate {
         Some(code) if *code == SqlState::UNDEFINED_COLUMN => true,

@@ -2,6 +2,7 @@
 
 use tokio_postgres::error::SqlState;
 
+use super::failed_in::FailedIn;
 use crate::bundle::sql::Statement;
 use crate::orchestrator::dependants;
 use crate::orchestrator::error::{DeployError, StatementError};
@@ -24,6 +25,8 @@ pub struct Failure {
     pub error: StatementError,
     /// The function of PostgreSQL's that raised it, which tells apart what shares a code.
     pub routine: Option<String>,
+    /// What it is about.
+    pub failed_in: FailedIn,
     /// The rule that a row breaks.
     pub broken: Option<Box<Broken>>,
 }
@@ -56,6 +59,7 @@ impl Failure {
             sqlstate: error.code().cloned(),
             error: StatementError::new(statement, error, prefix),
             routine,
+            failed_in: FailedIn::of(error),
             broken: Broken::of(error),
         }
     }
@@ -64,7 +68,13 @@ impl Failure {
     pub fn too_long_path(statement: &Statement) -> Self {
         let cause = "it leaves a search_path that is longer than 256 KiB".to_owned();
         let error = StatementError::of(statement, SqlState::PROGRAM_LIMIT_EXCEEDED.code(), cause);
-        Self { sqlstate: Some(SqlState::PROGRAM_LIMIT_EXCEEDED), error, routine: None, broken: None }
+        Self {
+            sqlstate: Some(SqlState::PROGRAM_LIMIT_EXCEEDED),
+            error,
+            routine: None,
+            failed_in: FailedIn::Statement,
+            broken: None,
+        }
     }
 
     /// Other objects depend on what it changes and cannot be taken off. `refused`: PostgreSQL's own words, if it was asked.
@@ -74,6 +84,7 @@ impl Failure {
             sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST),
             error: StatementError::of(statement, SqlState::DEPENDENT_OBJECTS_STILL_EXIST.code(), cause.clone()),
             routine: None,
+            failed_in: FailedIn::Statement,
             broken: None,
         });
         failure.error.detail.get_or_insert(cause);
@@ -98,12 +109,6 @@ impl Failure {
     /// Whether a text is no value of an enum. The code is that of any text that no type takes.
     pub fn is_unknown_label(&self) -> bool {
         self.is_one_of(&[SqlState::INVALID_TEXT_REPRESENTATION]) && self.routine.as_deref() == Some("enum_in")
-    }
-
-    /// Whether it comes of a `RAISE` in a function: then its code is not PostgreSQL's word but that of the function's author,
-    /// who wants the statement to fail.
-    pub fn is_raised(&self) -> bool {
-        self.routine.as_deref() == Some("exec_stmt_raise")
     }
 
     /// Whether PostgreSQL's code is one of these.
