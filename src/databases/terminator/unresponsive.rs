@@ -4,7 +4,7 @@
 //! long as uploaded code likes: XPath on a hard question, the scanner on a text of one long row of signs, a function that an
 //! index calls while it holds a page. Nothing short of the end of the process ends these, and PostgreSQL answers that by
 //! starting again, with all its sessions: seconds for everybody, and nothing that was committed is lost. So it is
-//! done on the gateway's own server alone, and only where waiting longer harms everybody more: [`reason`]. Elsewhere the
+//! done on the gateway's own server alone, and only where waiting longer harms everybody more: [`overdue`]. Elsewhere the
 //! log asks the operator to do it.
 //!
 //! Whose code it was is kept out for a while after that ([`Terminator::admits`]), each time for longer: nobody can have
