@@ -152,6 +152,7 @@ fn read_limits<F: Fn(&str) -> Option<String>>(env: &read::Reader<F>) -> Result<L
         max_unpacked_bytes: bytes("MAX_UNPACKED_BYTES", 256 << 20)?,
         max_sql_bytes: bytes("MAX_SQL_BYTES", 64 << 20)?,
         max_statements: env.number("MAX_STATEMENTS", 200_000, 1..=1_000_000_000)?,
+        shutdown_timeout: env.number("SHUTDOWN_TIMEOUT_SECS", 120, 0..=86_400).map(Duration::from_secs)?,
         // Less than that holds no upload at all.
         upload_memory_bytes: env.number("UPLOAD_MEMORY_BYTES", 512 << 20, 1 << 20..=1 << 40)?,
     })
@@ -257,6 +258,8 @@ pub struct LimitsConfig {
     pub deployment_timeout: Duration,
     /// `MAX_DEPLOYMENTS_PER_PLATFORM`: how many of a platform's deployments run at once.
     pub max_deployments_per_platform: usize,
+    /// `SHUTDOWN_TIMEOUT_SECS`: how long deployments go on when the gateway is to stop.
+    pub shutdown_timeout: Duration,
     /// `MAX_UPLOAD_BYTES`: the size of an uploaded archive.
     pub max_upload_bytes: usize,
     /// `MAX_UNPACKED_BYTES`: the size of what is in it.

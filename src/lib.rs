@@ -26,6 +26,7 @@
 //! | [`embedded`]     | the private PostgreSQL of the default set-up                         |
 //! | [`metrics`]      | what is counted for `GET /metrics`                                   |
 //! | [`logging`]      | log lines, and when they are written                                 |
+//! | [`systemd`]      | readiness, status, watchdog, and the socket that outlives a restart   |
 //! | [`scheduling`]   | how the system shares its processors between all of these            |
 //!
 //! Arrows point one way: `api` knows the rest and nothing knows `api`; `bundle` knows no database.
@@ -48,4 +49,5 @@ pub mod room;
 pub mod router;
 pub mod scheduling;
 pub mod server;
+pub mod systemd;
 pub mod uploads;

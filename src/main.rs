@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -20,9 +20,11 @@ use stonescriptdb_gateway::embedded::{
     self, EmbeddedError, EmbeddedOptions, SupervisedPostgres, UpgradeError, UpgradeOptions,
 };
 use stonescriptdb_gateway::logging::{self, LogError};
+use stonescriptdb_gateway::orchestrator::Orchestrator;
 use stonescriptdb_gateway::router;
 use stonescriptdb_gateway::scheduling;
 use stonescriptdb_gateway::server::{self, ServerLimits, StopSignals};
+use stonescriptdb_gateway::systemd::{self, Notifier};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
@@ -230,6 +232,9 @@ async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(),
         Some(address) => Some(bind_metrics(address).await?),
         None => None,
     };
+    let systemd = Notifier::from_env();
+    systemd::keep_alive(&systemd);
+    let starting = systemd::starting(&systemd, "PostgreSQL is starting");
     let postgres = tokio::select! {
         started = start_postgres(&config) => started?,
         () = signals.requested() => {
@@ -246,14 +251,18 @@ async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(),
             databases.keep_room(room);
         }
     }
+    let patience = config.limits.shutdown_timeout;
     let gateway = Arc::new(Gateway::new(config, databases.clone()));
     prepare_roles(&gateway, &postgres).await;
     tokio::spawn(gateway.platforms.clone().sweep_regularly());
     let orchestrator = gateway.orchestrator.clone();
     // Whoever waits for a turn to deploy would only be cut off later.
+    let (stop_begins, mut stop_begun) = tokio::sync::oneshot::channel();
     let stop = async {
         signals.requested().await;
         orchestrator.close();
+        // Nobody to tell where serving has failed before.
+        let _ = stop_begins.send(Instant::now());
     };
     let watched = metrics.map(|listener| {
         let app = router::metrics_alone(gateway.clone());
@@ -262,11 +271,18 @@ async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(),
     });
     let app = router::app(gateway);
     info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
-    let serving = ServerLimits { max_connections, ..ServerLimits::default() };
+    drop(starting);
+    tell_systemd(systemd, signals.clone(), orchestrator.clone(), databases.clone());
+    let drain = ServerLimits::default().drain.min(patience);
+    let serving = ServerLimits { max_connections, drain, long_drain: patience, ..ServerLimits::default() };
+    let serving_and_deploying = async {
+        let served = server::serve_within(serving, listener, app, stop).await.map_err(Fatal::system("serving"));
+        let begun = stop_begun.try_recv().unwrap_or_else(|_| Instant::now());
+        end_deployments(&orchestrator, &databases, begun + patience).await;
+        served
+    };
     let served = tokio::select! {
-        served = server::serve_within(serving, listener, app, stop) => {
-            served.map_err(Fatal::system("serving"))
-        }
+        served = serving_and_deploying => served,
         () = signals.insisted() => Err(Fatal::Insisted),
     };
     let closed = match &served {
@@ -283,6 +299,41 @@ async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(),
         watched.abort();
     }
     stop_postgres(postgres, &signals, served).await
+}
+
+/// From now on systemd knows how the gateway is, to its end.
+fn tell_systemd(systemd: Notifier, signals: StopSignals, orchestrator: Orchestrator, databases: Databases) {
+    tokio::spawn(async move {
+        let serving = systemd::tell_state(&systemd, move || {
+            let databases = databases.clone();
+            async move { databases.health().await.connected }
+        });
+        signals.requested().await;
+        drop(serving);
+        let _stopping = systemd::stopping(&systemd, move || orchestrator.underway());
+        std::future::pending::<()>().await;
+    });
+}
+
+/// Waits for deployments whose clients are gone, and says which ones are cut off then. PostgreSQL undoes what they have not committed.
+async fn end_deployments(orchestrator: &Orchestrator, databases: &Databases, latest: Instant) {
+    let mut told = false;
+    while orchestrator.underway() > 0 && Instant::now() < latest {
+        if !std::mem::replace(&mut told, true) {
+            info!(deployments = orchestrator.underway(), "letting the deployments end");
+        }
+        tokio::time::sleep(PARTING).await;
+    }
+    if orchestrator.underway() == 0 {
+        return;
+    }
+    for database in orchestrator.databases_underway() {
+        warn!(
+            database,
+            "a deployment is cut off because the gateway stops (SHUTDOWN_TIMEOUT_SECS); what it has not committed is undone: deploy again"
+        );
+    }
+    databases.abandon().await;
 }
 
 /// What can be known of platforms' roles before the first request. An external PostgreSQL may be away, which is no reason

@@ -37,6 +37,7 @@ mod sweep;
 mod tracking;
 mod turns;
 mod twins;
+mod underway;
 mod verify;
 
 use std::sync::Arc;
@@ -64,6 +65,7 @@ use self::prepared::{Place, Prepared};
 use self::runner::Mode;
 use self::sums::{Lacking, Wanted};
 use self::turns::Turns;
+use self::underway::Underway;
 use crate::bundle::Bundle;
 use crate::config::AllowedExtensions;
 use crate::databases::name::{Address, DatabaseName, Id, Which};
@@ -99,8 +101,10 @@ impl Orchestrator {
         let at_once = limits.at_once.min(databases.session_share() / 2).max(1);
         let turns = Arc::new(Turns::new(at_once, limits.patience()));
         let allowed = Arc::new(allowed);
-        let (blueprints, observer) =
-            (Arc::new(Blueprints::new(allowed.clone())), Observer { metrics, databases: databases.clone() });
+        let (blueprints, observer) = (
+            Arc::new(Blueprints::new(allowed.clone())),
+            Observer { metrics, databases: databases.clone(), underway: Underway::default() },
+        );
         Self { databases, blueprints, turns, allowed, limits, observer }
     }
 
@@ -112,6 +116,16 @@ impl Orchestrator {
     /// The gateway is about to stop: whoever waits for its turn is told so. Those who have it go on.
     pub fn close(&self) {
         self.turns.close();
+    }
+
+    /// How many deployments run, a fleet counting as one: also those whose client is gone.
+    pub fn underway(&self) -> usize {
+        self.turns.taken()
+    }
+
+    /// The databases that are deployed to at this moment.
+    pub fn databases_underway(&self) -> Vec<String> {
+        self.observer.underway.names()
     }
 
     /// The same, on the account of a platform that has its turn.

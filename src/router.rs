@@ -141,6 +141,10 @@ impl Answer for App {
         [HEALTH, READY, LIVE].contains(&path)
     }
 
+    fn works_long(&self) -> bool {
+        self.gateway.orchestrator.underway() > 0
+    }
+
     fn cuts_off(&self) {
         self.gateway.cuts_off.store(true, Ordering::Relaxed);
     }

@@ -54,6 +54,8 @@ pub struct ServerLimits {
     pub next_headers: Duration,
     /// How long requests in flight may go on after a stop.
     pub drain: Duration,
+    /// How long they may while [`Answer::works_long`].
+    pub long_drain: Duration,
     /// How fast the bodies of requests have to come.
     pub body: BodyPace,
     /// Connections at once.
@@ -65,6 +67,7 @@ impl Default for ServerLimits {
         Self {
             next_headers: Duration::from_secs(75),
             drain: Duration::from_secs(30),
+            long_drain: Duration::from_secs(120),
             body: BodyPace::default(),
             max_connections: 10_000,
         }
@@ -84,6 +87,11 @@ pub trait Answer: Clone + Send + Sync + 'static {
 
     /// Whether a path is answered also when there are too many connections.
     fn is_vital(&self, _path: &str) -> bool {
+        false
+    }
+
+    /// Whether something is underway that is waited for longer than requests are, when the server stops.
+    fn works_long(&self) -> bool {
         false
     }
 
@@ -251,10 +259,21 @@ impl<A: Answer> Connections<A> {
                 }
                 !is_idle
             });
-            drained = tokio::time::timeout_at(end, draining).await.is_ok();
+            let longest = self.limits.long_drain.saturating_sub(self.limits.drain);
+            let app = &self.app;
+            let late = async {
+                sleep_until(end).await;
+                while end.elapsed() < longest && app.works_long() {
+                    sleep(ARRIVING).await;
+                }
+            };
+            drained = tokio::select! {
+                () = &mut draining => true,
+                () = late => false,
+            };
         }
         if !drained {
-            warn!(seconds = self.limits.drain.as_secs(), "cutting off the requests that have not ended");
+            warn!(connections = self.open.len(), "cutting off the requests that have not ended");
             self.end.0.cuts_off();
         }
         if drained {

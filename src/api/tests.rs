@@ -58,6 +58,7 @@ fn config() -> Config {
             lock_timeout: Duration::from_secs(1),
             deployment_timeout: Duration::from_secs(3600),
             max_deployments_per_platform: 4,
+            shutdown_timeout: Duration::from_secs(120),
             max_upload_bytes: 100_000,
             max_unpacked_bytes: 1_000_000,
             max_sql_bytes: 500_000,

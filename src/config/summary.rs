@@ -53,6 +53,7 @@ impl fmt::Display for Config {
         line("time limits", &format_args!("{call} s for a call, {lock} s for a lock"))?;
         let (at_once, each) = (limits.max_deployments_per_platform, limits.deployment_timeout.as_secs());
         line("deployments", &format_args!("{at_once} of a platform at once, {each} s for a database"))?;
+        line("stop", &format_args!("deployments have {} s to end", limits.shutdown_timeout.as_secs()))?;
         let (upload, unpacked) = (limits.max_upload_bytes, limits.max_unpacked_bytes);
         line("archives", &format_args!("{upload} bytes, {unpacked} bytes unpacked"))?;
         let (sql, statements) = (limits.max_sql_bytes, limits.max_statements);

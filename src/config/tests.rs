@@ -46,6 +46,7 @@ fn nothing_set_gives_the_contracts_defaults() {
       allowed extensions   address_standardizer, address_standardizer_data_us, bloom, dict_xsyn, moddatetime, pgrouting, postgis, postgis_raster, postgis_sfcgal, postgis_tiger_geocoder, postgis_topology, vector
       time limits          30 s for a call, 10 s for a lock
       deployments          4 of a platform at once, 3600 s for a database
+      stop                 deployments have 120 s to end
       archives             67108864 bytes, 268435456 bytes unpacked
       SQL of an archive    67108864 bytes, 200000 statements
       memory for uploads   536870912 bytes
@@ -84,6 +85,7 @@ fn every_variable_is_taken_over() {
         ("CALL_TIMEOUT_SECS", "7"),
         ("LOCK_TIMEOUT_SECS", "8"),
         ("DEPLOYMENT_TIMEOUT_SECS", "90"),
+        ("SHUTDOWN_TIMEOUT_SECS", "60"),
         ("MAX_DEPLOYMENTS_PER_PLATFORM", "2"),
         ("MAX_UPLOAD_BYTES", "1000"),
         ("MAX_UNPACKED_BYTES", "2000"),
@@ -109,6 +111,7 @@ fn every_variable_is_taken_over() {
       allowed extensions   dblink, postgis
       time limits          7 s for a call, 8 s for a lock
       deployments          2 of a platform at once, 90 s for a database
+      stop                 deployments have 60 s to end
       archives             1000 bytes, 2000 bytes unpacked
       SQL of an archive    3000 bytes, 40 statements
       memory for uploads   5000000 bytes

@@ -66,5 +66,6 @@ pub const VARIABLES: &[Variable] = &[
     variable("MAX_SQL_BYTES", "67108864", "size of the SQL files in it"),
     variable("MAX_STATEMENTS", "200000", "statements in them"),
     variable("UPLOAD_MEMORY_BYTES", "536870912", "memory that all uploads and their deployments share"),
+    variable("SHUTDOWN_TIMEOUT_SECS", "120", "how long a gateway that is told to stop lets deployments go on"),
     variable("CONFLICT_STATUS", "400", "status of \"already there\" answers: 400 or 409"),
 ];

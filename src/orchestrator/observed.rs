@@ -10,6 +10,7 @@ use super::diff::Change;
 use super::error::DeployError;
 use super::fleet::{DatabaseReport, Status};
 use super::report::Report;
+use super::underway::Underway;
 use crate::databases::Databases;
 use crate::databases::name::DatabaseName;
 use crate::metrics::Metrics;
@@ -23,6 +24,7 @@ const MOST_NAMED: usize = 50;
 pub(super) struct Observer {
     pub(super) metrics: Arc<Metrics>,
     pub(super) databases: Databases,
+    pub(super) underway: Underway,
 }
 
 /// What a deployment came to, as far as it is told.
@@ -86,6 +88,7 @@ impl Observer {
         work: impl Future<Output = Result<T, DeployError>> + Send,
     ) -> Result<T, DeployError> {
         let started = Instant::now();
+        let _underway = self.underway.begin(database);
         tracing::info!(%database, force, "a deployment begins");
         // On the heap, without its type: a deployment's future is large and deep.
         let result = work.boxed().await;

@@ -6,7 +6,7 @@
 //! [`crate::databases`].
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ pub struct Turns {
     /// Only platforms that deploy or wait; a semaphore of tokio's serves in the order of arrival.
     by_platform: Mutex<HashMap<String, Weak<Semaphore>>>,
     closed: AtomicBool,
+    taken: Arc<AtomicUsize>,
 }
 
 /// The right to deploy for one platform; given back when dropped.
@@ -33,6 +34,17 @@ pub struct Turns {
 pub struct Turn {
     platform: Id,
     _permit: OwnedSemaphorePermit,
+    _taken: Taken,
+}
+
+/// Counts one that is taken for as long as it is.
+#[derive(Debug)]
+struct Taken(Arc<AtomicUsize>);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Turn {
@@ -45,7 +57,13 @@ impl Turn {
 impl Turns {
     /// `at_once` of each platform; the others wait for `longest_wait`.
     pub fn new(at_once: usize, longest_wait: Duration) -> Self {
-        Self { at_once, longest_wait, by_platform: Mutex::default(), closed: AtomicBool::new(false) }
+        Self {
+            at_once,
+            longest_wait,
+            by_platform: Mutex::default(),
+            closed: AtomicBool::new(false),
+            taken: Arc::default(),
+        }
     }
 
     /// Waits for the platform's next turn.
@@ -55,7 +73,10 @@ impl Turns {
             return Err(DatabaseError::Closed.into());
         }
         match timeout(self.longest_wait, turns.acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Turn { platform: platform.clone(), _permit: permit }),
+            Ok(Ok(permit)) => {
+                self.taken.fetch_add(1, Ordering::AcqRel);
+                Ok(Turn { platform: platform.clone(), _permit: permit, _taken: Taken(self.taken.clone()) })
+            }
             Ok(Err(_)) => Err(DatabaseError::Closed.into()),
             Err(_) => Err(DeployError::Busy {
                 platform: platform.given().to_owned(),
@@ -63,6 +84,11 @@ impl Turns {
                 waited_secs: self.longest_wait.as_secs(),
             }),
         }
+    }
+
+    /// How many there are at this moment.
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Acquire)
     }
 
     /// The gateway stops: nobody waits any longer. Those who have their turn go on.
@@ -105,7 +131,9 @@ mod tests {
         let (one, _other) = (turns.take(&id("a-b")).await, turns.take(&id("A_B")).await);
         assert!(turns.take(&id("a_b")).now_or_never().is_none(), "a third one");
         assert!(turns.take(&id("c")).now_or_never().is_some_and(|turn| turn.is_ok()), "another platform waits");
+        assert_eq!(turns.taken(), 2);
         drop(one);
+        assert_eq!(turns.taken(), 1);
         assert!(turns.take(&id("a_b")).now_or_never().is_some_and(|turn| turn.is_ok()), "a turn was given back");
     }
 

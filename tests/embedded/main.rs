@@ -7,4 +7,5 @@ mod life;
 mod place;
 mod program;
 mod refusals;
+mod systemd;
 mod throw_away;

@@ -15,5 +15,6 @@ mod lost;
 mod proxy;
 mod registry;
 mod room;
+mod stopping;
 mod support;
 mod two_gateways;

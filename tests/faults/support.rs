@@ -169,7 +169,9 @@ impl Gateway {
     /// The program, with its files in `data`, working in `folder`.
     fn start(mut command: Command, data: &Path, folder: &Path) -> Self {
         for inherited in ["DATABASE_URL", "LOG_DIR", "ADMIN_TOKEN", "ADMIN_SCOPE", "CONFLICT_STATUS"] {
-            command.env_remove(inherited);
+            if !command.get_envs().any(|(name, _)| name == inherited) {
+                command.env_remove(inherited);
+            }
         }
         let log = std::fs::File::create(folder.join("gateway.err")).expect("a log");
         let mut child = command
