@@ -47,6 +47,7 @@ mod budget;
 mod bundles;
 mod call_link;
 mod capacity;
+mod closed_functions;
 mod connection;
 mod creation;
 mod database;

@@ -13,7 +13,7 @@
 //! postgres.log        PostgreSQL's own messages, without statements and values, up to some size; postgres.log.1 is the one
 //!                     before, or the end of one that was cut
 //! .postgres-password  the superuser's password, mode 0600, outside the cluster
-//! .postgres-reserve   room that is kept for when there is none left; see `room`
+//! .postgres-reserve   room that is kept for when there is none left; see `room`. The same with `.files` are files
 //! .gateway.lock       held while a gateway runs on this folder
 //! postgres.new-…      a cluster in the making; left by an interrupted start, removed by the next
 //! postgres.upgrade-…  a cluster of a newer version in the making; see `upgrade`

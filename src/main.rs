@@ -354,6 +354,12 @@ async fn prepare_roles(gateway: &Arc<Gateway>, postgres: &Postgres) {
                 warn!(%error, "the server's own databases are open to platforms");
             }
             preparing.await;
+            let databases = gateway.databases.clone();
+            tokio::spawn(async move {
+                if let Err(error) = databases.close_functions().await {
+                    warn!(%error, "functions that write past all limits stay open where nothing is deployed");
+                }
+            });
         }
         Postgres::External(_) => drop(tokio::spawn(preparing)),
     }

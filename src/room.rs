@@ -2,7 +2,8 @@
 //! `databases` ends who writes, `api` refuses.
 //!
 //! PostgreSQL's log of changes (`pg_wal`) lies on that disk. A log that cannot be written stops PostgreSQL, for everybody, and it
-//! does not start again before there is room: so nobody may write the last of it.
+//! does not start again before there is room: so nobody may write the last of it. A file system may also have no file left to
+//! give (no inode) while it has room, which stops PostgreSQL just so: both are looked at alike.
 
 use std::fmt;
 use std::time::Duration;
@@ -30,9 +31,20 @@ pub enum Level {
     Out,
 }
 
-/// At how many free bytes what begins.
+/// What a file system gives, and may run out of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Room for what is in files.
+    Bytes,
+    /// Files themselves: inodes.
+    Files,
+}
+
+/// At how much that is free what begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Floors {
+    /// What is counted.
+    pub unit: Unit,
     /// Below it is [`Level::Tight`].
     pub tight: u64,
     /// Below it is [`Level::Short`].
@@ -47,10 +59,22 @@ impl Floors {
     /// For a file system of this size. PostgreSQL makes its log in files of 16 MiB, so a small one needs more than its share.
     pub fn of(total: u64) -> Self {
         let tight = (total / 10).clamp((96 * MIB).min(total / 4), 512 * MIB);
-        Self { tight, short: tight / 3 * 2, last: (tight / 8).max((32 * MIB).min(tight / 3)), reserve: tight / 2 }
+        let last = (tight / 8).max((32 * MIB).min(tight / 3));
+        Self { unit: Unit::Bytes, tight, short: tight / 3 * 2, last, reserve: tight / 2 }
     }
 
-    /// How tight it is with so many free bytes, after it was `before`. It ends somewhat above where it began.
+    /// For a file system that can have so many files. A database has some three hundred from its beginning.
+    pub fn of_files(total: u64) -> Self {
+        let tight = (total / 10).clamp(4000.min(total / 4), 20_000);
+        Self { unit: Unit::Files, tight, short: tight / 3 * 2, last: tight / 8, reserve: (tight / 2).min(1000) }
+    }
+
+    /// Whether so much of this is nearer to its floor than so much of the other.
+    pub fn is_nearer(&self, free: u64, (other, other_free): (&Self, u64)) -> bool {
+        u128::from(free) * u128::from(other.tight) < u128::from(other_free) * u128::from(self.tight)
+    }
+
+    /// How tight it is with so much that is free, after it was `before`. It ends somewhat above where it began.
     pub fn level(&self, free: u64, before: Level) -> Level {
         let above = |floor: u64, level| if before >= level { floor + floor / 8 } else { floor };
         match free {
@@ -95,7 +119,9 @@ pub enum Reserve {
 pub struct Look {
     /// How tight it is.
     pub level: Level,
-    /// Bytes that are free.
+    /// What is counted.
+    pub unit: Unit,
+    /// How much of it is free.
     pub free: u64,
     /// Below which it becomes tight.
     pub floor: u64,
@@ -105,7 +131,7 @@ pub struct Look {
 
 impl Look {
     /// Before the first one, and where nobody looks.
-    pub const UNKNOWN: Self = Self { level: Level::Plenty, free: u64::MAX, floor: 0, last: 0 };
+    pub const UNKNOWN: Self = Self { level: Level::Plenty, unit: Unit::Bytes, free: u64::MAX, floor: 0, last: 0 };
 
     /// For how long a transaction may write: the less is left, the shorter.
     pub fn patience(&self) -> Duration {
@@ -151,7 +177,12 @@ impl Taken {
 
 impl fmt::Display for Look {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} MiB are free, {} MiB have to be", self.free / MIB, self.floor / MIB)
+        match self.unit {
+            Unit::Bytes => write!(f, "{} MiB are free, {} MiB have to be", self.free / MIB, self.floor / MIB),
+            Unit::Files => {
+                write!(f, "{} more files can be made there (inodes), {} have to be", self.free, self.floor)
+            }
+        }
     }
 }
 
@@ -162,7 +193,7 @@ mod tests {
     #[test]
     fn floors_are_shares_with_a_most_and_for_small_disks_a_least() {
         let of = |total: u64| {
-            let Floors { tight, short, last, reserve } = Floors::of(total * MIB);
+            let Floors { tight, short, last, reserve, .. } = Floors::of(total * MIB);
             [tight / MIB, short / MIB, last / MIB, reserve / MIB]
         };
         assert_eq!(of(1 << 20), [512, 341, 64, 256]);
@@ -170,7 +201,24 @@ mod tests {
         assert_eq!(of(450), [96, 64, 32, 48]);
         assert_eq!(of(100), [25, 16, 8, 12]);
         assert_eq!([0, 450, 8000, 16384].map(|total| log_mib(total * MIB)), [None, Some(64), Some(500), None]);
-        assert_eq!(Floors::of(0), Floors { tight: 0, short: 0, last: 0, reserve: 0 });
+        assert_eq!(Floors::of(0), Floors { unit: Unit::Bytes, tight: 0, short: 0, last: 0, reserve: 0 });
+    }
+
+    #[test]
+    fn files_have_floors_of_their_own_and_what_is_nearer_to_its_floor_counts() {
+        let of = |total: u64| {
+            let Floors { tight, short, last, reserve, .. } = Floors::of_files(total);
+            [tight, short, last, reserve]
+        };
+        assert_eq!(of(10_000_000), [20_000, 13_332, 2500, 1000]);
+        assert_eq!(of(100_000), [10_000, 6666, 1250, 1000]);
+        assert_eq!(of(8000), [2000, 1332, 250, 1000]);
+        assert_eq!(of(0), [0, 0, 0, 0]);
+        let (bytes, files) = (Floors::of(1 << 40), Floors::of_files(10_000_000));
+        assert!(files.is_nearer(19_000, (&bytes, 600 * MIB)) && !bytes.is_nearer(600 * MIB, (&files, 19_000)));
+        assert!(!files.is_nearer(9_000_000, (&bytes, 600 * MIB)));
+        let look = Look { unit: Unit::Files, free: 5, floor: 2000, ..Look::UNKNOWN };
+        assert_eq!(look.to_string(), "5 more files can be made there (inodes), 2000 have to be");
     }
 
     #[test]
@@ -197,8 +245,10 @@ mod tests {
 
     #[test]
     fn the_less_is_left_the_shorter_is_what_may_be_written() {
-        let patience =
-            |free: u64| Look { level: Level::Tight, free: free * MIB, floor: 96 * MIB, last: 32 * MIB }.patience();
+        let patience = |free: u64| {
+            Look { level: Level::Tight, unit: Unit::Bytes, free: free * MIB, floor: 96 * MIB, last: 32 * MIB }
+                .patience()
+        };
         assert_eq!([200, 96, 64, 32, 0].map(patience).map(|most| most.as_millis()), [100, 100, 50, 0, 0]);
         assert_eq!(Look::UNKNOWN.patience(), SHORT_WRITE);
     }

@@ -90,6 +90,7 @@ async fn keep(pools: Weak<Pools>, mut room: watch::Receiver<Look>) {
         warn!(
             free = begun.free,
             floor = begun.floor,
+            unit = ?begun.unit,
             "PostgreSQL's disk is nearly full: deployments are refused, and platforms' backends that write are ended; make room"
         );
         let mut told = Told::default();

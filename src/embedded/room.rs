@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::fcntl::posix_fallocate;
-use nix::sys::statvfs::statvfs;
+use nix::sys::statvfs::{Statvfs, statvfs};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::databases::Watched;
-use crate::room::{Floors, Level, Look, Reserve, log_mib};
+use crate::room::{Floors, Level, Look, Reserve, Unit, log_mib};
 
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -63,80 +63,127 @@ impl Keeper {
     /// One look, and what it asks for. False: a reserve could not be made.
     pub(super) fn look(&self, making: bool) -> bool {
         // Whoever cannot be asked has no floor.
-        let Ok((free, total)) = room_at(&self.cluster) else { return true };
-        let floors = Floors::of(total);
+        let Ok(told) = told_at(&self.cluster) else { return true };
         let mut made = true;
-        let free = match floors.reserve(free, self.reserve.exists()) {
-            Reserve::Leave => free,
-            Reserve::Make if !making => free,
-            Reserve::Make => {
-                made = self.make(floors.reserve);
-                room_at(&self.cluster).map_or(free, |(free, _)| free)
-            }
-            Reserve::GiveBack => {
-                self.give_back(free);
-                room_at(&self.cluster).map_or(free, |(free, _)| free)
-            }
-        };
-        let (free, floors) = self.tighter(free, floors);
+        for reserve in [Unit::Bytes, Unit::Files] {
+            made &= self.keep_reserve(reserve, &told, making);
+        }
+        let Some((free, floors)) = self.tightest() else { return made };
         self.seen.send_if_modified(|seen| {
-            let level = floors.level(free, seen.level);
+            let before = if seen.unit == floors.unit { seen.level } else { Level::Plenty };
+            let level = floors.level(free, before);
             let changed = level != seen.level;
-            *seen = Look { level, free, floor: floors.tight, last: floors.last };
+            *seen = Look { level, unit: floors.unit, free, floor: floors.tight, last: floors.last };
             changed
         });
         made
     }
 
-    /// The cluster's file system, or that of its log of changes, where that is a link to another one and nearer to its floor.
-    fn tighter(&self, free: u64, floors: Floors) -> (u64, Floors) {
-        // Not there before the cluster is whole.
-        let Ok((log_free, log_total)) = room_at(&self.cluster.join("pg_wal")) else { return (free, floors) };
-        let log_floors = Floors::of(log_total);
-        let share = |free: u64, floors: Floors| u128::from(free) * u128::from(floors.tight);
-        if share(log_free, floors) < share(free, log_floors) { (log_free, log_floors) } else { (free, floors) }
+    /// The reserve of one kind is made or given back. False: it could not be made.
+    fn keep_reserve(&self, unit: Unit, told: &Statvfs, making: bool) -> bool {
+        let Some((free, floors)) = self.room_of(told, unit) else { return true };
+        match floors.reserve(free, self.reserve_of(unit).exists()) {
+            Reserve::Make if making => self.make(unit, floors.reserve),
+            Reserve::Leave | Reserve::Make => true,
+            Reserve::GiveBack => {
+                self.give_back(unit, free);
+                true
+            }
+        }
     }
 
-    fn make(&self, bytes: u64) -> bool {
-        let made = allocate(&self.reserve, bytes);
-        if let Err(error) = &made {
-            // A part of one would be taken for all of it.
-            let _ = fs::remove_file(&self.reserve);
-            warn!(%error, bytes, "the reserve of PostgreSQL's disk could not be made");
+    /// What is nearest to its floor: bytes or files of the cluster's file system, or of that of its log of changes, where that is
+    /// a link to another one.
+    fn tightest(&self) -> Option<(u64, Floors)> {
+        // The log is not there before the cluster is whole.
+        let told = [told_at(&self.cluster), told_at(&self.cluster.join("pg_wal"))].into_iter().flatten();
+        let rooms = told.flat_map(|told| [Unit::Bytes, Unit::Files].map(|unit| self.room_of(&told, unit)));
+        rooms.flatten().reduce(|least, room| if room.1.is_nearer(room.0, (&least.1, least.0)) { room } else { least })
+    }
+
+    /// How much is free, and where it has floors: none where there is no limit.
+    fn room_of(&self, told: &Statvfs, unit: Unit) -> Option<(u64, Floors)> {
+        let scale = told.fragment_size();
+        match unit {
+            Unit::Bytes => {
+                Some((told.blocks_available().saturating_mul(scale), Floors::of(told.blocks().saturating_mul(scale))))
+            }
+            // Some file systems make them as they go and tell of none, and some of none that are free.
+            Unit::Files if told.files() == 0 => None,
+            Unit::Files if told.files_available() == 0 && self.can_make_a_file() => None,
+            Unit::Files => Some((told.files_available(), Floors::of_files(told.files()))),
+        }
+    }
+
+    fn can_make_a_file(&self) -> bool {
+        let probe = self.reserve.with_extension("probe");
+        let made = File::create(&probe).is_ok();
+        made && fs::remove_file(&probe).is_ok()
+    }
+
+    fn reserve_of(&self, unit: Unit) -> PathBuf {
+        match unit {
+            Unit::Bytes => self.reserve.clone(),
+            Unit::Files => self.reserve.with_extension("files"),
+        }
+    }
+
+    fn make(&self, unit: Unit, amount: u64) -> bool {
+        let path = self.reserve_of(unit);
+        let made = match unit {
+            Unit::Bytes => allocate(&path, amount),
+            Unit::Files => make_files(&path, amount),
+        };
+        match &made {
+            Ok(()) => info!(amount, ?unit, "a reserve is kept on PostgreSQL's disk"),
+            Err(error) => {
+                // A part of one would be taken for all of it.
+                let _ = remove(&path, unit);
+                warn!(%error, amount, ?unit, "the reserve of PostgreSQL's disk could not be made");
+            }
         }
         made.is_ok()
     }
 
-    fn give_back(&self, free: u64) {
-        match fs::remove_file(&self.reserve) {
-            Ok(()) => warn!(free, "PostgreSQL's disk is full: its reserve is given back; make room"),
+    fn give_back(&self, unit: Unit, free: u64) {
+        match remove(&self.reserve_of(unit), unit) {
+            Ok(()) => warn!(free, ?unit, "PostgreSQL's disk is full: its reserve is given back; make room"),
             // Two looks at a time: the other one was first.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => warn!(%error, free, "PostgreSQL's disk is full, and its reserve cannot be given back"),
+            Err(error) => warn!(%error, free, ?unit, "PostgreSQL's disk is full, and its reserve cannot be given back"),
         }
     }
 }
 
 /// See [`log_mib`].
 pub(super) fn log_mib_at(cluster: &Path) -> Option<u64> {
-    let (_, total) = room_at(&cluster.join("pg_wal")).or_else(|_| room_at(cluster)).ok()?;
-    log_mib(total)
+    let told = told_at(&cluster.join("pg_wal")).or_else(|_| told_at(cluster)).ok()?;
+    log_mib(told.blocks().saturating_mul(told.fragment_size()))
 }
 
-/// Free bytes for PostgreSQL, which is no superuser of the system, and all.
-fn room_at(path: &Path) -> io::Result<(u64, u64)> {
-    let told = statvfs(path)?;
-    let unit = told.fragment_size();
-    Ok((told.blocks_available().saturating_mul(unit), told.blocks().saturating_mul(unit)))
+/// What the file system has for PostgreSQL, which is no superuser of the system.
+fn told_at(path: &Path) -> io::Result<Statvfs> {
+    Ok(statvfs(path)?)
 }
 
 /// Really taken, not only promised.
 fn allocate(path: &Path, bytes: u64) -> io::Result<()> {
     let file: File = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     let length = i64::try_from(bytes).map_err(io::Error::other)?;
-    posix_fallocate(&file, 0, length)?;
-    info!(bytes, "a reserve is kept on PostgreSQL's disk");
-    Ok(())
+    Ok(posix_fallocate(&file, 0, length)?)
+}
+
+/// A folder of so many empty files.
+fn make_files(path: &Path, files: u64) -> io::Result<()> {
+    fs::create_dir(path)?;
+    (0..files).try_for_each(|number| File::create_new(path.join(number.to_string())).map(drop))
+}
+
+fn remove(path: &Path, unit: Unit) -> io::Result<()> {
+    match unit {
+        Unit::Bytes => fs::remove_file(path),
+        Unit::Files => fs::remove_dir_all(path),
+    }
 }
 
 #[cfg(test)]
@@ -147,12 +194,17 @@ mod tests {
     fn a_reserve_takes_its_room_and_gives_it_back() {
         let folder = tempfile::tempdir().unwrap();
         let keeper = Keeper::new(folder.path().to_owned(), folder.path().join("reserve"));
-        assert!(keeper.make(1 << 20));
+        assert!(keeper.make(Unit::Bytes, 1 << 20));
         let blocks = std::os::unix::fs::MetadataExt::blocks(&fs::metadata(&keeper.reserve).unwrap());
         assert!(blocks * 512 >= 1 << 20, "{blocks}");
-        keeper.give_back(0);
+        keeper.give_back(Unit::Bytes, 0);
         assert!(!keeper.reserve.exists());
+        assert!(keeper.make(Unit::Files, 20));
+        let files = keeper.reserve_of(Unit::Files);
+        assert_eq!(fs::read_dir(&files).unwrap().count(), 20);
+        keeper.give_back(Unit::Files, 0);
+        assert!(!files.exists() && keeper.can_make_a_file() && fs::read_dir(folder.path()).unwrap().count() == 0);
         let nowhere = Keeper::new(folder.path().to_owned(), folder.path().join("none/reserve"));
-        assert!(!nowhere.make(1 << 20));
+        assert!(!nowhere.make(Unit::Bytes, 1 << 20) && !nowhere.make(Unit::Files, 2));
     }
 }

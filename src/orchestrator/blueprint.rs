@@ -34,7 +34,7 @@ use crate::databases::{Databases, DeploymentLock, RunAs};
 
 /// Part of a blueprint's name: raised when the gateway's own tables or what it leaves in a database change, so that
 /// blueprints made before are not used again.
-const LAYOUT: &str = "7";
+const LAYOUT: &str = "8";
 
 /// How many blueprints a platform keeps, the most recently used ones.
 const KEPT_PER_PLATFORM: i64 = 3;

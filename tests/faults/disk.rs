@@ -15,9 +15,17 @@ impl SmallDisk {
     }
 
     pub(crate) fn of_megabytes(size: u32, path: std::path::PathBuf) -> Option<Self> {
+        Self::with(&format!("size={size}m"), path)
+    }
+
+    /// Of a gigabyte, and so many files.
+    pub(crate) fn of_files(files: u32, path: std::path::PathBuf) -> Option<Self> {
+        Self::with(&format!("size=1g,nr_inodes={files}"), path)
+    }
+
+    fn with(options: &str, path: std::path::PathBuf) -> Option<Self> {
         std::fs::create_dir(&path).expect("a folder");
-        let size = format!("size={size}m");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&path).status();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&path).status();
         mounted.is_ok_and(|status| status.success()).then_some(Self(path))
     }
 }

@@ -46,15 +46,21 @@ const BUNDLE: &[(&str, &str)] = &[
          CREATE PROCEDURE goes_on() LANGUAGE plpgsql AS 'BEGIN COMMIT; INSERT INTO a VALUES (1); END';
          CREATE FUNCTION many(n int) RETURNS SETOF text LANGUAGE plpgsql STABLE AS
          'BEGIN FOR i IN 1..n LOOP RETURN NEXT repeat(md5(i::text), 30); END LOOP; END';
+         CREATE FUNCTION tables(n int) RETURNS void LANGUAGE plpgsql AS
+         'BEGIN FOR i IN 1..n LOOP EXECUTE ''CREATE TEMP TABLE t'' || i || '' (n int)''; END LOOP; END';
          CREATE FUNCTION spill(n int) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM many(n)';",
     ),
 ];
 
 impl Stage {
     async fn set() -> Option<Self> {
+        Self::on(|path| SmallDisk::of_megabytes(450, path)).await
+    }
+
+    async fn on(disk: impl Fn(PathBuf) -> Option<SmallDisk>) -> Option<Self> {
         let folder = tempfile::Builder::new().prefix("gateway-room-").tempdir_in("/tmp").expect("a folder");
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("our folder");
-        let disk = SmallDisk::of_megabytes(450, folder.path().join("data"))?;
+        let disk = disk(folder.path().join("data"))?;
         let gateway = Gateway::embedded(&disk.0, folder.path());
         let stage = Self { gateway, disk, folder };
         for platform in ["x", "y"] {
@@ -119,6 +125,16 @@ impl Stage {
         let file = std::fs::File::create(self.filler()).expect("a file");
         let length = i64::try_from(free - bytes).expect("it is small");
         nix::fcntl::posix_fallocate(&file, 0, length).expect("there is room");
+    }
+
+    /// Leaves so many files that can be made.
+    fn leave_files(&self, files: u64) {
+        std::fs::create_dir_all(self.filler()).expect("a folder");
+        let left = || nix::sys::statvfs::statvfs(&self.disk.0).expect("it is mounted").files_available();
+        while left() > files {
+            let number = left();
+            std::fs::File::create(self.filler().join(number.to_string())).expect("there is one left");
+        }
     }
 
     fn make_room(&self) {
@@ -271,6 +287,11 @@ async fn where_hardly_any_room_is_left_calls_read_and_who_deletes_something_may(
     assert_eq!(stage.at_once(8, 5, "write", 1).await, [40, 0]);
 
     // The log itself is written to, faster than PostgreSQL cuts it: not at all, here.
+    // A platform may write there only what is a change; what it would take for this the operator has opened here.
+    let open = "GRANT EXECUTE ON FUNCTION pg_logical_emit_message(bool, text, text) TO PUBLIC;
+                GRANT EXECUTE ON FUNCTION pg_logical_emit_message(bool, text, bytea) TO PUBLIC";
+    let opened = stage.operator("x_main").await.batch_execute(open).await;
+    opened.expect("an operator may");
     let checkpointer = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'";
     let checkpointer = Pid::from_raw(client.query_one(checkpointer, &[]).await.expect("a row").get(0));
     kill(checkpointer, Signal::SIGSTOP).expect("it runs");
@@ -303,4 +324,49 @@ async fn a_disk_that_is_full_to_the_last_byte_does_not_keep_postgresql_from_comi
     wait("a reserve", async || stage.reserve().exists()).await;
     assert_eq!(stage.call("y", "write", json!([1])).await.0, 200);
     assert!(stage.folder.path().exists());
+}
+
+/// A file system can run out of files (inodes) while it has room.
+#[tokio::test]
+async fn a_disk_that_has_no_more_files_is_kept_from_that_and_comes_up_again_just_so() {
+    // Of which a quarter has to be left.
+    let Some(stage) = Stage::on(|path| SmallDisk::of_files(9000, path)).await else { return };
+    let stage = Arc::new(stage);
+    let files = stage.disk.0.join(".postgres-reserve.files");
+    wait("a reserve", async || files.exists()).await;
+    let postmaster = stage.postmaster();
+    let others = Others::begin(&stage);
+    for _ in 0..3 {
+        is_full(&stage.call("x", "tables", json!([1_000_000])).await);
+    }
+    others.went_on(&stage, postmaster).await;
+    wait("room", async || stage.register("x").await.0 == 200).await;
+
+    stage.leave_files(1800);
+    wait("no room", async || stage.register("x").await.0 == 507).await;
+    let full = stage.register("z").await;
+    is_full(&full);
+    assert!(full.1["cause"].to_string().contains("inodes"), "{:#}", full.1);
+    assert_eq!(stage.call("x", "write", json!([1])).await.0, 200);
+    stage.leave_files(900);
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let others = Others::begin(&stage);
+    // Each platform has its turns.
+    let [_, refused] = stage.at_once(4, 100, "write", 1).await;
+    assert!(refused > 100, "{refused}");
+    others.went_on(&stage, postmaster).await;
+
+    // While nobody looks.
+    stage.gateway.signal(Signal::SIGSTOP);
+    kill(Pid::from_raw(postmaster), Signal::SIGKILL).expect("it runs");
+    stage.leave_files(0);
+    assert!(files.exists());
+    stage.gateway.signal(Signal::SIGCONT);
+    wait("PostgreSQL", async || stage.health().await == 200 && stage.postmaster() != postmaster).await;
+    assert!(!files.exists());
+    is_full(&stage.register("x").await);
+    std::fs::remove_dir_all(stage.filler()).expect("our folder");
+    wait("room", async || stage.register("x").await.0 == 200).await;
+    wait("a reserve", async || files.exists()).await;
+    assert_eq!(stage.call("y", "write", json!([1])).await.0, 200);
 }

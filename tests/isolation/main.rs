@@ -31,3 +31,4 @@ mod upgrade_command;
 mod walls;
 mod web;
 mod workers;
+mod writing;

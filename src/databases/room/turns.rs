@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::check;
 use crate::databases::pools::Pools;
 use crate::databases::{Database, DatabaseError, Databases};
-use crate::room::{Level, Taken};
+use crate::room::{Level, Look, Taken};
 
 /// How many calls may write at a time.
 const MOST: usize = 4;
@@ -45,7 +45,7 @@ struct Account {
 pub struct Turn {
     pools: Arc<Pools>,
     platform: String,
-    free: u64,
+    before: Look,
     ended: bool,
 }
 
@@ -65,7 +65,7 @@ impl Databases {
         }
         let has_turn = may_write && self.pools.turns.begin(&database.platform);
         let turn =
-            || Turn { pools: self.pools.clone(), platform: database.platform.clone(), free: look.free, ended: false };
+            || Turn { pools: self.pools.clone(), platform: database.platform.clone(), before: look, ended: false };
         Ok(if has_turn { Writing::Turn(turn()) } else { Writing::No })
     }
 }
@@ -113,8 +113,8 @@ impl Drop for Turn {
         self.pools.turns.end(&self.platform, look.floor, |taken| {
             if self.ended {
                 taken.add_all(look.floor);
-            } else {
-                taken.add(self.free, look.free, look.floor);
+            } else if self.before.unit == look.unit {
+                taken.add(self.before.free, look.free, look.floor);
             }
         });
     }

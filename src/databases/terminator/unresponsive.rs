@@ -103,6 +103,11 @@ impl Terminator {
         self.unresponsive.lock().unwrap_or_else(PoisonError::into_inner).is_own = true;
     }
 
+    /// Whether it is.
+    pub(in crate::databases) fn is_own_server(&self) -> bool {
+        self.unresponsive.lock().unwrap_or_else(PoisonError::into_inner).is_own
+    }
+
     /// Of so many connections in all, a quarter is too many for backends that do not end.
     pub(in crate::databases) fn shares_out(&self, connections: usize) {
         self.unresponsive.lock().unwrap_or_else(PoisonError::into_inner).many = (connections / 4).max(2);

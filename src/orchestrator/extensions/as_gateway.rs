@@ -196,7 +196,7 @@ async fn commit(
     plan: &Plan,
     settings: Option<Settings<'_>>,
 ) -> Result<(), DeployError> {
-    super::closing::close(client, terms.allowed).await?;
+    super::closing::close(client, terms).await?;
     if let Some(settings) = settings {
         settings.restore(client).await?;
     }

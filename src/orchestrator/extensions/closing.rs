@@ -6,12 +6,14 @@
 //! (`standardize_address`), bytes with wrong offsets (FlatGeobuf) or collections nested without an end (TWKB), a shape without an
 //! area. Where the operator has named the extension of those, it is the operator's to trust.
 //!
+//! With them go those of PostgreSQL's own that write to the disk of the gateway's own server past all that watches it
+//! ([`is_closed_function`](crate::databases::Databases::is_closed_function)).
+//!
 //! Extensions whose functions look into files, pages or other sessions keep these to superusers by themselves.
 
 use tokio_postgres::Client;
 
 use super::Terms;
-use crate::config::AllowedExtensions;
 use crate::databases::quote_literal;
 use crate::orchestrator::error::DeployError;
 
@@ -31,8 +33,8 @@ const CRASHING: &[(&str, &str)] = &[
 const STEP: &str = "closing functions of extensions that reach the server";
 
 /// Takes them from everybody but their owner, who installed the extension. In the gateway's own session.
-pub async fn close(client: &Client, allowed: &AllowedExtensions) -> Result<(), DeployError> {
-    for function in open(client, allowed).await? {
+pub async fn close(client: &Client, terms: Terms<'_>) -> Result<(), DeployError> {
+    for function in open(client, terms).await? {
         let revoke = format!("REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC");
         client.batch_execute(&revoke).await.map_err(DeployError::own(STEP))?;
     }
@@ -42,18 +44,18 @@ pub async fn close(client: &Client, allowed: &AllowedExtensions) -> Result<(), D
 /// The same in a database where they were installed before the gateway looked at this, or by hand. `client`: any session
 /// there.
 pub async fn close_standing(client: &Client, terms: Terms<'_>) -> Result<(), DeployError> {
-    if open(client, terms.allowed).await?.is_empty() {
+    if open(client, terms).await?.is_empty() {
         return Ok(());
     }
     let session = terms.databases.session_inside(terms.database).await?;
-    let closed = close(&session, terms.allowed).await;
+    let closed = close(&session, terms).await;
     session.close().await;
     closed
 }
 
 /// Those that everybody may run, with names that need no path.
-async fn open(client: &Client, allowed: &AllowedExtensions) -> Result<Vec<String>, DeployError> {
-    let crashing = CRASHING.iter().filter(|(extension, _)| !allowed.is_named(extension));
+async fn open(client: &Client, terms: Terms<'_>) -> Result<Vec<String>, DeployError> {
+    let crashing = CRASHING.iter().filter(|(extension, _)| !terms.allowed.is_named(extension));
     let names: Vec<_> = REACHING
         .iter()
         .chain(crashing)
@@ -70,8 +72,13 @@ async fn open(client: &Client, allowed: &AllowedExtensions) -> Result<Vec<String
               AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
          JOIN pg_catalog.pg_proc AS p ON p.oid OPERATOR(pg_catalog.=) d.objid
          JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
-         WHERE ({}) AND pg_catalog.has_function_privilege('public', p.oid, 'EXECUTE')",
-        names.join(" OR ")
+         WHERE ({}) AND pg_catalog.has_function_privilege('public', p.oid, 'EXECUTE')
+         UNION ALL
+         SELECT pg_catalog.format('pg_catalog.%I(%s)', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid))
+         FROM pg_catalog.pg_proc AS p
+         WHERE {} AND pg_catalog.has_function_privilege('public', p.oid, 'EXECUTE')",
+        names.join(" OR "),
+        terms.databases.is_closed_function()
     );
     let rows = client.query_typed(&query, &[]).await.map_err(DeployError::own(STEP))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())

@@ -1,0 +1,71 @@
+//! Functions of PostgreSQL's own that write to the server's disk in any transaction, also one that only reads, without a number of
+//! a transaction or a file by which the gateway would know who it is ([`super::terminator::writers`]): on the gateway's own server
+//! they are closed to everybody but superusers.
+//!
+//! `EXECUTE` on such a function belongs to each database. A deployment sees to its own
+//! (`orchestrator/extensions/closing.rs`), before it runs anything; what is not deployed to is gone through at the start.
+//! `pg_export_snapshot` leaves a file for each call until its transaction ends, and `pg_logical_emit_message` fills PostgreSQL's log
+//! of changes for replication, for which no platform has the right.
+
+use tokio_postgres::Client;
+
+use super::Databases;
+use super::error::DatabaseError;
+use super::name::DatabaseName;
+use super::quote::quote_literal;
+
+/// All of their name.
+const CLOSED: &[&str] = &["pg_export_snapshot", "pg_logical_emit_message"];
+
+impl Databases {
+    /// A condition on `pg_proc AS p`: it is one of them, and on this server they are closed.
+    pub fn is_closed_function(&self) -> String {
+        if !self.pools.server.terminator.is_own_server() {
+            return "false".to_owned();
+        }
+        let names: Vec<String> = CLOSED.iter().map(|name| quote_literal(name)).collect();
+        format!(
+            "p.pronamespace OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace
+             AND p.proname OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.name[])",
+            names.join(", ")
+        )
+    }
+
+    /// Closes them in every database that can be entered. Stops where the gateway does.
+    pub async fn close_functions(&self) -> Result<(), DatabaseError> {
+        const ENTERED: &str = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn ORDER BY datname";
+        let step = DatabaseError::step("listing the databases of the server");
+        let rows = self.control().await?.query(ENTERED, &[]).await.map_err(step)?;
+        for row in rows {
+            let name = DatabaseName::recorded(row.get(0));
+            match self.close_functions_in(&name).await {
+                // Dropped meanwhile.
+                Ok(()) | Err(DatabaseError::Gone { .. } | DatabaseError::NotFound { .. }) => {}
+                Err(error) => {
+                    tracing::warn!(database = %name, %error, "functions that write past all limits stay open")
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn close_functions_in(&self, name: &DatabaseName) -> Result<(), DatabaseError> {
+        let session = self.session_inside(name).await?;
+        let closed = close_in(&session, &self.is_closed_function()).await;
+        session.close().await;
+        closed.map_err(DatabaseError::step("closing functions that write past all limits"))
+    }
+}
+
+async fn close_in(client: &Client, condition: &str) -> Result<(), tokio_postgres::Error> {
+    let query = format!(
+        "SELECT pg_catalog.format('REVOKE EXECUTE ON FUNCTION pg_catalog.%I(%s) FROM PUBLIC', p.proname,
+                                  pg_catalog.pg_get_function_identity_arguments(p.oid))
+         FROM pg_catalog.pg_proc AS p
+         WHERE {condition} AND pg_catalog.has_function_privilege('public', p.oid, 'EXECUTE')"
+    );
+    for row in client.query_typed(&query, &[]).await? {
+        client.batch_execute(row.get(0)).await?;
+    }
+    Ok(())
+}
