@@ -31,9 +31,11 @@ impl Databases {
         )
     }
 
-    /// Closes them in every database that can be entered. Stops where the gateway does.
+    /// Closes them in every database that can be entered and that nobody deploys to. What the gateway is making (a name with a hyphen)
+    /// is deployed to, and may have nobody else in it.
     pub async fn close_functions(&self) -> Result<(), DatabaseError> {
-        const ENTERED: &str = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn ORDER BY datname";
+        const ENTERED: &str = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn
+                               AND datname NOT LIKE 'stonescriptdb-%' ORDER BY datname";
         let step = DatabaseError::step("listing the databases of the server");
         let rows = self.control().await?.query(ENTERED, &[]).await.map_err(step)?;
         for row in rows {
@@ -50,6 +52,7 @@ impl Databases {
     }
 
     async fn close_functions_in(&self, name: &DatabaseName) -> Result<(), DatabaseError> {
+        let Some(_lock) = self.try_lock(name).await? else { return Ok(()) };
         let session = self.session_inside(name).await?;
         let closed = close_in(&session, &self.is_closed_function()).await;
         session.close().await;
