@@ -177,8 +177,11 @@ pub struct Column {
     pub name: String,
     /// `format_type`
     pub data_type: String,
-    /// `attnotnull`
+    /// Whether no row has NULL in it: `attnotnull`, but where the constraint is `NOT VALID`.
     pub not_null: bool,
+    /// The `NOT NULL` constraint, valid or not, since PostgreSQL 18.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirement: Option<Requirement>,
     /// The deparsed default, or the expression of a generated column.
     pub default: Option<String>,
     /// `attgenerated`: `s` stored, `v` virtual, empty.
@@ -203,6 +206,19 @@ impl Column {
     pub fn has_value_of_its_own(&self) -> bool {
         self.default.is_some() || !self.identity.is_empty()
     }
+}
+
+/// A `NOT NULL` constraint of a column, which is an object of its own since PostgreSQL 18.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requirement {
+    /// Quoted where it has to be.
+    pub name: String,
+    /// Whether somebody else than PostgreSQL gave it that name.
+    pub named: bool,
+    /// Whether the table itself declares it, not only a parent.
+    pub local: bool,
+    /// Whether children have it too: not with `NO INHERIT`.
+    pub inherits: bool,
 }
 
 /// A constraint, an index, or another part of a table.

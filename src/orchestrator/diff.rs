@@ -435,9 +435,23 @@ pub(super) fn column_changes(table: &str, before: &Column, after: &Column, types
             changes.push(Change { column: Some(after.name.clone()), at_risk: rows, ..set });
         }
         (true, false) => changes.push(plain(table, ChangeType::DropNotNull, name, "every row is still allowed")),
-        (false, false) | (true, true) => {}
+        (false, false) => changes.extend(changed_requirement(table, before, after)),
+        (true, true) => {}
     }
     changes.extend(changed_default(table, before, after));
+}
+
+/// Of a column in which rows may hold NULL before and after: what is `NOT VALID` is about the rows to come.
+fn changed_requirement(table: &str, before: &Column, after: &Column) -> Option<Change> {
+    let of = |column: &Column| column.requirement.as_ref().filter(|one| one.local).map(|one| one.name.clone());
+    match (of(before), of(after)) {
+        (None, Some(made)) => {
+            let reason = "it is NOT VALID: PostgreSQL checks new rows, not those that are there";
+            Some(plain(table, ChangeType::AddConstraint, Some(&made), reason))
+        }
+        (Some(gone), None) => Some(plain(table, ChangeType::DropConstraint, Some(&gone), "every row is still allowed")),
+        (None, None) | (Some(_), Some(_)) => None,
+    }
 }
 
 fn changed_default(table: &str, before: &Column, after: &Column) -> Option<Change> {

@@ -12,6 +12,7 @@ mod enums;
 mod generated;
 mod inheritance;
 mod numbers;
+mod requirements;
 
 use std::collections::{BTreeMap, HashSet};
 

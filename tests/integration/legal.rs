@@ -3,9 +3,11 @@
 
 mod belongings;
 mod bodies;
+mod both_ways;
 mod column_order;
 mod exchanged;
 mod moved;
+mod not_null;
 mod numbers;
 mod renamed_rows;
 mod table_as;

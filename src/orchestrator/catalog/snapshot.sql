@@ -24,12 +24,35 @@ owned AS MATERIALIZED (
     WHERE o.classid = 'pg_class'::regclass AND o.refclassid = 'pg_class'::regclass AND o.refobjsubid > 0
       AND o.deptype IN ('a', 'i') AND o.objid IN (SELECT oid FROM relation WHERE relkind = 'S')
 ),
+required AS MATERIALIZED (
+    -- NOT NULL is a constraint since PostgreSQL 18 (contype n), which may be NOT VALID: then rows may hold NULL all the same.
+    SELECT o.conrelid, o.conkey[1] AS attnum, o.conname, o.conislocal, o.convalidated, o.connoinherit, a.attname
+    FROM pg_constraint o
+    JOIN relation r ON r.oid = o.conrelid
+    JOIN pg_attribute a ON a.attrelid = o.conrelid AND a.attnum = o.conkey[1]
+    WHERE o.contype = 'n'
+),
 columns AS MATERIALIZED (
     SELECT a.attrelid,
            json_object_agg(a.attnum, json_build_object(
                'name', quote_ident(a.attname),
                'data_type', format_type(a.atttypid, a.atttypmod),
-               'not_null', a.attnotnull,
+               'not_null', a.attnotnull AND coalesce(n.convalidated, true)
+                           -- Where it comes from a parent, whether a child's is valid tells only which came first.
+                           AND CASE WHEN n.conislocal OR n.conname IS NULL OR NOT EXISTS (SELECT FROM required WHERE NOT convalidated)
+                                    THEN true ELSE NOT EXISTS (
+                                WITH RECURSIVE above (oid) AS (
+                                    SELECT inhparent FROM pg_inherits WHERE inhrelid = a.attrelid
+                                    UNION
+                                    SELECT h.inhparent FROM above f JOIN pg_inherits h ON h.inhrelid = f.oid)
+                                SELECT FROM required u JOIN above ON above.oid = u.conrelid
+                                WHERE u.attname = a.attname AND NOT u.convalidated) END,
+               'requirement', CASE WHEN n.conname IS NOT NULL THEN json_build_object(
+                   'name', quote_ident(n.conname),
+                   -- PostgreSQL's own names end so, also those of tables and columns that were renamed since.
+                   'named', n.conname !~ '_not_null[0-9]*$',
+                   'local', n.conislocal,
+                   'inherits', NOT n.connoinherit) END,
                'default', pg_get_expr(d.adbin, d.adrelid),
                'generated', a.attgenerated,
                'identity', a.attidentity,
@@ -47,11 +70,12 @@ columns AS MATERIALIZED (
     JOIN pg_type t ON t.oid = a.atttypid
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     LEFT JOIN owned o ON o.relation = a.attrelid AND o.attnum = a.attnum AND o.deptype = 'a'
+    LEFT JOIN required n ON n.conrelid = a.attrelid AND n.attnum = a.attnum
     WHERE a.attnum > 0 AND NOT a.attisdropped
     GROUP BY a.attrelid
 ),
 constraints AS MATERIALIZED (
-    -- NOT NULL became a constraint in PostgreSQL 18 (contype n); it is told of with the column, and its name apart.
+    -- NOT NULL, since PostgreSQL 18 a constraint too (contype n), is told of with the column.
     SELECT o.conrelid,
            json_object_agg(o.oid::text, json_build_object(
                'name', quote_ident(o.conname),
@@ -72,14 +96,14 @@ not_null AS MATERIALIZED (
     JOIN relation r ON r.oid = o.conrelid
     JOIN pg_attribute a ON a.attrelid = o.conrelid AND a.attnum = o.conkey[1]
     WHERE o.contype = 'n' AND o.coninhcount = 0
-      AND NOT EXISTS (
+      AND (o.connoinherit OR NOT EXISTS (
           WITH RECURSIVE family (oid) AS (
               SELECT inhrelid FROM pg_inherits WHERE inhparent = o.conrelid
               UNION
               SELECT h.inhrelid FROM family f JOIN pg_inherits h ON h.inhparent = f.oid)
           SELECT FROM family f
           WHERE NOT EXISTS (SELECT FROM pg_constraint k
-                            WHERE k.conrelid = f.oid AND k.contype = 'n' AND k.conname = o.conname))
+                            WHERE k.conrelid = f.oid AND k.contype = 'n' AND k.conname = o.conname)))
     GROUP BY o.conrelid
 ),
 indexes AS MATERIALIZED (

@@ -103,8 +103,15 @@ definition AS (
                ARRAY[concat(format('ALTER TABLE %s ADD COLUMN %I %s', w.relation, t.attname, format_type(t.atttypid, t.atttypmod)),
                             CASE WHEN t.attcollation <> y.typcollation THEN ' COLLATE ' || t.attcollation::regcollation END,
                             format(' GENERATED ALWAYS AS (%s) %s', pg_get_expr(d.adbin, d.adrelid), CASE t.attgenerated WHEN 'v' THEN 'VIRTUAL' ELSE 'STORED' END),
-                            CASE WHEN t.attnotnull THEN ' NOT NULL' END)] END
+                            -- A constraint of its own since PostgreSQL 18.
+                            CASE WHEN n.convalidated THEN format(' CONSTRAINT %I NOT NULL', n.conname)
+                                                          || CASE WHEN n.connoinherit THEN ' NO INHERIT' ELSE '' END
+                                 WHEN t.attnotnull AND n.oid IS NULL THEN ' NOT NULL' END)] END
            || array_remove(ARRAY[
+               CASE WHEN NOT n.convalidated AND t.attinhcount = 0 THEN
+                   format('ALTER TABLE %s ADD CONSTRAINT %I %s', w.relation, n.conname, pg_get_constraintdef(n.oid)) END,
+               CASE WHEN t.attinhcount = 0 AND obj_description(n.oid, 'pg_constraint') IS NOT NULL THEN
+                   format('COMMENT ON CONSTRAINT %I ON %s IS %L', n.conname, w.relation, obj_description(n.oid, 'pg_constraint')) END,
                CASE WHEN t.attstorage <> y.typstorage THEN
                    format('ALTER TABLE %s ALTER COLUMN %I SET STORAGE %s', w.relation, t.attname,
                           CASE t.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END) END,
@@ -119,6 +126,7 @@ definition AS (
     JOIN pg_attribute t ON a.class = 'pg_class'::regclass AND t.attrelid = a.object AND t.attnum = a.sub AND t.attgenerated <> ''
     JOIN pg_attrdef d ON d.adrelid = t.attrelid AND d.adnum = t.attnum
     JOIN pg_type y ON y.oid = t.atttypid
+    LEFT JOIN pg_constraint n ON n.conrelid = t.attrelid AND n.contype = 'n' AND n.conkey = ARRAY[t.attnum]
     CROSS JOIN LATERAL (SELECT t.attrelid::regclass::text AS relation) w
     UNION ALL
     -- A domain as a dependant of a function is its default.

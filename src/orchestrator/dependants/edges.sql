@@ -44,9 +44,9 @@ SELECT DISTINCT b.place, b.class, b.object, b.sub, b.deptype::text,
 FROM brought b
 JOIN asked a ON a.place = b.place
 WHERE (b.class, b.object, b.sub) IS DISTINCT FROM (a.class, a.object, a.sub)
-  -- What comes and goes with the same thing of a parent table.
+  -- What comes and goes with the same thing of a parent table, and, since PostgreSQL 18, a NOT NULL with its column.
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint o WHERE b.class = 'pg_catalog.pg_constraint'::regclass
-                  AND o.oid = b.object AND o.conrelid <> 0 AND NOT o.conislocal)
+                  AND o.oid = b.object AND o.conrelid <> 0 AND (NOT o.conislocal OR o.contype = 'n'))
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger o WHERE b.class = 'pg_catalog.pg_trigger'::regclass
                   AND o.oid = b.object AND (o.tgisinternal OR o.tgparentid <> 0))
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o WHERE b.class = 'pg_catalog.pg_class'::regclass

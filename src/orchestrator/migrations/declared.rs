@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use pg_query::protobuf::{
-    AlterObjectSchemaStmt, AlterTableCmd, AlterTableStmt, AlterTableType, ObjectType, RangeVar, RenameStmt,
+    AlterObjectSchemaStmt, AlterTableCmd, AlterTableStmt, AlterTableType, ConstrType, ObjectType, RangeVar, RenameStmt,
 };
 use pg_query::{Node, NodeEnum};
 
@@ -375,6 +375,20 @@ fn command_reason(
                 return Some(final_state(&format!("the column {name}")));
             }
             (!live.columns.contains(name)).then(|| format!("the declaration has no column {name} any more"))
+        }
+        // A column has one, whatever it is called.
+        (Alter::AtAddConstraint, Some(NodeEnum::Constraint(constraint)))
+            if constraint.contype == ConstrType::ConstrNotnull as i32
+                && constraint.keys.iter().filter_map(word).any(|column| declared.has_column(relation, column)) =>
+        {
+            let columns: Vec<&str> = constraint.keys.iter().filter_map(word).collect();
+            Some(final_state(&format!("the column {}", columns.join(", "))))
+        }
+        (Alter::AtValidateConstraint, _) if !live.parts.contains(&command.name) => {
+            Some(format!("the declaration has no constraint {}", command.name))
+        }
+        (Alter::AtAlterConstraint, Some(NodeEnum::AtalterConstraint(one))) if !live.parts.contains(&one.conname) => {
+            Some(format!("the declaration has no constraint {}", one.conname))
         }
         (Alter::AtAddConstraint, Some(NodeEnum::Constraint(constraint))) => live
             .parts

@@ -33,7 +33,9 @@ const COLUMN: &str = "WITH RECURSIVE up (oid) AS (
         UNION SELECT p.attrelid FROM up JOIN pg_inherits ON inhrelid = up.oid
               JOIN pg_attribute p ON p.attrelid = inhparent AND p.attname = $2::text AND p.attnotnull)
     SELECT n.nspname::text, r.relname::text, format('ALTER TABLE %I.%I ALTER COLUMN %I DROP NOT NULL', nspname, relname, attname),
-           coalesce((SELECT format('ALTER TABLE %I.%I ADD CONSTRAINT %I NOT NULL %I', nspname, relname, conname, attname)
+           coalesce((SELECT format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', nspname, relname, conname, pg_get_constraintdef(c.oid))
+                            || coalesce(format(';COMMENT ON CONSTRAINT %I ON %I.%I IS %L', conname, nspname, relname,
+                                               obj_description(c.oid, 'pg_constraint')), '')
                      FROM pg_constraint c WHERE c.conrelid = r.oid AND c.contype = 'n' AND c.conkey = ARRAY[a.attnum]),
                     format('ALTER TABLE %I.%I ALTER COLUMN %I SET NOT NULL', nspname, relname, attname))
     FROM up JOIN pg_class r ON r.oid = up.oid JOIN pg_namespace n ON n.oid = r.relnamespace

@@ -87,7 +87,15 @@ fn not_null_renames<'a>(found: &'a Relation, wanted: &'a Relation) -> impl Itera
         let by_hand = found.not_null.iter().any(|(column, held)| held == name && !wanted.not_null.contains_key(column));
         by_hand || found.constraints.values().any(|one| one.name == *name)
     };
+    let inherits = |relation: &Relation, name: &String| {
+        let column = relation.columns.values().find(|column| column.name == *name);
+        column.and_then(|column| column.requirement.as_ref()).map(|one| one.inherits)
+    };
     wanted.not_null.iter().filter_map(move |(column, to)| {
+        // Where the one goes to the children and the other does not, it is renamed along with that.
+        if inherits(found, column) != inherits(wanted, column) {
+            return None;
+        }
         let from = found.not_null.get(column).filter(|from| *from != to && !is_taken(to))?;
         Some(Rename {
             table: wanted.name.clone(),

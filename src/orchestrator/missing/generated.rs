@@ -1,11 +1,11 @@
 //! Generated columns whose type or expression is declared otherwise. Their values are worked out from the row's others, so
 //! nothing is lost when such a column is dropped and made anew. Pure; called by [`super::columns`].
 
-use super::Missing;
 use super::columns::{alter, definition};
+use super::{Missing, requirements};
 use crate::orchestrator::catalog::things::storage_word;
 use crate::orchestrator::catalog::{Column, Relation};
-use crate::orchestrator::diff::{Change, ChangeType};
+use crate::orchestrator::diff::Change;
 
 /// Since this version a generated column's expression can be changed.
 const SET_EXPRESSION: u32 = 170_000;
@@ -28,31 +28,33 @@ pub(super) fn plan(
     server_version: u32,
     missing: &mut Vec<Missing>,
 ) {
-    let mut sql = (!before.inherited).then(|| statement(relation, before, after, server_version));
+    let anew = !before.inherited && !can_be_set(before, after, server_version);
+    let mut sql = (!before.inherited).then(|| statement(relation, after, anew));
     for change in changes {
-        let name = &after.name;
-        let not_null = match change.change_type {
-            ChangeType::SetNotNull => Some(format!("ALTER COLUMN {name} SET NOT NULL")),
-            ChangeType::DropNotNull => Some(format!("ALTER COLUMN {name} DROP NOT NULL")),
-            _ => None,
-        };
-        if let Some(command) = not_null {
-            missing.push(Missing::of(change, Some(alter(relation, &command))));
+        if requirements::is_about(&change) {
+            // What is made anew is made with it.
+            let sql = (!anew).then(|| requirements::statement(relation, before, after)).flatten();
+            missing.push(Missing::of(change, sql));
             continue;
         }
         let sql = sql.take();
-        let anew = sql.as_ref().is_some_and(|sql| !sql.contains(" SET EXPRESSION AS "));
-        missing.push(Missing { anew, ..Missing::of(change, sql) });
+        missing.push(Missing { anew: anew && sql.is_some(), ..Missing::of(change, sql) });
+    }
+    if !anew {
+        missing.extend(requirements::of_no_word(relation, before, after));
     }
 }
 
-fn statement(relation: &Relation, before: &Column, after: &Column, server_version: u32) -> String {
-    let name = &after.name;
+/// Whether the column gets its new expression in place. A virtual one (since PostgreSQL 18) does not where the table has a
+/// `CHECK` or is published; it holds nothing that would have to be written again.
+fn can_be_set(before: &Column, after: &Column, server_version: u32) -> bool {
     let type_of = |column: &Column| (column.data_type.clone(), column.collation.clone(), column.generated.clone());
-    if server_version >= SET_EXPRESSION
-        && type_of(before) == type_of(after)
-        && let Some(expression) = &after.default
-    {
+    server_version >= SET_EXPRESSION && type_of(before) == type_of(after) && after.generated == "s"
+}
+
+fn statement(relation: &Relation, after: &Column, anew: bool) -> String {
+    let name = &after.name;
+    if let Some(expression) = after.default.as_ref().filter(|_| !anew) {
         return alter(relation, &format!("ALTER COLUMN {name} SET EXPRESSION AS ({expression})"));
     }
     // With what depends on it out of the way it is dropped already.
@@ -60,6 +62,9 @@ fn statement(relation: &Relation, before: &Column, after: &Column, server_versio
     if let Some(storage) = after.storage {
         let storage = format!("ALTER COLUMN {name} SET STORAGE {}", storage_word(storage));
         sql += &format!("; {}", alter(relation, &storage));
+    }
+    if let Some(command) = requirements::aside(after) {
+        sql += &format!("; {}", alter(relation, &command));
     }
     sql
 }

@@ -163,7 +163,11 @@ impl<'a> Found<'a> {
         if let Some(domain) = self.one(&self.domains, name) {
             return domain.constraints.keys().any(|one| bare(one) == constraint);
         }
-        self.own(name).is_none_or(|relation| relation.constraints.values().any(|one| bare(&one.name) == constraint))
+        self.own(name).is_none_or(|relation| {
+            let required = relation.columns.values().filter_map(|column| column.requirement.as_ref());
+            let mut names = relation.constraints.values().map(|one| &one.name).chain(required.map(|one| &one.name));
+            names.any(|one| bare(one) == constraint)
+        })
     }
 
     fn has_unnamed(&self, name: &Name, kind: char, unnamed: &Unnamed<'_>) -> bool {

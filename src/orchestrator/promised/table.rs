@@ -101,6 +101,7 @@ fn constraint(promises: &mut Promises, at: usize, table: &Name, constraint: &Con
         Ok(ConstrType::ConstrPrimary) => 'p',
         Ok(ConstrType::ConstrUnique) => 'u',
         Ok(ConstrType::ConstrExclusion) => 'x',
+        Ok(ConstrType::ConstrNotnull) => return not_null(promises, at, table, constraint),
         _ => return,
     };
     if !constraint.indexname.is_empty() {
@@ -116,6 +117,16 @@ fn constraint(promises: &mut Promises, at: usize, table: &Name, constraint: &Con
     match kind {
         'p' | 'u' if constraint.indexname.is_empty() => keys.add(constraint, promise),
         _ => promises.add(at, promise),
+    }
+}
+
+/// `CONSTRAINT n NOT NULL a`, since PostgreSQL 18. One that is `NOT VALID` is a constraint, but says nothing of the rows.
+fn not_null(promises: &mut Promises, at: usize, table: &Name, constraint: &Constraint) {
+    if !constraint.skip_validation {
+        let columns = facts::words(&constraint.keys);
+        columns.into_iter().for_each(|column| promises.add(at, Promise::NotNull(table.clone(), column)));
+    } else if !constraint.conname.is_empty() {
+        promises.add(at, Promise::Constraint(table.clone(), constraint.conname.clone()));
     }
 }
 
@@ -197,12 +208,17 @@ fn command_of(promises: &mut Promises, at: usize, table: &Name, command: &AlterT
                 other => is_part_of(other, table) && !matches!(other, Promise::Default(..) | Promise::NotNull(..)),
             });
         }
-        (Alter::AtDropConstraint, _) => promises.forget(|promise| match promise {
-            Promise::Constraint(of, name) => of.1 == table.1 && name == column_name,
-            // Its name may be the one that PostgreSQL picked.
-            Promise::Unnamed(of, ..) => of.1 == table.1,
-            _ => false,
-        }),
+        (Alter::AtDropConstraint, _) => {
+            let is_it = |promise: &Promise| matches!(promise, Promise::Constraint(of, name) if of.1 == table.1 && name == column_name);
+            let is_known = promises.0.keys().any(is_it);
+            promises.forget(|promise| match promise {
+                // Its name may be the one that PostgreSQL picked.
+                Promise::Unnamed(of, ..) => of.1 == table.1,
+                // Since PostgreSQL 18 this is a constraint like others.
+                Promise::NotNull(of, _) => of.1 == table.1 && !is_known,
+                other => is_it(other),
+            });
+        }
         (Alter::AtEnableRowSecurity, _) => promises.add(at, Promise::RowSecurity(table.clone(), false)),
         (Alter::AtForceRowSecurity, _) => promises.add(at, Promise::RowSecurity(table.clone(), true)),
         (Alter::AtDisableRowSecurity | Alter::AtNoForceRowSecurity, _) => {

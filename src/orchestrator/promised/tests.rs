@@ -38,6 +38,28 @@ fn a_table_promises_its_parts() {
 }
 
 #[test]
+fn not_null_may_be_a_constraint() {
+    check(
+        "CREATE TABLE t (a int CONSTRAINT x NOT NULL, b int, c int, CONSTRAINT y NOT NULL b);
+         ALTER TABLE t ADD CONSTRAINT z NOT NULL c NOT VALID",
+        &[
+            "the table t",
+            "the column t.a",
+            "the column t.b",
+            "the column t.c",
+            "the NOT NULL of the column t.a",
+            "the NOT NULL of the column t.b",
+            "the constraint z of t",
+        ],
+    );
+    // Which one that is, the text does not tell.
+    check(
+        "CREATE TABLE t (a int NOT NULL); ALTER TABLE t DROP CONSTRAINT t_a_not_null",
+        &["the table t", "the column t.a"],
+    );
+}
+
+#[test]
 fn keys_that_say_the_same_are_one() {
     check(
         "CREATE TABLE t (a int UNIQUE PRIMARY KEY, CONSTRAINT x UNIQUE (a), CONSTRAINT y UNIQUE (a))",

@@ -40,8 +40,7 @@ pub(crate) async fn pg_dump(database: &str) -> Option<String> {
 
 /// The first pg_dump whose major version is the server's.
 async fn find() -> Option<PathBuf> {
-    let number = Sql::connect("postgres").await.value("SHOW server_version_num").await;
-    let major = number.parse::<u32>().expect("a number") / 10_000;
+    let major = Sql::major_version().await;
     let beside_the_server = std::env::var_os("PG_BIN_DIR").map(|folder| PathBuf::from(folder).join("pg_dump"));
     let of_debian = PathBuf::from(format!("/usr/lib/postgresql/{major}/bin/pg_dump"));
     let candidates = beside_the_server.into_iter().chain([of_debian, PathBuf::from("pg_dump")]);

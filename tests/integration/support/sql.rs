@@ -34,6 +34,12 @@ impl Sql {
         self.client.batch_execute(sql)
     }
 
+    /// The server's major version.
+    pub(crate) async fn major_version() -> u32 {
+        let number = Self::connect("postgres").await.value("SHOW server_version_num").await;
+        number.parse::<u32>().expect("a number") / 10_000
+    }
+
     /// All rows of a query; NULL is `∅`.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         let messages = self
