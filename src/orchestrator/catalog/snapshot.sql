@@ -74,6 +74,9 @@ columns AS MATERIALIZED (
     WHERE a.attnum > 0 AND NOT a.attisdropped
     GROUP BY a.attrelid
 ),
+invalid_index AS MATERIALIZED (
+    SELECT indexrelid FROM pg_index WHERE NOT indisvalid
+),
 constraints AS MATERIALIZED (
     -- NOT NULL, since PostgreSQL 18 a constraint too (contype n), is told of with the column.
     SELECT o.conrelid,
@@ -81,8 +84,8 @@ constraints AS MATERIALIZED (
                'name', quote_ident(o.conname),
                'definition', pg_get_constraintdef(o.oid)
                              -- A key of a partitioned table that some partition lacks.
-                             || CASE WHEN EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = o.conindid AND NOT i.indisvalid
-                                                  AND o.contype IN ('p', 'u', 'x')) THEN ' INVALID' ELSE '' END,
+                             || CASE WHEN o.contype IN ('p', 'u', 'x') AND o.conindid IN (SELECT indexrelid FROM invalid_index)
+                                     THEN ' INVALID' ELSE '' END,
                'kind', o.contype)) AS list
     FROM pg_constraint o
     JOIN relation r ON r.oid = o.conrelid
