@@ -4,12 +4,12 @@
 //! When the statements change from the declaration to migrations and back, the whole catalog is read: before and after
 //! decide. That takes long, and a history may change a hundred times, for each view that a migration reads. So a declared
 //! statement that does nothing but make something, in the middle of migrations, is taken out of the comparison: what it made
-//! is what has a higher oid than all there was before it, with the privileges that it was made with.
+//! is what has a higher oid than all there was before it, and none that is higher than all there was after it.
 
 use std::collections::{BTreeSet, HashSet};
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{CreateStmt, IntoClause};
+use pg_query::protobuf::{CreateStmt, IntoClause, ViewCheckOption};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -26,7 +26,9 @@ pub(super) struct Sides {
     now: Side,
     /// The names of what was there before the migrations that run now.
     before: BTreeSet<String>,
-    /// Identities of what was declared in the middle of migrations.
+    /// The oids of what was declared in the middle of migrations.
+    spans: Vec<Span>,
+    /// Identities of what was declared there and is more than its oid tells.
     declared: HashSet<String>,
     /// The names of what migrations made.
     migrated: BTreeSet<String>,
@@ -47,23 +49,56 @@ enum Side {
 struct Aside {
     /// The highest oid before it.
     above: u32,
-    /// Functions and procedures alone, which are looked up in a third of the time.
-    only_routines: bool,
+    /// Whether something of it was made with options, which migrations may set as well.
+    has_options: bool,
+}
+
+/// Oids of what was made in one go, in the order in which it was.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    /// The highest one before.
+    above: u32,
+    /// The highest one after.
+    up_to: u32,
+}
+
+/// How the identities begin of what is there with its oid, and not by something that is said of it later.
+const THERE_BY_ITSELF: [&str; 11] = [
+    "relation ",
+    "sequence ",
+    "index ",
+    "constraint ",
+    "part t",
+    "part p",
+    "part r",
+    "type ",
+    "routine ",
+    "detail contents ",
+    "detail partition index ",
+];
+
+impl Span {
+    fn holds(self, identity: &str) -> bool {
+        let oid = THERE_BY_ITSELF.iter().find_map(|start| identity.strip_prefix(start)?.parse::<u32>().ok());
+        oid.is_some_and(|oid| oid > self.above && oid <= self.up_to)
+    }
 }
 
 /// Behind the last oid, PostgreSQL begins again with the first.
 const LAST_OIDS: u32 = u32::MAX - (1 << 24);
 
-/// The highest oid of all that the gateway's catalog query reads and [`makes_only`] makes.
+/// The highest oid of all that the gateway's catalog query reads and [`makes_only`] makes; whether privileges may come with what
+/// is made.
 const HIGHEST: &str = "
     SELECT greatest((SELECT max(oid) FROM pg_catalog.pg_class), (SELECT max(oid) FROM pg_catalog.pg_type),
                     (SELECT max(oid) FROM pg_catalog.pg_proc), (SELECT max(oid) FROM pg_catalog.pg_constraint),
                     (SELECT max(oid) FROM pg_catalog.pg_trigger), (SELECT max(oid) FROM pg_catalog.pg_policy),
-                    (SELECT max(oid) FROM pg_catalog.pg_rewrite))";
+                    (SELECT max(oid) FROM pg_catalog.pg_rewrite)),
+           EXISTS (SELECT FROM pg_catalog.pg_default_acl)";
 
-async fn highest(client: &Client) -> Result<u32, DeployError> {
-    let highest = client.query_typed_one(HIGHEST, &[]).await;
-    Ok(highest.map_err(DeployError::own("looking at what is there"))?.get(0))
+async fn highest(client: &Client) -> Result<(u32, bool), DeployError> {
+    let row = client.query_typed_one(HIGHEST, &[]).await.map_err(DeployError::own("looking at what is there"))?;
+    Ok((row.get(0), row.get(1)))
 }
 
 /// The identities ([`Thing::identity`]) of what has a higher oid.
@@ -88,20 +123,16 @@ const ABOVE: &str = "
     FROM granted CROSS JOIN LATERAL (SELECT * FROM aclexplode(acl) UNION ALL SELECT * FROM aclexplode(normal)) AS e
     WHERE acl IS NOT NULL";
 
-/// What [`ABOVE`] finds where only functions and procedures were made.
-const ROUTINES_ABOVE: &str = "
-    SELECT 'routine ' || oid FROM pg_catalog.pg_proc WHERE oid > $1
-    UNION ALL
-    SELECT concat_ws(' ', 'detail f', p.oid, 0, e.grantee, e.privilege_type) FROM pg_catalog.pg_proc AS p
-    CROSS JOIN LATERAL (SELECT * FROM aclexplode(proacl) UNION ALL SELECT * FROM aclexplode(acldefault('f', proowner))) AS e
-    WHERE p.oid > $1 AND proacl IS NOT NULL";
-
 impl Sides {
     /// A statement that is no migration's runs now, maybe one that had to wait.
     pub(super) fn is_made_now(&mut self, statement: &Statement) {
         if let Side::Aside(aside) = &mut self.now {
-            aside.only_routines &= makes_routine(statement);
+            aside.has_options |= has_options(statement);
         }
+    }
+
+    fn is_declared(&self, identity: &str) -> bool {
+        self.declared.contains(identity) || self.spans.iter().any(|span| span.holds(identity))
     }
 }
 
@@ -138,7 +169,7 @@ impl Deployment<'_> {
             Side::Aside(_) if makes_only => return Ok(()),
             Side::Aside(aside) => self.note_declared(aside).await?,
             Side::Migrations if makes_only => {
-                let highest = highest(self.runner.client).await?;
+                let (highest, _) = highest(self.runner.client).await?;
                 if self.step_aside(highest, statement) {
                     return Ok(());
                 }
@@ -146,11 +177,13 @@ impl Deployment<'_> {
             Side::Migrations => {}
         }
         let there = self.read_catalog().await?;
-        let Sides { now, before, declared, migrated } = &mut self.sides;
-        let made = there.things().iter().filter(|thing| !before.contains(&thing.name));
-        migrated.extend(made.filter(|thing| !declared.contains(&thing.identity)).map(|thing| thing.name.clone()));
-        before.clear();
-        *now = Side::Declaration;
+        let sides = &mut self.sides;
+        let made = there.things().iter().filter(|thing| !sides.before.contains(&thing.name));
+        let migrated = made.filter(|thing| !sides.is_declared(&thing.identity)).map(|thing| thing.name.clone());
+        let migrated: Vec<_> = migrated.collect();
+        sides.migrated.extend(migrated);
+        sides.before.clear();
+        sides.now = Side::Declaration;
         Ok(())
     }
 
@@ -168,7 +201,7 @@ impl Deployment<'_> {
         let ending = self.runner.end_migration(last);
         let (ended, highest) = tokio::join!(biased; ending, highest(self.runner.client));
         ended?;
-        self.step_aside(highest?, next);
+        self.step_aside(highest?.0, next);
         Ok(())
     }
 
@@ -176,14 +209,19 @@ impl Deployment<'_> {
     fn step_aside(&mut self, above: u32, statement: Option<&Statement>) -> bool {
         let counts = above < LAST_OIDS;
         if counts {
-            self.sides.now = Side::Aside(Aside { above, only_routines: statement.is_some_and(makes_routine) });
+            self.sides.now = Side::Aside(Aside { above, has_options: statement.is_some_and(has_options) });
         }
         counts
     }
 
     async fn note_declared(&mut self, aside: Aside) -> Result<(), DeployError> {
-        let query = if aside.only_routines { ROUTINES_ABOVE } else { ABOVE };
-        let rows = self.runner.client.query_typed(query, &[(&aside.above, Type::OID)]).await;
+        let (up_to, privileges_may_come) = highest(self.runner.client).await?;
+        self.sides.spans.push(Span { above: aside.above, up_to });
+        if !aside.has_options && !privileges_may_come && up_to < LAST_OIDS {
+            return Ok(());
+        }
+        // What a migration sets or grants later looks the same, so this has to be asked now.
+        let rows = self.runner.client.query_typed(ABOVE, &[(&aside.above, Type::OID)]).await;
         let rows = rows.map_err(DeployError::own("looking at what is declared"))?;
         self.sides.declared.extend(rows.iter().map(|row| row.get::<_, String>(0)));
         Ok(())
@@ -240,8 +278,19 @@ fn makes_only(statement: &Statement) -> bool {
     }
 }
 
-fn makes_routine(statement: &Statement) -> bool {
-    matches!(statement.tree.as_ref(), NodeEnum::CreateFunctionStmt(_))
+/// Whether something has options from the start.
+fn has_options(statement: &Statement) -> bool {
+    if !matches!(statement.tree.as_ref(), NodeEnum::ViewStmt(_) | NodeEnum::IndexStmt(_)) {
+        return false;
+    }
+    // What is kept of the tree may not tell.
+    match statement.parse() {
+        Some(NodeEnum::ViewStmt(view)) => {
+            !view.options.is_empty() || view.with_check_option() != ViewCheckOption::NoCheckOption
+        }
+        Some(NodeEnum::IndexStmt(index)) => !index.options.is_empty(),
+        _ => true,
+    }
 }
 
 fn makes_plain_table(tree: &NodeEnum) -> bool {
