@@ -33,7 +33,7 @@ use tokio_postgres::Client;
 
 use self::sides::Sides;
 use self::stored_names::StoredNames;
-use super::catalog::{Catalog, Reader};
+use super::catalog::{self, Catalog, Reader};
 use super::clock::Clock;
 use super::diff::{self, SchemaValidation};
 use super::error::DeployError;
@@ -84,6 +84,13 @@ pub struct Goal<'a> {
     pub clock: &'a Clock,
 }
 
+impl Goal<'_> {
+    /// Whether it says what others are compared with.
+    fn is_blueprint(&self) -> bool {
+        self.target.is_new() && self.declared.is_none()
+    }
+}
+
 /// What a deployment came to.
 pub struct Outcome {
     /// What was done, as the client reads it.
@@ -127,7 +134,8 @@ pub async fn deploy(client: &Client, goal: Goal<'_>) -> Result<Outcome, DeployEr
 /// cannot be taken back. So everything that can be refused is refused by a rehearsal before that.
 async fn rehearse_and_run(client: &Client, goal: Goal<'_>) -> Result<Outcome, DeployError> {
     let reader = Reader::new(client);
-    let before = Arc::new(reader.read().await?);
+    let is_empty = goal.is_blueprint() && goal.installed.is_empty() && goal.script.extensions.is_empty();
+    let before = Arc::new(if is_empty { catalog::of_empty(client).await? } else { reader.read().await? });
     let Some(declared) = goal.declared.filter(|_| goal.target == Target::ExistingDatabase) else {
         return attempt(&reader, goal, &[], before, false).await;
     };

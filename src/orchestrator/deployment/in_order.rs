@@ -85,7 +85,7 @@ impl<'a> Deployment<'a> {
         let wants = self.first_waiting_for(statement).filter(|_| is_pending);
         let mut result = Box::pin(self.migrations.run(&self.runner, statement, wants.is_some())).await;
         let uses_new_value = |failure: &Failure| failure.is_one_of(&[SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE]);
-        if result.as_ref().is_err_and(uses_new_value) && self.is_blueprint() {
+        if result.as_ref().is_err_and(uses_new_value) && self.goal.is_blueprint() {
             // A value that no text tells of was added, by a DO block say. Nobody sees a blueprint before it is whole, and
             // one that fails is dropped: so what came before may be committed.
             let session = self.runner.set_session_aside().await?;

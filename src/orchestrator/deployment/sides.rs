@@ -137,13 +137,9 @@ impl Sides {
 }
 
 impl Deployment<'_> {
-    pub(super) fn is_blueprint(&self) -> bool {
-        self.goal.target.is_new() && self.goal.declared.is_none()
-    }
-
     /// From here on migrations make what is new.
     pub(super) async fn migrations_go_on(&mut self) -> Result<(), DeployError> {
-        if !self.is_blueprint() {
+        if !self.goal.is_blueprint() {
             return Ok(());
         }
         match self.sides.now {
@@ -195,7 +191,7 @@ impl Deployment<'_> {
         next: Option<&Statement>,
     ) -> Result<(), DeployError> {
         let is_aside = |next: &Statement| next.kind != Kind::Migrations && makes_only(next);
-        if !(self.is_blueprint() && matches!(self.sides.now, Side::Migrations) && next.is_some_and(is_aside)) {
+        if !(self.goal.is_blueprint() && matches!(self.sides.now, Side::Migrations) && next.is_some_and(is_aside)) {
             return self.runner.end_migration(last).await;
         }
         let ending = self.runner.end_migration(last);
@@ -326,6 +322,26 @@ fn is_plain_table(create: &CreateStmt) -> bool {
 mod tests {
     use super::*;
     use crate::bundle::{Kind, SourceFile, sql};
+
+    #[test]
+    fn a_span_holds_what_is_there_with_its_oid_alone() {
+        let span = Span { above: 100, up_to: 200 };
+        for (identity, expected) in [
+            ("relation 101", true),
+            ("relation 100", false),
+            ("relation 200", true),
+            ("relation 201", false),
+            ("part t150", true),
+            ("detail contents 150", true),
+            // Said of what has this oid, by anybody and at any time.
+            ("options 150", false),
+            ("detail r 150 0 10 SELECT", false),
+            ("comment 1259 150 0", false),
+            ("relation 150 name", false),
+        ] {
+            assert_eq!(span.holds(identity), expected, "{identity}");
+        }
+    }
 
     #[test]
     fn what_says_more_than_what_it_makes_is_looked_at() {
