@@ -226,13 +226,13 @@ fn client_connections(config: &Config) -> usize {
 async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(), Fatal> {
     let signals = StopSignals::listen().map_err(Fatal::system("listening for signals"))?;
     // Before PostgreSQL, which takes a while to start: a taken port is the likeliest mistake.
-    let listener = bind(&config).await?;
+    let systemd = Notifier::from_env();
+    let listener = bind(&config, &systemd).await?;
     let address = listener.local_addr().map_err(Fatal::system("asking for the port"))?;
     let metrics = match config.metrics.address {
         Some(address) => Some(bind_metrics(address).await?),
         None => None,
     };
-    let systemd = Notifier::from_env();
     systemd::keep_alive(&systemd);
     let starting = systemd::starting(&systemd, "PostgreSQL is starting");
     let postgres = tokio::select! {
@@ -396,9 +396,16 @@ async fn stop_postgres(postgres: Postgres, signals: &StopSignals, served: Result
     served.and(stopped)
 }
 
-async fn bind(config: &Config) -> Result<TcpListener, Fatal> {
+/// The socket that was kept over a restart of the service, or a new one, which is kept from now on.
+async fn bind(config: &Config, systemd: &Notifier) -> Result<TcpListener, Fatal> {
     let (host, port) = (config.server.host.as_str(), config.server.port);
-    TcpListener::bind((host, port)).await.map_err(|error| {
+    let wanted: Vec<SocketAddr> =
+        tokio::net::lookup_host((host, port)).await.map(Iterator::collect).unwrap_or_default();
+    if let Some(kept) = systemd::take_kept(systemd, &wanted) {
+        return TcpListener::from_std(kept).map_err(Fatal::system("taking over the socket"));
+    }
+    let bound = TcpListener::bind((host, port)).await;
+    let listener = bound.map_err(|error| {
         let reason = match error.kind() {
             std::io::ErrorKind::AddrInUse => "the port is taken: stop the program that has it, or set GATEWAY_PORT \
                                               to another"
@@ -410,7 +417,9 @@ async fn bind(config: &Config) -> Result<TcpListener, Fatal> {
             _ => format!("{error}: set GATEWAY_HOST and GATEWAY_PORT"),
         };
         Fatal::Bind { host: host.to_owned(), port, reason }
-    })
+    })?;
+    systemd::keep(systemd, &listener);
+    Ok(listener)
 }
 
 async fn bind_metrics(address: SocketAddr) -> Result<TcpListener, Fatal> {

@@ -1,12 +1,14 @@
 //! The datagrams of sd_notify(3): lines `NAME=value` to the socket that `NOTIFY_SOCKET` names. Written with std, which knows abstract
-//! names, too: the crates for it do no more, and want `unsafe` for taking over a listener.
+//! names, too: the crates for it do no more.
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 use tracing::debug;
 
 /// How long systemd may take to take a datagram. It is read by process 1, which may be busy.
@@ -26,6 +28,21 @@ impl Notifier {
     /// Whether anybody listens.
     pub fn is_there(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// Gives it a descriptor to keep, with what is said of that. Whether it was taken is not known.
+    pub(super) fn send_with(&self, lines: &str, descriptor: BorrowedFd<'_>) {
+        let Some(address) = &self.0 else { return };
+        let sent = UnixDatagram::unbound().and_then(|socket| {
+            socket.set_write_timeout(Some(TAKING))?;
+            socket.connect_addr(address)?;
+            let (text, given) = ([IoSlice::new(lines.as_bytes())], [descriptor.as_raw_fd()]);
+            let rights = [ControlMessage::ScmRights(&given)];
+            Ok(sendmsg::<UnixAddr>(socket.as_raw_fd(), &text, &rights, MsgFlags::empty(), None)?)
+        });
+        if let Err(error) = sent {
+            debug!(%error, "systemd could not be given a descriptor: {lines}");
+        }
     }
 
     /// Tells it. Each time through a socket of its own: systemd makes a new one when it is updated, under the same name.

@@ -72,16 +72,21 @@ impl Server {
         self.start_gateway(&self.socket(), data, settings)
     }
 
-    fn start_gateway(&self, socket: &Path, data: &Path, settings: &[(&str, &str)]) -> Gateway {
+    /// What leads a gateway to it.
+    pub(crate) fn settings(&self) -> [(&'static str, String); 5] {
         let connection = self.postgres.connection();
+        [
+            ("DB_HOST", self.socket().to_string_lossy().into_owned()),
+            ("DB_PORT", self.port().to_string()),
+            ("DB_NAME", "postgres".to_owned()),
+            ("DB_USER", connection.get_user().unwrap_or_default().to_owned()),
+            ("DB_PASSWORD", String::from_utf8_lossy(connection.get_password().unwrap_or_default()).into_owned()),
+        ]
+    }
+
+    fn start_gateway(&self, socket: &Path, data: &Path, settings: &[(&str, &str)]) -> Gateway {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stonescriptdb-gateway"));
-        command
-            .env("DB_HOST", socket)
-            .env("DB_PORT", self.port().to_string())
-            .env("DB_NAME", "postgres")
-            .env("DB_USER", connection.get_user().unwrap_or_default())
-            .env("DB_PASSWORD", String::from_utf8_lossy(connection.get_password().unwrap_or_default()).as_ref())
-            .envs(settings.iter().copied());
+        command.envs(self.settings()).env("DB_HOST", socket).envs(settings.iter().copied());
         Gateway::start(command, data, self.folder.path())
     }
 
