@@ -36,6 +36,7 @@ mod parts;
 pub(crate) mod platform;
 pub(crate) mod register;
 pub(crate) mod room;
+mod settings;
 pub mod state;
 pub(crate) mod unknown;
 mod upload;

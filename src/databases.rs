@@ -129,7 +129,6 @@ pub struct Databases {
     shares: Arc<Shares>,
     account: Account,
     restored: Arc<Restored>,
-    call_timeout: Duration,
 }
 
 /// What `/health` tells.
@@ -182,7 +181,6 @@ impl Databases {
             shares: Arc::new(Shares::new(sessions)),
             account: Account::own(sessions, pool.wait_timeout),
             restored: Arc::default(),
-            call_timeout,
         })
     }
 
@@ -217,7 +215,15 @@ impl Databases {
 
     /// The time limit of a call.
     pub fn call_timeout(&self) -> Duration {
-        self.call_timeout
+        self.pools.server.call_timeout()
+    }
+
+    /// Other time limits than those of the start. A connection has its limit from when it was opened, so the idle ones are closed,
+    /// and those in use with the end of their calls.
+    pub fn set_time_limits(&self, call_timeout: Duration, lock_timeout: Duration) {
+        if self.pools.server.set_time_limits(call_timeout, lock_timeout) {
+            self.pools.renew_all();
+        }
     }
 
     /// What was prepared for the database, and what is known of its catalog, is void.

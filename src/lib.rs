@@ -27,6 +27,7 @@
 //! | [`metrics`]      | what is counted for `GET /metrics`                                   |
 //! | [`logging`]      | log lines, and when they are written                                 |
 //! | [`systemd`]      | readiness, status, watchdog, and the socket that outlives a restart   |
+//! | [`reload`]       | the settings read again on SIGHUP                                    |
 //! | [`scheduling`]   | how the system shares its processors between all of these            |
 //!
 //! Arrows point one way: `api` knows the rest and nothing knows `api`; `bundle` knows no database.
@@ -45,6 +46,7 @@ pub mod metrics;
 pub mod orchestrator;
 pub mod platforms;
 pub mod registry;
+pub mod reload;
 pub mod room;
 pub mod router;
 pub mod scheduling;

@@ -18,6 +18,7 @@ use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
+use tracing_subscriber::{Registry, reload};
 
 use self::journal::{Prioritized, is_journal};
 use self::lines::{LineWriter, Lines, write_lines_to};
@@ -54,11 +55,33 @@ pub enum LogError {
 #[derive(Debug)]
 pub struct LogGuard {
     _writers: Vec<LineWriter>,
+    level: LogLevel,
+}
+
+/// How much is logged. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct LogLevel(reload::Handle<EnvFilter, Registry>);
+
+impl LogGuard {
+    /// To change how much is logged.
+    pub fn level(&self) -> LogLevel {
+        self.level.clone()
+    }
+}
+
+impl LogLevel {
+    /// Another filter than that of the start. [`crate::config`] has checked it.
+    pub fn set(&self, filter: &str) {
+        let made = EnvFilter::try_new(filter).map(|filter| self.0.reload(filter));
+        if !matches!(made, Ok(Ok(()))) {
+            tracing::error!(filter, "RUST_LOG stays as it was");
+        }
+    }
 }
 
 /// Sets the log of this process up.
 pub fn init(config: &LogConfig) -> Result<LogGuard, LogError> {
-    let filter = EnvFilter::try_new(&config.filter)?;
+    let (filter, level) = reload::Layer::new(EnvFilter::try_new(&config.filter)?);
     // Standard output itself would write line by line.
     let unbuffered = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(LogError::Thread)?);
     let (stdout, stdout_writer) = write_lines_to(unbuffered).map_err(LogError::Thread)?;
@@ -88,7 +111,7 @@ pub fn init(config: &LogConfig) -> Result<LogGuard, LogError> {
     };
     let set_up = tracing_subscriber::registry().with(filter).with(stdout).with(file).try_init();
     set_up.map_err(|_| LogError::AlreadySetUp)?;
-    Ok(LogGuard { _writers: writers })
+    Ok(LogGuard { _writers: writers, level: LogLevel(level) })
 }
 
 /// `stonescriptdb-gateway.2026-01-31.log`, a new one each day (UTC), and `stonescriptdb-gateway.log`, which leads to the current one.

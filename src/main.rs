@@ -19,8 +19,9 @@ use stonescriptdb_gateway::databases::{DatabaseError, Databases};
 use stonescriptdb_gateway::embedded::{
     self, EmbeddedError, EmbeddedOptions, SupervisedPostgres, UpgradeError, UpgradeOptions,
 };
-use stonescriptdb_gateway::logging::{self, LogError};
+use stonescriptdb_gateway::logging::{self, LogError, LogLevel};
 use stonescriptdb_gateway::orchestrator::Orchestrator;
+use stonescriptdb_gateway::reload::Reload;
 use stonescriptdb_gateway::router;
 use stonescriptdb_gateway::scheduling;
 use stonescriptdb_gateway::server::{self, ServerLimits, StopSignals};
@@ -155,7 +156,7 @@ fn run(arguments: &Arguments) -> Result<(), Fatal> {
     }
     // Before there is any other thread.
     let scheduled = scheduling::run_in_batches();
-    let _log = logging::init(&config.log)?;
+    let log = logging::init(&config.log)?;
     if let Err(error) = scheduled {
         warn!(%error, "calls take more of the processors than they need to: SCHED_BATCH could not be set");
     }
@@ -166,7 +167,7 @@ fn run(arguments: &Arguments) -> Result<(), Fatal> {
     runtime.enable_all().on_thread_start(|| drop(scheduling::go_first())).thread_stack_size(WORKER_STACK_BYTES);
     let runtime = runtime.build();
     let runtime = runtime.map_err(Fatal::system("starting threads"))?;
-    let result = runtime.block_on(run_until_stopped(config, max_connections));
+    let result = runtime.block_on(run_until_stopped(config, environment, log.level(), max_connections));
     // What still runs there now has been given up.
     runtime.shutdown_background();
     result
@@ -223,7 +224,12 @@ fn client_connections(config: &Config) -> usize {
     wanted.min(room)
 }
 
-async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(), Fatal> {
+async fn run_until_stopped(
+    config: Config,
+    environment: Environment,
+    level: LogLevel,
+    max_connections: usize,
+) -> Result<(), Fatal> {
     let signals = StopSignals::listen().map_err(Fatal::system("listening for signals"))?;
     // Before PostgreSQL, which takes a while to start: a taken port is the likeliest mistake.
     let systemd = Notifier::from_env();
@@ -251,7 +257,6 @@ async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(),
             databases.keep_room(room);
         }
     }
-    let patience = config.limits.shutdown_timeout;
     let gateway = Arc::new(Gateway::new(config, databases.clone()));
     prepare_roles(&gateway, &postgres).await;
     tokio::spawn(gateway.platforms.clone().sweep_regularly());
@@ -269,16 +274,19 @@ async fn run_until_stopped(config: Config, max_connections: usize) -> Result<(),
         let limits = ServerLimits { max_connections: METRICS_CONNECTIONS, ..ServerLimits::default() };
         tokio::spawn(server::serve_within(limits, listener, app, std::future::pending()))
     });
-    let app = router::app(gateway);
+    reload_on_request(&systemd, &signals, {
+        let gateway = gateway.clone();
+        Reload::new(environment, level, move |config| gateway.apply(config))
+    });
+    let app = router::app(gateway.clone());
     info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
     drop(starting);
     tell_systemd(systemd, signals.clone(), orchestrator.clone(), databases.clone());
-    let drain = ServerLimits::default().drain.min(patience);
-    let serving = ServerLimits { max_connections, drain, long_drain: patience, ..ServerLimits::default() };
+    let serving = ServerLimits { max_connections, ..ServerLimits::default() };
     let serving_and_deploying = async {
         let served = server::serve_within(serving, listener, app, stop).await.map_err(Fatal::system("serving"));
         let begun = stop_begun.try_recv().unwrap_or_else(|_| Instant::now());
-        end_deployments(&orchestrator, &databases, begun + patience).await;
+        end_deployments(&orchestrator, &databases, begun + gateway.shutdown_timeout()).await;
         served
     };
     let served = tokio::select! {
@@ -312,6 +320,19 @@ fn tell_systemd(systemd: Notifier, signals: StopSignals, orchestrator: Orchestra
         drop(serving);
         let _stopping = systemd::stopping(&systemd, move || orchestrator.underway());
         std::future::pending::<()>().await;
+    });
+}
+
+/// SIGHUP, to the end of the program.
+fn reload_on_request(systemd: &Notifier, signals: &StopSignals, mut reload: Reload) {
+    let (systemd, mut requests) = (systemd.clone(), signals.reload_requests());
+    tokio::spawn(async move {
+        loop {
+            requests.next().await;
+            systemd::reloading(&systemd);
+            reload.run();
+            systemd::reloaded(&systemd);
+        }
     });
 }
 

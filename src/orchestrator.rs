@@ -40,7 +40,7 @@ mod twins;
 mod underway;
 mod verify;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -90,22 +90,31 @@ pub struct Orchestrator {
     blueprints: Arc<Blueprints>,
     turns: Arc<Turns>,
     allowed: Arc<AllowedExtensions>,
-    limits: DeployLimits,
+    limits: Arc<RwLock<DeployLimits>>,
     observer: Observer,
 }
 
 impl Orchestrator {
     /// Deploys within `limits`; `allowed`: which extensions a platform's role may have that only a superuser can install.
     pub fn new(databases: Databases, limits: DeployLimits, allowed: AllowedExtensions, metrics: Arc<Metrics>) -> Self {
-        // A deployment may have two sessions at once: whoever has its turn never waits for another turn's end.
-        let at_once = limits.at_once.min(databases.session_share() / 2).max(1);
-        let turns = Arc::new(Turns::new(at_once, limits.patience()));
+        let turns = Arc::new(Turns::new(at_once(&limits, &databases), limits.patience()));
         let allowed = Arc::new(allowed);
         let (blueprints, observer) = (
             Arc::new(Blueprints::new(allowed.clone())),
             Observer { metrics, databases: databases.clone(), underway: Underway::default() },
         );
+        let limits = Arc::new(RwLock::new(limits));
         Self { databases, blueprints, turns, allowed, limits, observer }
+    }
+
+    /// For deployments that begin from now on.
+    pub fn set_limits(&self, limits: DeployLimits) {
+        self.turns.set_at_once(at_once(&limits, &self.databases));
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    fn limits(&self) -> DeployLimits {
+        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the platform's next turn to deploy. Not from inside of a deployment, which has one.
@@ -130,12 +139,12 @@ impl Orchestrator {
 
     /// The same, on the account of a platform that has its turn.
     fn on_behalf_of(&self, platform: &Id) -> Self {
-        Self { databases: self.databases.on_behalf_of(platform, self.limits.patience()), ..self.clone() }
+        Self { databases: self.databases.on_behalf_of(platform, self.limits().patience()), ..self.clone() }
     }
 
     /// The time of a deployment to the database.
     fn clock(&self, database: &DatabaseName) -> Clock {
-        Clock::new(database, self.limits.deployment_timeout)
+        Clock::new(database, self.limits().deployment_timeout)
     }
 
     /// Creates the database if it is missing, else brings it up to date; its code runs as `run_as`. `force`: also where values
@@ -174,7 +183,7 @@ impl Orchestrator {
         if self.owned(address).await? != Found::Ours {
             return Ok(None);
         }
-        let databases = self.databases.on_behalf_of(address.platform(), self.limits.wait_timeout);
+        let databases = self.databases.on_behalf_of(address.platform(), self.limits().wait_timeout);
         if !databases.to_hand_over(run_as, std::slice::from_ref(address.name())).await?.is_empty() {
             return Ok(None);
         }
@@ -440,7 +449,7 @@ impl Orchestrator {
         run_as: &'a RunAs,
         bundle: &'a Bundle,
     ) -> BoxFuture<'a, Result<Arc<Blueprint>, DeployError>> {
-        self.blueprints.ensure(&self.databases, platform, run_as, bundle, self.limits).boxed()
+        self.blueprints.ensure(&self.databases, platform, run_as, bundle, self.limits()).boxed()
     }
 
     /// Records the owner, then makes the database: what has no record is nobody's, so the record comes first.
@@ -460,7 +469,7 @@ impl Orchestrator {
     async fn prepare(&self, platform: &Id, run_as: &RunAs, bundle: Bundle) -> Result<Prepared, DeployError> {
         let blueprint = self.blueprint(platform, run_as, &bundle).await?;
         let (platform, run_as, allowed) = (platform.clone(), run_as.clone(), self.allowed.clone());
-        Ok(Prepared::new(bundle, blueprint, platform, run_as, allowed, self.limits.lock_timeout))
+        Ok(Prepared::new(bundle, blueprint, platform, run_as, allowed, self.limits().lock_timeout))
     }
 
     async fn update(
@@ -529,6 +538,11 @@ async fn run_to_the_end<T: Send + 'static>(
         Ok(result) => result,
         Err(error) => Err(DeployError::Interrupted { cause: error.to_string() }),
     }
+}
+
+/// A deployment may have two sessions at once: whoever has its turn never waits for another turn's end.
+fn at_once(limits: &DeployLimits, databases: &Databases) -> usize {
+    limits.at_once.min(databases.session_share() / 2).max(1)
 }
 
 fn millis_since(started: Instant) -> u64 {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
@@ -134,15 +135,19 @@ impl Answer for App {
     }
 
     fn is_stranger(&self, peer: SocketAddr) -> bool {
-        self.gateway.access.is_stranger(peer.ip())
+        self.gateway.settings().access.is_stranger(peer.ip())
     }
 
     fn is_vital(&self, path: &str) -> bool {
         [HEALTH, READY, LIVE].contains(&path)
     }
 
-    fn works_long(&self) -> bool {
-        self.gateway.orchestrator.underway() > 0
+    fn drain(&self, usual: Duration) -> Duration {
+        let longest = self.gateway.shutdown_timeout();
+        match self.gateway.orchestrator.underway() {
+            0 => usual.min(longest),
+            _ => longest,
+        }
     }
 
     fn cuts_off(&self) {

@@ -16,7 +16,7 @@ mod tests;
 mod unhurried;
 
 pub use paced_body::{BodyError, BodyPace};
-pub use signals::StopSignals;
+pub use signals::{ReloadRequests, StopSignals};
 
 use std::collections::HashMap;
 use std::io;
@@ -29,7 +29,7 @@ use axum::response::Response;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use self::client_stream::ConnectionState;
@@ -54,8 +54,6 @@ pub struct ServerLimits {
     pub next_headers: Duration,
     /// How long requests in flight may go on after a stop.
     pub drain: Duration,
-    /// How long they may while [`Answer::works_long`].
-    pub long_drain: Duration,
     /// How fast the bodies of requests have to come.
     pub body: BodyPace,
     /// Connections at once.
@@ -67,7 +65,6 @@ impl Default for ServerLimits {
         Self {
             next_headers: Duration::from_secs(75),
             drain: Duration::from_secs(30),
-            long_drain: Duration::from_secs(120),
             body: BodyPace::default(),
             max_connections: 10_000,
         }
@@ -90,9 +87,10 @@ pub trait Answer: Clone + Send + Sync + 'static {
         false
     }
 
-    /// Whether something is underway that is waited for longer than requests are, when the server stops.
-    fn works_long(&self) -> bool {
-        false
+    /// How long after a stop requests may go on, where the server's own limit is `usual`. Asked again while they do: what is
+    /// underway may be worth a longer wait.
+    fn drain(&self, usual: Duration) -> Duration {
+        usual
     }
 
     /// From now on answers are dropped because the server stops, and no client is to blame.
@@ -244,14 +242,25 @@ impl<A: Answer> Connections<A> {
         if open > 0 {
             info!(connections = open, "letting the requests in flight end");
         }
-        let end = Instant::now() + self.limits.drain;
-        let late = Instant::now() + self.limits.body.when_stopping;
+        let begun = Instant::now();
+        let (app, usual) = (&self.app, self.limits.drain);
+        let end = async {
+            while begun.elapsed() < app.drain(usual) {
+                sleep(ARRIVING).await;
+            }
+        };
+        let mut end = std::pin::pin!(end);
+        let (late, mut late_by_far) = (self.limits.body.when_stopping, false);
         let mut draining = std::pin::pin!(self.drain.shutdown());
         let mut drained = tokio::select! {
             () = &mut draining => true,
-            () = sleep_until(late.min(end)) => false,
+            () = sleep(late) => false,
+            () = &mut end => {
+                late_by_far = true;
+                false
+            }
         };
-        if !drained {
+        if !drained && !late_by_far {
             self.open.retain(|_, Open { task, state, .. }| {
                 let is_idle = state.is_idle();
                 if is_idle {
@@ -259,21 +268,14 @@ impl<A: Answer> Connections<A> {
                 }
                 !is_idle
             });
-            let longest = self.limits.long_drain.saturating_sub(self.limits.drain);
-            let app = &self.app;
-            let late = async {
-                sleep_until(end).await;
-                while end.elapsed() < longest && app.works_long() {
-                    sleep(ARRIVING).await;
-                }
-            };
             drained = tokio::select! {
                 () = &mut draining => true,
-                () = late => false,
+                () = &mut end => false,
             };
         }
         if !drained {
-            warn!(connections = self.open.len(), "cutting off the requests that have not ended");
+            let connections = self.open.values().filter(|open| !open.task.is_finished()).count();
+            warn!(connections, "cutting off the requests that have not ended");
             self.end.0.cuts_off();
         }
         if drained {

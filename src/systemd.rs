@@ -10,5 +10,5 @@ mod watchdog;
 
 pub use kept::{keep, take_kept};
 pub use notify::Notifier;
-pub use tell::{Told, starting, stopping, tell_state};
+pub use tell::{Told, reloaded, reloading, starting, stopping, tell_state};
 pub use watchdog::keep_alive;

@@ -18,7 +18,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Refuses addresses outside `ALLOWED_NETWORKS`.
 pub(crate) fn admit(gateway: &Gateway, notes: &Notes, peer: SocketAddr, headers: &HeaderMap) -> Result<(), ApiError> {
     let lines = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
-    match gateway.access.admit(peer.ip(), lines) {
+    match gateway.settings().access.admit(peer.ip(), lines) {
         Ok(client) => {
             notes.note_client(client);
             Ok(())
@@ -51,7 +51,7 @@ pub(crate) async fn token(
     next: Next,
 ) -> Response {
     let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-    match gateway.access.check_token(purpose, authorization) {
+    match gateway.settings().access.check_token(purpose, authorization) {
         Ok(()) => next.run(request).await,
         Err(error) => ApiError::from(error).into_response(),
     }

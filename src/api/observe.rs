@@ -51,7 +51,7 @@ where
         gateway.metrics.refused(failure.code.code());
     }
     if failure.as_ref().is_some_and(|failure| failure.code.is_already_there()) {
-        let status = StatusCode::from_u16(gateway.config.conflict_status);
+        let status = StatusCode::from_u16(gateway.settings().conflict_status);
         *response.status_mut() = status.unwrap_or(StatusCode::BAD_REQUEST);
     }
     response.headers_mut().insert(REQUEST_ID, id);

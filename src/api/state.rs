@@ -1,10 +1,10 @@
 //! What every handler gets.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use crate::access::AccessRules;
+use super::settings::Settings;
 use crate::bundle::archive::ArchiveLimits;
 use crate::bundle::cost::Limits;
 use crate::call_memory::CallMemory;
@@ -18,7 +18,7 @@ use crate::uploads::{self, UploadMemory};
 
 /// The running gateway. Made once by `main`, shared by all requests.
 pub struct Gateway {
-    /// What the operator set.
+    /// What the operator had set at the start.
     pub config: Config,
     /// The way to PostgreSQL.
     pub databases: Databases,
@@ -36,14 +36,13 @@ pub struct Gateway {
     pub started: Instant,
     /// The stopping server drops what has not ended.
     pub(crate) cuts_off: Arc<AtomicBool>,
-    /// Who may speak to it.
-    pub(crate) access: AccessRules,
+    settings: RwLock<Arc<Settings>>,
 }
 
 impl Gateway {
     /// Starts the clock of `/health`.
     pub fn new(config: Config, databases: Databases) -> Self {
-        let access = AccessRules::new(&config.access);
+        let settings = RwLock::new(Arc::new(Settings::of(&config)));
         let allowed = config.allowed_extensions.clone();
         let metrics = Metrics::new(config.metrics.most_functions).expect("each metric has a name of its own");
         let metrics = Arc::new(metrics);
@@ -54,18 +53,36 @@ impl Gateway {
         let platforms = Platforms::new(registry, databases.clone(), orchestrator.clone(), uploads.clone(), roles);
         let (call_memory, started) = (CallMemory::new(config.pool.wait_timeout), Instant::now());
         let cuts_off = Arc::default();
-        Self { config, databases, orchestrator, platforms, uploads, call_memory, metrics, started, cuts_off, access }
+        Self { config, databases, orchestrator, platforms, uploads, call_memory, metrics, started, cuts_off, settings }
+    }
+
+    /// What is set at this moment.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on those of `config` count that [`Variable::reloads`](crate::config::Variable::reloads) says so of.
+    pub fn apply(&self, config: &Config) {
+        let limits = &config.limits;
+        // What its turns wait for is as it was at the start.
+        let deploy_limits = DeployLimits { wait_timeout: self.config.pool.wait_timeout, ..deploy_limits(config) };
+        self.databases.set_time_limits(limits.call_timeout, limits.lock_timeout);
+        self.orchestrator.set_limits(deploy_limits);
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Settings::of(config));
+    }
+
+    /// How long deployments go on when the gateway is to stop.
+    pub fn shutdown_timeout(&self) -> Duration {
+        self.settings().limits.shutdown_timeout
     }
 
     /// What an uploaded archive may cost.
     pub(crate) fn archive_limits(&self) -> ArchiveLimits {
+        let limits = &self.settings().limits;
         ArchiveLimits {
-            max_unpacked_bytes: self.config.limits.max_unpacked_bytes,
+            max_unpacked_bytes: limits.max_unpacked_bytes,
             max_entries: ArchiveLimits::DEFAULT_MAX_ENTRIES,
-            sql: Limits {
-                max_bytes: self.config.limits.max_sql_bytes,
-                max_statements: self.config.limits.max_statements,
-            },
+            sql: Limits { max_bytes: limits.max_sql_bytes, max_statements: limits.max_statements },
             abandoned: Arc::default(),
         }
     }

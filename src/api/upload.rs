@@ -77,7 +77,7 @@ impl Drop for Waiting {
 impl Upload {
     /// Reads the body to its end.
     pub(super) async fn read(mut request: Request, expected: Expected, gateway: &Gateway) -> Result<Self, ApiError> {
-        let limit_bytes = gateway.config.limits.max_upload_bytes;
+        let limit_bytes = gateway.settings().limits.max_upload_bytes;
         let body_limit_bytes = limit_bytes.saturating_add(BODY_OVERHEAD_BYTES);
         check_content_type(&request)?;
         body::check_announced(request.headers(), body_limit_bytes, || over_limit("the upload", limit_bytes))?;

@@ -10,14 +10,22 @@ pub struct Variable {
     pub default: &'static str,
     /// One line for `--help`.
     pub meaning: &'static str,
+    /// Whether another value counts after a SIGHUP; others after a restart.
+    pub reloads: bool,
 }
 
 const fn variable(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
-    Variable { name, default, meaning }
+    Variable { name, default, meaning, reloads: false }
+}
+
+/// One that a SIGHUP has read again.
+const fn reloading(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
+    Variable { reloads: true, ..variable(name, default, meaning) }
 }
 
 /// All of them, in the order of `--help`.
 pub const VARIABLES: &[Variable] = &[
+    variable("ENV_FILE", "", "a file of these settings that wins over the environment; unset: .env, which does not"),
     variable("DB_HOST", "", "PostgreSQL's host, hosts (a,b) or socket folder; unset, like DATABASE_URL: embedded"),
     variable("DB_PORT", "5432", "its port, or one for each host"),
     variable("DB_NAME", "postgres", "the database to connect to first"),
@@ -33,13 +41,13 @@ pub const VARIABLES: &[Variable] = &[
     variable("POOL_IDLE_TIMEOUT_SECS", "1800", "an unused connection is closed after this"),
     variable("POOL_MAX_LIFETIME_SECS", "3600", "any connection is closed after this"),
     variable("POOL_WAIT_TIMEOUT_SECS", "5", "how long a request waits for a connection"),
-    variable("ALLOWED_NETWORKS", "127.0.0.0/8,::1/128", "who may speak to the gateway"),
-    variable("TRUSTED_PROXIES", "", "networks whose X-Forwarded-For counts; unset: none"),
-    variable("ADMIN_TOKEN", "", "if set, /admin/* wants it as a bearer token"),
-    variable("ADMIN_SCOPE", "admin", "deploy: the token guards everything but /call, /health, /ready, /live"),
+    reloading("ALLOWED_NETWORKS", "127.0.0.0/8,::1/128", "who may speak to the gateway"),
+    reloading("TRUSTED_PROXIES", "", "networks whose X-Forwarded-For counts; unset: none"),
+    reloading("ADMIN_TOKEN", "", "if set, /admin/* wants it as a bearer token"),
+    reloading("ADMIN_SCOPE", "admin", "deploy: the token guards everything but /call, /health, /ready, /live"),
     variable("DATA_DIR", "./data", "stored schemas and the embedded PostgreSQL"),
     variable("LOG_DIR", "", "daily log files, beside stdout"),
-    variable("RUST_LOG", "info", "how much is logged: error, warn, info, debug, trace, or a filter"),
+    reloading("RUST_LOG", "info", "how much is logged: error, warn, info, debug, trace, or a filter"),
     variable("LOG_FORMAT", "text", "text, or json: one object a line"),
     variable(
         "METRICS_ADDR",
@@ -57,15 +65,15 @@ pub const VARIABLES: &[Variable] = &[
         super::extensions::DEFAULT,
         "extensions that are not trusted and that platforms with a role may have; +name adds, * allows all",
     ),
-    variable("CALL_TIMEOUT_SECS", "30", "time limit of one call"),
-    variable("LOCK_TIMEOUT_SECS", "10", "how long a deployment waits for a lock"),
-    variable("DEPLOYMENT_TIMEOUT_SECS", "3600", "how long a deployment may work on one database"),
-    variable("MAX_DEPLOYMENTS_PER_PLATFORM", "4", "a platform's deployments that run at once; others wait their turn"),
-    variable("MAX_UPLOAD_BYTES", "67108864", "size of an uploaded archive"),
-    variable("MAX_UNPACKED_BYTES", "268435456", "size of what is in it"),
-    variable("MAX_SQL_BYTES", "67108864", "size of the SQL files in it"),
-    variable("MAX_STATEMENTS", "200000", "statements in them"),
+    reloading("CALL_TIMEOUT_SECS", "30", "time limit of one call"),
+    reloading("LOCK_TIMEOUT_SECS", "10", "how long a deployment waits for a lock"),
+    reloading("DEPLOYMENT_TIMEOUT_SECS", "3600", "how long a deployment may work on one database"),
+    reloading("MAX_DEPLOYMENTS_PER_PLATFORM", "4", "a platform's deployments that run at once; others wait their turn"),
+    reloading("MAX_UPLOAD_BYTES", "67108864", "size of an uploaded archive"),
+    reloading("MAX_UNPACKED_BYTES", "268435456", "size of what is in it"),
+    reloading("MAX_SQL_BYTES", "67108864", "size of the SQL files in it"),
+    reloading("MAX_STATEMENTS", "200000", "statements in them"),
     variable("UPLOAD_MEMORY_BYTES", "536870912", "memory that all uploads and their deployments share"),
-    variable("SHUTDOWN_TIMEOUT_SECS", "120", "how long a gateway that is told to stop lets deployments go on"),
-    variable("CONFLICT_STATUS", "400", "status of \"already there\" answers: 400 or 409"),
+    reloading("SHUTDOWN_TIMEOUT_SECS", "120", "how long a gateway that is told to stop lets deployments go on"),
+    reloading("CONFLICT_STATUS", "400", "status of \"already there\" answers: 400 or 409"),
 ];

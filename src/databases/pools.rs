@@ -138,6 +138,11 @@ impl Pools {
             .for_each(|database| database.renew());
     }
 
+    /// All sessions are closed, at once or when their calls end.
+    pub(super) fn renew_all(&self) {
+        self.by_name.read().unwrap_or_else(PoisonError::into_inner).values().for_each(|database| database.renew());
+    }
+
     /// The name of the database with this oid, where it is open.
     pub(super) fn name_of(&self, oid: u32) -> Option<DatabaseName> {
         let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);

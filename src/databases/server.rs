@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -58,8 +58,8 @@ pub(super) enum Purpose<'a> {
 /// How to reach PostgreSQL.
 pub(super) struct Server {
     config: Config,
-    call_timeout: Duration,
-    lock_timeout: Duration,
+    call_timeout_ms: AtomicU64,
+    lock_timeout_ms: AtomicU64,
     /// The server's major version, as the last connection found it; zero before the first one.
     version: Arc<AtomicU32>,
     /// Ends what does not end by itself.
@@ -83,6 +83,11 @@ pub(super) struct Link {
 /// has no more of them than its pool may hold, whatever they do when they are told to end.
 pub(super) type InUse = oneshot::Sender<Option<Admission>>;
 
+/// What an integer holds is longer than anything lives.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Server {
     pub(super) fn new(config: Config, call_timeout: Duration, lock_timeout: Duration) -> Result<Self, DatabaseError> {
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
@@ -93,7 +98,20 @@ impl Server {
             return Err(DatabaseError::Config(format!("{} ports for {hosts} hosts", config.get_ports().len())));
         }
         let terminator = Terminator::new(supervising(&config), own_databases(&config));
-        Ok(Self { config, call_timeout, lock_timeout, version: Arc::default(), terminator })
+        let (call_timeout_ms, lock_timeout_ms) = (millis(call_timeout).into(), millis(lock_timeout).into());
+        Ok(Self { config, call_timeout_ms, lock_timeout_ms, version: Arc::default(), terminator })
+    }
+
+    /// How long a call may take.
+    pub(super) fn call_timeout(&self) -> Duration {
+        Duration::from_millis(self.call_timeout_ms.load(Ordering::Relaxed))
+    }
+
+    /// For sessions from now on; whether they are others than before.
+    pub(super) fn set_time_limits(&self, call_timeout: Duration, lock_timeout: Duration) -> bool {
+        let set = |limit: &AtomicU64, to| limit.swap(millis(to), Ordering::Relaxed) != millis(to);
+        // Both, whatever the first one says.
+        set(&self.call_timeout_ms, call_timeout) | set(&self.lock_timeout_ms, lock_timeout)
     }
 
     /// The databases to connect to when it does not matter which.
@@ -177,7 +195,8 @@ impl Server {
             Purpose::Deployment => "stonescriptdb-gateway deployment",
         };
         let given = self.config.get_options().unwrap_or_default();
-        let (call_timeout, lock_timeout) = (self.call_timeout.as_millis(), self.lock_timeout.as_millis());
+        let limits = [&self.call_timeout_ms, &self.lock_timeout_ms].map(|limit| limit.load(Ordering::Relaxed).into());
+        let [call_timeout, lock_timeout] = limits;
         let pinned = settings::options(purpose, run_as, call_timeout, lock_timeout);
         let mut config = self.config.clone();
         config.dbname(database.as_str()).application_name(application).options(format!("{given}{pinned}"));

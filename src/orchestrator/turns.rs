@@ -20,7 +20,7 @@ use crate::databases::name::Id;
 /// The turns of all platforms.
 #[derive(Debug)]
 pub struct Turns {
-    at_once: usize,
+    at_once: AtomicUsize,
     longest_wait: Duration,
     /// Only platforms that deploy or wait; a semaphore of tokio's serves in the order of arrival.
     by_platform: Mutex<HashMap<String, Weak<Semaphore>>>,
@@ -58,7 +58,7 @@ impl Turns {
     /// `at_once` of each platform; the others wait for `longest_wait`.
     pub fn new(at_once: usize, longest_wait: Duration) -> Self {
         Self {
-            at_once,
+            at_once: at_once.into(),
             longest_wait,
             by_platform: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -80,10 +80,15 @@ impl Turns {
             Ok(Err(_)) => Err(DatabaseError::Closed.into()),
             Err(_) => Err(DeployError::Busy {
                 platform: platform.given().to_owned(),
-                at_once: self.at_once,
+                at_once: self.at_once.load(Ordering::Relaxed),
                 waited_secs: self.longest_wait.as_secs(),
             }),
         }
+    }
+
+    /// For each platform as soon as none of its deployments runs or waits.
+    pub fn set_at_once(&self, at_once: usize) {
+        self.at_once.store(at_once, Ordering::Relaxed);
     }
 
     /// How many there are at this moment.
@@ -107,7 +112,7 @@ impl Turns {
             return turns;
         }
         by_platform.retain(|_, turns| turns.strong_count() > 0);
-        let turns = Arc::new(Semaphore::new(self.at_once));
+        let turns = Arc::new(Semaphore::new(self.at_once.load(Ordering::Relaxed)));
         by_platform.insert(platform.normal().to_owned(), Arc::downgrade(&turns));
         turns
     }
@@ -133,6 +138,10 @@ mod tests {
         assert!(turns.take(&id("c")).now_or_never().is_some_and(|turn| turn.is_ok()), "another platform waits");
         assert_eq!(turns.taken(), 2);
         drop(one);
+        turns.set_at_once(1);
+        let first = turns.take(&id("new")).await;
+        assert!(turns.take(&id("new")).now_or_never().is_none(), "others from now on");
+        drop(first);
         assert_eq!(turns.taken(), 1);
         assert!(turns.take(&id("a_b")).now_or_never().is_some_and(|turn| turn.is_ok()), "a turn was given back");
     }

@@ -6,36 +6,36 @@ use std::io;
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing::info;
 
 /// The signals that this process has got since [`StopSignals::listen`].
 #[derive(Clone, Debug)]
 pub struct StopSignals {
     count: watch::Receiver<usize>,
+    hangups: watch::Receiver<usize>,
 }
 
 impl StopSignals {
     /// From now on these signals do not end the process any more.
     pub fn listen() -> io::Result<Self> {
         let (sender, count) = watch::channel(0);
+        let (hung_up, hangups) = watch::channel(0);
         let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
         // Under nohup the terminal may close without ending us.
         if !is_ignored(Signal::SIGHUP) {
             match has_terminal() {
                 true => kinds.push(SignalKind::hangup()),
-                false => tell_of_hangups()?,
+                false => count_on(SignalKind::hangup(), &hung_up)?,
             }
         }
         for kind in kinds {
-            let mut stream = signal(kind)?;
-            let sender = sender.clone();
-            tokio::spawn(async move {
-                while stream.recv().await.is_some() {
-                    sender.send_modify(|count| *count += 1);
-                }
-            });
+            count_on(kind, &sender)?;
         }
-        Ok(Self { count })
+        Ok(Self { count, hangups })
+    }
+
+    /// Ready with each SIGHUP that asks for the settings to be read again: the first time with one that has come before, too.
+    pub fn reload_requests(&self) -> ReloadRequests {
+        ReloadRequests(self.hangups.clone())
     }
 
     /// Ready with the first signal: end what has begun, then stop.
@@ -56,15 +56,27 @@ impl StopSignals {
     }
 }
 
-/// Settings are read at the start alone.
-fn tell_of_hangups() -> io::Result<()> {
-    let mut stream = signal(SignalKind::hangup())?;
+fn count_on(kind: SignalKind, counter: &watch::Sender<usize>) -> io::Result<()> {
+    let (mut stream, counter) = (signal(kind)?, counter.clone());
     tokio::spawn(async move {
         while stream.recv().await.is_some() {
-            info!("SIGHUP: nothing is read again while the gateway runs; restart it for other settings");
+            counter.send_modify(|count| *count += 1);
         }
     });
     Ok(())
+}
+
+/// Where SIGHUP asks for settings, one after the other.
+#[derive(Debug)]
+pub struct ReloadRequests(watch::Receiver<usize>);
+
+impl ReloadRequests {
+    /// The next one; several that came meanwhile are one.
+    pub async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Whether this process would get SIGHUP from a terminal that closes: Linux tells the controlling terminal in `/proc`, as the

@@ -70,7 +70,6 @@ fn limits(next_headers_ms: u64, drain_ms: u64) -> ServerLimits {
     ServerLimits {
         next_headers: Duration::from_millis(next_headers_ms),
         drain: Duration::from_millis(drain_ms),
-        long_drain: Duration::from_millis(drain_ms),
         ..ServerLimits::default()
     }
 }

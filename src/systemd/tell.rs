@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use nix::time::{ClockId, clock_gettime};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 use tracing_subscriber::fmt::format::Writer;
@@ -66,6 +67,18 @@ where
             sleep(GLANCE).await;
         }
     })
+}
+
+/// That the settings are read again, until [`reloaded`].
+pub fn reloading(notifier: &Notifier) {
+    // systemd of version 253 compares it with its own clock.
+    let usec = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| Duration::from(now).as_micros());
+    notifier.send(&format!("RELOADING=1\nMONOTONIC_USEC={usec}"));
+}
+
+/// The settings were read again.
+pub fn reloaded(notifier: &Notifier) {
+    notifier.send("READY=1");
 }
 
 /// That the gateway stops, and what it still waits for. What it waits for has a limit of its own.

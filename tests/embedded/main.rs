@@ -7,5 +7,6 @@ mod life;
 mod place;
 mod program;
 mod refusals;
+mod reload;
 mod systemd;
 mod throw_away;

@@ -83,7 +83,7 @@ fn a_service_goes_on_after_a_hangup() {
     }
     // Whoever runs the tests under nohup has their children ignore it.
     if !mask_has("self", "SigIgn:", Signal::SIGHUP) {
-        gateway.wait_for_line("SIGHUP: nothing is read again");
+        gateway.wait_for_line("the settings were read again");
     }
     send(gateway.pid(), Signal::SIGHUP);
     assert_eq!(gateway.health(), 503);
@@ -141,7 +141,7 @@ fn the_log_goes_to_daily_files_too() {
 }
 
 /// Whether a signal is in one of the masks of a process, e.g. `SigCgt:`, those that it has a handler for.
-fn mask_has(pid: &str, mask: &str, signal: Signal) -> bool {
+pub(crate) fn mask_has(pid: &str, mask: &str, signal: Signal) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix(mask)).map(str::trim);
     let mask = mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);

@@ -14,6 +14,7 @@ mod left_behind;
 mod lost;
 mod proxy;
 mod registry;
+mod reload;
 mod restarts;
 mod room;
 mod stopping;

@@ -63,7 +63,7 @@ async fn on_copy(
     let copy = DatabaseName::rehearsal(&older.name, &prepared.blueprint.name);
     // Two that rehearse the same come one after the other, and what a crash left gives way.
     let lock = databases.lock(&copy).await?;
-    let clock = Clock::of_trial(orchestrator.limits.deployment_timeout);
+    let clock = Clock::of_trial(orchestrator.limits().deployment_timeout);
     let rehearsing = async {
         databases.drop_database(&copy).await?;
         let older = DatabaseName::recorded(older.name.clone());
