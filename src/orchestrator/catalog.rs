@@ -208,7 +208,7 @@ impl Column {
     }
 }
 
-/// A `NOT NULL` constraint of a column, which is an object of its own since PostgreSQL 18.
+/// A `NOT NULL` constraint of a column, which is an object of its own since PostgreSQL 18, or of a domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirement {
     /// Quoted where it has to be.
@@ -253,6 +253,9 @@ pub struct Domain {
     pub base_type: String,
     /// `typnotnull`
     pub not_null: bool,
+    /// The `NOT NULL` constraint, since PostgreSQL 17.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirement: Option<Requirement>,
     /// The deparsed default.
     pub default: Option<String>,
     /// `pg_get_constraintdef` of each, by name.

@@ -10,6 +10,7 @@ mod moved;
 mod not_null;
 mod numbers;
 mod renamed_rows;
+mod since_18;
 mod table_as;
 mod under_old_names;
 mod widened;

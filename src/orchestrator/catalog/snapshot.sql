@@ -334,6 +334,9 @@ SELECT json_build_object(
                          || CASE WHEN t.typcollation <> b.typcollation
                                  THEN ' COLLATE ' || t.typcollation::regcollation ELSE '' END,
             'not_null', t.typnotnull,
+            'requirement', (SELECT json_build_object('name', quote_ident(o.conname), 'named', o.conname !~ '_not_null[0-9]*$',
+                                                     'local', true, 'inherits', true)
+                            FROM pg_constraint o WHERE o.contypid = t.oid AND o.contype = 'n'),
             'default', t.typdefault,
             'constraints', (SELECT coalesce(json_object_agg(quote_ident(o.conname), pg_get_constraintdef(o.oid)), '{}')
                             FROM pg_constraint o WHERE o.contypid = t.oid AND o.contype = 'c'))), '{}')

@@ -137,6 +137,11 @@ pub(super) fn of(catalog: &Catalog) -> Vec<Thing> {
     }
     for (oid, domain) in &catalog.domains {
         things.push(type_thing(*oid, "domain", &domain.name, domain_words(domain), "DOMAIN"));
+        if let Some(one) = domain.requirement.as_ref().filter(|one| one.named) {
+            let identity = format!("requirement {oid}");
+            let thing = Thing::new(Kind::Constraint, identity, "constraint", &one.name, "NOT NULL".to_owned());
+            things.push(thing.of(&format!("domain {}", domain.name)));
+        }
         for (name, definition) in &domain.constraints {
             let on = format!("domain {}", domain.name);
             let identity = format!("domain {oid} {name}");

@@ -111,7 +111,7 @@ fn changed(relation: &Relation, before: &Column, after: &Column, ask: &Ask<'_>, 
     let mut changes = Vec::new();
     diff::column_changes(&relation.name, before, after, &diff::Types::default(), &mut changes);
     if generated::is_another(before, after) {
-        return generated::plan(relation, before, after, changes, ask.found.server_version, missing);
+        return generated::plan(relation, before, after, changes, ask, missing);
     }
     let new_type = before.data_type != after.data_type || before.collation != after.collation;
     // PostgreSQL converts a default along with its column, and refuses where it cannot: a new one comes after.
@@ -134,7 +134,10 @@ fn changed(relation: &Relation, before: &Column, after: &Column, ask: &Ask<'_>, 
                 // PostgreSQL changes the type first, which sets the storage back.
                 let storage = after.storage.map(|storage| format!(", {}", set_storage(name, storage_word(storage))));
                 let storage = storage.unwrap_or_default();
-                Some(format!("{drop}ALTER COLUMN {name} TYPE {}{collation}{storage}", after.data_type))
+                let retype = format!("{drop}ALTER COLUMN {name} TYPE {}{collation}{storage}", after.data_type);
+                let sql = requirements::around_retyping(ask.found, relation, name, alter(relation, &retype));
+                missing.push(Missing::of(change, Some(sql)));
+                continue;
             }
             ChangeType::ModifyColumnType => {
                 let word =
@@ -154,6 +157,7 @@ fn changed(relation: &Relation, before: &Column, after: &Column, ask: &Ask<'_>, 
         missing.push(Missing::of(change, command.map(|command| alter(relation, &command))));
     }
     missing.extend(requirements::of_no_word(relation, before, after));
+    missing.extend(generated::set_again(relation, after, ask));
 }
 
 fn set_storage(column: &str, word: &str) -> String {
@@ -184,6 +188,12 @@ fn value_statement(relation: &Relation, before: &Column, after: &Column, ask: &A
             sql += &format!("; {}", alter(relation, &format!("ALTER COLUMN {name} SET DEFAULT {default}")));
         }
         return Some(sql);
+    }
+    if relation.bounds.is_some() && before.identity != after.identity {
+        // Since PostgreSQL 17 a partition has its parent's.
+        let [before, after] = [before, after].map(|one| Column { identity: String::new(), ..one.clone() });
+        let has_other = before.default != after.default;
+        return has_other.then(|| numbers::exchange(relation, &before, &after, ask).join("; "));
     }
     Some(numbers::exchange(relation, before, after, ask).join("; "))
 }

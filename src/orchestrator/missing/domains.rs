@@ -14,13 +14,23 @@ pub(super) fn plan(found: &Domain, wanted: &Domain, missing: &mut Vec<Missing>) 
     for change in changes {
         let command = match change.change_type {
             _ if change.compatibility == Compatibility::Incompatible => None,
-            ChangeType::SetNotNull => Some("SET NOT NULL".to_owned()),
+            ChangeType::SetNotNull => Some(match wanted.requirement.as_ref().filter(|one| one.named) {
+                Some(one) => format!("ADD CONSTRAINT {} NOT NULL", one.name),
+                None => "SET NOT NULL".to_owned(),
+            }),
             ChangeType::DropNotNull => Some("DROP NOT NULL".to_owned()),
             ChangeType::SetDefault => wanted.default.as_ref().map(|default| format!("SET DEFAULT {default}")),
             ChangeType::DropDefault => Some("DROP DEFAULT".to_owned()),
             _ => None,
         };
         missing.push(Missing::of(change, command.map(|command| format!("ALTER DOMAIN {name} {command}"))));
+    }
+    if let (Some(from), Some(to)) = (&found.requirement, &wanted.requirement)
+        && from.name != to.name
+        && !found.constraints.contains_key(&to.name)
+    {
+        let rename = format!("ALTER DOMAIN {name} RENAME CONSTRAINT {} TO {}", from.name, to.name);
+        missing.push(Missing::silent("RenameConstraint", &format!("{name}.{}", to.name), rename));
     }
     for (constraint, definition) in &wanted.constraints {
         let before = found.constraints.get(constraint);

@@ -2,9 +2,9 @@
 //! nothing is lost when such a column is dropped and made anew. Pure; called by [`super::columns`].
 
 use super::columns::{alter, definition};
-use super::{Missing, requirements};
+use super::{Ask, Missing, requirements};
 use crate::orchestrator::catalog::things::storage_word;
-use crate::orchestrator::catalog::{Column, Relation};
+use crate::orchestrator::catalog::{Catalog, Column, Relation};
 use crate::orchestrator::diff::Change;
 
 /// Since this version a generated column's expression can be changed.
@@ -25,11 +25,14 @@ pub(super) fn plan(
     before: &Column,
     after: &Column,
     changes: Vec<Change>,
-    server_version: u32,
+    ask: &Ask<'_>,
     missing: &mut Vec<Missing>,
 ) {
-    let anew = !before.inherited && !can_be_set(before, after, server_version);
-    let mut sql = (!before.inherited).then(|| statement(relation, after, anew));
+    let anew = !before.inherited && !can_be_set(before, after, ask.found.server_version);
+    let mut sql = match before.inherited {
+        true => own_expression(relation, after, ask),
+        false => Some(statement(relation, after, anew)),
+    };
     for change in changes {
         if requirements::is_about(&change) {
             // What is made anew is made with it.
@@ -50,6 +53,31 @@ pub(super) fn plan(
 fn can_be_set(before: &Column, after: &Column, server_version: u32) -> bool {
     let type_of = |column: &Column| (column.data_type.clone(), column.collation.clone(), column.generated.clone());
     server_version >= SET_EXPRESSION && type_of(before) == type_of(after) && after.generated == "s"
+}
+
+/// A child may work the column out otherwise than its parent, whose expression it gets whenever that is set.
+fn own_expression(relation: &Relation, after: &Column, ask: &Ask<'_>) -> Option<String> {
+    let mut parents = ask.wanted.relations.values().filter(|one| relation.parents.contains(&one.name));
+    let is_its_own = parents.any(|parent| expression_in(parent, &after.name).is_some_and(|one| *one != after.default));
+    (is_its_own && ask.found.server_version >= SET_EXPRESSION).then(|| statement(relation, after, false))
+}
+
+fn expression_in<'a>(relation: &'a Relation, column: &str) -> Option<&'a Option<String>> {
+    relation.columns.values().find(|one| one.name == column).map(|one| &one.default)
+}
+
+/// Of a column that stays as it is: sets a child's own expression again behind its parent's.
+pub(super) fn set_again(relation: &Relation, column: &Column, ask: &Ask<'_>) -> Option<Missing> {
+    if column.generated.is_empty() || !column.inherited {
+        return None;
+    }
+    let of = |catalog: &Catalog, name: &String| {
+        let parent = catalog.relations.values().find(|one| one.name == *name)?;
+        expression_in(parent, &column.name)?.clone()
+    };
+    let changes = relation.parents.iter().any(|parent| of(ask.found, parent) != of(ask.wanted, parent));
+    let sql = own_expression(relation, column, ask).filter(|_| changes)?;
+    Some(Missing::silent("SetDefault", &format!("{}.{}", relation.name, column.name), sql))
 }
 
 fn statement(relation: &Relation, after: &Column, anew: bool) -> String {

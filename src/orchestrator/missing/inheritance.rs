@@ -17,6 +17,19 @@ pub(super) fn parents_first(catalog: &Catalog) -> Vec<&Relation> {
     relations
 }
 
+/// A table and all that inherit from it, parents first.
+pub(super) fn family<'a>(catalog: &'a Catalog, table: &str) -> Vec<&'a Relation> {
+    let mut family: Vec<&Relation> = catalog.relations.values().filter(|one| one.name == table).collect();
+    let mut met = 0;
+    while let Some(parent) = family.get(met).copied() {
+        met += 1;
+        let is_new = |one: &&Relation| !family.iter().any(|other| other.name == one.name);
+        let children = catalog.relations.values().filter(|one| one.parents.contains(&parent.name));
+        family.extend(children.filter(is_new).collect::<Vec<_>>());
+    }
+    family
+}
+
 /// How many generations stand above each.
 fn depths(catalog: &Catalog) -> HashMap<&str, usize> {
     let mut depths: HashMap<&str, usize> = catalog.relations.values().map(|one| (one.name.as_str(), 0)).collect();

@@ -1,9 +1,9 @@
 //! `NOT NULL`: before PostgreSQL 18 a mark of the column, since then a constraint that may have a name, `NO INHERIT` and
 //! `NOT VALID`. Pure; called by [`super::columns`] and [`super::generated`].
 
-use super::Missing;
 use super::columns::alter;
-use crate::orchestrator::catalog::{Column, Relation, Requirement};
+use super::{Missing, inheritance};
+use crate::orchestrator::catalog::{Catalog, Column, Relation, Requirement};
 use crate::orchestrator::diff::{Change, ChangeType};
 
 /// What stands behind a column's type where it is added.
@@ -37,6 +37,28 @@ impl Requirement {
     }
 }
 
+/// PostgreSQL makes a `NOT NULL` anew with the type of its column, and stumbles over a child that has its own under another
+/// name: the parents' stand aside for that.
+pub(super) fn around_retyping(found: &Catalog, relation: &Relation, column: &str, retype: String) -> String {
+    let family = inheritance::family(found, &relation.name);
+    let own = |relation: &&Relation| {
+        let column = relation.columns.values().find(|one| one.name == column)?;
+        column.requirement.clone().filter(|one| one.local).map(|one| (one, column.not_null))
+    };
+    let mut aside = Vec::new();
+    for parent in &family {
+        let Some((one, is_valid)) = own(parent).filter(|(one, _)| one.inherits) else { continue };
+        let below = inheritance::family(found, &parent.name);
+        if below.iter().any(|child| own(child).is_some_and(|(other, _)| other.name != one.name)) {
+            let not_valid = if is_valid { "" } else { " NOT VALID" };
+            let drop = alter(parent, &format!("ALTER COLUMN {column} DROP NOT NULL"));
+            aside.push((drop, alter(parent, &format!("ADD {}{not_valid}", one.text(column)))));
+        }
+    }
+    let (drops, adds): (Vec<_>, Vec<_>) = aside.into_iter().unzip();
+    drops.into_iter().chain([retype]).chain(adds.into_iter().rev()).collect::<Vec<_>>().join("; ")
+}
+
 /// Whether [`statement`] has the statement for it. Other constraints have no change of their column.
 pub(super) fn is_about(change: &Change) -> bool {
     use ChangeType::{AddConstraint, DropConstraint, DropNotNull, SetNotNull};
@@ -65,7 +87,7 @@ pub(super) fn statement(relation: &Relation, before: &Column, after: &Column) ->
     };
     let mut statements: Vec<String> = commands.iter().map(|command| alter(relation, command)).collect();
     if after.not_null {
-        statements.extend(inheritance(relation, before, after));
+        statements.extend(inherited(relation, before, after));
     }
     Some(statements.join("; "))
 }
@@ -76,7 +98,7 @@ pub(super) fn of_no_word(relation: &Relation, before: &Column, after: &Column) -
     if before.not_null != after.not_null || !new.local {
         return None;
     }
-    let statement = match inheritance(relation, before, after) {
+    let statement = match inherited(relation, before, after) {
         Some(statement) => statement,
         None if !old.local && after.not_null => alter(relation, &format!("ALTER COLUMN {} SET NOT NULL", after.name)),
         None => return None,
@@ -86,7 +108,7 @@ pub(super) fn of_no_word(relation: &Relation, before: &Column, after: &Column) -
 }
 
 /// `ALTER CONSTRAINT … [NO] INHERIT`, and its name: as long as children have it too, theirs have to bear the same one.
-fn inheritance(relation: &Relation, before: &Column, after: &Column) -> Option<String> {
+fn inherited(relation: &Relation, before: &Column, after: &Column) -> Option<String> {
     let (old, new) = (before.requirement.as_ref()?, after.requirement.as_ref()?);
     if old.inherits == new.inherits {
         return None;
