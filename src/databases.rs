@@ -51,6 +51,7 @@ mod closed_functions;
 mod connection;
 mod creation;
 mod database;
+mod deaf_workers;
 mod deploying;
 mod error;
 mod hand_over;
@@ -188,6 +189,7 @@ impl Databases {
     /// made to start again (`docs/security.md`).
     pub fn own_server(&self) {
         self.pools.server.terminator.owns_server();
+        tokio::spawn(deaf_workers::watch(self.clone()));
     }
 
     /// A connection of the database's pool, as whom the database was resolved for. Waits its turn within the budget.

@@ -215,15 +215,6 @@ impl Databases {
         Ok(true)
     }
 
-    /// `None`: not in this time.
-    async fn administer_within(
-        &self,
-        sql: &str,
-        limit: Duration,
-    ) -> Result<Option<Result<(), tokio_postgres::Error>>, DatabaseError> {
-        tokio::time::timeout(limit, self.administer(sql)).await.ok().transpose()
-    }
-
     /// Whether the server has a database of that name.
     pub async fn exists(&self, name: &DatabaseName) -> Result<bool, DatabaseError> {
         let control = self.control().await?;
@@ -236,14 +227,23 @@ impl Databases {
 
     /// Runs a statement about a database. These take long, so one connection is always left for the short ones.
     pub(super) async fn administer(&self, sql: &str) -> Result<Result<(), tokio_postgres::Error>, DatabaseError> {
+        self.administer_within(sql, Duration::MAX).await.map(|done| done.unwrap_or(Ok(())))
+    }
+
+    /// `None`: not in this time, which begins with its turn: who waits for others may not be told that PostgreSQL is slow.
+    async fn administer_within(
+        &self,
+        sql: &str,
+        limit: Duration,
+    ) -> Result<Option<Result<(), tokio_postgres::Error>>, DatabaseError> {
         let _turn = self.admit_statement().await?;
         let control = self.control().await?;
         // Cancelled half-way it must not go back to the pool with the statement running.
         let guard = Unfinished(Some(control));
-        let result = guard.run(sql).await;
+        let Ok(result) = tokio::time::timeout(limit, guard.run(sql)).await else { return Ok(None) };
         let made_room = result.is_err() && guard.0.as_ref().is_some_and(ControlConnection::made_room);
         guard.finished();
-        if made_room { Err(DatabaseError::DiskFull { cause: ENDED_FOR_ROOM.to_owned() }) } else { Ok(result) }
+        if made_room { Err(DatabaseError::DiskFull { cause: ENDED_FOR_ROOM.to_owned() }) } else { Ok(Some(result)) }
     }
 }
 

@@ -106,3 +106,102 @@ async fn a_backend_that_never_looks_whether_it_is_to_end_goes_with_a_start_of_po
     let log = gateway.stop(Signal::SIGTERM);
     assert!(log.matches("a backend does not end: PostgreSQL is made to start again").count() >= 2, "{log}");
 }
+
+/// Autovacuum analyzes the table and calls its function for the index: as the owner, in a session that is a superuser's.
+const BAIT: (&str, &str) = (
+    "functions/bait.sql",
+    "CREATE FUNCTION grabs() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        IF session_user <> current_user THEN
+            EXECUTE $q$CREATE RULE r AS ON INSERT TO pg_catalog.pg_database WHERE '(1)'::public.holding IS NOT NULL DO NOTHING$q$;
+        END IF;
+        RETURN 1;
+     END $$;
+     CREATE FUNCTION grab_all(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN public.grabs(); END';",
+);
+
+const DECLARED: (&str, &str) = (
+    "tables/bait.sql",
+    "CREATE TABLE bait (a int) WITH (autovacuum_analyze_threshold = 1, autovacuum_analyze_scale_factor = 0);
+     CREATE INDEX bait_index ON bait ((public.grab_all(a)));",
+);
+
+const HEARS: (&str, &str) = (
+    "migrations/001_types.sql",
+    "CREATE FUNCTION hears(int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN
+        EXECUTE repeat('/*', 1000000) || repeat('*/', 1000000) || ' select 1'; RETURN true;
+     END $$;
+     CREATE DOMAIN holds AS int CHECK (public.hears(VALUE)); CREATE TYPE holding AS (a holds);",
+);
+
+/// What an operator sees of it: rows come, from wherever.
+async fn insert(place: &Place, database: &str) -> bool {
+    let mut config = place.superuser();
+    config.dbname(database).connect_timeout(Duration::from_secs(2));
+    let connecting = tokio::time::timeout(Duration::from_secs(2), config.connect(tokio_postgres::NoTls));
+    let Ok(Ok((client, connection))) = connecting.await else { return false };
+    tokio::spawn(connection);
+    let rows = client.batch_execute("INSERT INTO public.bait SELECT generate_series(1, 100)");
+    matches!(tokio::time::timeout(Duration::from_secs(2), rows).await, Ok(Ok(())))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_of_autovacuum_that_never_ends_does_not_come_again_and_its_role_is_kept_out() {
+    let place = Place::new(Who::possible()[0]);
+    let gateway = place.start(&[]);
+    gateway.wait_until_healthy();
+    let web = Web::new(gateway.address());
+    let files = [HEARS, BAIT, DECLARED, ONE];
+    web.register("w", &files).await;
+    for tenant in ["t1", "t2"] {
+        let fields = [("platform", "w"), ("tenant_id", tenant)];
+        let (status, body) = web.upload("/register", &fields, &files).await;
+        assert_eq!(status, 200, "{body}");
+    }
+    web.register("v", &[ONE]).await;
+    let superuser = place.connect().await;
+    for sql in ["ALTER SYSTEM SET autovacuum_naptime = '1s'", "SELECT pg_reload_conf()"] {
+        superuser.batch_execute(sql).await.unwrap();
+    }
+    let databases = ["w_main", "w_t1", "w_t2"];
+    let (since, mut kept_out, mut answered) = (Instant::now(), false, Instant::now());
+    while since.elapsed() < Duration::from_secs(40) {
+        for database in databases {
+            insert(&place, database).await;
+        }
+        let (status, body) = web.call("w", "one", json!([])).await;
+        kept_out |= status == 503 && body["message"].to_string().contains("did not end when it was told to");
+        if web.call("v", "one", json!([])).await.0 == 200 {
+            answered = Instant::now();
+        }
+        assert!(answered.elapsed() < SOON, "nobody gets in any more");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert!(kept_out, "its role gets in");
+    assert!(place.connect_to("w_main").await.query_one("SELECT 'bait_index'::regclass::text", &[]).await.is_ok());
+    let options = "SELECT reloptions::text FROM pg_class WHERE relname = 'bait'";
+    for database in databases {
+        assert!(insert(&place, database).await, "{database}");
+        let row = place.connect_to(database).await.query_one(options, &[]).await.unwrap();
+        assert!(row.get::<_, String>(0).contains("autovacuum_enabled=off"), "{database}");
+    }
+    // What its next deployment declares holds.
+    let more = ("functions/more.sql", "CREATE FUNCTION more() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+    let mut next = files.to_vec();
+    next.push(more);
+    let begun = Instant::now();
+    loop {
+        let (status, body) = web.upload("/register", &[("platform", "w")], &next).await;
+        if status == 200 {
+            break;
+        }
+        assert!(status == 503 && begun.elapsed() < Duration::from_secs(60), "{body}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let row = place.connect_to("w_main").await.query_one(options, &[]).await.unwrap();
+    assert!(!row.get::<_, String>(0).contains("autovacuum_enabled"), "it is as declared");
+    let log = gateway.stop(Signal::SIGTERM);
+    let starts = log.matches("a worker of autovacuum does not end: PostgreSQL is made to start again").count();
+    // Without an end there would be one every few seconds; of three databases, each may have its turn once.
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("autovacuum")).collect();
+    assert!((1..=4).contains(&starts), "{starts}: {told:#?}");
+}

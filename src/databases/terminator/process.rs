@@ -9,6 +9,8 @@ use std::fs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+const AUTOVACUUM_WORKER: &str = ": autovacuum worker";
+
 /// A server process on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::databases) struct Process {
@@ -56,8 +58,15 @@ impl Process {
 
     /// The server's workers of autovacuum, which call the functions of tables' indexes.
     pub(super) fn autovacuum_workers(&self) -> Vec<Self> {
-        let workers = self.siblings().into_iter().filter(|(_, title)| title.contains(": autovacuum worker"));
+        let workers = self.siblings().into_iter().filter(|(_, title)| title.contains(AUTOVACUUM_WORKER));
         workers.filter_map(|(pid, _)| Self::of(pid, Some(self.parent))).collect()
+    }
+
+    /// The database that a worker of autovacuum works in, as PostgreSQL writes into its title.
+    pub(super) fn autovacuum_database(&self) -> Option<String> {
+        let title = title(self.pid).filter(|_| self.is_there())?;
+        let (_, database) = title.split_once(AUTOVACUUM_WORKER)?;
+        Some(database.trim().to_owned()).filter(|database| !database.is_empty())
     }
 
     /// Another process of the same server.
@@ -121,6 +130,8 @@ mod tests {
             workers = process.autovacuum_workers();
         }
         assert_eq!(workers.iter().map(|one| one.pid).collect::<Vec<_>>(), [worker.id().cast_signed()]);
+        assert_eq!(workers[0].autovacuum_database().as_deref(), Some("theirs"));
+        assert_eq!(process.autovacuum_database(), None);
         assert!(workers[0].end() && worker.wait().is_ok());
         assert!(!process.end() && !process.waits() && Process::of(pid, Some(me)).is_none());
     }

@@ -10,7 +10,7 @@
 //! Whose code it was is kept out for a while after that ([`Terminator::admits`]), each time for longer: nobody can have
 //! the server start again as often as he likes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -95,6 +95,8 @@ pub(super) struct Unresponsive {
     paused: HashMap<String, Pause>,
     /// Workers of autovacuum that were told to end, and when.
     workers: Vec<(Process, Instant)>,
+    /// The databases of those that the server was made to start again without.
+    deaf: HashSet<String>,
 }
 
 impl Terminator {
@@ -191,14 +193,39 @@ impl Terminator {
             process.quit(quit_since >= AFTER_QUIT);
         }
         let is_own = unresponsive.is_own;
+        let mut deaf = Vec::new();
         unresponsive.workers.retain(|(worker, told)| {
             let since = now - *told;
             if is_own && since >= IN_THE_WAY && worker.is_there() {
+                deaf.extend(worker.autovacuum_database());
                 tracing::error!("a worker of autovacuum does not end: PostgreSQL is made to start again without it");
                 worker.quit(since >= IN_THE_WAY + AFTER_QUIT);
             }
             worker.is_there()
         });
+        unresponsive.deaf.extend(deaf);
+    }
+
+    /// The databases whose workers of autovacuum had the server start again since this was last asked.
+    pub(in crate::databases) fn take_deaf(&self) -> HashSet<String> {
+        std::mem::take(&mut self.unresponsive.lock().unwrap_or_else(PoisonError::into_inner).deaf)
+    }
+
+    /// Keeps a role out for as long as is its turn, which is answered; what got in before that is told to end.
+    pub(in crate::databases) async fn keep_out(&self, role: &str) -> Duration {
+        let length = {
+            let mut unresponsive = self.unresponsive.lock().unwrap_or_else(PoisonError::into_inner);
+            let pause = Pause::after(unresponsive.paused.get(role).copied(), Instant::now());
+            unresponsive.paused.insert(role.to_owned(), pause);
+            pause.length
+        };
+        for (_, endpoint, backend) in self.of_platforms() {
+            if backend.role == role {
+                // One that is gone by itself is as good.
+                let _ = self.terminate(&endpoint, &backend).await;
+            }
+        }
+        length
     }
 
     fn take_overdue(&self, now: Instant) -> Vec<Overdue> {

@@ -1,0 +1,145 @@
+//! Workers of autovacuum that had the gateway's own PostgreSQL start again, because they did not end otherwise
+//! ([`super::terminator`]): they call functions of a platform's, in indexes and statistics of expressions and in types of its
+//! tables, and would come again as long as there is such a table. So these get none before their platform deploys again, and
+//! its role is kept out meanwhile as for any other backend of its that does not end.
+//!
+//! A platform's role owns its databases, and what one table does each of them may do: all of the role's tables are seen to, in
+//! all of its databases, and its blueprints go. What a later deployment declares holds again: it takes such settings back.
+
+use std::time::Duration;
+
+use super::Databases;
+use super::error::DatabaseError;
+use super::name::DatabaseName;
+
+/// How often it is looked whether there was one.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How often it is tried again: PostgreSQL starts, or starts once more for the next such table.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What locks the table, another worker say, is not waited for longer than this.
+const PATIENCE: &str = "SET lock_timeout = '2s'";
+
+/// Every table but those of extensions. A low age for freezing has autovacuum come whatever is set besides.
+const TABLES: &str = "
+    SELECT pg_catalog.format('ALTER %s %I.%I RESET (autovacuum_freeze_max_age, autovacuum_multixact_freeze_max_age), '
+                             'SET (autovacuum_enabled = off)',
+                             CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END, n.nspname, c.relname)
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+    WHERE c.relkind::pg_catalog.text OPERATOR(pg_catalog.=) ANY ('{r,m}'::pg_catalog.text[])
+      AND c.relpersistence::pg_catalog.text OPERATOR(pg_catalog.<>) 't' AND c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e WHERE e.objid OPERATOR(pg_catalog.=) c.oid
+                          AND e.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+                          AND e.deptype::pg_catalog.text OPERATOR(pg_catalog.=) 'e')
+      AND NOT COALESCE(c.reloptions OPERATOR(pg_catalog.@>) '{autovacuum_enabled=off}'::pg_catalog.text[], false)
+    ORDER BY c.oid";
+
+/// Until the gateway stops.
+pub(super) async fn watch(databases: Databases) {
+    while !databases.pools.is_closed() {
+        tokio::time::sleep(LOOK_EVERY).await;
+        for database in databases.pools.server.terminator.take_deaf() {
+            databases.keep_workers_from(&DatabaseName::recorded(database)).await;
+        }
+    }
+}
+
+impl Databases {
+    /// Tried again while PostgreSQL starts.
+    async fn keep_workers_from(&self, name: &DatabaseName) {
+        let (mut told, mut last) = (false, None);
+        for _ in 0..ATTEMPTS {
+            match self.keep_workers_from_at_once(name, &mut told).await {
+                Ok(()) => return,
+                Err(error) => last = Some(error.to_string()),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        tracing::error!(
+            database = %name,
+            error = last,
+            "a worker of autovacuum did not end there, and it may not be kept from coming again: have an operator look at it"
+        );
+    }
+
+    /// `told`: whether the log has it already.
+    async fn keep_workers_from_at_once(&self, name: &DatabaseName, told: &mut bool) -> Result<(), DatabaseError> {
+        let role = self.role_of(name).await?;
+        if !std::mem::replace(told, true) {
+            let paused_secs = match &role {
+                Some(role) => Some(self.pools.server.terminator.keep_out(role).await.as_secs()),
+                None => None,
+            };
+            tracing::error!(
+                database = %name,
+                role,
+                paused_secs,
+                "a worker of autovacuum did not end in a database of this role's, so PostgreSQL was made to start again: the role is \
+                 kept out for a while, and autovacuum leaves its tables alone until its platform deploys again"
+            );
+        }
+        match role {
+            Some(role) => self.turn_off(name, &role).await,
+            // Without roles: it is the gateway's, as are all others.
+            None => self.turn_off_in(name).await,
+        }
+    }
+
+    /// The role whose code runs there, if it is a platform's.
+    async fn role_of(&self, name: &DatabaseName) -> Result<Option<String>, DatabaseError> {
+        const ROLE: &str = "
+            SELECT COALESCE(b.owner_role, o.rolname::pg_catalog.text)
+            FROM pg_catalog.pg_database AS d
+            JOIN pg_catalog.pg_roles AS o ON o.oid = d.datdba
+            LEFT JOIN public.blueprints AS b ON b.name = d.datname
+            WHERE d.datname = $1 AND (b.owner_role IS NOT NULL OR o.rolname <> current_user AND NOT o.rolsuper)";
+        let row = self.control().await?.query_opt(ROLE, &[&name.as_str()]).await;
+        Ok(row.map_err(DatabaseError::step("asking whose code autovacuum calls"))?.map(|row| row.get(0)))
+    }
+
+    /// In all databases of the role's, this one first.
+    async fn turn_off(&self, first: &DatabaseName, role: &str) -> Result<(), DatabaseError> {
+        const OWNED: &str = "
+            SELECT d.datname FROM pg_catalog.pg_database AS d
+            WHERE pg_catalog.pg_get_userbyid(d.datdba) = $2 AND d.datallowconn ORDER BY d.datname <> $1, d.datname";
+        const BLUEPRINTS: &str = "SELECT name FROM public.blueprints WHERE owner_role = $2 ORDER BY name <> $1, name";
+        let step = DatabaseError::step("listing what the role owns");
+        for row in self.control().await?.query(BLUEPRINTS, &[&first.as_str(), &role]).await.map_err(&step)? {
+            let name = DatabaseName::recorded(row.get(0));
+            // Who works with it makes another one next time; the sweep forgets its record.
+            if let Some(_lock) = self.try_lock(&name).await? {
+                self.drop_database(&name).await?;
+            }
+        }
+        let owned = self.control().await?.query(OWNED, &[&first.as_str(), &role]).await.map_err(&step)?;
+        let mut failed = Ok(());
+        for row in owned {
+            let done = self.turn_off_in(&DatabaseName::recorded(row.get(0))).await;
+            failed = failed.and(done);
+        }
+        failed
+    }
+
+    async fn turn_off_in(&self, name: &DatabaseName) -> Result<(), DatabaseError> {
+        let step = DatabaseError::step("turning autovacuum off for a table");
+        let session = match self.session_inside(name).await {
+            // Dropped meanwhile.
+            Err(DatabaseError::Gone { .. } | DatabaseError::NotFound { .. }) => return Ok(()),
+            session => session?,
+        };
+        let turned_off = async {
+            session.batch_execute(PATIENCE).await?;
+            let mut failed = Ok(());
+            for row in session.query_typed(TABLES, &[]).await? {
+                failed = failed.and(session.batch_execute(row.get(0)).await);
+            }
+            failed
+        };
+        let turned_off = turned_off.await;
+        session.close().await;
+        turned_off.map_err(step)
+    }
+}
