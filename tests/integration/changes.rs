@@ -6,6 +6,7 @@ mod enums;
 mod in_use;
 mod leftovers;
 mod risk;
+mod routines;
 mod stored_names;
 
 use serde_json::{Value, json};

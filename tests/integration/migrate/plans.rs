@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{dumps, each, names, three_databases, version_1, version_2};
 use crate::support::platform::assert_no_rehearsal_is_left;
-use crate::support::{Sql, bundle, register};
+use crate::support::{Platform, Sql, bundle, register};
 
 #[tokio::test]
 async fn a_dry_run_tells_the_statements_and_changes_nothing() {
@@ -154,4 +154,24 @@ async fn an_empty_database_gets_everything() {
         )
         .await;
     assert_eq!(nothing.status, 200, "{nothing}");
+}
+
+#[tokio::test]
+async fn a_refusal_names_twenty_databases_and_counts_the_rest() {
+    let platform = Platform::new();
+    platform.register(&version_2()).await.ready();
+    for number in 1..=22 {
+        register(platform.name(), Some(&format!("n{number:02}")), &version_2()).await.ready();
+    }
+    // Two shapes, whose databases are told of together, in the order of their names.
+    Sql::connect(&platform.database("n05")).await.run("CREATE INDEX by_hand ON users (email)").await;
+    let smaller = version_2().file("tables/users.sql", "CREATE TABLE users (id int PRIMARY KEY, email varchar(100));");
+    let answer = platform.migrate(&smaller, &[]).await;
+    answer.refused(409, "migration_failed");
+    let losses = answer.body["schema_validation"]["dataloss_changes"].as_array().expect("a list");
+    assert_eq!(losses.len(), 1, "{answer}");
+    let tenants = (1..=19).map(|number| platform.database(&format!("n{number:02}")));
+    let first: Vec<String> = [platform.main()].into_iter().chain(tenants).collect();
+    assert_eq!((&losses[0]["databases"], &losses[0]["database_count"]), (&json!(first), &json!(23)));
+    answer.says("in 23 databases");
 }
