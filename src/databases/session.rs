@@ -274,3 +274,6 @@ impl Drop for Unfinished {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
