@@ -70,7 +70,7 @@ step "Formatting"
 cargo fmt --check || fail "cargo fmt puts it right"
 
 step "Shell scripts"
-shellcheck -x .ci/run scripts/*.sh scripts/bench/*.sh tests/*.sh tests/takeover/*.sh deploy/*.sh
+shellcheck -x .ci/run scripts/*.sh scripts/bench/*.sh tests/*.sh tests/systemd/*.sh tests/takeover/*.sh deploy/*.sh
 
 step "Clippy"
 cargo clippy --locked --all-targets -- -D warnings
