@@ -113,6 +113,27 @@ systemctl restart $name || wrong "it does not start there"
 systemctl restart $name
 [[ $(call) == *'1'* ]] || wrong "the data of before is gone: $(call)"
 
+step "a PostgreSQL that runs elsewhere"
+systemctl start postgresql
+for _ in {1..100}; do
+    ! runuser -u postgres -- psql -qc "CREATE ROLE gateway SUPERUSER LOGIN PASSWORD 'x'" 2>/dev/null || break
+    sleep 0.2
+done
+printf 'DB_HOST=127.0.0.1\nDB_USER=gateway\nDB_PASSWORD=x\nDATA_DIR=/var/lib/stonescriptdb-gateway/elsewhere\n' >/opt/stonescriptdb-gateway/.env
+systemctl restart $name || wrong "it does not start before another PostgreSQL"
+[[ $(deploy) == *'"ready"'* ]] || wrong "register: $(deploy)"
+restarts_under_load "a PostgreSQL that runs elsewhere"
+systemctl stop postgresql
+wait_for 20 "serving; PostgreSQL away since" shown StatusText
+systemctl restart $name || wrong "it does not start while PostgreSQL is away"
+[[ $(shown StatusText) == "serving; PostgreSQL away since"* && $(shown ActiveState) == active ]] || wrong "$(shown StatusText)"
+systemctl start postgresql
+wait_for 20 "serving; PostgreSQL answers" shown StatusText
+systemctl stop postgresql
+: >/opt/stonescriptdb-gateway/.env
+systemctl restart $name
+[[ $(call) == *'1'* ]] || wrong "the private one is gone: $(call)"
+
 step "the script, over it"
 deploy/install.sh || wrong "install.sh"
 [[ $(call) == *'1'* ]] || wrong "the data is gone: $(call)"
