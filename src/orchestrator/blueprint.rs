@@ -260,7 +260,10 @@ async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Ta
 
 /// Also whether something is there that its migrations themselves have taken away, or rows are not there that they make.
 async fn fill_as_declared(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, bool), DeployError> {
-    let script = prepared::read(bundle.clone(), Target::NewDatabase).await?;
+    // PostgreSQL makes the database while the bundle is read. Both to their ends: half of a statement would go on unseen.
+    let (script, made) = tokio::join!(prepared::read(bundle.clone(), Target::NewDatabase), make_empty(goal));
+    let script = script?;
+    made?;
     let (outcome, _) = fill(Goal { script: &script, ..goal }, None).await?;
     let may_be_better = outcome.report.leaves_rows_out || by_migrations::has_left_overs(&script, &outcome.catalog);
     Ok((outcome, may_be_better))
@@ -274,6 +277,7 @@ async fn fill_by_migrations(goal: Goal<'_>, bundle: &Bundle) -> Result<Result<Ou
     }
     let declaration = by_migrations::declaration(&script);
     let goal = Goal { script: &script, target: Target::NewByMigrations, ..goal };
+    make_empty(goal).await?;
     let (mut outcome, declared) = fill(goal, Some(&declaration)).await?;
     let Some(declared) = declared.filter(|declared| !declared.things().is_empty()) else {
         return Ok(Err("nothing is declared".to_owned()));
@@ -284,11 +288,16 @@ async fn fill_by_migrations(goal: Goal<'_>, bundle: &Bundle) -> Result<Result<Ou
     }))
 }
 
-/// Makes the database and deploys to it. `alone`: what is rehearsed before, to be looked at.
-async fn fill(goal: Goal<'_>, alone: Option<&Script>) -> Result<(Outcome, Option<Arc<Catalog>>), DeployError> {
-    let Terms { databases, run_as, database: name, .. } = goal.terms;
+async fn make_empty(goal: Goal<'_>) -> Result<(), DeployError> {
+    let Terms { databases, database: name, .. } = goal.terms;
     databases.drop_database(name).await?;
     databases.create_for_gateway(name).await?;
+    Ok(())
+}
+
+/// Deploys to the new database. `alone`: what is rehearsed before, to be looked at.
+async fn fill(goal: Goal<'_>, alone: Option<&Script>) -> Result<(Outcome, Option<Arc<Catalog>>), DeployError> {
+    let Terms { databases, run_as, database: name, .. } = goal.terms;
     // While only the gateway can enter, and nothing else is there.
     let installed = extensions::install_in_new(goal.terms, &goal.script.extensions).await?;
     databases.give_database(name, run_as).await?;

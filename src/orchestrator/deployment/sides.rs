@@ -88,12 +88,12 @@ impl Span {
 const LAST_OIDS: u32 = u32::MAX - (1 << 24);
 
 /// The highest oid of all that the gateway's catalog query reads and [`makes_only`] makes; whether privileges may come with what
-/// is made.
+/// is made. Planning `max(oid)` takes longer than what comes to the same.
 const HIGHEST: &str = "
-    SELECT greatest((SELECT max(oid) FROM pg_catalog.pg_class), (SELECT max(oid) FROM pg_catalog.pg_type),
-                    (SELECT max(oid) FROM pg_catalog.pg_proc), (SELECT max(oid) FROM pg_catalog.pg_constraint),
-                    (SELECT max(oid) FROM pg_catalog.pg_trigger), (SELECT max(oid) FROM pg_catalog.pg_policy),
-                    (SELECT max(oid) FROM pg_catalog.pg_rewrite)),
+    SELECT greatest((SELECT oid FROM pg_catalog.pg_class ORDER BY oid DESC LIMIT 1), (SELECT oid FROM pg_catalog.pg_type ORDER BY oid DESC LIMIT 1),
+                    (SELECT oid FROM pg_catalog.pg_proc ORDER BY oid DESC LIMIT 1), (SELECT oid FROM pg_catalog.pg_constraint ORDER BY oid DESC LIMIT 1),
+                    (SELECT oid FROM pg_catalog.pg_trigger ORDER BY oid DESC LIMIT 1), (SELECT oid FROM pg_catalog.pg_policy ORDER BY oid DESC LIMIT 1),
+                    (SELECT oid FROM pg_catalog.pg_rewrite ORDER BY oid DESC LIMIT 1)),
            EXISTS (SELECT FROM pg_catalog.pg_default_acl)";
 
 async fn highest(client: &Client) -> Result<(u32, bool), DeployError> {
