@@ -5,6 +5,8 @@
 # Settings come from the environment or from .env; .env.example explains them all. The usual ones:
 #   GATEWAY_PORT=9001 ./scripts/start.sh       another port than 9000
 #   DATA_DIR=/srv/gateway ./scripts/start.sh   another folder for the data than ./data
+#
+# It is built for a quick first look (the profile "quick" in Cargo.toml); cargo build --release makes the one for production.
 set -euo pipefail
 
 here=$PWD
@@ -75,7 +77,7 @@ choose_data_dir() {
 
 check_port
 target=$(target_dir)
-binary=$target/release/stonescriptdb-gateway
+binary=$target/quick/stonescriptdb-gateway
 # A finished build only has to be looked at again.
 check_folder "$target" "the build" "$([[ -x $binary ]] && echo 200 || echo 1200)"
 
@@ -90,8 +92,10 @@ check_folder "$DATA_DIR" "the data" 200
 
 # --- build and start --------------------------------------------------------------------------------------------------
 
-say "Building the gateway; the first time takes a few minutes"
-cargo build --release --locked || fail "the build failed; cargo's last lines say why"
+# cargo tells each crate as it comes.
+say "Building the gateway for a first look; the first time takes two or three minutes. For production: cargo build --release"
+cargo build --profile quick --locked ||
+    fail "the build failed; cargo's last lines say why"
 # Minutes may have passed.
 check_port
 
