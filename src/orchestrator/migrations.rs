@@ -9,6 +9,7 @@ mod former_defaults;
 mod former_types;
 mod history;
 mod in_new;
+mod made_with_rows;
 mod moved;
 mod read_back;
 mod relaxed;

@@ -27,6 +27,7 @@ mod listeners;
 mod locks;
 mod long_histories;
 mod lost;
+mod made_with_rows;
 mod metrics;
 mod migrate;
 mod migrations;

@@ -98,6 +98,24 @@ impl History {
         renamed.is_some_and(|renamed| created.is_none_or(|created| renamed < created))
     }
 
+    /// Whether there is a table of this name before statement number `at`, by what the migrations make and take away.
+    pub(super) fn is_made_before(&self, table: &Name, at: usize) -> bool {
+        let made =
+            self.creations.iter().rev().find(|(made, created)| *made < at && created == table).map(|(made, _)| *made);
+        let gone = |made: usize| {
+            self.events_between(made + 1, at).iter().any(|(_, event)| match event {
+                Event::RenameTable(old, _) | Event::DropTable(old) => old == table,
+                _ => false,
+            })
+        };
+        made.is_some_and(|made| !gone(made))
+    }
+
+    /// Whether a table gets the name of another one that goes: then its rows are copies of that one's, or of none.
+    pub(super) fn replaces_another(&self, table: &Name, after: usize) -> bool {
+        self.renamed_to(table, after).is_none() && self.fate_of_table(table, after).as_ref() != Some(table)
+    }
+
     /// What is done to names by the statements from number `first` to before number `end`.
     pub fn events_between(&self, first: usize, end: usize) -> &[(usize, Event)] {
         let place = |number| self.events.partition_point(|(at, _)| *at < number);

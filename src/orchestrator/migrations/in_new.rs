@@ -13,10 +13,11 @@ use super::emptied::Unchecked;
 use super::former_columns::FormerColumns;
 use super::former_types::FormerTypes;
 use super::history::History;
+use super::made_with_rows::MadeWithRows;
 use super::moved::{self, Moved};
 use super::read_back;
 use super::relaxed::{self, Relaxed};
-use super::stand_in::{StandIns, is_about_rows};
+use super::stand_in::{StandIns, may_change_rows};
 use super::text::DeclaredText;
 use crate::bundle::order::rewritten;
 use crate::bundle::sql::{Class, Statement};
@@ -84,6 +85,7 @@ impl NewDatabase {
         if !text.declares {
             // Its tables and types are its own matter; a function or view may be declared as well.
             let pardon = match text {
+                _ if text.lacks_what_is_made_inside(statement) => Pardon::Nothing,
                 _ if text.has_what_is_dropped_by(statement) => Pardon::Effect,
                 _ if text.has_what_is_altered_by(statement) => Pardon::Effect,
                 _ if text.has_what_is_made_by(statement) => Pardon::Exists,
@@ -101,6 +103,7 @@ impl NewDatabase {
             None => Live::default(),
         };
         let pardon = |forgiving| match forgiving {
+            _ if text.lacks_what_is_made_inside(statement) => Pardon::Nothing,
             true if wants => Pardon::Exists,
             true if self.history.may_use_former_labels(statement) => Pardon::EffectOrLabel,
             true => Pardon::Effect,
@@ -134,41 +137,12 @@ impl NewDatabase {
             self.relaxed.end_statement(runner).await.map_err(failed)?;
         }
         match decision {
-            Decision::Skip(reason) => Ok(Some(reason)),
+            Decision::Skip(reason) => match MadeWithRows::of(statement) {
+                Some(made) => Box::pin(self.fill(runner, at, made, reason)).await.map(Some),
+                None => Ok(Some(reason)),
+            },
             Decision::Run { forgiving } => {
-                let stand_ins = StandIns::make(runner, at, statement, known, &self.history).await.map_err(failed)?;
-                let all = (known, &self.history, &stand_ins);
-                let placed = place(&mut self.columns, runner, at, statement, all).await.map_err(failed)?;
-                let (placed, gone) = placed.unzip();
-                let placed = placed.as_ref().unwrap_or(statement);
-                let insert = match placed.tree.as_ref() {
-                    NodeEnum::InsertStmt(_) => placed.parse(),
-                    _ => None,
-                };
-                let filled = match insert {
-                    Some(NodeEnum::InsertStmt(insert)) => insert.relation.as_ref().map(declared::name),
-                    _ => None,
-                };
-                let filled = filled.map(|name| self.history.renamed_to(&name, at).unwrap_or(name));
-                let given = Box::pin(relaxed::given_numbers(runner, filled.as_ref())).await.map_err(failed)?;
-                let mut result = run_each(runner, placed, pardon(forgiving), about.as_ref()).await;
-                while let Err(failure) = &result {
-                    let relaxing = Box::pin(self.relaxed.relax(runner, (at, placed), failure, (known, &self.history)));
-                    if !relaxing.await.map_err(failed)? {
-                        break;
-                    }
-                    runner.client.batch_execute(&given).await.map_err(failed)?;
-                    result = run_each(runner, placed, pardon(forgiving), about.as_ref()).await;
-                }
-                self.relaxed.end_statement(runner).await.map_err(failed)?;
-                stand_ins.drop(runner).await.map_err(failed)?;
-                let result = result.map(|reason| reason.or(gone.flatten()));
-                let Err(failure) = result else { return result };
-                runner.client.batch_execute(&given).await.map_err(failed)?;
-                let former = Box::pin(self.types.explain(runner, (at, placed), &failure, (known, &self.history)));
-                let reason = former.await.map_err(failed)?.ok_or(failure)?;
-                self.leaves_rows_out = true;
-                Ok(Some(reason))
+                self.run_as_written(runner, at, statement, (pardon(forgiving), about.as_ref())).await
             }
             Decision::RunOnly { tree, reason } => {
                 let rest = rewritten(statement, *tree);
@@ -179,6 +153,90 @@ impl NewDatabase {
                 }
             }
         }
+    }
+
+    /// Runs a statement with everything called as it was then.
+    async fn run_as_written(
+        &mut self,
+        runner: &Runner<'_>,
+        at: usize,
+        statement: &Statement,
+        (pardon, about): (Pardon, Option<&Name>),
+    ) -> Result<Option<String>, Failure> {
+        let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+        let Some(known) = &self.declared else { return Ok(None) };
+        let stand_ins = StandIns::make(runner, at, statement, known, &self.history).await.map_err(failed)?;
+        let all = (known, &self.history, &stand_ins);
+        let placed = place(&mut self.columns, runner, at, statement, all).await.map_err(failed)?;
+        let (placed, gone) = placed.unzip();
+        let placed = placed.as_ref().unwrap_or(statement);
+        let insert = match placed.tree.as_ref() {
+            NodeEnum::InsertStmt(_) => placed.parse(),
+            _ => None,
+        };
+        let filled = match insert {
+            Some(NodeEnum::InsertStmt(insert)) => insert.relation.as_ref().map(declared::name),
+            _ => None,
+        };
+        let filled = filled.map(|name| self.history.renamed_to(&name, at).unwrap_or(name));
+        let given = Box::pin(relaxed::given_numbers(runner, filled.as_ref())).await.map_err(failed)?;
+        let mut result = run_each(runner, placed, pardon, about).await;
+        while let Err(failure) = &result {
+            let relaxing = Box::pin(self.relaxed.relax(runner, (at, placed), failure, (known, &self.history)));
+            if !relaxing.await.map_err(failed)? {
+                break;
+            }
+            runner.client.batch_execute(&given).await.map_err(failed)?;
+            result = run_each(runner, placed, pardon, about).await;
+        }
+        self.relaxed.end_statement(runner).await.map_err(failed)?;
+        stand_ins.drop(runner).await.map_err(failed)?;
+        let result = result.map(|reason| reason.or(gone.flatten()));
+        let Err(failure) = result else { return result };
+        runner.client.batch_execute(&given).await.map_err(failed)?;
+        let former = Box::pin(self.types.explain(runner, (at, placed), &failure, (known, &self.history)));
+        let reason = former.await.map_err(failed)?.ok_or(failure)?;
+        self.leaves_rows_out = true;
+        Ok(Some(reason))
+    }
+
+    /// Puts the rows into a declared table that a statement makes with them; why the statement itself was left out.
+    async fn fill(
+        &mut self,
+        runner: &Runner<'_>,
+        at: usize,
+        made: MadeWithRows,
+        reason: String,
+    ) -> Result<String, Failure> {
+        let statement = &made.statement;
+        let failed = |error: tokio_postgres::Error| Failure::new(statement, &error, 0);
+        if made.is_there_before(at, &self.history) {
+            return Ok(reason);
+        }
+        let Some(last) = self.declared.as_ref().and_then(|known| made.goes_to(at, known, &self.history)) else {
+            // The migrations by themselves may do better.
+            self.leaves_rows_out = true;
+            return Ok(reason);
+        };
+        if let Some(gone) = Box::pin(self.run_as_written(runner, at, statement, (Pardon::Effect, None))).await? {
+            self.leaves_rows_out = true;
+            return Ok(format!("{reason}; {gone}"));
+        }
+        let names = (&made.beside, &made.table, &last);
+        while let Moved::Refused(failure) =
+            moved::move_between(runner, (at, statement), names, &self.history).await.map_err(failed)?
+        {
+            let Some(known) = &self.declared else { break };
+            let relaxing = self.relaxed.relax(runner, (at, statement), &failure, (known, &self.history));
+            if !Box::pin(relaxing).await.map_err(failed)? {
+                return Err(*failure);
+            }
+        }
+        self.relaxed.end_statement(runner).await.map_err(failed)?;
+        let drop = format!("DROP TABLE {}", twins::qualified(&made.beside));
+        runner.client.batch_execute(&drop).await.map_err(failed)?;
+        runner.changed();
+        Ok(format!("{reason}; its rows are put into it"))
     }
 
     /// All migrations have run: the declaration's rules hold again.
@@ -256,9 +314,8 @@ impl Pardon {
         if failure.failed_in == FailedIn::Code {
             return false;
         }
-        // A statement about rows makes nothing: what exists already is what a function or trigger made for itself, and its rows
-        // would be missing.
-        let exists = failure.is_one_of(EXISTS) && !is_about_rows(&statement.tree);
+        // Rows would be missing: what exists already is what a function or trigger made for itself, or has other rows.
+        let exists = failure.is_one_of(EXISTS) && !may_change_rows(&statement.tree);
         // Elsewhere a function that is not there is one that the statement calls.
         let drops = matches!(statement.tree.as_ref(), NodeEnum::DropStmt(_));
         let gone = is_gone(&statement.tree, failure) || drops && failure.is_one_of(&[SqlState::UNDEFINED_FUNCTION]);
@@ -286,14 +343,15 @@ pub(super) const EXISTS: &[SqlState] = &[
 /// codes for reasons of its own (an unknown setting or time zone, a sequence that nobody made), which are no pardon: rows
 /// would be missing: only what the analysis of its text says counts, and the routine tells apart what that says.
 fn is_gone(tree: &NodeEnum, failure: &Failure) -> bool {
-    if is_about_rows(tree) && failure.failed_in != FailedIn::Text {
+    let has_rows = may_change_rows(tree);
+    if has_rows && failure.failed_in != FailedIn::Text {
         return false;
     }
     let routine = failure.routine.as_deref();
     match &failure.sqlstate {
         Some(code) if *code == SqlState::UNDEFINED_COLUMN => true,
-        Some(code) if *code == SqlState::UNDEFINED_TABLE => !is_about_rows(tree) || routine == Some("parserOpenTable"),
-        Some(code) if *code == SqlState::UNDEFINED_OBJECT => !is_about_rows(tree) || routine == Some("typenameType"),
+        Some(code) if *code == SqlState::UNDEFINED_TABLE => !has_rows || routine == Some("parserOpenTable"),
+        Some(code) if *code == SqlState::UNDEFINED_OBJECT => !has_rows || routine == Some("typenameType"),
         // "is not an existing enum label": it has its new name.
         Some(code) if *code == SqlState::INVALID_PARAMETER_VALUE => matches!(tree, NodeEnum::AlterEnumStmt(_)),
         _ => false,
@@ -361,7 +419,7 @@ async fn run_pardoning(
         Ok(true) => Ok(None),
         Ok(false) => Ok(Some("the declaration has the same constraint or index already".to_owned())),
         Err(failure) if pardon.covers(&failure, statement) => {
-            let told = if is_about_rows(&statement.tree) {
+            let told = if may_change_rows(&statement.tree) {
                 "what it is about is not declared any more"
             } else {
                 "the declaration has its effect already"

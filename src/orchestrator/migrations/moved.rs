@@ -1,6 +1,6 @@
 //! Rows of a declared table that a migration renames, or moves into another schema, while the bundle declares both names. In a
 //! new database both tables are there from the beginning, so the statement is left out; the rows that earlier migrations put
-//! under the old name go to the table that has them by psql.
+//! under the old name go to the table that has them by psql. So do those of a declared table that a migration makes with rows.
 
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error};
@@ -40,22 +40,32 @@ pub(super) async fn move_rows(
     if declared.filled.contains(&old) {
         return Ok(Moved::None);
     }
+    move_between(runner, (at, statement), (&old, &new, &last), history).await
+}
+
+/// Moves the rows of a table into another one, which is called `new` at statement number `at` and `last` in the end.
+pub(super) async fn move_between(
+    runner: &Runner<'_>,
+    (at, statement): (usize, &Statement),
+    (old, new, last): (&Name, &Name, &Name),
+    history: &History,
+) -> Result<Moved, Error> {
     let client = runner.client;
-    let there = read_back::columns_in_order(client, &old).await?;
-    let columns = plain_columns(client, &last).await?;
-    let former = history.former_columns(&new, at, &columns);
+    let there = read_back::columns_in_order(client, old).await?;
+    let columns = plain_columns(client, last).await?;
+    let former = history.former_columns(new, at, &columns);
     let pairs: Vec<(String, String)> = columns.into_iter().zip(former).filter(|(_, one)| there.contains(one)).collect();
     if pairs.is_empty() {
         return Ok(Moved::None);
     }
-    let sql = statements(client, &old, &last, &pairs).await?;
+    let sql = statements(client, old, last, &pairs).await?;
     runner.changed();
     // Row security would hide rows, which would then be lost: an error is better.
     let sql = format!(
         "SAVEPOINT moving; SET LOCAL row_security = off; {sql}; SET LOCAL row_security = on; RELEASE SAVEPOINT moving"
     );
     match client.batch_execute(&sql).await {
-        Ok(()) => Ok(Moved::All(old)),
+        Ok(()) => Ok(Moved::All(old.clone())),
         Err(error) if error.as_db_error().is_some() => {
             client.batch_execute("ROLLBACK TO SAVEPOINT moving").await?;
             Ok(Moved::Refused(Box::new(Failure::new(statement, &error, 0))))

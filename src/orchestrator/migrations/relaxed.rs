@@ -13,7 +13,7 @@ use super::declared::{self, Declared, Name};
 use super::former_defaults::FormerDefaults;
 use super::history::{History, renamed_table};
 use super::moved;
-use super::stand_in::is_about_rows;
+use super::stand_in::may_change_rows;
 use crate::bundle::sql::Statement;
 use crate::orchestrator::runner::{Broken, Failure, Runner};
 use crate::orchestrator::twins::qualified;
@@ -106,9 +106,7 @@ impl Relaxed {
         failure: &Failure,
         (declared, history): (&Declared, &History),
     ) -> Result<bool, Error> {
-        let changes_rows = is_about_rows(&statement.tree)
-            || renamed_table(&statement.tree).is_some()
-            || matches!(statement.tree.as_ref(), NodeEnum::DoStmt(_) | NodeEnum::CallStmt(_) | NodeEnum::CopyStmt(_));
+        let changes_rows = may_change_rows(&statement.tree) || renamed_table(&statement.tree).is_some();
         let Some(broken) = failure.broken.as_ref().filter(|_| changes_rows && failure.is_one_of(BROKEN)) else {
             return Ok(false);
         };

@@ -6,6 +6,7 @@ use pg_query::NodeEnum;
 
 use super::declared::{Declared, Name};
 use super::history::History;
+use super::made_with_rows::makes_with_rows;
 use super::read_back;
 use crate::bundle::sql::{Statement, Wanted};
 use crate::databases::quote_ident;
@@ -109,4 +110,18 @@ pub(super) fn is_about_rows(tree: &NodeEnum) -> bool {
             | NodeEnum::MergeStmt(_)
             | NodeEnum::SelectStmt(_)
     )
+}
+
+/// Whether rows may come or go with a statement, also by code that it runs, and whatever it makes besides.
+pub(super) fn may_change_rows(tree: &NodeEnum) -> bool {
+    is_about_rows(tree)
+        || makes_with_rows(tree)
+        || matches!(
+            tree,
+            NodeEnum::CallStmt(_)
+                | NodeEnum::CopyStmt(_)
+                | NodeEnum::DoStmt(_)
+                | NodeEnum::ExecuteStmt(_)
+                | NodeEnum::ExplainStmt(_)
+        )
 }

@@ -78,6 +78,23 @@ impl DeclaredText {
         self.objects.contains(object)
     }
 
+    /// Whether it makes a schema and, in one go, something inside that is not declared: without the schema, that would not be
+    /// there either.
+    pub fn lacks_what_is_made_inside(&self, statement: &Statement) -> bool {
+        let NodeEnum::CreateSchemaStmt(create) = statement.tree.as_ref() else { return false };
+        let is_declared = |element: &pg_query::Node| {
+            let name = match &element.node {
+                Some(NodeEnum::CreateStmt(table)) => table.relation.as_ref().map(|name| &name.relname),
+                Some(NodeEnum::ViewStmt(view)) => view.view.as_ref().map(|name| &name.relname),
+                Some(NodeEnum::CreateSeqStmt(sequence)) => sequence.sequence.as_ref().map(|name| &name.relname),
+                Some(NodeEnum::IndexStmt(index)) => Some(&index.idxname),
+                _ => None,
+            };
+            name.is_some_and(|name| self.has_relation(&(create.schemaname.clone(), name.clone())))
+        };
+        !create.schema_elts.iter().all(is_declared)
+    }
+
     /// Whether a migration's statement makes something that is declared as well.
     pub fn has_what_is_made_by(&self, statement: &Statement) -> bool {
         let is_needed = match statement.tree.as_ref() {
