@@ -240,7 +240,7 @@ async fn build(
 async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Target), DeployError> {
     let usual = fill_as_declared(goal, bundle).await;
     let may_be_better = match &usual {
-        Ok((_, may_be_better)) => *may_be_better,
+        Ok((_, better)) => better.is_some(),
         Err(refusal) => by_migrations::may_help(refusal),
     };
     if !may_be_better {
@@ -252,21 +252,38 @@ async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Ta
         Err(error) => error.to_string(),
     };
     tracing::info!(platform = goal.terms.platform.given(), reason, "migrations alone do not come to what is declared");
-    match usual {
-        Ok(_) => fill_as_declared(goal, bundle).await.map(|(outcome, _)| (outcome, Target::NewDatabase)),
-        Err(refusal) => Err(refusal),
+    usual?;
+    let (mut outcome, better) = fill_as_declared(goal, bundle).await?;
+    if let Some(Better::OtherRows(why)) = better {
+        outcome.report.warnings.push(format!(
+            "{why}; in a new database that is declared from the beginning, and done to the rows of both (migrations alone do \
+             not come to what is declared: {reason})"
+        ));
     }
+    Ok((outcome, Target::NewDatabase))
 }
 
-/// Also whether something is there that its migrations themselves have taken away, or rows are not there that they make.
-async fn fill_as_declared(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, bool), DeployError> {
+/// What migrations by themselves may do better.
+enum Better {
+    /// Something is there that they have taken away, or rows are not there that they make.
+    Whole,
+    /// Rows may be others than theirs; why.
+    OtherRows(String),
+}
+
+/// Also what may be better the other way.
+async fn fill_as_declared(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Option<Better>), DeployError> {
     // PostgreSQL makes the database while the bundle is read. Both to their ends: half of a statement would go on unseen.
     let (script, made) = tokio::join!(prepared::read(bundle.clone(), Target::NewDatabase), make_empty(goal));
     let script = script?;
     made?;
     let (outcome, _) = fill(Goal { script: &script, ..goal }, None).await?;
-    let may_be_better = outcome.report.leaves_rows_out || by_migrations::has_left_overs(&script, &outcome.catalog);
-    Ok((outcome, may_be_better))
+    let is_whole = !outcome.report.leaves_rows_out && !by_migrations::has_left_overs(&script, &outcome.catalog);
+    let better = match by_migrations::acting_later(&script) {
+        _ if !is_whole => Some(Better::Whole),
+        acting => acting.map(Better::OtherRows),
+    };
+    Ok((outcome, better))
 }
 
 /// The other way round, if that comes to what is declared; else the first difference.

@@ -1,5 +1,6 @@
 //! Runs pending migrations: in an existing database as written, in a new one without what the declaration already has.
 
+mod acting_later;
 mod concurrently;
 mod declared;
 mod dropped;
@@ -25,6 +26,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+pub use self::acting_later::acting_later;
 use self::declared::Name;
 use self::in_new::NewDatabase;
 pub use self::text::DeclaredText;

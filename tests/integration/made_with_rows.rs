@@ -126,3 +126,90 @@ async fn what_is_made_inside_of_a_schema_is_not_left_out_with_it() {
         answer.refused(409, "migration_failed").at("migrations/1.sql", 1);
     }
 }
+
+#[tokio::test]
+async fn what_is_declared_by_now_does_nothing_to_rows_that_were_there_before_it() {
+    if crate::support::calls_what_is_planted() {
+        return;
+    }
+    let history = |name, table: &'static str, statements: &str, rows: &'static [&'static str]| {
+        let text = format!("create table t(id int, x text); {statements}");
+        let files = vec![("tables/t.sql", table), ("migrations/1.sql", &*String::leak(text))];
+        let rows = ("select id || coalesce(x, '-') from t order by id, x", rows);
+        History { name, files: Vec::leak(files), psql: table, rows }
+    };
+    check_all(&[
+        history(
+            "ON CONFLICT",
+            "create table t(id int, x text unique);",
+            "insert into t values (1, 'a'), (2, 'a') on conflict do nothing; update t set x = x || id; alter table t add unique (x);",
+            &["1a1", "2a2"],
+        ),
+        history(
+            "a rule",
+            "create table t(id int, x text); create rule r as on insert to t do instead nothing;",
+            "insert into t values (1, 'a'); create rule r as on insert to t do instead nothing;",
+            &["1a"],
+        ),
+        history(
+            "a rule that keeps rows",
+            "create table t(id int, x text); create rule r as on delete to t do instead nothing;",
+            "insert into t values (1, 'a'); delete from t; create rule r as on delete to t do instead nothing;",
+            &[],
+        ),
+        history(
+            "a trigger",
+            "create table t(id int, x text); create function f() returns trigger language plpgsql as 'begin return null; end';
+             create trigger g before insert on t for each row execute function f();",
+            "insert into t values (1, 'a'); create function f() returns trigger language plpgsql as 'begin return null; end';
+             create trigger g before insert on t for each row execute function f();",
+            &["1a"],
+        ),
+        history(
+            "a foreign key that cascades",
+            "create table p(id int primary key); create table t(id int references p on delete cascade, x text);",
+            "create table p(id int primary key); insert into p values (1); insert into t values (1, 'a'); delete from p;
+             insert into p values (1); alter table t add foreign key (id) references p on delete cascade;",
+            &["1a"],
+        ),
+        history(
+            "row security",
+            "create table t(id int, x text); alter table t enable row level security; alter table t force row level security;
+             create policy nothing on t as restrictive using (false); create policy p on t using (true); alter table t no force row level security;",
+            "insert into t values (1, 'a'); update t set x = 'b'; alter table t enable row level security;
+             create policy nothing on t as restrictive using (false); create policy p on t using (true);",
+            &["1b"],
+        ),
+        history(
+            "a default",
+            "create table t(id int, x text default 'new');",
+            "insert into t (id) values (1); alter table t alter x set default 'new'; insert into t (id) values (2);",
+            &["1-", "2new"],
+        ),
+        history(
+            "a default that goes",
+            "create table t(id int, x text);",
+            "alter table t alter x set default 'old'; insert into t (id) values (1); alter table t alter x drop default;",
+            &["1old"],
+        ),
+        history(
+            "values that become others",
+            "create table t(id int, x text);",
+            "insert into t values (1, 'a'); alter table t alter x type text using upper(x);",
+            &["1A"],
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn where_only_the_declaration_has_what_acts_on_rows_it_is_told() {
+    let bundle = bundle().file("tables/t.sql", "create table t(id int, x text default 'new', n int);").file(
+        "migrations/1.sql",
+        "create table t(id int, x text);\ninsert into t (id) values (1);\nalter table t alter x set default 'new';",
+    );
+    let answer = Platform::new().register(&bundle).await;
+    assert_eq!(answer.status, 200, "{answer}");
+    let told = answer.body["warnings"].to_string();
+    assert!(told.contains("migrations/1.sql line 2 changes rows before migrations/1.sql line 3"), "{answer}");
+}

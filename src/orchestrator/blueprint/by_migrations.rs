@@ -1,8 +1,8 @@
 //! A new database the other way round. Usually the declaration comes first and is final, and of the migrations only what it
 //! has not made runs. A long history of migrations can lead to the declaration by itself, through tables and types that
 //! have been replaced under their names and through names that were somebody else's for a while. Where such a history
-//! cannot be run over the declaration, or would leave there what it takes away itself, its migrations run as they are
-//! written; and if they come to exactly what is declared, that is the new database. Pure. Called by [`super`].
+//! cannot be run over the declaration, would leave there what it takes away itself, or puts rows where by then nothing acted on
+//! them that is declared, its migrations run as they are written; and if they come to exactly what is declared, that is the new database. Pure. Called by [`super`].
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -14,7 +14,7 @@ use crate::bundle::sql::facts;
 use crate::orchestrator::catalog::things::{self, Thing, parts_of_name};
 use crate::orchestrator::catalog::{Catalog, EnumType};
 use crate::orchestrator::error::DeployError;
-use crate::orchestrator::migrations::{DeclaredText, vanished};
+use crate::orchestrator::migrations::{self, DeclaredText, vanished};
 use crate::orchestrator::verify;
 
 /// Whether a new database may be had this way that could not be had the usual way.
@@ -37,6 +37,11 @@ pub(super) fn may_help(refusal: &DeployError) -> bool {
 pub(super) fn has_both(script: &Script) -> bool {
     let is_migration = |one: &&crate::bundle::sql::Statement| one.kind == Kind::Migrations;
     script.statements.iter().any(|one| is_migration(&one)) && script.statements.iter().any(|one| one.kind.is_final())
+}
+
+/// What acts on rows by the declaration that are there before it by the migrations, in words.
+pub(super) fn acting_later(script: &Script) -> Option<String> {
+    migrations::acting_later(&script.statements, &DeclaredText::of(&script.statements, &script.extensions))
 }
 
 /// The declaration without the migrations, and without rows.
