@@ -213,3 +213,27 @@ async fn where_only_the_declaration_has_what_acts_on_rows_it_is_told() {
     let told = answer.body["warnings"].to_string();
     assert!(told.contains("migrations/1.sql line 2 changes rows before migrations/1.sql line 3"), "{answer}");
 }
+
+#[tokio::test]
+async fn rows_that_the_declarations_trigger_or_rule_keeps_out_are_told() {
+    if crate::support::calls_what_is_planted() {
+        return;
+    }
+    for (made, count) in [
+        ("create rule r as on insert to t do instead nothing;", "2 of its 2 rows"),
+        (
+            "create function f() returns trigger language plpgsql as 'begin if new.id = 1 then return null; end if; return new; end';
+             create trigger g before insert on t for each row execute function f();",
+            "1 of its 2 rows",
+        ),
+    ] {
+        let bundle = bundle()
+            .file("tables/t.sql", format!("create table t(id int, x text); {made}"))
+            .file("migrations/1.sql", "create table t(id int, x text);\ninsert into t values (1, 'a'), (2, 'b');");
+        let answer = Platform::new().register(&bundle).await;
+        assert_eq!(answer.status, 200, "{answer}");
+        let left_out = answer.body["migrations_skipped_statements"].as_array().expect("a list").clone();
+        let told = left_out.iter().find(|one| one["line"] == 2).unwrap_or_else(|| panic!("nothing of line 2: {answer}"));
+        assert!(told["reason"].as_str().is_some_and(|reason| reason.contains(count)), "{answer}");
+    }
+}

@@ -118,7 +118,8 @@ fn of_constraint(constraint: &Constraint) -> Acting {
     }
 }
 
-fn says_on_conflict(statement: &Statement) -> bool {
+/// Whether an `INSERT` minds rows that are there.
+pub(super) fn says_on_conflict(statement: &Statement) -> bool {
     // What is kept of the tree does not tell.
     matches!(statement.tree.as_ref(), NodeEnum::InsertStmt(_))
         && matches!(statement.parse(), Some(NodeEnum::InsertStmt(insert)) if insert.on_conflict_clause.is_some())

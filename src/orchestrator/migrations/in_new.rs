@@ -8,6 +8,7 @@ use pg_query::protobuf::{AlterTableStmt, DropStmt};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
+use super::acting_later::says_on_conflict;
 use super::declared::{self, Decision, Declared, Live, Name};
 use super::emptied::Unchecked;
 use super::former_columns::FormerColumns;
@@ -411,13 +412,16 @@ async fn run_pardoning(
     pardon: Pardon,
     about: Option<&Name>,
 ) -> Result<Option<String>, Failure> {
+    let has_twin = || "the declaration has the same constraint or index already".to_owned();
     let result = match about {
-        Some(table) if pardon != Pardon::Nothing => twins::run(runner, statement, table, |_| true, |_| false).await,
-        _ => runner.run(statement).await.map(|_| true),
+        Some(table) if pardon != Pardon::Nothing => {
+            let ran = twins::run(runner, statement, table, |_| true, |_| false).await;
+            ran.map(|ran| (!ran).then(has_twin))
+        }
+        _ => runner.run(statement).await.map(|went_in| kept_out(statement, went_in)),
     };
     match result {
-        Ok(true) => Ok(None),
-        Ok(false) => Ok(Some("the declaration has the same constraint or index already".to_owned())),
+        Ok(reason) => Ok(reason),
         Err(failure) if pardon.covers(&failure, statement) => {
             let told = if may_change_rows(&statement.tree) {
                 "what it is about is not declared any more"
@@ -428,4 +432,18 @@ async fn run_pardoning(
         }
         Err(failure) => Err(failure),
     }
+}
+
+/// Which rows of an `INSERT … VALUES` did not go in, although nothing failed: in psql's database the trigger or rule that keeps
+/// them out may have come later.
+fn kept_out(statement: &Statement, went_in: u64) -> Option<String> {
+    let is_insert = matches!(statement.tree.as_ref(), NodeEnum::InsertStmt(_));
+    if !is_insert || went_in >= statement.rows || says_on_conflict(statement) {
+        return None;
+    }
+    Some(format!(
+        "a trigger or rule that is there by now keeps {} of its {} rows out",
+        statement.rows - went_in,
+        statement.rows
+    ))
 }
