@@ -183,7 +183,10 @@ impl Databases {
     /// `false`: not in this time, and what was begun is cancelled.
     async fn drop_within(&self, name: &DatabaseName, limit: Duration) -> Result<bool, DatabaseError> {
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_ident(name.as_str()));
-        let Some(mut dropped) = self.administer_within(&sql, limit).await? else { return Ok(false) };
+        let Some(mut dropped) = self.administer_within(&sql, limit).await? else {
+            self.pools.server.terminator.drop_is_held_up();
+            return Ok(false);
+        };
         if dropped.as_ref().is_err_and(|error| error.code() == Some(&SqlState::WRONG_OBJECT_TYPE)) {
             // Its owner, whose code was deployed there, has declared it a template, which PostgreSQL does not drop.
             let plain = format!("ALTER DATABASE {} WITH IS_TEMPLATE false", quote_ident(name.as_str()));

@@ -157,6 +157,7 @@ impl Terminator {
     pub(super) fn register(&self, endpoint: &Endpoint, backend: Option<&Backend>) -> u64 {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         if let Some(backend) = backend {
+            backend.process.iter().for_each(|process| self.note_process(process));
             let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
             live.insert(number, Known::new(endpoint.clone(), backend.clone()));
         }

@@ -205,3 +205,68 @@ async fn a_worker_of_autovacuum_that_never_ends_does_not_come_again_and_its_role
     let told: Vec<&str> = log.lines().filter(|line| line.contains("autovacuum")).collect();
     assert!((1..=4).contains(&starts), "{starts}: {told:#?}");
 }
+
+/// Keeps nothing that anybody waits for, but a `DROP DATABASE` waits for every process.
+const DEAF: [(&str, &str); 2] = [
+    (
+        "functions/deaf.sql",
+        "CREATE FUNCTION deaf() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+            IF session_user <> current_user THEN
+                EXECUTE repeat('/*', 4000000) || repeat('*/', 4000000) || ' select 1';
+            END IF;
+            RETURN 1;
+         END $$;
+         CREATE FUNCTION deaf_to_all(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN public.deaf(); END';",
+    ),
+    (
+        "tables/bait.sql",
+        "CREATE TABLE bait (a int) WITH (autovacuum_analyze_threshold = 1, autovacuum_analyze_scale_factor = 0);
+         CREATE INDEX bait_index ON bait ((public.deaf_to_all(a)));",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_of_autovacuum_that_keep_databases_from_being_dropped_go() {
+    let place = Place::new(Who::possible()[0]);
+    let gateway = place.start(&[]);
+    gateway.wait_until_healthy();
+    let web = Web::new(gateway.address());
+    let files = [DEAF[0], DEAF[1], ONE];
+    web.register("w", &files).await;
+    web.register("v", &[ONE]).await;
+    let superuser = place.connect().await;
+    for sql in ["ALTER SYSTEM SET autovacuum_naptime = '1s'", "SELECT pg_reload_conf()"] {
+        superuser.batch_execute(sql).await.unwrap();
+    }
+    let workers =
+        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' AND datname = 'w_main'
+                     AND backend_start < now() - interval '3 s'";
+    let since = Instant::now();
+    while superuser.query_one(workers, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(since.elapsed() < Duration::from_secs(60), "no worker came");
+        insert(&place, "w_main").await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    // Refused, so that what was begun for it has to be dropped.
+    let refused = [ONE, ("functions/two.sql", "CREATE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT nothing'")];
+    let since = Instant::now();
+    loop {
+        let (status, body) = web.upload("/register", &[("platform", "v")], &refused).await;
+        if status == 409 && since.elapsed() > SOON {
+            break;
+        }
+        assert!([409, 503].contains(&status) && since.elapsed() < Duration::from_secs(90), "{body}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    goes_on(&web, "v").await;
+    let superuser = place.connect().await;
+    let begun = Instant::now();
+    superuser.batch_execute("CREATE DATABASE passing").await.unwrap();
+    let dropped = tokio::time::timeout(SOON, superuser.batch_execute("DROP DATABASE passing")).await;
+    assert!(dropped.is_ok_and(|ended| ended.is_ok()), "after {:?}", begun.elapsed());
+    let options = "SELECT reloptions::text FROM pg_class WHERE relname = 'bait'";
+    let row = place.connect_to("w_main").await.query_one(options, &[]).await.unwrap();
+    assert!(row.get::<_, String>(0).contains("autovacuum_enabled=off"));
+    let log = gateway.stop(Signal::SIGTERM);
+    assert!(log.contains("DROP DATABASE does not, and may wait for one of them"), "{log}");
+}

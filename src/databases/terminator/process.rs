@@ -96,7 +96,8 @@ fn parent_and_begin(pid: i32) -> Option<(i32, u64)> {
 fn title(pid: i32) -> Option<String> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let text = String::from_utf8_lossy(&bytes);
-    Some(text.trim_end_matches(['\0', ' ']).to_owned())
+    // What a program was started with is separated by these; a title that PostgreSQL has written is one piece.
+    Some(text.split('\0').next().unwrap_or_default().trim_end().to_owned())
 }
 
 #[cfg(test)]

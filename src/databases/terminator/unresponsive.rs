@@ -93,6 +93,8 @@ pub(super) struct Unresponsive {
     many: usize,
     /// Roles whose code made the server start again.
     paused: HashMap<String, Pause>,
+    /// Some process of the server's, on this machine: it leads to the others.
+    one: Option<Process>,
     /// Workers of autovacuum that were told to end, and when.
     workers: Vec<(Process, Instant)>,
     /// The databases of those that the server was made to start again without.
@@ -158,6 +160,29 @@ impl Terminator {
             unresponsive.workers.push((worker, Instant::now()));
         }
         is_new
+    }
+
+    /// Takes note of a process of the server's.
+    pub(super) fn note_process(&self, process: &Process) {
+        self.unresponsive.lock().unwrap_or_else(PoisonError::into_inner).one = Some(process.clone());
+    }
+
+    /// `DROP DATABASE` waits until every process of the server has looked up once (`ProcSignalBarrier` in its source), and has
+    /// not ended within seconds: workers of autovacuum, which call functions of platforms', are told to end. That ends one that
+    /// looks, which comes again by itself, and finds one that never does.
+    pub(in crate::databases) fn drop_is_held_up(&self) {
+        let one = {
+            let unresponsive = self.unresponsive.lock().unwrap_or_else(PoisonError::into_inner);
+            unresponsive.one.clone().filter(|_| unresponsive.is_own)
+        };
+        let told = one.iter().flat_map(Process::autovacuum_workers).filter(Process::end);
+        let told = told.filter(|worker| self.note_worker_told(worker.clone())).count();
+        if told > 0 {
+            tracing::warn!(
+                workers = told,
+                "told workers of autovacuum to end: DROP DATABASE does not, and may wait for one of them"
+            );
+        }
     }
 
     /// To be called all the time.
