@@ -120,13 +120,14 @@ impl Circumstances<'_> {
         {
             return CallError::Timeout { function, limit: self.limit };
         }
-        if code == SqlState::DISK_FULL.code() {
+        // What a function says with such a code is its own word: neither the disk nor the server has anything to do with it.
+        if code == SqlState::DISK_FULL.code() && !is_raised(&postgres) {
             return CallError::DiskFull { function, postgres };
         }
         let status = match code {
             _ if chosen_status(code).is_some() => chosen_status(code).unwrap_or(500),
             _ if code.starts_with("23") => 409,
-            _ if code.starts_with("53") => 503,
+            _ if code.starts_with("53") && !is_raised(&postgres) => 503,
             "42501" => 403,
             "P0001" => 400,
             _ if is_raised(&postgres) => 400,

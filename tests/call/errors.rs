@@ -63,10 +63,10 @@ async fn errors_of_a_function_have_the_contracts_status() {
         ("fail", r#"["26000"]"#, 400, "26000", "no"),
         ("fail", r#"["23505"]"#, 409, "23505", "no"),
         ("fail", r#"["42501"]"#, 403, "42501", "no"),
-        ("fail", r#"["53100"]"#, 507, "53100", "no"),
-        ("fail", r#"["53200"]"#, 503, "53200", "no"),
-        ("fail", r#"["53300"]"#, 503, "53300", "no"),
-        ("fail", r#"["53400"]"#, 503, "53400", "no"),
+        ("fail", r#"["53100"]"#, 400, "53100", "no"),
+        ("fail", r#"["53200"]"#, 400, "53200", "no"),
+        ("fail", r#"["53300"]"#, 400, "53300", "no"),
+        ("fail", r#"["53400"]"#, 400, "53400", "no"),
         ("fail", r#"["PT402","pay first"]"#, 402, "PT402", "pay first"),
         ("fail", r#"["PT404"]"#, 404, "PT404", "no"),
         ("fail", r#"["PT503"]"#, 503, "PT503", "no"),
@@ -92,8 +92,7 @@ async fn errors_of_a_function_have_the_contracts_status() {
         for _ in 0..2 {
             let (found, body) = platform.error(function, params).await;
             assert_eq!(found, status, "{function} {params}: {body}");
-            let code = if sqlstate == "53100" { "disk_full" } else { "query_failed" };
-            assert_eq!(body["error"], code, "{function} {params}: {body}");
+            assert_eq!(body["error"], "query_failed", "{function} {params}: {body}");
             assert_eq!((body["sqlstate"].as_str(), body["cause"].as_str()), (Some(sqlstate), Some(cause)), "{body}");
             if function == "fail" {
                 assert_eq!((&body["detail"], &body["hint"]), (&"the detail".into(), &"the hint".into()));

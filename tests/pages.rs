@@ -1,0 +1,164 @@
+//! Holds the pages against the code and against each other: what the code names is named there, and each link leads somewhere.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every page, by its path below the root.
+fn pages() -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = ["README.md", "HLD.md", "CHANGELOG.md", "SECURITY.md"].map(PathBuf::from).into();
+    let mut folders = vec![PathBuf::from("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root().join(&folder)).expect("a folder of pages") {
+            let entry = entry.expect("an entry");
+            let path = folder.join(entry.file_name());
+            if entry.path().is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "md") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(found.len() > 15, "{found:?}");
+    found
+}
+
+/// The text without its blocks of code and its words of code.
+fn prose(text: &str) -> String {
+    let mut inside = false;
+    let lines = text.lines().filter(|line| {
+        let fence = line.trim_start().starts_with("```");
+        inside ^= fence;
+        !inside && !fence
+    });
+    let prose = lines.collect::<Vec<_>>().join("\n");
+    prose.split('`').step_by(2).collect::<Vec<_>>().join("…")
+}
+
+/// What is linked to from a page.
+fn links(text: &str) -> Vec<String> {
+    let mut links = Vec::new();
+    for rest in prose(text).split("](").skip(1) {
+        links.extend(rest.split_once(')').map(|(link, _)| link.to_owned()));
+    }
+    links
+}
+
+/// The anchors of a page's headings, as they are usually made: small letters, no signs, `-` for spaces.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let mut inside = false;
+    let headings = text.lines().filter(|line| {
+        inside ^= line.trim_start().starts_with("```");
+        !inside && line.starts_with('#')
+    });
+    let anchor = |heading: &str| {
+        let words = heading.trim_start_matches('#').trim().to_lowercase();
+        words
+            .chars()
+            .filter_map(|c| match c {
+                ' ' => Some('-'),
+                c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
+                _ => None,
+            })
+            .collect()
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn each_page_begins_with_the_way_to_the_others() {
+    let main = ["README", "Getting started", "Bundles", "Integration", "API v1", "Errors", "Operations", "Security"];
+    for page in pages() {
+        let text = fs::read_to_string(root().join(&page)).expect("a page");
+        let first = text.lines().next().unwrap_or_default();
+        for name in main {
+            assert!(first.contains(name), "{}: no {name} in its first line", page.display());
+        }
+        assert!(text.lines().nth(2).is_some_and(|line| line.starts_with("# ")), "{}: no title", page.display());
+    }
+}
+
+#[test]
+fn each_link_leads_somewhere() {
+    let mut count = 0;
+    for page in pages() {
+        let text = fs::read_to_string(root().join(&page)).expect("a page");
+        for link in links(&text) {
+            if link.contains("://") || link.starts_with("mailto:") {
+                continue;
+            }
+            let (path, anchor) =
+                link.split_once('#').map_or((link.as_str(), None), |(path, anchor)| (path, Some(anchor)));
+            let target = match path {
+                "" => root().join(&page),
+                _ => root().join(page.parent().expect("a folder")).join(path),
+            };
+            assert!(target.exists(), "{}: {link} leads nowhere", page.display());
+            if let Some(anchor) = anchor {
+                let there = anchors(&fs::read_to_string(&target).expect("a page"));
+                assert!(there.contains(anchor), "{}: {link}: there is no such heading among {there:?}", page.display());
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 200, "{count} links");
+}
+
+#[test]
+fn each_error_code_is_explained() {
+    let source = read("src/error.rs");
+    let codes =
+        source.split_once("pub fn code(self)").and_then(|(_, rest)| rest.split_once("\n    }\n")).expect("the codes").0;
+    let codes: BTreeSet<&str> = codes.split('"').skip(1).step_by(2).collect();
+    assert!(codes.len() > 20, "{codes:?}");
+    let page = read("docs/api/errors.md");
+    for code in codes {
+        assert!(page.contains(&format!("| `{code}` |")), "{code} has no line in docs/api/errors.md");
+    }
+}
+
+#[test]
+fn each_endpoint_and_each_table_of_the_gateways_is_named() {
+    let pages: String = pages().iter().map(|page| fs::read_to_string(root().join(page)).expect("a page")).collect();
+    let router = read("src/router.rs");
+    let paths: BTreeSet<&str> =
+        router.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/') && text.len() > 1).collect();
+    assert!(paths.len() > 10, "{paths:?}");
+    for path in paths {
+        // Pages write `{platform}` in their own words.
+        let fixed = path.split('{').next().unwrap_or(path);
+        assert!(pages.contains(fixed), "{path} is on no page");
+    }
+    let mut tables = BTreeSet::new();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(text) = fs::read_to_string(&path) {
+                for rest in text.split("CREATE TABLE IF NOT EXISTS public._stonescriptdb_gateway_").skip(1) {
+                    let name: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+                    tables.insert(name);
+                }
+            }
+        }
+    }
+    tables.remove("");
+    assert!(tables.len() > 3, "{tables:?}");
+    for table in tables {
+        assert!(
+            pages.contains(&format!("_stonescriptdb_gateway_{table}")) || pages.contains(&format!("`…_{table}`")),
+            "{table} is on no page"
+        );
+    }
+}
