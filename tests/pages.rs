@@ -162,3 +162,25 @@ fn each_endpoint_and_each_table_of_the_gateways_is_named() {
         );
     }
 }
+
+#[test]
+fn each_rule_that_the_source_cites_is_on_its_page() {
+    let page = read("docs/contract.md");
+    let mut cited = BTreeSet::new();
+    let mut folders = vec![root().join("src"), root().join("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(text) = fs::read_to_string(&path) {
+                let numbers = text.split("contract §").skip(1).filter_map(|rest| rest.chars().next());
+                cited.extend(numbers.filter(char::is_ascii_digit));
+            }
+        }
+    }
+    assert!(cited.len() >= 7, "{cited:?}");
+    for number in cited {
+        assert!(page.contains(&format!("\n## §{number} ")), "§{number} is not on the page");
+    }
+}
