@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -183,4 +185,92 @@ fn each_rule_that_the_source_cites_is_on_its_page() {
     for number in cited {
         assert!(page.contains(&format!("\n## §{number} ")), "§{number} is not on the page");
     }
+}
+
+/// The blocks of code of a page: language, first line and text.
+fn blocks(text: &str) -> Vec<(String, usize, String)> {
+    let (mut blocks, mut open): (Vec<(String, usize, String)>, bool) = (Vec::new(), false);
+    for (number, line) in text.lines().enumerate() {
+        match line.trim_start().strip_prefix("```") {
+            Some(language) if !open => {
+                blocks.push((language.trim().to_owned(), number + 2, String::new()));
+                open = true;
+            }
+            Some(_) => open = false,
+            None if open => {
+                if let Some((_, _, block)) = blocks.last_mut() {
+                    block.push_str(line);
+                    block.push('\n');
+                }
+            }
+            None => {}
+        }
+    }
+    assert!(!open, "a block that does not end");
+    blocks
+}
+
+/// What a block without a language begins with, if it is for a shell.
+const COMMANDS: &[&str] = &[
+    "./scripts",
+    "./tests",
+    "/opt",
+    "DB_",
+    "PG_",
+    "cargo",
+    "cd",
+    "curl",
+    "docker",
+    "export",
+    "git",
+    "journalctl",
+    "kill",
+    "pg_dump",
+    "psql",
+    "rsync",
+    "sudo",
+    "systemctl",
+    "tar",
+    "virt-install",
+];
+
+#[test]
+fn each_block_of_code_can_be_read_by_what_it_is_for() {
+    let (mut shell, mut json, mut sql) = (0, 0, 0);
+    for page in pages() {
+        let text = fs::read_to_string(root().join(&page)).expect("a page");
+        for (language, line, block) in blocks(&text) {
+            let place = format!("{} line {line}", page.display());
+            let is_command = COMMANDS.iter().any(|command| block.trim_start().starts_with(command));
+            match language.as_str() {
+                // What stands for more of the same is no JSON.
+                "json" if !block.contains('…') => {
+                    json += 1;
+                    let mut values = serde_json::Deserializer::from_str(&block).into_iter::<serde_json::Value>();
+                    assert!(values.all(|value| value.is_ok()), "{place}: no JSON");
+                }
+                "sql" => {
+                    sql += 1;
+                    assert!(pg_query::parse(&block, pg_query::ParserOptions::DEFAULT).is_ok(), "{place}: no SQL");
+                }
+                "sh" | "bash" => {
+                    shell += 1;
+                    assert!(bash_reads(&block), "{place}: no shell commands");
+                }
+                "" if is_command => {
+                    shell += 1;
+                    assert!(bash_reads(&block), "{place}: no shell commands");
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(shell > 40 && json > 8 && sql > 3, "{shell} {json} {sql}");
+}
+
+fn bash_reads(block: &str) -> bool {
+    let mut bash =
+        Command::new("bash").arg("-n").stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("bash is there");
+    bash.stdin.take().expect("its input").write_all(block.as_bytes()).expect("it reads");
+    bash.wait().is_ok_and(|ended| ended.success())
 }
