@@ -63,6 +63,7 @@ async fn calls_and_deployments_are_counted_and_prometheus_reads_it() {
         (1.0, true)
     );
     check_with_promtool(&text);
+    check_dashboard(&text);
     assert_eq!((get("/ready").await.status, get("/live").await.status), (200, 200));
 }
 
@@ -75,4 +76,35 @@ fn check_with_promtool(text: &str) {
     let judged = promtool.wait_with_output().expect("it ends");
     let said = format!("{}{}", String::from_utf8_lossy(&judged.stdout), String::from_utf8_lossy(&judged.stderr));
     assert!(judged.status.success() && said.trim().is_empty(), "{said}");
+}
+
+/// The dashboard asks for nothing that is not there.
+fn check_dashboard(text: &str) {
+    let dashboard = include_str!("../../deploy/grafana-dashboard.json");
+    let dashboard: serde_json::Value = serde_json::from_str(dashboard).expect("it is JSON");
+    let targets = dashboard["panels"].as_array().expect("panels").iter().flat_map(|panel| panel["targets"].as_array());
+    let asked: Vec<&str> = targets.flatten().filter_map(|target| target["expr"].as_str()).collect();
+    assert!(asked.len() > 20, "{asked:?}");
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    for expression in asked {
+        let words = expression.split(|c: char| !is_word(c));
+        let metrics: Vec<&str> = words.filter(|word| word.starts_with("stonescriptdb_")).collect();
+        assert!(!metrics.is_empty(), "{expression}");
+        for metric in &metrics {
+            assert!(
+                text.lines()
+                    .any(|line| line.starts_with(&format!("{metric} ")) || line.starts_with(&format!("{metric}{{"))),
+                "{metric}"
+            );
+        }
+        let by =
+            expression.split("by (").skip(1).filter_map(|rest| rest.split_once(')')).flat_map(|(by, _)| by.split(", "));
+        let where_ = expression.split(['{', ',']).filter_map(|part| part.split_once("=~")).map(|(label, _)| label);
+        for label in by.chain(where_).filter(|label| *label != "instance") {
+            let has = |line: &str| {
+                metrics.iter().any(|metric| line.starts_with(metric)) && line.contains(&format!("{label}=\""))
+            };
+            assert!(text.lines().any(has), "{expression}: no {label}");
+        }
+    }
 }
