@@ -160,18 +160,29 @@ fn each_setting_stands_where_operators_look_for_it() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// `Dockerfile.build.example` copies what cargo looks for: each file that `Cargo.toml` names is among them.
+/// `Dockerfile.build.example` copies what cargo looks for: each file that `Cargo.toml` names is among them. What is copied from this
+/// folder, by either example, is what `.dockerignore` lets through.
 #[test]
-fn the_example_for_containers_copies_what_is_built() {
+fn the_examples_for_containers_copy_what_is_built() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |name: &str| fs::read_to_string(root.join(name)).expect("it is text");
+    let passed = text(".dockerignore");
+    let passed: Vec<&str> = passed.lines().filter_map(|line| line.strip_prefix('!')).collect();
     let copied = tempfile::tempdir().expect("a folder");
-    let text = fs::read_to_string(root.join("Dockerfile.build.example")).expect("it is text");
-    for line in text.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|line| !line.starts_with("--from")) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let (target, names) = words.split_last().expect("COPY has a target");
-        for name in names {
-            let target = if *target == "./" { copied.path().join(name) } else { copied.path().join(target) };
-            copy(&root.join(name), &target);
+    for example in ["Dockerfile.build.example", "Dockerfile.example"] {
+        let text = text(example);
+        let lines = text.lines().filter_map(|line| line.strip_prefix("COPY "));
+        for line in lines.filter(|line| !line.starts_with("--from")) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let (target, names) = words.split_last().expect("COPY has a target");
+            for name in names {
+                assert!(passed.contains(name), "{example}: .dockerignore keeps {name} out");
+                if example == "Dockerfile.example" {
+                    continue;
+                }
+                let target = if *target == "./" { copied.path().join(name) } else { copied.path().join(target) };
+                copy(&root.join(name), &target);
+            }
         }
     }
     let told = std::process::Command::new(env!("CARGO"))
