@@ -14,7 +14,7 @@ use super::emptied::Unchecked;
 use super::former_columns::FormerColumns;
 use super::former_types::FormerTypes;
 use super::history::History;
-use super::made_with_rows::MadeWithRows;
+use super::made_with_rows::{MadeWithRows, makes_with_rows};
 use super::moved::{self, Moved};
 use super::read_back;
 use super::relaxed::{self, Relaxed};
@@ -140,7 +140,11 @@ impl NewDatabase {
         match decision {
             Decision::Skip(reason) => match MadeWithRows::of(statement) {
                 Some(made) => Box::pin(self.fill(runner, at, made, reason)).await.map(Some),
-                None => Ok(Some(reason)),
+                None => {
+                    // It has none, or cannot be written otherwise: then the migrations by themselves may do better.
+                    self.leaves_rows_out |= makes_with_rows(&statement.tree);
+                    Ok(Some(reason))
+                }
             },
             Decision::Run { forgiving } => {
                 self.run_as_written(runner, at, statement, (pardon(forgiving), about.as_ref())).await
