@@ -92,11 +92,6 @@ impl Place {
         self.folder.path()
     }
 
-    /// What it runs.
-    pub(crate) fn program(&self) -> &Path {
-        &self.program
-    }
-
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.path().join("data")
     }

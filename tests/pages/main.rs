@@ -175,6 +175,70 @@ fn each_endpoint_and_each_table_of_the_gateways_is_named() {
     }
 }
 
+/// Structs that are serialized and are no answers: what the gateway keeps for itself.
+const RECORDS: &[&str] = &["src/orchestrator/catalog", "src/orchestrator/blueprint", "src/registry"];
+
+#[test]
+fn each_field_of_an_answer_is_named() {
+    let pages: String = pages().iter().map(|page| fs::read_to_string(root().join(page)).expect("a page")).collect();
+    let (mut count, mut missing) = (0, BTreeSet::new());
+    let mut folders = vec![PathBuf::from("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root().join(&folder)).expect("a folder of sources") {
+            let entry = entry.expect("an entry");
+            let path = folder.join(entry.file_name());
+            if entry.path().is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let is_record = RECORDS.iter().any(|start| path.to_str().is_some_and(|path| path.starts_with(start)));
+            let text = fs::read_to_string(entry.path()).expect("a source");
+            for name in if is_record { Vec::new() } else { serialized_fields(&text) } {
+                count += 1;
+                if !pages.contains(&format!("\"{name}\"")) && !pages.contains(&format!("`{name}`")) {
+                    missing.insert(format!("{name} of {}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(count > 50, "{count}");
+    assert!(missing.is_empty(), "on no page: {missing:?}");
+}
+
+/// The fields of all structs with `Serialize` among what they derive, under the names that JSON has.
+fn serialized_fields(source: &str) -> Vec<String> {
+    let mut fields = Vec::new();
+    for rest in source.split("#[derive(").skip(1) {
+        let Some((derived, rest)) = rest.split_once(")]\n") else { continue };
+        // Up to the next item: attributes of the struct, then its first line.
+        let Some((head, body)) = rest.split_once("{\n") else { continue };
+        let is_struct = head.lines().last().is_some_and(|line| line.starts_with("pub") || line.starts_with("struct"));
+        if !derived.contains("Serialize") || !is_struct || !head.contains("struct ") {
+            continue;
+        }
+        let mut attributes = String::new();
+        for line in body.lines().map_while(|line| (line != "}").then(|| line.trim())) {
+            if line.starts_with("//") {
+                continue;
+            }
+            if line.starts_with('#') {
+                attributes.push_str(line);
+                continue;
+            }
+            let words =
+                line.strip_prefix("pub ").or_else(|| line.split_once(") ").map(|(_, rest)| rest)).unwrap_or(line);
+            let Some((name, _)) = words.split_once(':') else { continue };
+            let renamed = attributes.split_once("rename = \"").and_then(|(_, rest)| rest.split_once('"'));
+            let is_hidden = attributes.contains("flatten") || attributes.contains("skip)");
+            if !is_hidden && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                fields.push(renamed.map_or(name, |(renamed, _)| renamed).to_owned());
+            }
+            attributes.clear();
+        }
+    }
+    fields
+}
+
 #[test]
 fn each_rule_that_the_source_cites_is_on_its_page() {
     let page = read("docs/contract.md");

@@ -63,7 +63,7 @@ fn follow(page: &Path, blocks: &[Block], wrong: &mut Vec<String>) -> (usize, usi
     }
     let bin = place.path().join("bin");
     std::fs::create_dir(&bin).expect("a folder");
-    std::os::unix::fs::symlink(place.program(), bin.join("stonescriptdb-gateway")).expect("a link");
+    std::fs::copy(env!("CARGO_BIN_EXE_stonescriptdb-gateway"), bin.join("stonescriptdb-gateway")).expect("a copy");
     let path = std::env::var("PATH").expect("a path");
     let servers = std::env::var("PG_BIN_DIR").unwrap_or_default();
     let password = std::fs::read_to_string(place.data_dir().join(".postgres-password")).unwrap_or_default();
