@@ -53,6 +53,7 @@ mod creation;
 mod database;
 mod deaf_workers;
 mod deploying;
+mod dropping;
 mod error;
 mod hand_over;
 mod large_turn;
@@ -85,7 +86,6 @@ pub mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::closed_functions::record_as_initial;
 pub use self::connection::{CallConnection, ControlConnection};
 pub use self::database::Database;
 pub use self::deploying::Deploying;
@@ -101,6 +101,7 @@ pub use self::run_as::{Role, RunAs, Upkeep};
 pub use self::session::{ENDED_FOR_ROOM, InsideSession, Session};
 pub use self::settings::{OWN_PATH, PINNED, PINNED_SINCE, upgrading};
 
+use self::dropping::Later;
 use self::locks::Locks;
 use self::name::DatabaseName;
 use self::pools::{Pools, sweep_regularly, watch_locks};
@@ -130,6 +131,7 @@ pub struct Databases {
     /// What deployments of all platforms share, and who pays for what is taken of it here.
     shares: Arc<Shares>,
     account: Account,
+    later: Arc<Later>,
     restored: Arc<Restored>,
 }
 
@@ -182,6 +184,7 @@ impl Databases {
             locks: Arc::default(),
             shares: Arc::new(Shares::new(sessions)),
             account: Account::own(sessions, pool.wait_timeout),
+            later: Arc::default(),
             restored: Arc::default(),
         })
     }

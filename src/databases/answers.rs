@@ -2,7 +2,8 @@
 //! code raises, or has a catalog hold, may have gigabytes. So they are looked at on the way, and cut where nobody needs
 //! them or nobody could hold them. No I/O.
 //!
-//! - Notices and notifications are dropped, whatever they hold: nobody reads them.
+//! - Notifications are dropped, whatever they hold: nobody reads them. So are notices, but for short ones to a session that runs no
+//!   uploaded code: a `DROP DATABASE` is told in one for whom it waits.
 //! - Of a long error each field is kept to its beginning: code, place and words are there.
 //! - Of what is asked in one message (uploaded code) a long row is left out: nobody keeps those rows.
 //! - A question of the gateway's own, which has parameters, is answered by rows that are kept. If they are too long, or too
@@ -17,6 +18,9 @@ use super::wire::large::LONGEST;
 /// Longer errors are cut. Longer settings that are reported, and rows that nobody keeps, are left out; the longest of these that
 /// is read is a search path.
 const LONG: usize = 256 << 10;
+
+/// Longer notices are dropped in any case; PostgreSQL's own have some hundred bytes.
+const NOTICE: usize = 4 << 10;
 
 /// What is kept of each field of an error that is cut: less than an answer may have of one text, so that it says why.
 const FIELD: usize = 32 << 10;
@@ -50,6 +54,8 @@ pub(super) struct Answers {
     bytes: usize,
     /// The answer has ended in an error of ours.
     is_refused: bool,
+    /// Whether short notices are let through.
+    pub(super) hears_notices: bool,
     /// So many bytes of rows may come; more wait for a turn.
     pub(super) granted: usize,
 }
@@ -85,6 +91,7 @@ impl Answers {
             is_kept: false,
             bytes: 0,
             is_refused: false,
+            hears_notices: false,
             granted: SMALL,
         }
     }
@@ -156,7 +163,9 @@ impl Answers {
         match tag {
             // ReadyForQuery: the answer is over.
             b'Z' => (self.is_kept, self.bytes, self.is_refused) = (false, 0, false),
-            // NoticeResponse, NotificationResponse
+            // NoticeResponse
+            b'N' if self.hears_notices && length <= NOTICE => {}
+            // The same, or NotificationResponse
             b'N' | b'A' => return Ok(Way::Drop),
             // ParameterStatus
             b'S' if length > LONG => return Ok(Way::Drop),

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -23,6 +24,7 @@ pub(super) struct Lender(Arc<Shared>);
 struct Shared {
     socket: Mutex<Option<Socket>>,
     takes_turns_as: OnceLock<String>,
+    hears_notices: AtomicBool,
 }
 
 /// A socket that goes back to its lender when it is dropped.
@@ -60,6 +62,11 @@ impl Lender {
         self.0.takes_turns_as.get_or_init(|| holder.to_owned());
     }
 
+    /// From now on short notices are let through.
+    pub(super) fn hear_notices(&self) {
+        self.0.hears_notices.store(true, Ordering::Relaxed);
+    }
+
     /// The socket that came back last.
     pub(super) fn take(&self) -> Option<Socket> {
         self.place().take()
@@ -85,6 +92,7 @@ impl Lent {
 impl Lent {
     /// Follows what has come. Pending: it waits for a turn.
     fn poll_follow(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.answers.hears_notices = self.lender.0.hears_notices.load(Ordering::Relaxed);
         loop {
             let followed = self.answers.follow(&self.inbox, &mut self.outbox)?;
             self.inbox.drain(..followed);

@@ -27,8 +27,9 @@ use super::server::Server;
 use super::terminator::shared_locks::LOOK_EVERY;
 use crate::config::PoolConfig;
 
-/// Connections to the gateway's own database, the one that holds the deployment locks among them.
-pub(super) const CONTROL_CONNECTIONS: usize = 5;
+/// Connections to the gateway's own database: one that holds the deployment locks, one for what is dropped in the background
+/// ([`super::dropping`]), one for short statements, and those for statements about databases ([`super::shares`]).
+pub(super) const CONTROL_CONNECTIONS: usize = 6;
 
 /// How often one who waits for a closing connection looks for another one to close. It is a net below the counting
 /// argument above, not the way it works.

@@ -17,9 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, LoadBalanceHosts, TargetSessionAttrs};
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{Client, Config, Connection, NoTls, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, SimpleQueryMessage};
 
 use super::backend::{Backend, BackendHandle, Ending};
 use super::call_link::CallLink;
@@ -31,6 +31,7 @@ use super::settings;
 use super::shares::Admission;
 use super::socket::{Endpoint, Socket};
 use super::terminator::Terminator;
+use super::terminator::awaited::awaited;
 use super::terminator::process::Process;
 
 /// Connecting to one address, where the configuration says nothing else.
@@ -139,11 +140,14 @@ impl Server {
             let Connected { client, connection, lender, endpoint, backend, .. } = opening.await?;
             if takes_turns {
                 lender.take_turns(&holder);
+            } else {
+                lender.hear_notices();
             }
             let (in_use, unused) = oneshot::channel();
+            let hear = hearing(terminator.clone(), endpoint.clone());
             let handle = BackendHandle::new(endpoint, client.cancel_token(), backend, terminator);
             let made_room = handle.made_room();
-            let closed = tokio::spawn(drive(close(connection, lender), unused, handle, permit));
+            let closed = tokio::spawn(drive(close(connection, lender, hear), unused, handle, permit));
             Ok(Link { client, closed, in_use, made_room })
         })
         .await
@@ -242,10 +246,27 @@ impl Link {
     }
 }
 
+/// Tells the terminator for whom a `DROP DATABASE` waits, where PostgreSQL says so.
+fn hearing(terminator: Arc<Terminator>, endpoint: Endpoint) -> impl Fn(&DbError) {
+    move |notice| {
+        if let Some(pid) = awaited(notice) {
+            terminator.hear_of(&endpoint, pid);
+        }
+    }
+}
+
 /// Reads and writes until the backend is gone. Ready with an error: the connection broke.
-async fn close(mut connection: Connection<Lent, NoTlsStream>, lender: Lender) -> io::Result<()> {
-    // Notices are dropped: they may hold values.
-    while let Some(Ok(_)) = poll_fn(|cx| connection.poll_message(cx)).await {}
+async fn close(
+    mut connection: Connection<Lent, NoTlsStream>,
+    lender: Lender,
+    hear: impl Fn(&DbError),
+) -> io::Result<()> {
+    // Notices are kept nowhere: they may hold values.
+    while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+        if let AsyncMessage::Notice(notice) = message {
+            hear(&notice);
+        }
+    }
     drop(connection);
     match lender.take() {
         Some(mut socket) => socket.shutdown().await,

@@ -1,29 +1,20 @@
-//! A connection of its own for a deployment, inside the budget; and the statements about whole databases.
+//! A connection of its own for a deployment, inside the budget; and how statements about whole databases are run.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
 
 use super::Databases;
 use super::connection::ControlConnection;
 use super::error::DatabaseError;
 use super::name::DatabaseName;
 use super::own_path::own_path;
-use super::quote::quote_ident;
 use super::run_as::RunAs;
 use super::server::{Link, Purpose};
 use super::shares::Admission;
 use crate::config::PoolConfig;
-
-/// A backend anywhere on the server that PostgreSQL cannot interrupt holds up every `DROP DATABASE`, and who drops something
-/// mostly does so to clean up: that can wait for the next sweep. PostgreSQL gives sessions inside of it five seconds.
-const DROP_PATIENCE: Duration = Duration::from_secs(6);
-
-/// How long the sweep waits, which keeps nobody waiting.
-const SWEEP_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is told of a session of the gateway's, or of a deployment's, that was ended to make room.
 pub const ENDED_FOR_ROOM: &str = "PostgreSQL's disk was nearly full, so the session that wrote to it was ended";
@@ -153,71 +144,6 @@ impl Databases {
         self.pools.open_with_room(database, |permit| server.open(database, purpose, permit, run_as)).await
     }
 
-    /// Drops a database, also one in use; one that does not exist is no error. What PostgreSQL does not drop within seconds is
-    /// put aside, closed and under a name that nobody else gives, and left to the sweep.
-    pub async fn drop_database(&self, name: &DatabaseName) -> Result<(), DatabaseError> {
-        if self.drop_within(name, DROP_PATIENCE).await? {
-            return Ok(());
-        }
-        let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let aside = name.aside(moment);
-        let put = self.put_aside(name, &aside).await;
-        self.pools.forget(name);
-        match put {
-            Ok(true) => tracing::warn!(database = %name, %aside, "a database that something holds up is dropped later"),
-            // It was done at the last moment.
-            Ok(false) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    /// Drops what [`Databases::left_behind`] told of; whoever calls this is waited for by nobody.
-    pub async fn drop_left_behind(&self, name: &DatabaseName) -> Result<(), DatabaseError> {
-        match self.drop_within(name, SWEEP_PATIENCE).await? {
-            true => Ok(()),
-            false => Err(took_too_long(name, SWEEP_PATIENCE)),
-        }
-    }
-
-    /// `false`: not in this time, and what was begun is cancelled.
-    async fn drop_within(&self, name: &DatabaseName, limit: Duration) -> Result<bool, DatabaseError> {
-        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_ident(name.as_str()));
-        let Some(mut dropped) = self.administer_within(&sql, limit).await? else {
-            self.pools.server.terminator.drop_is_held_up();
-            return Ok(false);
-        };
-        if dropped.as_ref().is_err_and(|error| error.code() == Some(&SqlState::WRONG_OBJECT_TYPE)) {
-            // Its owner, whose code was deployed there, has declared it a template, which PostgreSQL does not drop.
-            let plain = format!("ALTER DATABASE {} WITH IS_TEMPLATE false", quote_ident(name.as_str()));
-            self.administer(&plain).await?.map_err(DatabaseError::step("dropping the database"))?;
-            let Some(again) = self.administer_within(&sql, limit).await? else { return Ok(false) };
-            dropped = again;
-        }
-        self.pools.forget(name);
-        dropped.map_err(DatabaseError::step("dropping the database"))?;
-        Ok(true)
-    }
-
-    /// `false`: there is no such database. PostgreSQL lets nobody into one whose drop was begun, since 15.4.
-    async fn put_aside(&self, name: &DatabaseName, aside: &DatabaseName) -> Result<bool, DatabaseError> {
-        let (old, new) = (quote_ident(name.as_str()), quote_ident(aside.as_str()));
-        let rename = format!("ALTER DATABASE {old} RENAME TO {new}");
-        // It waits for the cancelled statement, which holds the database's lock.
-        let renamed = self.administer_within(&rename, DROP_PATIENCE).await?;
-        match renamed.ok_or_else(|| took_too_long(name, DROP_PATIENCE))? {
-            Ok(()) => {}
-            Err(error) if error.code() == Some(&SqlState::INVALID_CATALOG_NAME) => return Ok(false),
-            Err(error) => return Err(DatabaseError::step("putting aside what cannot be dropped now")(error)),
-        }
-        let is_open = "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1 AND datconnlimit <> -2)";
-        let row = self.control().await?.query_one(is_open, &[&aside.as_str()]).await;
-        if row.map_err(DatabaseError::step("looking at what was put aside"))?.get(0) {
-            self.seal_database(aside).await?;
-        }
-        Ok(true)
-    }
-
     /// Whether the server has a database of that name.
     pub async fn exists(&self, name: &DatabaseName) -> Result<bool, DatabaseError> {
         let control = self.control().await?;
@@ -234,35 +160,44 @@ impl Databases {
     }
 
     /// `None`: not in this time, which begins with its turn: who waits for others may not be told that PostgreSQL is slow.
-    async fn administer_within(
+    pub(super) async fn administer_within(
         &self,
         sql: &str,
         limit: Duration,
     ) -> Result<Option<Result<(), tokio_postgres::Error>>, DatabaseError> {
         let _turn = self.admit_statement().await?;
+        self.run_within(&[sql], limit).await
+    }
+
+    /// Runs one after the other, up to the first that fails. Whoever calls this has a turn.
+    pub(super) async fn run_within(
+        &self,
+        statements: &[&str],
+        limit: Duration,
+    ) -> Result<Option<Result<(), tokio_postgres::Error>>, DatabaseError> {
         let control = self.control().await?;
         // Cancelled half-way it must not go back to the pool with the statement running.
         let guard = Unfinished(Some(control));
-        let Ok(result) = tokio::time::timeout(limit, guard.run(sql)).await else { return Ok(None) };
+        let Ok(result) = tokio::time::timeout(limit, guard.run(statements)).await else { return Ok(None) };
         let made_room = result.is_err() && guard.0.as_ref().is_some_and(ControlConnection::made_room);
-        guard.finished();
+        // One on which a setting may be left is not lent again.
+        if result.is_ok() || statements.len() == 1 {
+            guard.finished();
+        }
         if made_room { Err(DatabaseError::DiskFull { cause: ENDED_FOR_ROOM.to_owned() }) } else { Ok(Some(result)) }
     }
-}
-
-fn took_too_long(name: &DatabaseName, limit: Duration) -> DatabaseError {
-    DatabaseError::Unreachable { cause: format!("dropping {name} took longer than {} s", limit.as_secs()) }
 }
 
 /// A pooled connection with a statement on it; cancelled unless it ended.
 struct Unfinished(Option<ControlConnection>);
 
 impl Unfinished {
-    async fn run(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
-        match &self.0 {
-            Some(control) => control.batch_execute(sql).await,
-            None => Ok(()),
+    async fn run(&self, statements: &[&str]) -> Result<(), tokio_postgres::Error> {
+        let Some(control) = &self.0 else { return Ok(()) };
+        for sql in statements {
+            control.batch_execute(sql).await?;
         }
+        Ok(())
     }
 
     fn finished(mut self) {
@@ -277,6 +212,3 @@ impl Drop for Unfinished {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -17,9 +17,9 @@ use super::error::DatabaseError;
 use super::name::{DatabaseName, Id};
 use super::pools::CONTROL_CONNECTIONS;
 
-/// Statements about databases take long, so one of the gateway's own connections is left for those that do not (another
-/// one holds the deployment locks).
-const STATEMENTS: usize = CONTROL_CONNECTIONS - 2;
+/// Statements about databases take long, so one of the gateway's own connections is left for those that do not. Another
+/// one holds the deployment locks, and one more drops in the background what nobody waits for.
+const STATEMENTS: usize = CONTROL_CONNECTIONS - 3;
 
 /// The most of them that go to one platform: one is always left to the others.
 const STATEMENTS_OF_ONE: usize = STATEMENTS - 1;

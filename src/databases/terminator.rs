@@ -5,6 +5,7 @@
 //! before a session of a platform's role runs anything: one at a time, to the server whose backend it is (of several hosts,
 //! the numbers of one say nothing to another).
 
+pub(super) mod awaited;
 mod blind;
 pub(super) mod process;
 pub(super) mod shared_locks;
@@ -30,6 +31,7 @@ use super::error::describe;
 use super::quote::quote_ident;
 use super::server::CONNECT_TIMEOUT;
 use super::socket::{Endpoint, Socket};
+use awaited::Awaited;
 use unresponsive::Unresponsive;
 
 /// How long the server may take to answer.
@@ -85,6 +87,7 @@ pub(super) struct Terminator {
     /// Each backend of an open connection, so that none stays when the gateway stops.
     live: Mutex<HashMap<u64, Known>>,
     unresponsive: Mutex<Unresponsive>,
+    awaited: Mutex<Awaited>,
     /// How many were told to end.
     ended: AtomicU64,
 }
@@ -145,7 +148,16 @@ impl Terminator {
     /// `config` is how to log in, `databases` where: the first one that is there.
     pub(super) fn new(config: Config, databases: Vec<String>) -> Arc<Self> {
         let (line, next, live) = (AsyncMutex::default(), AtomicU64::default(), Mutex::default());
-        Arc::new(Self { config, databases, line, next, live, unresponsive: Mutex::default(), ended: AtomicU64::new(0) })
+        Arc::new(Self {
+            config,
+            databases,
+            line,
+            next,
+            live,
+            unresponsive: Mutex::default(),
+            awaited: Mutex::default(),
+            ended: AtomicU64::new(0),
+        })
     }
 
     /// How many backends were told to end since the start.

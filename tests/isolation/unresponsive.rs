@@ -225,6 +225,12 @@ const DEAF: [(&str, &str); 2] = [
     ),
 ];
 
+async fn left_behind(superuser: &tokio_postgres::Client) -> Vec<String> {
+    let rows =
+        superuser.query("SELECT datname::text FROM pg_database WHERE datname LIKE 'stonescriptdb-new-%'", &[]).await;
+    rows.map(|rows| rows.iter().map(|row| row.get(0)).collect()).unwrap_or_default()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_of_autovacuum_that_keep_databases_from_being_dropped_go() {
     let place = Place::new(Who::possible()[0]);
@@ -247,26 +253,35 @@ async fn workers_of_autovacuum_that_keep_databases_from_being_dropped_go() {
         insert(&place, "w_main").await;
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    // Refused, so that what was begun for it has to be dropped.
+    // Refused, so that what was begun for it has to be dropped. That is told at once, whatever it waits for.
     let refused = [ONE, ("functions/two.sql", "CREATE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT nothing'")];
     let since = Instant::now();
-    loop {
-        let (status, body) = web.upload("/register", &[("platform", "v")], &refused).await;
-        if status == 409 && since.elapsed() > SOON {
-            break;
-        }
-        assert!([409, 503].contains(&status) && since.elapsed() < Duration::from_secs(90), "{body}");
-        tokio::time::sleep(Duration::from_secs(1)).await;
+    let (status, body) = web.upload("/register", &[("platform", "v")], &refused).await;
+    assert_eq!(status, 409, "{body}");
+    assert!(since.elapsed() < 2 * SOON, "{:?}", since.elapsed());
+    assert!(!left_behind(&superuser).await.is_empty(), "it waits for the worker");
+    // Cancelled after five seconds, told to end after ten, and half a minute later still there: PostgreSQL starts again.
+    goes_on(&web, "v").await;
+    while superuser.simple_query("SELECT 1").await.is_ok() {
+        assert!(since.elapsed() < Duration::from_secs(90), "the worker stays");
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
+    assert!(since.elapsed() > Duration::from_secs(35), "{:?}: it had no time to end", since.elapsed());
     goes_on(&web, "v").await;
     let superuser = place.connect().await;
     let begun = Instant::now();
     superuser.batch_execute("CREATE DATABASE passing").await.unwrap();
     let dropped = tokio::time::timeout(SOON, superuser.batch_execute("DROP DATABASE passing")).await;
     assert!(dropped.is_ok_and(|ended| ended.is_ok()), "after {:?}", begun.elapsed());
+    while !left_behind(&superuser).await.is_empty() {
+        assert!(begun.elapsed() < SOON, "what was put aside stays");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
     let options = "SELECT reloptions::text FROM pg_class WHERE relname = 'bait'";
     let row = place.connect_to("w_main").await.query_one(options, &[]).await.unwrap();
     assert!(row.get::<_, String>(0).contains("autovacuum_enabled=off"));
     let log = gateway.stop(Signal::SIGTERM);
-    assert!(log.contains("DROP DATABASE does not, and may wait for one of them"), "{log}");
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("DROP DATABASE waits for")).collect();
+    assert!(told.len() >= 2 && told[0].contains("cancelled") && told[1].contains("told to end"), "{told:#?}");
+    assert!(told.iter().all(|line| line.contains("w_main") && line.contains("autovacuum worker")), "{told:#?}");
 }

@@ -55,6 +55,15 @@ fn what_is_short_passes_as_it_is_and_what_nobody_reads_is_left_out() {
 }
 
 #[test]
+fn where_notices_are_heard_only_long_ones_are_left_out() {
+    let short = [message(b'N', &[b"SLOG\0Mwaits\0\0"]), message(b'C', &[b"DROP DATABASE\0"]), ready()].concat();
+    let long = message(b'N', &[&vec![b'n'; NOTICE]]);
+    let (mut answers, mut out) = (Answers { hears_notices: true, ..Answers::new() }, Vec::new());
+    answers.follow(&[long, short.clone()].concat(), &mut out).unwrap();
+    assert_eq!(out, short);
+}
+
+#[test]
 fn of_a_long_error_each_part_is_cut() {
     let (text, detail) = ("é".repeat(LONG), vec![b'd'; FIELD]);
     let head = &b"SERROR\0VERROR\0CP0001\0M"[..];

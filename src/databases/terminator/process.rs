@@ -29,6 +29,11 @@ impl Process {
         (parent == listener).then_some(Self { pid, parent, began })
     }
 
+    /// Its number, for the log.
+    pub(super) fn pid(&self) -> i32 {
+        self.pid
+    }
+
     pub(super) fn is_there(&self) -> bool {
         parent_and_begin(self.pid) == Some((self.parent, self.began))
     }

@@ -118,6 +118,7 @@ impl Terminator {
                 tracing::warn!(?error, "who holds locks on what all databases share is not known");
             }
             self.act_blindly(&endpoint, looked.err()).await;
+            self.see_to_awaited(&endpoint).await;
         }
         self.end_unresponsive();
     }

@@ -95,10 +95,18 @@ pub(super) struct Unresponsive {
     paused: HashMap<String, Pause>,
     /// Some process of the server's, on this machine: it leads to the others.
     one: Option<Process>,
-    /// Workers of autovacuum that were told to end, and when.
-    workers: Vec<(Process, Instant)>,
+    /// Workers of autovacuum that were told to end.
+    workers: Vec<Worker>,
     /// The databases of those that the server was made to start again without.
     deaf: HashSet<String>,
+}
+
+/// A worker of autovacuum that was told to end.
+struct Worker {
+    process: Process,
+    told: Instant,
+    /// For how long it is waited for.
+    patience: Duration,
 }
 
 impl Terminator {
@@ -155,9 +163,9 @@ impl Terminator {
     /// Takes note that a worker of autovacuum was told to end, because it was in the way. False: it was already.
     pub(super) fn note_worker_told(&self, worker: Process) -> bool {
         let mut unresponsive = self.unresponsive.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = unresponsive.workers.iter().all(|(known, _)| *known != worker);
+        let is_new = unresponsive.workers.iter().all(|known| known.process != worker);
         if is_new {
-            unresponsive.workers.push((worker, Instant::now()));
+            unresponsive.workers.push(Worker { process: worker, told: Instant::now(), patience: IN_THE_WAY });
         }
         is_new
     }
@@ -167,22 +175,16 @@ impl Terminator {
         self.unresponsive.lock().unwrap_or_else(PoisonError::into_inner).one = Some(process.clone());
     }
 
-    /// `DROP DATABASE` waits until every process of the server has looked up once (`ProcSignalBarrier` in its source), and has
-    /// not ended within seconds: workers of autovacuum, which call functions of platforms', are told to end. That ends one that
-    /// looks, which comes again by itself, and finds one that never does.
-    pub(in crate::databases) fn drop_is_held_up(&self) {
-        let one = {
-            let unresponsive = self.unresponsive.lock().unwrap_or_else(PoisonError::into_inner);
-            unresponsive.one.clone().filter(|_| unresponsive.is_own)
-        };
-        let told = one.iter().flat_map(Process::autovacuum_workers).filter(Process::end);
-        let told = told.filter(|worker| self.note_worker_told(worker.clone())).count();
-        if told > 0 {
-            tracing::warn!(
-                workers = told,
-                "told workers of autovacuum to end: DROP DATABASE does not, and may wait for one of them"
-            );
+    /// Has the server start again without a worker of autovacuum that does not end: nothing else ends it. False: the server is
+    /// not the gateway's own, or the worker is gone.
+    pub(super) fn start_again_without(&self, worker: &Process) -> bool {
+        let mut unresponsive = self.unresponsive.lock().unwrap_or_else(PoisonError::into_inner);
+        if !unresponsive.is_own || !worker.is_there() {
+            return false;
         }
+        unresponsive.workers.retain(|known| known.process != *worker);
+        unresponsive.workers.push(Worker { process: worker.clone(), told: Instant::now(), patience: Duration::ZERO });
+        true
     }
 
     /// To be called all the time.
@@ -219,14 +221,19 @@ impl Terminator {
         }
         let is_own = unresponsive.is_own;
         let mut deaf = Vec::new();
-        unresponsive.workers.retain(|(worker, told)| {
+        unresponsive.workers.retain(|Worker { process, told, patience }| {
             let since = now - *told;
-            if is_own && since >= IN_THE_WAY && worker.is_there() {
-                deaf.extend(worker.autovacuum_database());
-                tracing::error!("a worker of autovacuum does not end: PostgreSQL is made to start again without it");
-                worker.quit(since >= IN_THE_WAY + AFTER_QUIT);
+            if is_own && since >= *patience && process.is_there() {
+                let database = process.autovacuum_database();
+                tracing::error!(
+                    pid = process.pid(),
+                    database,
+                    "a worker of autovacuum does not end: PostgreSQL is made to start again without it"
+                );
+                deaf.extend(database);
+                process.quit(since >= *patience + AFTER_QUIT);
             }
-            worker.is_there()
+            process.is_there()
         });
         unresponsive.deaf.extend(deaf);
     }
