@@ -62,12 +62,15 @@ have_libclang() {
     [[ -n $library && -n $headers ]]
 }
 
+# The oldest PostgreSQL that the gateway works with.
+oldest_postgres=15
+
 # A PostgreSQL server: its programs, that is. The gateway starts and stops one of its own with them.
 want_postgres() {
     local given
     given=$(setting PG_BIN_DIR '')
     if [[ -n $given ]] && ! is_postgres_bin_dir "$given"; then
-        fail "PG_BIN_DIR=$given has no programs postgres and initdb in it"
+        fail "PG_BIN_DIR=$given has no programs postgres and initdb of version $oldest_postgres or later in it"
     fi
     if [[ -z $(postgres_bin_dir) ]]; then
         packages+=(postgresql)
@@ -97,7 +100,13 @@ postgres_bin_dir() {
     done
 }
 
-is_postgres_bin_dir() { [[ -x $1/postgres && -x $1/initdb ]]; }
+# Whether a server's programs are in a folder, and new enough.
+is_postgres_bin_dir() {
+    [[ -x $1/postgres && -x $1/initdb ]] || return 1
+    local version
+    version=$("$1/postgres" --version 2>/dev/null) && [[ $version =~ \(PostgreSQL\)\ ([0-9]+) ]] &&
+        ((BASH_REMATCH[1] >= oldest_postgres))
+}
 
 # Installs what the want_* functions found missing. Nothing missing: nothing done, nothing said.
 install_missing() {
@@ -122,6 +131,13 @@ install_missing() {
     rm -f "$log"
 }
 
+# Whether what apt would install as `postgresql` is too old (Ubuntu 22.04 has 14).
+is_packaged_postgres_old() {
+    local version
+    version=$(apt-cache policy postgresql 2>/dev/null | sed -nE 's/^ *Candidate: ([0-9]+:)?([0-9]+).*/\2/p')
+    [[ -n $version ]] && ((version < oldest_postgres))
+}
+
 # Usage: run_apt [sudo]; installs $wanted.
 run_apt() {
     # No questions; a machine that was just started may still be updating itself, so wait for dpkg's lock. curl and the
@@ -137,6 +153,18 @@ run_apt() {
         made=yes
     fi
     local status=0
+    if [[ " ${wanted[*]} " == *" postgresql "* ]] && is_packaged_postgres_old; then
+        # postgresql.org has newer ones for this system; the distribution's own script makes them known to apt.
+        "${apt[@]}" install --no-install-recommends postgresql-common ca-certificates </dev/null || return 1
+        "$@" /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y </dev/null || status=1
+        # Otherwise it would be installed, and the gateway would refuse it.
+        if ((status)) || is_packaged_postgres_old; then
+            echo "The packaged PostgreSQL is older than $oldest_postgres, and that of postgresql.org was not to be had:" \
+                "set PG_BIN_DIR to the folder of another one's programs (scripts/fetch-postgres.sh 18 prints one)."
+            [[ -z $made ]] || "$@" rm -f "$no_cluster"
+            return 1
+        fi
+    fi
     "${apt[@]}" install --no-install-recommends "${wanted[@]}" </dev/null || status=1
     [[ -z $made ]] || "$@" rm -f "$no_cluster"
     return "$status"

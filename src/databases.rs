@@ -95,6 +95,7 @@ pub use self::locks::DeploymentLock;
 pub use self::own_path::{Under, ask, commit_and_go_on, own_path, printed_path, set_path, set_printed_path, under};
 pub use self::owner::{DatabaseInfo, Owned, Ownership};
 pub use self::quote::{quote_ident, quote_literal};
+pub use self::records::OLDEST_MAJOR;
 pub(crate) use self::resolve::ids_to_send;
 pub use self::room::{Turn, Watched, Writing};
 pub use self::run_as::{Role, RunAs, Upkeep};

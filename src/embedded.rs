@@ -47,6 +47,8 @@ use room::Keeper;
 use tracing::warn;
 use watcher::Watcher;
 
+use crate::databases::OLDEST_MAJOR;
+
 /// The superuser, as which the gateway connects.
 pub const SUPERUSER: &str = "stonescriptdb";
 
@@ -106,6 +108,28 @@ pub enum EmbeddedError {
          the folder of `postgres` and `initdb`, or set DB_HOST or DATABASE_URL to use a server that runs elsewhere"
     )]
     NoServer,
+    /// All that there are are too old.
+    #[error(
+        "only PostgreSQL {found} is here, and the gateway needs version {} or later: install one (where the distribution has none: \
+         apt-get install postgresql-common, then /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh and apt-get install \
+         postgresql), set PG_BIN_DIR, or set DB_HOST or DATABASE_URL to use a server that runs elsewhere",
+        OLDEST_MAJOR
+    )]
+    OldServers {
+        /// The versions found and where.
+        found: String,
+    },
+    /// The cluster is of a version that is too old.
+    #[error(
+        "the cluster {} was made by PostgreSQL {wanted}, and the gateway needs version {} or later: install one, and run \
+         stonescriptdb-gateway upgrade-postgres", path.display(), OLDEST_MAJOR
+    )]
+    OldCluster {
+        /// The cluster.
+        path: PathBuf,
+        /// Its `PG_VERSION`.
+        wanted: u32,
+    },
     /// `PG_BIN_DIR` leads nowhere.
     #[error("PG_BIN_DIR={} has no `postgres` and `initdb` that can be run", path.display())]
     NoServerIn {

@@ -6,6 +6,9 @@
 #
 # Where it cannot run it says why in one line, and ends with 0. Not part of tests/run-tests.sh: the first run fetches the root (two
 # minutes), which stays in SYSTEMD_TEST_CACHE (~/.cache/stonescriptdb-gateway); later ones take a minute.
+#
+# SYSTEMD_TEST_SUITE=jammy (Ubuntu 22.04) or another release than bookworm: from SYSTEMD_TEST_MIRROR, where this machine has no source
+# for it. Where its own PostgreSQL is too old, a newer one is fetched and stands where the packages of postgresql.org put theirs.
 set -euo pipefail
 
 # shellcheck source=scripts/lib.sh
@@ -30,7 +33,7 @@ base=$cache/$suite
 if [[ ! -e $base.ready ]]; then
     # From where this machine takes its own packages.
     # shellcheck disable=SC2016 # apt's own
-    mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 2>/dev/null | awk -v suite="$suite" '$2 == suite {print $1; exit}')
+    mirror=${SYSTEMD_TEST_MIRROR:-$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 2>/dev/null | awk -v suite="$suite" '$2 == suite {print $1; exit}')}
     [[ -n $mirror ]] || cannot "no source of packages for $suite is configured"
     say "Making a root of $suite"
     rm -rf "$base"
@@ -48,6 +51,12 @@ cp -a --reflink=auto "$base" "$machine"
 : >"$machine/etc/machine-id"
 # The server that the package starts is not the one that is tried.
 rm -f "$machine/etc/systemd/system/multi-user.target.wants/postgresql.service"
+
+if [[ -z $(compgen -G "$machine/usr/lib/postgresql/1[5-9]/bin/postgres") ]]; then
+    bin_dir=$("$root/scripts/fetch-postgres.sh" 18)
+    mkdir -p "$machine/usr/lib/postgresql"
+    cp -rL "${bin_dir%/bin}" "$machine/usr/lib/postgresql/18"
+fi
 
 # The project as it is after cargo build --release.
 project=$machine/root/project

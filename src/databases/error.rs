@@ -159,7 +159,7 @@ pub enum DatabaseError {
         database: DatabaseName,
     },
     /// Older than the gateway can work with.
-    #[error("PostgreSQL {found} is too old: the gateway needs version 14 or later")]
+    #[error("PostgreSQL {found} is too old: the gateway needs version {} or later", super::OLDEST_MAJOR)]
     TooOld {
         /// `server_version`
         found: String,

@@ -19,8 +19,9 @@ use super::quote::quote_ident;
 use super::run_as::RunAs;
 use super::server::{Link, Purpose};
 
-/// `server_version_num` of the oldest PostgreSQL that works.
-const OLDEST_VERSION: u32 = 140_000;
+/// The oldest major version of PostgreSQL that the gateway works with: it reads columns of the catalog that came with it
+/// (`pg_publication_rel.prattrs`).
+pub const OLDEST_MAJOR: u32 = 15;
 
 /// Serialises the making of the tables between gateways; any number that nobody else uses in that database.
 const TABLES_LOCK: i64 = 0x5354_4f4e_4553_4442;
@@ -171,7 +172,7 @@ async fn check_version(client: &Client) -> Result<(), DatabaseError> {
         _ => None,
     });
     let number = values.next().and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
-    if number < OLDEST_VERSION {
+    if number / 10_000 < OLDEST_MAJOR {
         return Err(DatabaseError::TooOld { found: values.next().unwrap_or("of an unknown version").to_owned() });
     }
     Ok(())

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use super::EmbeddedError;
 use super::account::Account;
+use crate::databases::OLDEST_MAJOR;
 
 /// Where packages put one folder per major version: the folder, what stands before the number, what stands after.
 const PACKAGES: [(&str, &str, &str); 2] = [("/usr/lib/postgresql", "", "bin"), ("/usr", "pgsql-", "bin")];
@@ -71,16 +72,21 @@ impl Binaries {
 
 fn choose(found: Vec<Binaries>, wanted: Option<u32>, cluster: &Path) -> Result<Binaries, EmbeddedError> {
     let described: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let described = described.join(", ");
     if found.is_empty() {
         return Err(EmbeddedError::NoServer);
     }
-    let fits = |binaries: &Binaries| wanted.is_none_or(|wanted| wanted == binaries.major);
-    let fitting = found.into_iter().find(fits);
-    fitting.ok_or_else(|| EmbeddedError::OtherVersion {
-        path: cluster.to_owned(),
-        wanted: wanted.unwrap_or_default(),
-        found: described.join(", "),
-    })
+    match wanted {
+        Some(wanted) if wanted < OLDEST_MAJOR => Err(EmbeddedError::OldCluster { path: cluster.to_owned(), wanted }),
+        Some(wanted) => found
+            .into_iter()
+            .find(|binaries| binaries.major == wanted)
+            .ok_or_else(|| EmbeddedError::OtherVersion { path: cluster.to_owned(), wanted, found: described }),
+        None => {
+            let new = found.into_iter().find(|binaries| binaries.major >= OLDEST_MAJOR);
+            new.ok_or(EmbeddedError::OldServers { found: described })
+        }
+    }
 }
 
 pub(super) fn candidates() -> Vec<PathBuf> {
@@ -178,6 +184,22 @@ mod tests {
              postgresql-16, or set PG_BIN_DIR to its binaries"
         );
         assert!(matches!(chosen(&[], Some(16)), Err(EmbeddedError::NoServer)));
+    }
+
+    #[test]
+    fn versions_that_are_too_old_are_passed_over_and_named_where_there_is_no_other() {
+        let cluster = Path::new("/data/postgres");
+        let chosen = |majors: &[u32], wanted| choose(majors.iter().map(|m| binaries(*m)).collect(), wanted, cluster);
+        assert_eq!(chosen(&[14, 9, 16], None).unwrap(), binaries(16));
+        let error = chosen(&[14, 9], None).unwrap_err().to_string();
+        assert!(
+            error.starts_with(
+                "only PostgreSQL 14 (/pg/14), 9 (/pg/9) is here, and the gateway needs version 15 or later"
+            ),
+            "{error}"
+        );
+        let error = chosen(&[14, 16], Some(14)).unwrap_err().to_string();
+        assert!(error.contains("made by PostgreSQL 14") && error.contains("upgrade-postgres"), "{error}");
     }
 
     #[test]

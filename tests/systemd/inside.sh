@@ -35,6 +35,16 @@ deploy() {
 call() {
     curl -sS -H 'Content-Type: application/json' -d '{"platform":"x","function":"one","params":[]}' http://127.0.0.1:9000/call
 }
+# The server that is not the gateway's own: the distribution's, or, where that is too old, one of the programs beside it.
+server() { # start or stop
+    local bin=/usr/lib/postgresql/18/bin data=/var/lib/postgresql/newer
+    if [[ ! -x $bin/postgres ]]; then
+        systemctl "$1" postgresql
+        return
+    fi
+    [[ -e $data ]] || runuser -u postgres -- "$bin/initdb" -A scram-sha-256 --auth-local=peer -D "$data" >/dev/null
+    runuser -u postgres -- "$bin/pg_ctl" -D "$data" -w -m fast -l /tmp/newer.log -o "-k /var/run/postgresql" "$1" >/dev/null
+}
 restarts_under_load() {
     rm -f /root/end
     python3 /root/clients.py 64 /root/end >/root/clients.log 2>&1 &
@@ -114,7 +124,7 @@ systemctl restart $name
 [[ $(call) == *'1'* ]] || wrong "the data of before is gone: $(call)"
 
 step "a PostgreSQL that runs elsewhere"
-systemctl start postgresql
+server start
 for _ in {1..100}; do
     ! runuser -u postgres -- psql -qc "CREATE ROLE gateway SUPERUSER LOGIN PASSWORD 'x'" 2>/dev/null || break
     sleep 0.2
@@ -123,13 +133,13 @@ printf 'DB_HOST=127.0.0.1\nDB_USER=gateway\nDB_PASSWORD=x\nDATA_DIR=/var/lib/sto
 systemctl restart $name || wrong "it does not start before another PostgreSQL"
 [[ $(deploy) == *'"ready"'* ]] || wrong "register: $(deploy)"
 restarts_under_load "a PostgreSQL that runs elsewhere"
-systemctl stop postgresql
+server stop
 wait_for 20 "serving; PostgreSQL away since" shown StatusText
 systemctl restart $name || wrong "it does not start while PostgreSQL is away"
 [[ $(shown StatusText) == "serving; PostgreSQL away since"* && $(shown ActiveState) == active ]] || wrong "$(shown StatusText)"
-systemctl start postgresql
+server start
 wait_for 20 "serving; PostgreSQL answers" shown StatusText
-systemctl stop postgresql
+server stop
 : >/opt/stonescriptdb-gateway/.env
 systemctl restart $name
 [[ $(call) == *'1'* ]] || wrong "the private one is gone: $(call)"
