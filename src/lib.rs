@@ -10,6 +10,7 @@
 //!
 //! | module           | what it owns                                                         |
 //! | ---------------- | -------------------------------------------------------------------- |
+//! | [`command_line`] | what the program is asked for, and its help                          |
 //! | [`config`]       | environment → [`config::Config`], checked once at the start          |
 //! | [`error`]        | [`error::ApiError`]: the only place that knows codes and statuses     |
 //! | [`server`]       | `serve(listener, app, shutdown)`                                     |
@@ -37,6 +38,7 @@ pub mod api;
 pub mod bundle;
 pub mod call;
 pub mod call_memory;
+pub mod command_line;
 pub mod config;
 pub mod databases;
 pub mod embedded;

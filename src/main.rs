@@ -11,10 +11,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use stonescriptdb_gateway::api::state::Gateway;
-use stonescriptdb_gateway::config::{Config, ConfigError, Environment, PlatformRoles, PostgresSource, VARIABLES};
+use stonescriptdb_gateway::command_line::{Arguments, Task};
+use stonescriptdb_gateway::config::{Config, ConfigError, Environment, PlatformRoles, PostgresSource};
 use stonescriptdb_gateway::databases::{DatabaseError, Databases};
 use stonescriptdb_gateway::embedded::{
     self, EmbeddedError, EmbeddedOptions, SupervisedPostgres, UpgradeError, UpgradeOptions,
@@ -37,33 +37,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SPARE_CONNECTIONS: usize = 20;
 /// How long PostgreSQL is given to hear that it shall stop, when the user wants to be gone.
 const PARTING: Duration = Duration::from_millis(200);
-
-/// Stands between application platforms and PostgreSQL: deploys their schemas safely, serves their calls.
-#[derive(Parser)]
-#[command(name = "stonescriptdb-gateway", version)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Option<Task>,
-}
-
-#[derive(Subcommand)]
-enum Task {
-    /// Read the configuration, print it without its secrets, and stop
-    CheckConfig,
-    /// Bring the private PostgreSQL under DATA_DIR to a newer major version, while no gateway runs on it
-    UpgradePostgres {
-        /// The folder of the new version's programs; without it PG_BIN_DIR if that is newer, else the newest version found
-        #[arg(long, value_name = "FOLDER")]
-        new_bin_dir: Option<PathBuf>,
-        /// Dump and restore, where the new version has no pg_upgrade: what tables check is then run as the superuser
-        #[arg(long)]
-        dump: bool,
-        /// Let pg_upgrade run functions of platforms as the superuser (in generated columns, CHECKs, indexes …); without this
-        /// they are listed and nothing is done
-        #[arg(long)]
-        trust_platforms: bool,
-    },
-}
 
 /// What ends the program early.
 #[derive(Debug, thiserror::Error)]
@@ -109,11 +82,7 @@ impl Fatal {
 }
 
 fn main() -> ExitCode {
-    let command = Arguments::command().after_help(help_on_variables());
-    let arguments = match Arguments::from_arg_matches(&command.get_matches()) {
-        Ok(arguments) => arguments,
-        Err(error) => error.exit(),
-    };
+    let arguments = Arguments::from_command_line();
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fatal) => {
@@ -123,19 +92,6 @@ fn main() -> ExitCode {
             ExitCode::from(fatal.exit_code())
         }
     }
-}
-
-fn help_on_variables() -> String {
-    let mut text = "Environment (also from a file .env in the working folder):\n".to_owned();
-    for variable in VARIABLES {
-        let default = match variable.default {
-            "" => String::new(),
-            default => format!(" [{default}]"),
-        };
-        text.push_str(&format!("  {:<25} {}{default}\n", variable.name, variable.meaning));
-    }
-    text.push_str("\nExit codes: 0 stopped as asked, 1 failed, 2 wrong configuration, 130 stopped by a second Ctrl-C");
-    text
 }
 
 /// Of each thread that serves: a deployment's states lie within each other, and in a debug build they come near the usual 2 MiB.

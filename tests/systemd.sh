@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The installation, tried in a real systemd as process 1: a Debian root of its own, booted by systemd-nspawn. By hand, word for word as
 # docs/guides/operations.md has it; calls; ten restarts under load; reload; the watchdog; deploy/install.sh over it, over an installation
-# of before, and with a mistake; deploy/uninstall.sh.
+# of before, and with a mistake; deploy/uninstall.sh; the package of scripts/package.sh over that, over an earlier package, removed, purged.
 # Usage, as root: tests/systemd.sh [BINARY]      (default: target/release/stonescriptdb-gateway, else target/debug)
 #
 # Where it cannot run it says why in one line, and ends with 0. Not part of tests/run-tests.sh: the first run fetches the root (two
@@ -65,6 +65,12 @@ cp -r "$root/deploy" "$root/scripts" "$root/.env.example" "$project/"
 install -m 0755 "$binary" "$project/target/release/stonescriptdb-gateway"
 strip "$project/target/release/stonescriptdb-gateway" 2>/dev/null || true
 cp "$root/tests/systemd/inside.sh" "$root/tests/systemd/clients.py" "$machine/root/"
+# The package, and the same as an earlier version.
+CARGO_TARGET_DIR=$place/package "$root/scripts/package.sh" "$binary"
+cp "$place"/package/debian/*.deb "$machine/root/new.deb"
+dpkg-deb -R "$machine/root/new.deb" "$place/earlier"
+sed -i 's/^Version: .*/Version: 0.0.1-1/' "$place/earlier/DEBIAN/control"
+dpkg-deb -b "$place/earlier" "$machine/root/earlier.deb" >"$place/dpkg-deb.log"
 # Boots, runs inside.sh, and ends.
 printf '%s\n' '[Unit]' 'After=multi-user.target' '[Service]' 'Type=oneshot' 'ExecStart=/bin/bash /root/inside.sh' \
     'ExecStopPost=/bin/systemctl poweroff --force' 'StandardOutput=file:/root/log' 'StandardError=inherit' 'TimeoutStartSec=600' \

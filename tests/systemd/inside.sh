@@ -175,5 +175,72 @@ deploy/install.sh >/dev/null || wrong "install.sh over one of before"
 [[ -e /var/lib/$name/of-before && -d /var/lib/$name/postgres ]] || wrong "the data of before is elsewhere"
 [[ $(status "$token") == 200 ]] || wrong "the settings of before do not count: $(status "$token")"
 
+export DEBIAN_FRONTEND=noninteractive
+step "the package, over the script's installation"
+[[ $(deploy) == *'"ready"'* ]] || wrong "register: $(deploy)"
+dpkg -i /root/earlier.deb </dev/null >/root/dpkg 2>&1 || wrong "dpkg -i: $(cat /root/dpkg)"
+[[ $(shown FragmentPath) == /usr/lib/systemd/system/$name.service || $(shown FragmentPath) == /lib/systemd/system/$name.service ]] ||
+    wrong "another unit: $(shown FragmentPath)"
+[[ ! -e /opt/$name/$name && ! -L /usr/local/bin/$name && -x /usr/bin/$name ]] || wrong "two programs"
+[[ $(systemctl is-enabled $name) == enabled ]] || wrong "not enabled: $(systemctl is-enabled $name)"
+[[ $(status "$token") == 200 && $(call) == *'1'* && -e /var/lib/$name/of-before ]] || wrong "settings or data are not those of before: $(call)"
+
+step "the package, over an earlier one, under load"
+rm -f /root/end
+python3 /root/clients.py 64 /root/end >/root/clients.log 2>&1 &
+clients=$!
+sleep 0.5
+dpkg -i /root/new.deb </dev/null >/root/dpkg 2>&1 || wrong "dpkg -i: $(cat /root/dpkg)"
+touch /root/end
+wait "$clients" || wrong "$(cat /root/clients.log)"
+printf 'an upgrade, 64 clients: %s\n' "$(cat /root/clients.log)"
+[[ $(status "$token") == 200 && $(call) == *'1'* ]] || wrong "settings or data are not those of before: $(call)"
+systemctl disable --now --quiet $name
+dpkg -i /root/new.deb </dev/null >/dev/null 2>&1 || wrong "dpkg -i"
+[[ $(systemctl is-enabled $name) == disabled && $(shown ActiveState) == inactive ]] || wrong "an upgrade starts what the operator has disabled"
+systemctl enable --now --quiet $name
+
+step "the package removed, and come back"
+dpkg -r $name >/root/dpkg 2>&1 || wrong "dpkg -r: $(cat /root/dpkg)"
+grep -q "stay: /var/lib/$name" /root/dpkg || wrong "it does not say what stays: $(cat /root/dpkg)"
+[[ ! -e /usr/bin/$name && $(shown ActiveState) == inactive ]] || wrong "it is not removed"
+dpkg -i /root/new.deb </dev/null >/root/dpkg 2>&1 || wrong "dpkg -i: $(cat /root/dpkg)"
+[[ $(status "$token") == 200 && $(call) == *'1'* ]] || wrong "settings or data are gone: $(call)"
+
+step "the package purged"
+dpkg -P $name >/root/dpkg 2>&1 || wrong "dpkg -P: $(cat /root/dpkg)"
+grep -q "stays: /var/lib/$name" /root/dpkg || wrong "it does not say what stays: $(cat /root/dpkg)"
+[[ -e /var/lib/$name/of-before && ! -e /etc/$name && ! -e /opt/$name && ! -e /var/log/$name ]] || wrong "purged too much or too little"
+id stonescriptdb >/dev/null || wrong "the user of the data is gone"
+[[ ! -e /etc/systemd/system/multi-user.target.wants/$name.service && ! -L /etc/systemd/system/multi-user.target.wants/$name.service ]] ||
+    wrong "the link in multi-user.target.wants is left"
+
+step "the package, over an installation by hand that is changed and disabled"
+deploy/install.sh >/dev/null || wrong "install.sh"
+printf 'ADMIN_TOKEN=mine\n' >/opt/$name/.env
+echo '# mine' >>/etc/systemd/system/$name.service
+systemctl disable --now --quiet $name
+dpkg -i /root/new.deb </dev/null >/root/dpkg 2>&1 || wrong "dpkg -i: $(cat /root/dpkg)"
+[[ $(systemctl is-enabled $name) == disabled && $(shown ActiveState) == inactive ]] || wrong "it starts what the operator has disabled"
+[[ $(tail -n 1 /etc/systemd/system/$name.service.dpkg-old) == '# mine' ]] || wrong "the changed unit is gone"
+grep -q "dpkg-old" /root/dpkg || wrong "it does not say where the changed unit is: $(cat /root/dpkg)"
+systemctl enable --now --quiet $name
+[[ $(status mine) == 200 && $(call) == *'1'* ]] || wrong "settings or data are gone: $(call)"
+
+step "the package, with a mistake in the settings and then on a machine that never had it"
+printf 'GATEWAY_PORT=none\n' >/opt/$name/.env
+dpkg -i /root/new.deb </dev/null >/root/dpkg 2>&1 || wrong "a service that does not start leaves the package half installed"
+grep -q GATEWAY_PORT /root/dpkg || wrong "it does not say why the service does not start: $(cat /root/dpkg)"
+dpkg -P $name >/dev/null 2>&1 || wrong "dpkg -P"
+rm -rf /var/lib/private/$name /var/lib/$name /etc/systemd/system/$name.service.dpkg-old
+userdel stonescriptdb
+dpkg -i /root/new.deb </dev/null >/root/dpkg 2>&1 || wrong "dpkg -i: $(cat /root/dpkg)"
+[[ $(health) == *'"healthy"'* && $(stat -c '%a %G' /opt/$name/.env) == "640 stonescriptdb" ]] || wrong "it does not serve: $(health)"
+cmp -s /opt/$name/.env /usr/share/$name/env.example || wrong "the settings are not the example"
+systemctl stop $name
+rm -rf /var/lib/private/$name /var/lib/$name
+dpkg -P $name >/root/dpkg 2>&1 || wrong "dpkg -P: $(cat /root/dpkg)"
+! id stonescriptdb >/dev/null 2>&1 || wrong "a user without data is left"
+
 touch /root/passed
 step "all is well"
