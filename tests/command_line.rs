@@ -24,7 +24,10 @@ fn check(file: &str, text: &str) {
         fs::write(&path, text).expect("the file can be written");
     }
     let there = fs::read_to_string(&path).unwrap_or_default();
-    assert!(there == text, "deploy/{file} is not what the program says: UPDATE_DEPLOY=1 cargo test --test command_line");
+    assert!(
+        there == text,
+        "deploy/{file} is not what the program says: UPDATE_DEPLOY=1 cargo test --test command_line"
+    );
 }
 
 /// What the program takes, by the words before it: the program's own name first, then a subcommand's.
@@ -142,7 +145,11 @@ fn manual_page() -> String {
     page.control("SH", ["EXAMPLES"]);
     shown(
         &mut page,
-        &["systemctl reload stonescriptdb-gateway", "journalctl -u stonescriptdb-gateway", "curl http://127.0.0.1:9000/health"],
+        &[
+            "systemctl reload stonescriptdb-gateway",
+            "journalctl -u stonescriptdb-gateway",
+            "curl http://127.0.0.1:9000/health",
+        ],
     );
     page.control("SH", ["SEE ALSO"]);
     page.text([bold("systemctl"), roman("(1), "), bold("journalctl"), roman("(1), "), bold("postgres"), roman("(1)")]);
@@ -182,7 +189,8 @@ fn completions_are_what_the_program_takes() {
         let mut text = Vec::new();
         clap_complete::generate(shell, &mut with_help(), NAME, &mut text);
         // clap_complete writes a name with a hyphen in two ways into what it makes for bash, and then finds no subcommand's options.
-        let text = String::from_utf8(text).expect("text").replace("stonescriptdb__subcmd__gateway", "stonescriptdb__gateway");
+        let text =
+            String::from_utf8(text).expect("text").replace("stonescriptdb__subcmd__gateway", "stonescriptdb__gateway");
         for (words, command) in commands() {
             let last = words.rsplit(' ').next().expect("a word");
             assert!(text.contains(last), "{file}: {last}");
