@@ -73,6 +73,7 @@ mod role_powers;
 mod role_upkeep;
 mod room;
 mod run_as;
+mod said_by;
 mod server;
 mod session;
 mod settings;
@@ -99,6 +100,8 @@ pub use self::records::OLDEST_MAJOR;
 pub(crate) use self::resolve::ids_to_send;
 pub use self::room::{Turn, Watched, Writing};
 pub use self::run_as::{Role, RunAs, Upkeep};
+pub use self::said_by::SaidBy;
+pub(crate) use self::said_by::{postgres_code, raises};
 pub use self::session::{ENDED_FOR_ROOM, InsideSession, Session};
 pub use self::settings::{OWN_PATH, PINNED, PINNED_SINCE, upgrading};
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
 use super::error::CallError;
+use crate::databases::raises;
 use crate::databases::wire::{ServerError, WireError};
 
 /// How far a call had come.
@@ -142,10 +143,9 @@ fn chosen_status(code: &str) -> Option<u16> {
     code.strip_prefix("PT")?.parse().ok().filter(|status| (400..600).contains(status))
 }
 
-/// Whether the error comes from a RAISE in the function, whatever code its author gave it. The name of PostgreSQL's own
-/// routine is in the error for exactly such questions, and is not translated.
+/// Whether the error comes from a RAISE in the function, whatever code its author gave it.
 fn is_raised(postgres: &ServerError) -> bool {
-    postgres.routine.as_deref() == Some("exec_stmt_raise")
+    raises(postgres.routine.as_deref())
 }
 
 /// Whether reading a parameter's text failed. PostgreSQL adds the parameter as the last line of the context, in the

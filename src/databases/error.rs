@@ -5,6 +5,7 @@ use std::error::Error as _;
 use tokio_postgres::error::SqlState;
 
 use super::name::{DatabaseName, NameError};
+use super::said_by::{SaidBy, postgres_code};
 
 /// Why there is no database or no connection to it.
 #[derive(Debug, thiserror::Error)]
@@ -186,7 +187,7 @@ pub const LOCK_LOST: &[SqlState] = &[SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R
 impl DatabaseError {
     /// Somebody held a lock for longer than the lock timeout, or waited for one of the gateway's.
     pub fn is_locked(&self) -> bool {
-        matches!(self, Self::Statement { source, .. } if source.code().is_some_and(|code| LOCK_LOST.contains(code)))
+        matches!(self, Self::Statement { source, .. } if postgres_code(source).is_some_and(|code| LOCK_LOST.contains(code)))
     }
 
     /// Whether PostgreSQL did not let a platform's role in at all: it is missing, may not log in, or has another password.
@@ -196,17 +197,16 @@ impl DatabaseError {
 
     /// For `map_err`: what was being done when PostgreSQL refused.
     pub(super) fn step(step: &'static str) -> impl Fn(tokio_postgres::Error) -> Self {
-        move |source| match source.code() {
+        move |source| match postgres_code(&source) {
             // Lost, stopped or starting up.
-            None => Self::Unreachable { cause: format!("{step}: {}", describe(&source)) },
-            Some(code) if code.code().starts_with("57P") || code.code().starts_with("08") => {
+            _ if SaidBy::of(&source) == SaidBy::End => {
                 Self::Unreachable { cause: format!("{step}: {}", describe(&source)) }
             }
             Some(code) if *code == SqlState::DISK_FULL => Self::disk_full(&source),
             Some(code) if code.code().starts_with("53") => {
                 Self::ServerFull { sqlstate: code.code().to_owned(), cause: describe(&source) }
             }
-            Some(_) => Self::Statement { step, source },
+            _ => Self::Statement { step, source },
         }
     }
 

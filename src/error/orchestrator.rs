@@ -7,7 +7,7 @@ use super::{ApiError, ErrorCode};
 use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::SqlError;
-use crate::databases::{describe, exceeds_limits};
+use crate::databases::{SaidBy, describe, exceeds_limits};
 use crate::orchestrator::fleet::FleetFailure;
 use crate::orchestrator::{DeployError, Left, SchemaValidation, StatementError, Verification};
 
@@ -33,7 +33,7 @@ const PUT_BACK: &str = "put it back as it was, from a backup: without it every m
 
 impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
-        if error.sqlstate() == Some(DISK_FULL) {
+        if error.sqlstate_of_postgres() == Some(DISK_FULL) {
             let cause = error.cause();
             return Self::of_deployment(error).caused_by_full_disk(cause);
         }
@@ -157,7 +157,9 @@ impl ApiError {
                     .with("hint", hint)
             }
             DeployError::Own { source, .. } if exceeds_limits(&source) => generated_error(&source, message),
-            DeployError::Own { source, .. } if is_lost(source.code().map(|code| code.code())) => lost(message),
+            DeployError::Own { source, .. } if SaidBy::of(&source) == SaidBy::End => lost(message),
+            // In a statement of the gateway's own, by a trigger or a default.
+            DeployError::Own { source, .. } if SaidBy::of(&source) == SaidBy::Code => generated_error(&source, message),
             DeployError::Own { .. } | DeployError::Interrupted { .. } | DeployError::Unreadable { .. } => {
                 Self::internal(message)
             }
@@ -255,12 +257,7 @@ fn code_of_dependants(left: &[Left]) -> ErrorCode {
     if left.iter().all(|one| one.for_function) { ErrorCode::FunctionDeployFailed } else { ErrorCode::MigrationFailed }
 }
 
-/// No code: the connection broke, and with it the transaction. Class 57P: the server says that it goes down, or that
-/// somebody ended the session.
-fn is_lost(sqlstate: Option<&str>) -> bool {
-    sqlstate.is_none_or(|code| code.starts_with("57P") || code.starts_with("08"))
-}
-
+/// The session ended, and with it the transaction.
 fn lost(message: String) -> ApiError {
     ApiError::new(
         ErrorCode::ConnectionFailed,
@@ -282,7 +279,7 @@ fn locked(error: DeployError, message: String) -> ApiError {
 }
 
 fn statement_error(error: StatementError, message: String) -> ApiError {
-    let Some(sqlstate) = error.sqlstate.filter(|code| !is_lost(Some(code))) else { return lost(message) };
+    let Some(sqlstate) = error.sqlstate.filter(|_| error.said_by != SaidBy::End) else { return lost(message) };
     ApiError::new(code_of(error.kind), message)
         .with("file", error.path)
         .with("line", error.line)
@@ -295,7 +292,7 @@ fn statement_error(error: StatementError, message: String) -> ApiError {
 }
 
 fn generated_error(error: &tokio_postgres::Error, message: String) -> ApiError {
-    let Some(told) = error.as_db_error().filter(|told| !is_lost(Some(told.code().code()))) else {
+    let Some(told) = error.as_db_error().filter(|_| SaidBy::of(error) != SaidBy::End) else {
         return lost(message);
     };
     // PostgreSQL's own is CASCADE, which would take away more than anybody meant.

@@ -85,7 +85,7 @@ async fn repeat(databases: &Databases, client: &Client, goal: Goal<'_>) -> Resul
 }
 
 fn lost_a_lock(error: &DeployError) -> bool {
-    error.sqlstate().is_some_and(|state| LOCK_LOST.iter().any(|code| code.code() == state))
+    error.sqlstate_of_postgres().is_some_and(|state| LOCK_LOST.iter().any(|code| code.code() == state))
 }
 
 /// Keeps the last answer to who stands in the backend's way: it can only be asked while it waits.

@@ -21,7 +21,7 @@ use tokio_postgres::{Client, Error};
 
 pub use self::roots::{Fate, Root, of as roots_of, of_text as roots_of_text, relation, routine};
 use self::taken::Taken;
-use crate::databases::{Under, ask, under};
+use crate::databases::{Under, ask, postgres_code, under};
 
 /// An object, as `pg_depend` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -335,6 +335,10 @@ type PutBack = Result<Option<(u32, Vec<String>)>, String>;
 /// A full disk, no memory: says nothing about the object, which must not be let go for it.
 const OUT_OF_RESOURCES: &str = "53";
 
+fn is_out_of_resources(error: &Error) -> bool {
+    postgres_code(error).is_some_and(|code| code.code().starts_with(OUT_OF_RESOURCES))
+}
+
 async fn put_back_one(client: &Client, taken: &Taken) -> Result<PutBack, Error> {
     client.batch_execute("SAVEPOINT put_back").await?;
     let result = make_again(client, taken).await;
@@ -343,7 +347,7 @@ async fn put_back_one(client: &Client, taken: &Taken) -> Result<PutBack, Error> 
             client.batch_execute("RELEASE SAVEPOINT put_back").await?;
             Ok(made.map(Some).ok_or_else(|| "it is not there".to_owned()))
         }
-        Err(error) if error.code().is_some_and(|code| !code.code().starts_with(OUT_OF_RESOURCES)) => {
+        Err(error) if error.as_db_error().is_some() && !is_out_of_resources(&error) => {
             client.batch_execute("ROLLBACK TO SAVEPOINT put_back; RELEASE SAVEPOINT put_back").await?;
             // A default goes with its column.
             if taken.is_default && error.code() == Some(&SqlState::UNDEFINED_COLUMN) {

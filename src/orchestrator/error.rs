@@ -16,7 +16,7 @@ use crate::bundle::Kind;
 use crate::bundle::order::OrderError;
 use crate::bundle::sql::Statement;
 use crate::databases::name::{DatabaseName, NameError};
-use crate::databases::{DatabaseError, ENDED_FOR_ROOM, exceeds_limits};
+use crate::databases::{DatabaseError, ENDED_FOR_ROOM, SaidBy, exceeds_limits};
 
 /// Why a deployment was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -393,6 +393,20 @@ impl DeployError {
         matches!(self, Self::Database(DatabaseError::Gone { .. }))
     }
 
+    /// PostgreSQL's code, where it is PostgreSQL's own word and not one that uploaded code has chosen.
+    pub fn sqlstate_of_postgres(&self) -> Option<&str> {
+        let said_by = match self {
+            Self::Statement(error) => error.said_by,
+            Self::Generated { source, .. }
+            | Self::AtCommit { source }
+            | Self::Own { source, .. }
+            | Self::Standing { source, .. }
+            | Self::NoValue { source, .. } => SaidBy::of(source),
+            _ => SaidBy::Server,
+        };
+        self.sqlstate().filter(|_| said_by != SaidBy::Code)
+    }
+
     /// PostgreSQL's own words, where it refused a statement.
     pub fn cause(&self) -> Option<String> {
         match self {
@@ -401,7 +415,11 @@ impl DeployError {
             Self::ExtensionRefused { reason, .. } => Some(reason.clone()),
             Self::Generated { source, .. } | Self::AtCommit { source } | Self::NoValue { source, .. } => words(source),
             // What the gateway itself asks for is its own business, but not that there is no room, or too much to read.
-            Self::Own { source, .. } if source.code() == Some(&SqlState::DISK_FULL) || exceeds_limits(source) => {
+            Self::Own { source, .. }
+                if source.code() == Some(&SqlState::DISK_FULL)
+                    || exceeds_limits(source)
+                    || SaidBy::of(source) == SaidBy::Code =>
+            {
                 words(source)
             }
             Self::NoRoom { .. } => Some(ENDED_FOR_ROOM.to_owned()),
@@ -443,6 +461,8 @@ pub struct StatementError {
     pub line: usize,
     /// `None`: the connection was lost.
     pub sqlstate: Option<String>,
+    /// Whose word that code is.
+    pub said_by: SaidBy,
     /// PostgreSQL's message.
     pub cause: String,
     /// PostgreSQL's detail.
@@ -462,6 +482,7 @@ impl StatementError {
             path: statement.path.to_string(),
             line: statement.line,
             sqlstate: Some(sqlstate.to_owned()),
+            said_by: SaidBy::Server,
             cause,
             detail: None,
             hint: None,
@@ -479,6 +500,7 @@ impl StatementError {
             path: statement.path.to_string(),
             line,
             sqlstate: error.code().map(|code| code.code().to_owned()),
+            said_by: SaidBy::of(error),
             cause: database_error.map_or_else(|| error.to_string(), |error| error.message().to_owned()),
             detail: database_error.and_then(DbError::detail).map(str::to_owned),
             hint: database_error.and_then(DbError::hint).map(str::to_owned),

@@ -32,7 +32,7 @@ use crate::bundle::extension::Extension;
 use crate::bundle::order::Target;
 use crate::config::AllowedExtensions;
 use crate::databases::name::{DatabaseName, Id};
-use crate::databases::{Databases, DeploymentLock, RunAs, own_path, quote_ident, quote_literal};
+use crate::databases::{Databases, DeploymentLock, RunAs, SaidBy, own_path, quote_ident, quote_literal};
 
 /// Where extensions go, and which may.
 #[derive(Clone, Copy)]
@@ -203,6 +203,7 @@ fn failed(step: &Step, error: &tokio_postgres::Error) -> DeployError {
         path: step.path.clone(),
         line: 1,
         sqlstate: error.code().map(|code| code.code().to_owned()),
+        said_by: SaidBy::of(error),
         cause: database_error.map_or_else(|| error.to_string(), |error| error.message().to_owned()),
         detail: database_error.and_then(|error| error.detail()).map(str::to_owned),
         hint: database_error.and_then(|error| error.hint()).map(str::to_owned),

@@ -17,7 +17,7 @@ use super::runner::{FailedIn, Failure, Refused, Runner};
 use super::tracking::{TrackedFunction, altered};
 use crate::bundle::sql::Statement;
 use crate::bundle::sql::tokens::checksum_bytes;
-use crate::databases::{Under, ask, own_path, quote_ident, under};
+use crate::databases::{SaidBy, Under, ask, own_path, quote_ident, under};
 
 /// A function as `pg_proc` has it.
 #[derive(Clone, Debug)]
@@ -373,6 +373,7 @@ fn standing_error(orphan: &TrackedFunction, because: &str, dependants: &[String]
         path: orphan.source_file.clone(),
         line: 1,
         sqlstate: Some(SqlState::DEPENDENT_OBJECTS_STILL_EXIST.code().to_owned()),
+        said_by: SaidBy::Server,
         cause: format!("{} depend on it and cannot be made again", dependants.join(", ")),
         detail: Some(dependants.join("; ")),
         hint: Some(dependants::HINT.to_owned()),

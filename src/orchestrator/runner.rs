@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use pg_query::NodeEnum;
 use tokio_postgres::Client;
-use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::error::SqlState;
 
 use self::answer::Answer;
 pub use self::failed_in::FailedIn;
@@ -26,7 +26,7 @@ use super::clock::Clock;
 use super::dependants::{self, DEPENDED_ON, Dependants, Fate, Left, Root};
 use super::error::DeployError;
 use crate::bundle::sql::Statement;
-use crate::databases::{DeploymentLock, Under, commit_and_go_on, own_path};
+use crate::databases::{DeploymentLock, SaidBy, Under, commit_and_go_on, own_path};
 
 const SAVEPOINT: &str = "SAVEPOINT statement;";
 /// On a line of its own: the statement may end with a comment.
@@ -174,14 +174,9 @@ impl<'a> Runner<'a> {
                 self.check_lock().await?;
                 self.clock.begin_commit();
                 // Deferred triggers run now: uploaded code.
-                self.client.batch_execute(&commit_and_go_on()).await.map_err(|source| match source.as_db_error() {
-                    Some(told)
-                        if !told.code().code().starts_with("57P")
-                            && told.parsed_severity() == Some(Severity::Error) =>
-                    {
-                        DeployError::AtCommit { source }
-                    }
-                    _ => DeployError::CommitUnknown { source },
+                self.client.batch_execute(&commit_and_go_on()).await.map_err(|source| match SaidBy::of(&source) {
+                    SaidBy::Server | SaidBy::Code => DeployError::AtCommit { source },
+                    SaidBy::End => DeployError::CommitUnknown { source },
                 })?;
             }
             Mode::Rehearse => self.own("rolling back", "ROLLBACK").await?,

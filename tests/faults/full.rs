@@ -122,6 +122,11 @@ async fn a_deployment_that_finds_postgresqls_disk_full_is_taken_back() {
     let answer = upload(&gateway, "/register", &[("platform", "x")], &next).await;
     is_full(&answer);
     assert_eq!(answer.1["file"], "migrations/1.sql", "{:#}", answer.1);
+    // In code it is no less full.
+    let in_code = format!("DO $$ BEGIN {MANY_ROWS} END $$;");
+    next[CALLED.len()].1 = &in_code;
+    is_full(&upload(&gateway, "/register", &[("platform", "x")], &next).await);
+    next[CALLED.len()].1 = MANY_ROWS;
     // A fleet says which and where it stands.
     let answer = upload(&gateway, "/migrate", &[("platform", "x")], &next).await;
     is_full(&answer);

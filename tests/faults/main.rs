@@ -13,6 +13,7 @@ mod kills;
 mod left_behind;
 mod lost;
 mod proxy;
+mod raised;
 mod registry;
 mod reload;
 mod restarts;

@@ -16,7 +16,7 @@ use super::plan::{self, Facts, Plan, Step};
 use super::{Terms, facts, failed};
 use crate::bundle::Kind;
 use crate::databases::name::DatabaseName;
-use crate::databases::{Databases, quote_ident, quote_literal};
+use crate::databases::{Databases, SaidBy, quote_ident, quote_literal};
 use crate::orchestrator::error::{DeployError, StatementError};
 
 /// In a database that still belongs to the gateway, that nobody else can enter, and in which there is nothing yet: each
@@ -129,6 +129,7 @@ fn not_allowed(step: &Step, user: &str) -> DeployError {
         path: step.path.clone(),
         line: 1,
         sqlstate: Some("42501".to_owned()),
+        said_by: SaidBy::Server,
         cause: format!("only a superuser may install {}, and the gateway's role {user} is none", step.name),
         detail: None,
         hint: Some("give the gateway a role that is a superuser, or leave the extension out".to_owned()),

@@ -9,6 +9,8 @@
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, ErrorPosition};
 
+use crate::databases::raises;
+
 /// What an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailedIn {
@@ -30,7 +32,7 @@ impl FailedIn {
     fn of_told(told: &DbError) -> Self {
         let is_in_code = told.where_().is_some()
             || matches!(told.position(), Some(ErrorPosition::Internal { .. }))
-            || told.routine() == Some("exec_stmt_raise");
+            || raises(told.routine());
         let is_analyzed = told.file().is_some_and(|file| {
             let name = file.rsplit('/').next().unwrap_or(file);
             name == "analyze.c" || name.starts_with("parse_")

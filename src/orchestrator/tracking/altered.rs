@@ -9,6 +9,7 @@ use tokio_postgres::types::FromSql;
 use tokio_postgres::{Client, Error, Row};
 
 use crate::bundle::sql;
+use crate::databases::SaidBy;
 use crate::orchestrator::error::DeployError;
 use crate::uploads;
 
@@ -204,7 +205,7 @@ pub async fn check_size(client: &Client) -> Result<(), DeployError> {
 
 /// For `map_err`: a statement on one of the tables was refused. What says nothing about the table stays what it is.
 pub fn failed(step: &'static str, table: &'static str) -> impl Fn(Error) -> DeployError {
-    move |error| match error.as_db_error().filter(|told| is_about_the_table(told.code().code())) {
+    move |error| match error.as_db_error().filter(|_| is_about_the_table(&error)) {
         Some(told) => altered(table, told.message().to_owned(), Some(told.code().code().to_owned())),
         None => DeployError::own(step)(error),
     }
@@ -212,7 +213,7 @@ pub fn failed(step: &'static str, table: &'static str) -> impl Fn(Error) -> Depl
 
 /// The same outside of a transaction, where the tables can be looked at for a better reason.
 pub async fn explain(client: &Client, step: &'static str, table: &'static str, error: Error) -> DeployError {
-    if !error.code().is_some_and(|code| is_about_the_table(code.code())) {
+    if !is_about_the_table(&error) {
         return DeployError::own(step)(error);
     }
     match check(client).await {
@@ -222,8 +223,11 @@ pub async fn explain(client: &Client, step: &'static str, table: &'static str, e
 }
 
 /// Not: a lost connection, a server that only reads, a lock that was not granted or lost, no resources, a cancel, the system.
-fn is_about_the_table(sqlstate: &str) -> bool {
-    !["08", "25", "40", "53", "55", "57", "58", "XX"].iter().any(|class| sqlstate.starts_with(class))
+/// Whatever code of somebody else's says there, which only an altered table runs, is.
+fn is_about_the_table(error: &Error) -> bool {
+    let Some(code) = error.code() else { return false };
+    let is_not = ["08", "25", "40", "53", "55", "57", "58", "XX"].iter().any(|class| code.code().starts_with(class));
+    SaidBy::of(error) == SaidBy::Code || !is_not
 }
 
 /// A value of a row. One of another type, or NULL, is none that the gateway wrote.
