@@ -281,6 +281,23 @@ mod tests {
     use serde_json::json;
 
     use super::{ApiError, ErrorCode, MAX_TEXT_BYTES};
+    use crate::orchestrator::DeployError;
+    use crate::registry::RegistryError;
+    use crate::uploads::UploadsError;
+
+    #[test]
+    fn bundles_that_nobody_reads_in_time_are_to_be_sent_again() {
+        let waited = std::time::Duration::from_secs(120);
+        let busy = UploadsError::NoReader { waited };
+        for error in [
+            ApiError::from(DeployError::from(busy.clone())),
+            ApiError::from(RegistryError::from(busy.clone())),
+            ApiError::from(busy),
+        ] {
+            assert_eq!((error.code, error.code.status()), (ErrorCode::UploadsBusy, 503));
+            assert!(error.message.contains("120 s"), "{}", error.message);
+        }
+    }
 
     #[test]
     fn long_texts_are_cut_between_characters_wherever_they_are() {

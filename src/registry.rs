@@ -183,7 +183,7 @@ impl Registry {
     /// What the bundle of a stored schema takes of memory, without a look at whether it is sound.
     pub async fn measure(&self, platform: &Id, schema: &Id) -> Result<Option<Measured>, RegistryError> {
         let folder = self.folder(platform)?.join(schema.normal());
-        let measured = uploads::read(move || schema::measure(&folder)).await;
+        let measured = uploads::read(move || schema::measure(&folder)).await?;
         measured.unwrap_or_else(|| Err(RegistryError::Stopped { cause: "the reader stopped".to_owned() }))
     }
 

@@ -44,7 +44,7 @@ pub enum UploadsError {
         waited: Duration,
     },
     /// Others are being read.
-    #[error("other archives were being read for {} s, this platform's or everybody's; send it again", waited.as_secs())]
+    #[error("other bundles were being read for {} s, this platform's or everybody's; send it again", waited.as_secs())]
     NoReader {
         /// How long it was waited for.
         waited: Duration,

@@ -122,6 +122,7 @@ impl ApiError {
             DeployError::Locked { source, blocked_by, .. } => locked(*source, message)
                 .with("blocked_by", json!(blocked_by))
                 .with("hint", "end that session or let it finish, and send it again"),
+            DeployError::NoReader(error) => error.into(),
             DeployError::Busy { .. } => Self::new(ErrorCode::DeploymentsBusy, message),
             DeployError::TimedOut { database, place, .. } => {
                 let (file, line) = place.unzip();

@@ -39,6 +39,7 @@ impl From<RegistryError> for ApiError {
                 "what is stored of the platform on the gateway's disk is damaged; the gateway's log names the file",
             )
             .logging(error),
+            RegistryError::NoReader(error) => error.clone().into(),
             RegistryError::Full { .. } => Self::data_dir_full().logging(error),
             RegistryError::ReadOnly { .. } => Self::new(
                 ErrorCode::InternalError,

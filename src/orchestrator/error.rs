@@ -17,6 +17,7 @@ use crate::bundle::order::OrderError;
 use crate::bundle::sql::Statement;
 use crate::databases::name::{DatabaseName, NameError};
 use crate::databases::{DatabaseError, ENDED_FOR_ROOM, SaidBy, exceeds_limits};
+use crate::uploads::UploadsError;
 
 /// Why a deployment was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -245,6 +246,9 @@ pub enum DeployError {
         /// How long it was waited for.
         waited_secs: u64,
     },
+    /// Others' bundles were being read for too long.
+    #[error(transparent)]
+    NoReader(#[from] UploadsError),
     /// It took longer than it may.
     #[error(
         "the deployment to {}{} took longer than {limit_secs} s (DEPLOYMENT_TIMEOUT_SECS) and was ended; {}",

@@ -169,6 +169,6 @@ impl Prepared {
 
 /// Reads and sorts a bundle, on a thread that may take its time.
 pub async fn read(bundle: Bundle, target: Target) -> Result<Script, DeployError> {
-    let reading = uploads::read(move || order::read(&bundle, target)).await;
+    let reading = uploads::read(move || order::read(&bundle, target)).await?;
     Ok(reading.ok_or_else(|| OrderError::NoThread("the reader stopped".to_owned()))??)
 }

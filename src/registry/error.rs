@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::uploads::UploadsError;
+
 /// Why the registry could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -50,6 +52,9 @@ pub enum RegistryError {
         /// The system's words.
         source: io::Error,
     },
+    /// Others' bundles were being read for too long.
+    #[error(transparent)]
+    NoReader(#[from] UploadsError),
     /// The thread that did it panicked, or the gateway is stopping.
     #[error("the registry was interrupted: {cause}")]
     Stopped {

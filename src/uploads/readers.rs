@@ -2,6 +2,7 @@
 //! them. More would only take memory and turns from each other.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -12,6 +13,10 @@ use crate::databases::name::Id;
 
 static READERS: LazyLock<Readers> =
     LazyLock::new(|| Readers::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)));
+
+/// How long a deployment waits on its way, four times as long as an archive at its beginning: it has done work that is lost when it is
+/// refused, and may hold locks, which others wait for.
+const ON_THE_WAY: Duration = Duration::from_secs(120);
 
 /// Who reads.
 struct Readers {
@@ -42,14 +47,18 @@ impl Readers {
         timeout_at(deadline, taking).await.ok().flatten()
     }
 
-    async fn any_turn(&self) -> Option<Turn> {
-        Some(Turn { _of_all: self.all.clone().acquire_owned().await.ok()?, _of_platform: None })
+    /// The same beside the platform's own: what a deployment reads on its way, in the order in which it is asked for.
+    async fn any_turn(&self, deadline: Instant) -> Option<Turn> {
+        let turn = timeout_at(deadline, self.all.clone().acquire_owned()).await;
+        Some(Turn { _of_all: turn.ok()?.ok()?, _of_platform: None })
     }
 }
 
-/// Does `work`, which is much for a processor, on a thread of its own, once it is its turn. `None` where it panicked.
-pub async fn read<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    run(READERS.any_turn().await?, work).await
+/// Does `work`, which is much for a processor, on a thread of its own, once it is its turn; `None` where it panicked. It waits no longer
+/// than [`ON_THE_WAY`].
+pub async fn read<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<Option<T>, UploadsError> {
+    let turn = READERS.any_turn(Instant::now() + ON_THE_WAY).await;
+    Ok(run(turn.ok_or(UploadsError::NoReader { waited: ON_THE_WAY })?, work).await)
 }
 
 impl UploadMemory {
@@ -78,8 +87,6 @@ async fn run<T: Send + 'static>(turn: Turn, work: impl FnOnce() -> T + Send + 's
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn platform(name: &str) -> Id {
@@ -108,6 +115,18 @@ mod tests {
             drop(held);
             assert_eq!(turns(&readers, "greedy", of_one).await.len(), of_one, "{count}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_deployment_reads_on_its_way_waits_in_order_and_not_for_ever() {
+        let readers = Readers::new(1);
+        let first = readers.turn(&platform("greedy"), Instant::now()).await.expect("it is free");
+        let begin = Instant::now();
+        assert!(readers.any_turn(begin + ON_THE_WAY).await.is_none(), "nobody is done");
+        assert_eq!(begin.elapsed(), ON_THE_WAY);
+        let deadline = Instant::now() + ON_THE_WAY;
+        let (got, ()) = tokio::join!(readers.any_turn(deadline), async { drop(first) });
+        assert!(got.is_some());
     }
 
     #[tokio::test(start_paused = true)]

@@ -32,7 +32,7 @@ impl Deployment<'_> {
         let script = self.goal.script;
         let declaring = script.statements.iter().enumerate().filter(|(_, one)| one.kind != Kind::Migrations);
         let statements: Vec<_> = declaring.map(|(at, one)| (at, one.clone())).collect();
-        let read = uploads::read(move || Promises::of(&statements)).await;
+        let read = uploads::read(move || Promises::of(&statements)).await?;
         let promises = read.ok_or_else(|| OrderError::NoThread("the reader stopped".to_owned()))?;
         let path = self.path_of_names().await?;
         let broken = self.really_gone(kept::broken(&promises, after, &path), &path).await?;

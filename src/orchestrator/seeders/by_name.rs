@@ -116,7 +116,7 @@ async fn of_views(definitions: Vec<(String, String)>) -> Result<Vec<(String, Vec
 
 /// On a thread that may take its time, and a deep stack.
 pub async fn reading<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, DeployError> {
-    let read = uploads::read(move || sql::on_deep_stack(work)).await;
+    let read = uploads::read(move || sql::on_deep_stack(work)).await?;
     let read = read.ok_or_else(|| OrderError::NoThread("the reader stopped".to_owned()))?;
     Ok(read.map_err(|error| OrderError::NoThread(error.to_string()))?)
 }

@@ -12,7 +12,7 @@ use super::columns::{Column, Equal, Table};
 use crate::bundle::sql::tokens::checksum_bytes;
 use crate::bundle::sql::{self, Statement};
 use crate::databases::{quote_ident, quote_literal};
-use crate::uploads;
+use crate::uploads::{self, UploadsError};
 
 /// Values of a row as PostgreSQL prints them, by column.
 pub type Stored = BTreeMap<String, Option<String>>;
@@ -264,20 +264,20 @@ fn read_one(seed: &Statement, table: &Arc<Table>, met: &mut HashMap<String, usiz
 /// A statement and the places of its rows.
 type Part = (Statement, Vec<usize>);
 
-/// An `INSERT` with some of its rows only, or why there is none.
-pub async fn some_of(seed: &Statement, places: Vec<usize>) -> Result<Vec<Part>, String> {
-    if places.is_empty() { Ok(Vec::new()) } else { parts(seed, vec![places]).await }
+/// An `INSERT` with some of its rows only; none where these cannot be told from the others.
+pub async fn some_of(seed: &Statement, places: Vec<usize>) -> Result<Option<Vec<Part>>, UploadsError> {
+    if places.is_empty() { Ok(Some(Vec::new())) } else { parts(seed, vec![places]).await }
 }
 
 /// An `INSERT` for each of these rows.
-pub async fn apart(seed: &Statement, places: Vec<usize>) -> Result<Vec<Part>, String> {
+pub async fn apart(seed: &Statement, places: Vec<usize>) -> Result<Option<Vec<Part>>, UploadsError> {
     parts(seed, places.into_iter().map(|place| vec![place]).collect()).await
 }
 
-async fn parts(seed: &Statement, places: Vec<Vec<usize>>) -> Result<Vec<Part>, String> {
+async fn parts(seed: &Statement, places: Vec<Vec<usize>>) -> Result<Option<Vec<Part>>, UploadsError> {
     let seed = seed.clone();
     let reading = uploads::read(move || sql::on_deep_stack(|| read_parts(&seed, places)).ok().flatten()).await;
-    reading.flatten().ok_or_else(|| "its rows have to be inserted apart, and cannot be told from each other".to_owned())
+    Ok(reading?.flatten())
 }
 
 /// `None` where the grammar's writer refuses.

@@ -99,9 +99,9 @@ async fn insert_rows(
     let is_apart = !told.is_empty() && table.may_swallow && places.len() > 1;
     let parts = match (is_apart, skipped.is_empty()) {
         // Where one is swallowed, it has to be known which.
-        (true, _) => rows::apart(seed.statement, places).await.map_err(|cause| cannot_part(seed, cause))?,
+        (true, _) => rows::apart(seed.statement, places).await?.ok_or_else(|| cannot_part(seed))?,
         (false, true) => vec![(seed.statement.clone(), places)],
-        (false, false) => rows::some_of(seed.statement, places).await.map_err(|cause| cannot_part(seed, cause))?,
+        (false, false) => rows::some_of(seed.statement, places).await?.ok_or_else(|| cannot_part(seed))?,
     };
     let columns: Vec<String> = told.iter().map(|column| rows::as_text(&table.columns[*column])).collect();
     let returning = format!("RETURNING {}", columns.join(", "));
@@ -123,7 +123,8 @@ async fn insert_rows(
     Ok(inserted)
 }
 
-fn cannot_part(seed: &Seed<'_>, cause: String) -> DeployError {
+fn cannot_part(seed: &Seed<'_>) -> DeployError {
+    let cause = "its rows have to be inserted apart, and cannot be told from each other".to_owned();
     DeployError::Statement(Box::new(StatementError::of(seed.statement, SqlState::FEATURE_NOT_SUPPORTED.code(), cause)))
 }
 

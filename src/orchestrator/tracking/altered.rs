@@ -246,7 +246,7 @@ pub async fn check_signatures(lost: Vec<String>) -> Result<(), DeployError> {
     }
     let reading =
         uploads::read(move || sql::no_signature(&lost).map(|found| found.chars().take(100).collect::<String>()));
-    match reading.await.flatten() {
+    match reading.await?.flatten() {
         Some(found) => Err(altered("functions", format!("a row has the signature {found:?}, which is none"), None)),
         None => Ok(()),
     }
