@@ -54,8 +54,8 @@ impl Readers {
     }
 }
 
-/// Does `work`, which is much for a processor, on a thread of its own, once it is its turn; `None` where it panicked. It waits no longer
-/// than [`ON_THE_WAY`].
+/// Does `work`, which is much for a processor, on a thread of its own, once it is its turn; `None` where it panicked. An error: its turn
+/// did not come within two minutes.
 pub async fn read<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<Option<T>, UploadsError> {
     let turn = READERS.any_turn(Instant::now() + ON_THE_WAY).await;
     Ok(run(turn.ok_or(UploadsError::NoReader { waited: ON_THE_WAY })?, work).await)
