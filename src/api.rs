@@ -15,6 +15,7 @@
 //! | `flags`      | yes or no                                                                       |
 //! | `parts`      | multipart bodies part by part                                                   |
 //! | `upload`     | what uploads hold                                                               |
+//! | [`openapi`]  | what all endpoints take and answer, as a document                                |
 //! | `unknown`    | paths and methods that are not there                                            |
 //! | the others   | the endpoints of contract §6                                                    |
 
@@ -32,6 +33,7 @@ pub(crate) mod metrics;
 pub(crate) mod migrate;
 mod notes;
 pub(crate) mod observe;
+pub mod openapi;
 mod parts;
 pub(crate) mod platform;
 pub(crate) mod register;

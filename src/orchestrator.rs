@@ -54,6 +54,7 @@ pub use self::diff::{Change, ChangeType, Compatibility, SchemaValidation};
 pub use self::error::{DeployError, StatementError};
 pub use self::limits::DeployLimits;
 pub use self::report::{Registered, Report, SeedReport, SkippedStatement, Verification};
+pub use self::seeders::SeederValidation;
 pub use self::sweep::Swept;
 pub use self::turns::Turn;
 

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedSender;
+use utoipa::ToSchema;
 
 pub use self::error::PlatformsError;
 use self::roles::Known;
@@ -37,7 +38,7 @@ pub struct Platforms {
 }
 
 /// A platform in a list.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PlatformSummary {
     /// As it was given.
     pub name: String,

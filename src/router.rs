@@ -17,7 +17,8 @@ use hyper_util::service::TowerToHyperService;
 use crate::access::Purpose::{self, Administer, Call, Deploy, Watch};
 use crate::api::state::Gateway;
 use crate::api::{
-    admin, call, database, guard, health, leftover, metrics, migrate, observe, platform, register, room, unknown,
+    admin, call, database, guard, health, leftover, metrics, migrate, observe, openapi, platform, register, room,
+    unknown,
 };
 use crate::server::Answer;
 
@@ -56,6 +57,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(Deploy, "/platform/{platform}/schemas", get(platform::list_schemas)),
         route(Deploy, "/platform/{platform}/databases", get(platform::list_databases)),
         route(Deploy, METRICS, get(metrics::show_metrics)),
+        route(Deploy, "/openapi.json", get(openapi::show_document)),
         route(Deploy, "/platforms", get(platform::list_platforms)),
         route(Deploy, "/database/create", post(database::create_database)),
         route(Deploy, "/v2/migrate", post(database::migrate_databases)),

@@ -8,6 +8,7 @@ use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
+use utoipa::ToSchema;
 
 use super::json::{self, Fields};
 use super::notes::Notes;
@@ -23,7 +24,8 @@ pub(crate) struct OfPlatform {
 }
 
 /// The answer of [`list_databases`].
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AdminDatabaseList)]
 pub(crate) struct DatabaseList {
     platform: String,
     databases: Vec<ListedDatabase>,
@@ -31,7 +33,8 @@ pub(crate) struct DatabaseList {
 }
 
 /// One database of the list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AdminListedDatabase)]
 pub(crate) struct ListedDatabase {
     name: String,
     r#type: &'static str,
@@ -70,7 +73,7 @@ pub(crate) async fn list_databases(
 }
 
 /// The answer of [`create_tenant`].
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TenantCreated {
     status: &'static str,
     database: String,

@@ -9,6 +9,7 @@ use axum::response::Response;
 use serde::Serialize;
 use tokio::sync::mpsc::unbounded_channel;
 use tracing::Instrument;
+use utoipa::ToSchema;
 
 use super::json::{self, Fields};
 use super::migrate;
@@ -20,7 +21,7 @@ use crate::orchestrator::fleet::{Migrated, Wish};
 use crate::orchestrator::{SchemaDatabases, SeedReport};
 
 /// The answer of [`create_database`].
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DatabaseCreated {
     status: &'static str,
     platform: String,
@@ -95,8 +96,8 @@ async fn create(
 }
 
 /// The answer of [`migrate_databases`]: that of `/migrate`, and whose it is.
-#[derive(Debug, Serialize)]
-struct StoredMigrated {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StoredMigrated {
     platform: String,
     schema_name: String,
     #[serde(flatten)]

@@ -8,6 +8,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
+use utoipa::ToSchema;
 
 use super::json::{self, Fields};
 use super::notes::Notes;
@@ -23,7 +24,7 @@ const FIELDS: Expected =
     Expected { texts: &["schema_name", "name"], archives: &["schema", "file"], refuses_unknown: false };
 
 /// The answer of [`register_platform`].
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PlatformRegistered {
     status: &'static str,
     platform: String,
@@ -62,7 +63,7 @@ fn read_role(fields: &Fields) -> Result<Option<(String, String)>, ApiError> {
 }
 
 /// The answer of [`store_schema`].
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SchemaStored {
     status: &'static str,
     platform: String,
@@ -104,7 +105,7 @@ pub(crate) async fn store_schema(
 }
 
 /// The answer of [`list_schemas`].
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SchemaList {
     platform: String,
     schemas: Vec<SchemaRecord>,
@@ -129,7 +130,7 @@ pub(crate) struct OfSchema {
 }
 
 /// The answer of [`list_databases`].
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DatabaseList {
     platform: String,
     databases: Vec<ListedDatabase>,
@@ -137,7 +138,7 @@ pub(crate) struct DatabaseList {
 }
 
 /// One database of the list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ListedDatabase {
     id: String,
     database_name: String,
@@ -185,7 +186,7 @@ pub(crate) async fn list_databases(
 }
 
 /// The answer of [`list_platforms`].
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PlatformList {
     platforms: Vec<PlatformSummary>,
     count: usize,

@@ -6,6 +6,7 @@ mod json;
 mod leftover;
 mod memory;
 mod observe;
+mod openapi;
 mod parts;
 mod routes;
 mod upload;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rand::RngExt;
 use serde::Serialize;
 use tokio_postgres::Client;
+use utoipa::ToSchema;
 
 use super::deployment::{self, Goal, Outcome};
 use super::error::DeployError;
@@ -26,7 +27,7 @@ const PAUSE_MS: std::ops::Range<u64> = 50..500;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A session that holds a lock which a deployment wants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Blocker {
     /// Of its backend.
     pub pid: i32,

@@ -6,11 +6,12 @@ mod types;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::catalog::{Catalog, Column, Definition, Domain, EnumType, Relation};
 
 /// What a change does to rows that are there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Compatibility {
     /// No value is lost.
@@ -22,7 +23,7 @@ pub enum Compatibility {
 }
 
 /// The contract's words for a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names say it, and are the contract's")]
 pub enum ChangeType {
     CreateTable,
@@ -70,7 +71,7 @@ impl ChangeType {
 }
 
 /// One change, as the client reads it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Change {
     /// The table, or the type of an enum value; as PostgreSQL prints it.
     pub table: String,
@@ -97,7 +98,7 @@ pub struct Change {
 }
 
 /// In which of many databases a change is to be made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Places {
     /// The first ones, by name.
     pub databases: Vec<String>,
@@ -168,7 +169,7 @@ impl Rows {
 }
 
 /// The changes by class (`schema_validation`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SchemaValidation {
     /// Applied.
     pub safe_changes: Vec<Change>,

@@ -1,11 +1,12 @@
 //! What a deployment did, as the client reads it (contract §6, `POST /register`).
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::seeders::SeederValidation;
 
 /// The answer of `POST /register`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Registered {
     /// Always `ready`.
     pub status: &'static str,
@@ -19,7 +20,7 @@ pub struct Registered {
 }
 
 /// What a deployment did to one database.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Report {
     /// Migrations recorded by this deployment, in a new database all of them.
     pub migrations_applied: usize,
@@ -48,7 +49,7 @@ pub struct Report {
 }
 
 /// Rows of one table's seeders.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SeedReport {
     /// As PostgreSQL prints it.
     pub table: String,
@@ -59,7 +60,7 @@ pub struct SeedReport {
 }
 
 /// A migration's statement that a new database did not need.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SkippedStatement {
     /// The file, below `migrations/`.
     pub migration: String,
@@ -72,7 +73,7 @@ pub struct SkippedStatement {
 }
 
 /// Whether a database is what its bundle declares, as the deployment compared it before its commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "the contract's fields")]
 pub struct Verification {
     /// All of them.

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::error::RegistryError;
 use super::replace;
@@ -16,7 +17,7 @@ use crate::databases::name::Id;
 const FILE: &str = "schema.json";
 
 /// A stored schema, as lists show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "the contract's fields")]
 pub struct SchemaRecord {
     /// As it was given.

@@ -8,6 +8,7 @@ pub(crate) mod catalog;
 pub(crate) mod check;
 pub(crate) mod gateway;
 pub(crate) mod hostile;
+mod openapi;
 pub(crate) mod pg_dump;
 pub(crate) mod platform;
 pub(crate) mod random;

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 use tokio_postgres::error::DbError;
+use utoipa::ToSchema;
 
 use super::DeployError;
 
 /// PostgreSQL's words, and the place in the bundle; each where there is one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Told {
     /// PostgreSQL's message.
     pub cause: Option<String>,

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedSender;
+use utoipa::ToSchema;
 
 use super::look::add;
 use super::{Group, Plan};
@@ -17,8 +18,9 @@ use crate::orchestrator::risk;
 use crate::orchestrator::seeders::SeederValidation;
 
 /// What became of a database, or of all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = MigrationStatus)]
 pub enum Status {
     /// It is at the bundle, and was changed for that.
     Completed,
@@ -31,7 +33,7 @@ pub enum Status {
 }
 
 /// One database.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DatabaseReport {
     /// Its name.
     pub database: String,
@@ -85,7 +87,7 @@ impl DatabaseReport {
 }
 
 /// The answer of `POST /migrate`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Migrated {
     /// `completed`, or after a dry run `planned` or `blocked`.
     pub status: Status,
@@ -142,7 +144,7 @@ impl FleetFailure {
 }
 
 /// A database that was left as it was.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FailedDatabase {
     /// Its name.
     pub database: String,
@@ -160,8 +162,9 @@ impl FailedDatabase {
 }
 
 /// A line of progress.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(tag = "event", rename_all = "lowercase")]
+#[schema(as = MigrationEvent)]
 pub enum Event {
     /// Work begins.
     Started {
@@ -178,8 +181,9 @@ pub enum Event {
 }
 
 /// The steps of a release, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = MigrationPhase)]
 pub enum Phase {
     /// What the bundle declares is worked out, and each database looked at.
     Blueprint,
@@ -192,7 +196,7 @@ pub enum Phase {
 }
 
 /// How one database ended.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum DatabaseEvent {
     /// At the bundle, or planned.

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::rows::Row;
 
 /// What was looked for in one table, and what was not there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SeederValidation {
     /// As PostgreSQL prints it.
     pub table: String,
@@ -15,6 +16,7 @@ pub struct SeederValidation {
     /// Those that are there.
     pub found: usize,
     /// The others: the columns that were compared, as SQL.
+    #[schema(value_type = Vec<std::collections::BTreeMap<String, String>>)]
     pub missing: Vec<Map<String, Value>>,
 }
 

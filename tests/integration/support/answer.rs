@@ -1,4 +1,4 @@
-//! An answer of the gateway and what tests ask of it. Every assertion prints the whole answer when it fails.
+//! An answer of the gateway, held against its document, and what tests ask of it. Every assertion prints the whole answer when it fails.
 
 use serde_json::Value;
 
@@ -15,8 +15,10 @@ impl Answer {
     /// Reads a response; every answer of the gateway is JSON.
     pub(crate) async fn of(response: reqwest::Response) -> Self {
         let status = response.status().as_u16();
+        let path = response.url().path().to_owned();
         let text = response.text().await.expect("the body arrives");
         let body = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status} not JSON ({error}): {text}"));
+        super::openapi::check(&path, status, &body);
         Self { status, body }
     }
 
