@@ -5,6 +5,7 @@
 //! | `request`   | the body, taken apart                                                          |
 //! | `run`       | a call from beginning to end                                                   |
 //! | `signature` | what the functions of a name take: one catalog query, kept until a deployment  |
+//! | `describe`  | all functions of a database, for those who write clients                       |
 //! | `types`     | the types of parameters                                                        |
 //! | `params`    | parameters as they were sent                                                   |
 //! | `choose`    | which of several functions is meant                                            |
@@ -21,6 +22,7 @@
 
 mod answer;
 mod choose;
+mod describe;
 mod error;
 mod failure;
 mod forms;
@@ -41,6 +43,7 @@ mod types;
 mod value;
 
 pub use self::answer::{Answer, AnswerBody};
+pub use self::describe::{Function, Functions, describe};
 pub use self::error::CallError;
 pub use self::request::{CallRequest, parse_request};
 pub use self::run::run;

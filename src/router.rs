@@ -50,6 +50,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(Watch, LIVE, get(metrics::show_live)),
         // Found by `App::route` before any of these, and listed for its other methods.
         route(Call, CALL, post(call::call_function)),
+        route(Call, "/platform/{platform}/openapi.json", get(openapi::functions::show_functions)),
         route(Deploy, "/register", post(register::register_database)),
         route(Deploy, "/migrate", post(migrate::migrate_databases)),
         route(Deploy, "/platform/register", post(platform::register_platform)),

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::answer::RETRY_AFTER_SECS;
 use super::state::Gateway;
 
-/// The answer, in the contract's order.
+/// How the gateway is; the fields in the contract's order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HealthAnswer {
     status: &'static str,

@@ -2,6 +2,7 @@
 //! types that are sent, errors from [`crate::error::ErrorCode`]; `docs/api/openapi.json` is the same text, by a test.
 
 mod errors;
+pub(crate) mod functions;
 pub(crate) mod operations;
 mod requests;
 
@@ -53,6 +54,7 @@ fn components() -> Value {
         schemas.insert(name, json!(schema));
     }
     mend(&mut schemas);
+    schemas.values_mut().for_each(without_links);
     schemas.sort_keys();
     json!({
         "schemas": schemas,
@@ -100,6 +102,22 @@ fn mend(schemas: &mut Map<String, Value>) {
     let description =
         "One line of the answer; the last one has, beside its event, the fields of the whole answer or of the error.";
     schemas.insert("MigrationLine".to_owned(), json!({"description": description, "anyOf": lines}));
+}
+
+/// The words of the code's own documentation, without what only its readers can follow.
+fn without_links(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if name == "description" => *text = text.replace("[`", "`").replace("`]", "`"),
+                    value => without_links(value),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(without_links),
+        _ => {}
+    }
 }
 
 impl Operation {

@@ -198,7 +198,7 @@ pub(crate) async fn list_platforms(State(gateway): State<Arc<Gateway>>) -> Resul
     Ok(Json(PlatformList { count: platforms.len(), platforms }))
 }
 
-fn of_path(path: Result<Path<String>, PathRejection>, notes: &Notes) -> Result<Id, ApiError> {
+pub(super) fn of_path(path: Result<Path<String>, PathRejection>, notes: &Notes) -> Result<Id, ApiError> {
     let Path(given) = path
         .map_err(|rejection| ApiError::invalid_request(format!("the path is malformed: {}", rejection.body_text())))?;
     let platform = Id::parse("platform", &given)?;

@@ -32,6 +32,7 @@ mod metrics;
 mod migrate;
 mod migrations;
 mod names;
+mod openapi;
 mod owners;
 mod partitions;
 mod refusals;

@@ -66,6 +66,20 @@ const OF_PLATFORM: Parameter = Parameter {
 };
 const OF_SCHEMA: Parameter =
     Parameter { name: "schema", place: "query", required: false, description: "Only those of this stored schema." };
+const TENANT: Parameter = Parameter {
+    name: "tenant_id",
+    place: "query",
+    required: false,
+    description: "The tenant; missing: the main database.",
+};
+const SCHEMA_NAME: Parameter = Parameter {
+    name: "schema_name",
+    place: "query",
+    required: false,
+    description: "With database_id, of a database that was made from a stored schema.",
+};
+const DATABASE_ID: Parameter =
+    Parameter { name: "database_id", place: "query", required: false, description: "See schema_name." };
 
 const PLAIN: Operation = Operation {
     purpose: Watch,
@@ -126,6 +140,17 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         replies: &[json(200, "CallAnswer", "Its rows.")],
         errors: &[JSON_BODY, CALLED, DATABASE],
         chooses_status: true,
+        ..PLAIN
+    },
+    Operation {
+        purpose: Call,
+        path: "/platform/{platform}/openapi.json",
+        id: "showFunctions",
+        tag: "calls",
+        summary: "A database's functions, as such a document: an operation each.",
+        parameters: &[PLATFORM, TENANT, SCHEMA_NAME, DATABASE_ID],
+        replies: &[json(200, "Document", "OpenAPI 3.1.")],
+        errors: &[NAMES, DATABASE, &[PlatformIsolationViolation, DatabaseNotFound, QueryTimeout]],
         ..PLAIN
     },
     Operation {

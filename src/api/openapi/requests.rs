@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// What [`super::super::call`] takes.
+/// What `/call` takes.
 #[derive(ToSchema)]
 pub(super) struct CallBody {
     /// The platform.
@@ -23,7 +23,7 @@ pub(super) struct CallBody {
     /// The same as `database_id`.
     uuid: Option<String>,
     /// An array by position or an object by name; those with defaults may be left out.
-    #[schema(value_type = Value)]
+    #[schema(value_type = Value, required = false)]
     params: Option<Value>,
 }
 
