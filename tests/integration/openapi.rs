@@ -42,7 +42,11 @@ async fn document(platform: &Platform, query: &str) -> Answer {
 /// The function's operation: what it takes, and what it answers.
 fn operation<'a>(document: &'a Value, path: &str) -> (&'a Value, &'a Value) {
     let operation = &document["paths"][path]["post"];
-    assert!(operation.is_object(), "no {path} among {:?}", document["paths"].as_object().unwrap().keys());
+    assert!(
+        operation.is_object(),
+        "no {path} among {:?}",
+        document["paths"].as_object().map(|paths| paths.keys().collect::<Vec<_>>())
+    );
     (
         &operation["requestBody"]["content"]["application/json"]["schema"],
         &operation["responses"]["200"]["content"]["application/json"]["schema"],
