@@ -87,6 +87,7 @@ pub mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::closed_functions::record_as_initial;
 pub use self::connection::{CallConnection, ControlConnection};
 pub use self::database::Database;
 pub use self::deploying::Deploying;

@@ -416,7 +416,7 @@ shop=e2e_shop_${platform#e2e_}
 sed -e "s,http://127.0.0.1:9000,$url,g" -e "s/shop/$shop/g" "$root/README.md" | awk -v dir="$work/readme" '
     /^<!-- tests\/e2e.sh runs/ { on = 1 }
     /^<!-- end of what tests/ { on = 0 }
-    on && /^```(sh|json)$/ { file = sprintf("%s/%02d.%s", dir, ++n, substr($0, 4)); next }
+    on && /^```(sh run|json answer)$/ { file = sprintf("%s/%02d.%s", dir, ++n, substr($1, 4)); next }
     /^```/ { file = "" }
     file != "" { print > file }'
 # JSON as it is compared here: without white space, and every time taken is 0.

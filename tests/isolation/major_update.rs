@@ -21,7 +21,8 @@ pub(crate) const WORD: (&str, &str) =
 
 /// The lines of the page that make the update.
 fn lines() -> Vec<&'static str> {
-    let (_, after) = PAGE.split_once("```\ncd /var/lib/stonescriptdb-gateway").expect("the page has the commands");
+    let (_, after) =
+        PAGE.split_once("```sh server\ncd /var/lib/stonescriptdb-gateway").expect("the page has the commands");
     let (commands, _) = after.split_once("\n```").expect("they end");
     let (_, rest) = commands.split_once('\n').expect("there are more lines");
     rest.lines().collect()

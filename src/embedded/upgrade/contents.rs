@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Config, NoTls};
 use super::super::EmbeddedError;
 use super::super::folder::Folder;
 use super::UpgradeError;
-use crate::databases::{quote_ident, upgrading};
+use crate::databases::{quote_ident, record_as_initial, upgrading};
 
 /// Databases that the gateway makes again.
 const PASSING: [&str; 3] = ["stonescriptdb-blueprint-", "stonescriptdb-new-", "stonescriptdb-rehearsal-"];
@@ -67,6 +67,8 @@ impl Contents {
         };
         for database in contents.databases.iter().filter(|name| !is_passing(name)) {
             let client = connect(config, database).await?;
+            // In the new version they may not be there as they are in this one.
+            record_as_initial(&client).await.map_err(asking("recording which functions are closed"))?;
             let rows = client.query("SELECT extname::text FROM pg_extension", &[]).await;
             for row in rows.map_err(asking("reading extensions"))? {
                 contents.extensions.entry(row.get(0)).or_default().push(database.clone());

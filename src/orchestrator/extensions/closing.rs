@@ -7,7 +7,7 @@
 //! area. Where the operator has named the extension of those, it is the operator's to trust.
 //!
 //! With them go those of PostgreSQL's own that write to the disk of the gateway's own server past all that watches it
-//! ([`is_closed_function`](crate::databases::Databases::is_closed_function)).
+//! ([`closing_of_functions`](crate::databases::Databases::closing_of_functions)).
 //!
 //! Extensions whose functions look into files, pages or other sessions keep these to superusers by themselves.
 
@@ -34,9 +34,8 @@ const STEP: &str = "closing functions of extensions that reach the server";
 
 /// Takes them from everybody but their owner, who installed the extension. In the gateway's own session.
 pub async fn close(client: &Client, terms: Terms<'_>) -> Result<(), DeployError> {
-    for function in open(client, terms).await? {
-        let revoke = format!("REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC");
-        client.batch_execute(&revoke).await.map_err(DeployError::own(STEP))?;
+    for statement in closing(client, terms).await? {
+        client.batch_execute(&statement).await.map_err(DeployError::own(STEP))?;
     }
     Ok(())
 }
@@ -44,7 +43,7 @@ pub async fn close(client: &Client, terms: Terms<'_>) -> Result<(), DeployError>
 /// The same in a database where they were installed before the gateway looked at this, or by hand. `client`: any session
 /// there.
 pub async fn close_standing(client: &Client, terms: Terms<'_>) -> Result<(), DeployError> {
-    if open(client, terms).await?.is_empty() {
+    if closing(client, terms).await?.is_empty() {
         return Ok(());
     }
     let session = terms.databases.session_inside(terms.database).await?;
@@ -53,8 +52,8 @@ pub async fn close_standing(client: &Client, terms: Terms<'_>) -> Result<(), Dep
     closed
 }
 
-/// Those that everybody may run, with names that need no path.
-async fn open(client: &Client, terms: Terms<'_>) -> Result<Vec<String>, DeployError> {
+/// The statements that close what everybody may run, with names that need no path.
+async fn closing(client: &Client, terms: Terms<'_>) -> Result<Vec<String>, DeployError> {
     let crashing = CRASHING.iter().filter(|(extension, _)| !terms.allowed.is_named(extension));
     let names: Vec<_> = REACHING
         .iter()
@@ -65,7 +64,8 @@ async fn open(client: &Client, terms: Terms<'_>) -> Result<Vec<String>, DeployEr
         })
         .collect();
     let query = format!(
-        "SELECT pg_catalog.format('%I.%I(%s)', n.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid))
+        "SELECT pg_catalog.format('REVOKE EXECUTE ON FUNCTION %I.%I(%s) FROM PUBLIC', n.nspname, p.proname,
+                                  pg_catalog.pg_get_function_identity_arguments(p.oid))
          FROM pg_catalog.pg_extension AS e
          JOIN pg_catalog.pg_depend AS d ON d.refobjid OPERATOR(pg_catalog.=) e.oid
               AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
@@ -74,11 +74,9 @@ async fn open(client: &Client, terms: Terms<'_>) -> Result<Vec<String>, DeployEr
          JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
          WHERE ({}) AND pg_catalog.has_function_privilege('public', p.oid, 'EXECUTE')
          UNION ALL
-         SELECT pg_catalog.format('pg_catalog.%I(%s)', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid))
-         FROM pg_catalog.pg_proc AS p
-         WHERE {} AND pg_catalog.has_function_privilege('public', p.oid, 'EXECUTE')",
+         {}",
         names.join(" OR "),
-        terms.databases.is_closed_function()
+        terms.databases.closing_of_functions()
     );
     let rows = client.query_typed(&query, &[]).await.map_err(DeployError::own(STEP))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())

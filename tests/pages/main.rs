@@ -1,10 +1,20 @@
 //! Holds the pages against the code and against each other: what the code names is named there, and each link leads somewhere.
 
-use std::collections::BTreeSet;
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
+
+mod blocks;
+#[path = "../embedded/place.rs"]
+#[expect(dead_code, reason = "shared with the tests of the program's start and stop")]
+mod place;
+mod run;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use self::blocks::{NEEDS, RUN, blocks};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -165,6 +175,70 @@ fn each_endpoint_and_each_table_of_the_gateways_is_named() {
     }
 }
 
+/// Structs that are serialized and are no answers: what the gateway keeps for itself.
+const RECORDS: &[&str] = &["src/orchestrator/catalog", "src/orchestrator/blueprint", "src/registry"];
+
+#[test]
+fn each_field_of_an_answer_is_named() {
+    let pages: String = pages().iter().map(|page| fs::read_to_string(root().join(page)).expect("a page")).collect();
+    let (mut count, mut missing) = (0, BTreeSet::new());
+    let mut folders = vec![PathBuf::from("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root().join(&folder)).expect("a folder of sources") {
+            let entry = entry.expect("an entry");
+            let path = folder.join(entry.file_name());
+            if entry.path().is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let is_record = RECORDS.iter().any(|start| path.to_str().is_some_and(|path| path.starts_with(start)));
+            let text = fs::read_to_string(entry.path()).expect("a source");
+            for name in if is_record { Vec::new() } else { serialized_fields(&text) } {
+                count += 1;
+                if !pages.contains(&format!("\"{name}\"")) && !pages.contains(&format!("`{name}`")) {
+                    missing.insert(format!("{name} of {}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(count > 50, "{count}");
+    assert!(missing.is_empty(), "on no page: {missing:?}");
+}
+
+/// The fields of all structs with `Serialize` among what they derive, under the names that JSON has.
+fn serialized_fields(source: &str) -> Vec<String> {
+    let mut fields = Vec::new();
+    for rest in source.split("#[derive(").skip(1) {
+        let Some((derived, rest)) = rest.split_once(")]\n") else { continue };
+        // Up to the next item: attributes of the struct, then its first line.
+        let Some((head, body)) = rest.split_once("{\n") else { continue };
+        let is_struct = head.lines().last().is_some_and(|line| line.starts_with("pub") || line.starts_with("struct"));
+        if !derived.contains("Serialize") || !is_struct || !head.contains("struct ") {
+            continue;
+        }
+        let mut attributes = String::new();
+        for line in body.lines().map_while(|line| (line != "}").then(|| line.trim())) {
+            if line.starts_with("//") {
+                continue;
+            }
+            if line.starts_with('#') {
+                attributes.push_str(line);
+                continue;
+            }
+            let words =
+                line.strip_prefix("pub ").or_else(|| line.split_once(") ").map(|(_, rest)| rest)).unwrap_or(line);
+            let Some((name, _)) = words.split_once(':') else { continue };
+            let renamed = attributes.split_once("rename = \"").and_then(|(_, rest)| rest.split_once('"'));
+            let is_hidden = attributes.contains("flatten") || attributes.contains("skip)");
+            if !is_hidden && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                fields.push(renamed.map_or(name, |(renamed, _)| renamed).to_owned());
+            }
+            attributes.clear();
+        }
+    }
+    fields
+}
+
 #[test]
 fn each_rule_that_the_source_cites_is_on_its_page() {
     let page = read("docs/contract.md");
@@ -187,33 +261,48 @@ fn each_rule_that_the_source_cites_is_on_its_page() {
     }
 }
 
-/// The blocks of code of a page: language, first line and text.
-fn blocks(text: &str) -> Vec<(String, usize, String)> {
-    let (mut blocks, mut open): (Vec<(String, usize, String)>, bool) = (Vec::new(), false);
-    for (number, line) in text.lines().enumerate() {
-        match line.trim_start().strip_prefix("```") {
-            Some(language) if !open => {
-                blocks.push((language.trim().to_owned(), number + 2, String::new()));
-                open = true;
-            }
-            Some(_) => open = false,
-            None if open => {
-                if let Some((_, _, block)) = blocks.last_mut() {
-                    block.push_str(line);
-                    block.push('\n');
+#[test]
+fn each_block_of_code_can_be_read_by_what_it_is_for() {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for page in pages() {
+        let text = fs::read_to_string(root().join(&page)).expect("a page");
+        for block in blocks(&text) {
+            let place = format!("{} line {}", page.display(), block.line);
+            *counts.entry(format!("{} {}", block.language, block.mark).trim().to_owned()).or_default() += 1;
+            match (block.language.as_str(), block.mark.as_str()) {
+                ("sh", mark) => {
+                    let is_known = RUN.contains(&mark) || NEEDS.iter().any(|(need, _)| *need == mark);
+                    assert!(is_known, "{place}: {mark:?} says neither `run` nor what it needs");
+                    assert!(bash_reads(&block.text), "{place}: no shell commands");
                 }
+                ("json", "answer" | "part") => {
+                    // What stands for more of the same is no JSON.
+                    let text = block.text.replace(", …", "");
+                    let mut values = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();
+                    assert!(values.all(|value| value.is_ok()), "{place}: no JSON");
+                }
+                ("sql", "") => {
+                    assert!(pg_query::parse(&block.text, pg_query::ParserOptions::DEFAULT).is_ok(), "{place}: no SQL");
+                }
+                ("" | "plpgsql" | "yaml" | "dockerfile" | "ini" | "php" | "diff" | "apache" | "nginx", "") => {
+                    let is_command = COMMANDS.iter().any(|command| block.text.trim_start().starts_with(command));
+                    assert!(!block.language.is_empty() || !is_command, "{place}: a command without `sh` and its mark");
+                }
+                (language, mark) => panic!("{place}: {language:?} {mark:?} is no language and mark that is known"),
             }
-            None => {}
         }
     }
-    assert!(!open, "a block that does not end");
-    blocks
+    let of = |what: &str| counts.get(what).copied().unwrap_or_default();
+    let marked: usize = NEEDS.iter().map(|(need, _)| of(&format!("sh {need}"))).sum();
+    println!("{counts:?}, {marked} not run");
+    assert!(of("sh run") + of("sh clients") > 30 && of("json answer") > 15, "{counts:?}");
+    // A new one that is not run has to be worth it.
+    assert!(marked <= 14 && of("json part") <= 8, "{marked} blocks of commands are not run, by {counts:?}");
 }
 
 /// What a block without a language begins with, if it is for a shell.
 const COMMANDS: &[&str] = &[
-    "./scripts",
-    "./tests",
+    "./",
     "/opt",
     "DB_",
     "PG_",
@@ -228,45 +317,12 @@ const COMMANDS: &[&str] = &[
     "pg_dump",
     "psql",
     "rsync",
+    "stonescriptdb-gateway",
     "sudo",
     "systemctl",
     "tar",
     "virt-install",
 ];
-
-#[test]
-fn each_block_of_code_can_be_read_by_what_it_is_for() {
-    let (mut shell, mut json, mut sql) = (0, 0, 0);
-    for page in pages() {
-        let text = fs::read_to_string(root().join(&page)).expect("a page");
-        for (language, line, block) in blocks(&text) {
-            let place = format!("{} line {line}", page.display());
-            let is_command = COMMANDS.iter().any(|command| block.trim_start().starts_with(command));
-            match language.as_str() {
-                // What stands for more of the same is no JSON.
-                "json" if !block.contains('…') => {
-                    json += 1;
-                    let mut values = serde_json::Deserializer::from_str(&block).into_iter::<serde_json::Value>();
-                    assert!(values.all(|value| value.is_ok()), "{place}: no JSON");
-                }
-                "sql" => {
-                    sql += 1;
-                    assert!(pg_query::parse(&block, pg_query::ParserOptions::DEFAULT).is_ok(), "{place}: no SQL");
-                }
-                "sh" | "bash" => {
-                    shell += 1;
-                    assert!(bash_reads(&block), "{place}: no shell commands");
-                }
-                "" if is_command => {
-                    shell += 1;
-                    assert!(bash_reads(&block), "{place}: no shell commands");
-                }
-                _ => {}
-            }
-        }
-    }
-    assert!(shell > 40 && json > 8 && sql > 3, "{shell} {json} {sql}");
-}
 
 fn bash_reads(block: &str) -> bool {
     let mut bash =
