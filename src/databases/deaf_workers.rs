@@ -22,8 +22,19 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What locks the table, another worker say, is not waited for longer than this.
 const PATIENCE: &str = "SET lock_timeout = '2s'";
 
-/// Every table but those of extensions. A low age for freezing has autovacuum come whatever is set besides.
+/// Every table but those of extensions that a superuser has installed: its owner may make any table a member of an extension of his own.
+/// A low age for freezing has autovacuum come whatever is set besides. First what it would run even then: to freeze a table, it
+/// summarizes what a BRIN index over it lacks.
 const TABLES: &str = "
+    SELECT pg_catalog.format('DROP INDEX %I.%I', n.nspname, c.relname)
+    FROM pg_catalog.pg_index AS i
+    JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+    JOIN pg_catalog.pg_am AS a ON a.oid OPERATOR(pg_catalog.=) c.relam
+    WHERE a.amname OPERATOR(pg_catalog.=) 'brin' AND c.relkind::pg_catalog.text OPERATOR(pg_catalog.=) 'i'
+      AND c.relpersistence::pg_catalog.text OPERATOR(pg_catalog.<>) 't'
+      AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
+    UNION ALL
     SELECT pg_catalog.format('ALTER %s %I.%I RESET (autovacuum_freeze_max_age, autovacuum_multixact_freeze_max_age), '
                              'SET (autovacuum_enabled = off)',
                              CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END, n.nspname, c.relname)
@@ -33,9 +44,13 @@ const TABLES: &str = "
       AND c.relpersistence::pg_catalog.text OPERATOR(pg_catalog.<>) 't' AND c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e WHERE e.objid OPERATOR(pg_catalog.=) c.oid
                           AND e.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
-                          AND e.deptype::pg_catalog.text OPERATOR(pg_catalog.=) 'e')
-      AND NOT COALESCE(c.reloptions OPERATOR(pg_catalog.@>) '{autovacuum_enabled=off}'::pg_catalog.text[], false)
-    ORDER BY c.oid";
+                          AND e.deptype::pg_catalog.text OPERATOR(pg_catalog.=) 'e'
+                          AND e.refobjid OPERATOR(pg_catalog.=) ANY (ARRAY(
+                              SELECT x.oid FROM pg_catalog.pg_extension AS x
+                              JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) x.extowner WHERE r.rolsuper)))
+      AND NOT COALESCE(c.reloptions OPERATOR(pg_catalog.@>) '{autovacuum_enabled=off}'::pg_catalog.text[]
+                       AND NOT EXISTS (SELECT FROM pg_catalog.unnest(c.reloptions) AS o (option)
+                                       WHERE pg_catalog.strpos(o.option, 'freeze_max_age') OPERATOR(pg_catalog.>) 0), false)";
 
 /// Until the gateway stops.
 pub(super) async fn watch(databases: Databases) {

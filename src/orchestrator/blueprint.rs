@@ -7,6 +7,7 @@
 mod by_migrations;
 mod known;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -236,31 +237,99 @@ async fn build(
     }
 }
 
-/// The declaration first; where that cannot be, or leaves something behind, the migrations ([`by_migrations`]).
+/// The declaration first; where that cannot be, or leaves something behind, the migrations ([`by_migrations`]). The other way round
+/// where migrations write rows and may run alone.
 async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Target), DeployError> {
-    let usual = fill_as_declared(goal, bundle).await;
+    // PostgreSQL makes the database while the bundle is read. Both to their ends: half of a statement would go on unseen.
+    let (script, made) = tokio::join!(prepared::read(bundle.clone(), Target::NewDatabase), make_empty(goal));
+    let script = script?;
+    made?;
+    let mut tried = None;
+    let writes_rows = by_migrations::writes_rows_alone(&script);
+    if writes_rows {
+        // Code may count on the declared order of columns, so that has to stand against something.
+        let in_order = by_migrations::acting_later(&script).is_none();
+        match alone(fill_by_migrations(goal, bundle, in_order).await) {
+            Ok(outcome) => return Ok((outcome, Target::NewByMigrations)),
+            Err(NotAlone::Order(_)) => {}
+            Err(reason) => tried = Some(reason),
+        }
+        make_empty(goal).await?;
+    }
+    let goal = Goal { script: &script, ..goal };
+    let mut usual = fill_as_declared(goal).await;
+    let stands_alone = by_migrations::may_stand_alone(&script);
     let may_be_better = match &usual {
+        Ok((_, Some(Better::OtherRows(_)))) => stands_alone,
         Ok((_, better)) => better.is_some(),
         Err(refusal) => by_migrations::may_help(refusal),
     };
-    if !may_be_better {
-        return usual.map(|(outcome, _)| (outcome, Target::NewDatabase));
+    if may_be_better && tried.is_none() {
+        make_empty(goal).await?;
+        match alone(fill_by_migrations(goal, bundle, false).await) {
+            Ok(mut outcome) => {
+                let why = by_migrations::acting_later(&script).filter(|_| !stands_alone);
+                outcome.report.warnings.extend(why.map(|why| told_later(&why, DECLARED_ONLY)));
+                return Ok((outcome, Target::NewByMigrations));
+            }
+            Err(reason) => tried = Some(reason),
+        }
+        usual?;
+        make_empty(goal).await?;
+        usual = fill_as_declared(goal).await;
     }
-    let reason = match fill_by_migrations(goal, bundle).await {
-        Ok(Ok(outcome)) => return Ok((outcome, Target::NewByMigrations)),
-        Ok(Err(difference)) => difference,
-        Err(error) => error.to_string(),
-    };
-    tracing::info!(platform = goal.terms.platform.given(), reason, "migrations alone do not come to what is declared");
-    usual?;
-    let (mut outcome, better) = fill_as_declared(goal, bundle).await?;
-    if let Some(Better::OtherRows(why)) = better {
-        outcome.report.warnings.push(format!(
-            "{why}; in a new database that is declared from the beginning, and done to the rows of both (migrations alone do \
-             not come to what is declared: {reason})"
-        ));
-    }
+    let (mut outcome, better) = usual?;
+    outcome.report.warnings.extend(match (tried, better) {
+        (Some(reason), Some(Better::OtherRows(why))) => Some(told_later(&why, &reason.to_string())),
+        (None, Some(Better::OtherRows(why))) => Some(told_later(&why, DECLARED_ONLY)),
+        (Some(NotAlone::Differs(reason)), _) if writes_rows => Some(format!(
+            "migrations write rows here over what is declared already, which may be others than those they write by themselves \
+             ({reason})"
+        )),
+        _ => None,
+    });
     Ok((outcome, Target::NewDatabase))
+}
+
+const DECLARED_ONLY: &str = "the migrations use tables that only the declaration makes";
+
+/// The warning about what acts on rows that were there before it. `reason`: why the migrations did not run by themselves.
+fn told_later(why: &str, reason: &str) -> String {
+    format!("{why}; in a new database that is declared from the beginning, and done to the rows of both ({reason})")
+}
+
+/// Why migrations alone are no new database.
+enum NotAlone {
+    /// They ran, but the first difference.
+    Differs(String),
+    /// All is there, but not the columns of a table in their order.
+    Order(String),
+    /// One of them failed.
+    Failed(DeployError),
+}
+
+impl fmt::Display for NotAlone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Differs(difference) => write!(f, "migrations alone do not come to what is declared: {difference}"),
+            Self::Order(table) => write!(f, "migrations alone make the columns of {table} in another order"),
+            Self::Failed(error) => write!(f, "migrations alone do not run: {error}"),
+        }
+    }
+}
+
+/// What came of the migrations alone; else why not, which is in the log.
+fn alone(filled: Result<Result<Outcome, NotAlone>, DeployError>) -> Result<Outcome, NotAlone> {
+    let reason = match filled {
+        Ok(Ok(outcome)) => return Ok(outcome),
+        Ok(Err(reason)) => reason,
+        Err(DeployError::Statement(error)) if error.path.starts_with("migrations/") => {
+            NotAlone::Failed(DeployError::Statement(error))
+        }
+        Err(error) => NotAlone::Differs(error.to_string()),
+    };
+    tracing::info!(%reason, "a new database is made over the declaration");
+    Err(reason)
 }
 
 /// What migrations by themselves may do better.
@@ -272,37 +341,42 @@ enum Better {
 }
 
 /// Also what may be better the other way.
-async fn fill_as_declared(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Option<Better>), DeployError> {
-    // PostgreSQL makes the database while the bundle is read. Both to their ends: half of a statement would go on unseen.
-    let (script, made) = tokio::join!(prepared::read(bundle.clone(), Target::NewDatabase), make_empty(goal));
-    let script = script?;
-    made?;
-    let (outcome, _) = fill(Goal { script: &script, ..goal }, None).await?;
-    let is_whole = !outcome.report.leaves_rows_out && !by_migrations::has_left_overs(&script, &outcome.catalog);
-    let better = match by_migrations::acting_later(&script) {
+async fn fill_as_declared(goal: Goal<'_>) -> Result<(Outcome, Option<Better>), DeployError> {
+    let (outcome, _) = fill(goal, None).await?;
+    let is_whole = !outcome.report.leaves_rows_out && !by_migrations::has_left_overs(goal.script, &outcome.catalog);
+    let better = match by_migrations::acting_later(goal.script) {
         _ if !is_whole => Some(Better::Whole),
         acting => acting.map(Better::OtherRows),
     };
     Ok((outcome, better))
 }
 
-/// The other way round, if that comes to what is declared; else the first difference.
-async fn fill_by_migrations(goal: Goal<'_>, bundle: &Bundle) -> Result<Result<Outcome, String>, DeployError> {
+/// The other way round in an empty database, if that comes to what is declared; else the first difference.
+/// `in_order`: also with the columns in their order.
+async fn fill_by_migrations(
+    goal: Goal<'_>,
+    bundle: &Bundle,
+    in_order: bool,
+) -> Result<Result<Outcome, NotAlone>, DeployError> {
     let script = prepared::read(bundle.clone(), Target::NewByMigrations).await?;
     if !by_migrations::has_both(&script) {
-        return Ok(Err("there are not both".to_owned()));
+        return Ok(Err(NotAlone::Differs("there are not both".to_owned())));
     }
     let declaration = by_migrations::declaration(&script);
     let goal = Goal { script: &script, target: Target::NewByMigrations, ..goal };
-    make_empty(goal).await?;
     let (mut outcome, declared) = fill(goal, Some(&declaration)).await?;
     let Some(declared) = declared.filter(|declared| !declared.things().is_empty()) else {
-        return Ok(Err("nothing is declared".to_owned()));
+        return Ok(Err(NotAlone::Differs("nothing is declared".to_owned())));
     };
-    Ok(by_migrations::compare(&declared, &outcome.catalog).map(|migrated| {
-        Arc::make_mut(&mut outcome.catalog).migrated = migrated;
-        outcome
-    }))
+    let migrated = match by_migrations::compare(&declared, &outcome.catalog) {
+        Ok(migrated) => migrated,
+        Err(difference) => return Ok(Err(NotAlone::Differs(difference))),
+    };
+    if let Some(table) = by_migrations::in_another_order(&declared, &outcome.catalog).filter(|_| in_order) {
+        return Ok(Err(NotAlone::Order(table)));
+    }
+    Arc::make_mut(&mut outcome.catalog).migrated = migrated;
+    Ok(Ok(outcome))
 }
 
 async fn make_empty(goal: Goal<'_>) -> Result<(), DeployError> {

@@ -36,6 +36,7 @@ mod openapi;
 mod owners;
 mod partitions;
 mod refusals;
+mod rows_of_their_time;
 mod seeders;
 mod size;
 mod statements;

@@ -130,8 +130,22 @@ const HEARS: (&str, &str) = (
     "CREATE FUNCTION hears(int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN
         EXECUTE repeat('/*', 1000000) || repeat('*/', 1000000) || ' select 1'; RETURN true;
      END $$;
-     CREATE DOMAIN holds AS int CHECK (public.hears(VALUE)); CREATE TYPE holding AS (a holds);",
+     CREATE DOMAIN holds AS int CHECK (public.hears(VALUE)); CREATE TYPE holding AS (a holds);
+     CREATE FUNCTION mine(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
+     CREATE TABLE off (a int) WITH (autovacuum_enabled = off, autovacuum_freeze_max_age = 100000);
+     CREATE INDEX ON off USING brin (public.mine(a));
+     CREATE TABLE member (a int) WITH (autovacuum_freeze_max_age = 100000);
+     CREATE INDEX ON member USING brin (a) WHERE public.mine(a) = 1;
+     CREATE EXTENSION hstore;
+     ALTER EXTENSION hstore ADD TABLE member;",
 );
+
+/// Tables in which autovacuum would run code of a platform's whatever is turned off: to freeze them, it summarizes BRIN indexes.
+const STILL_RUN: &str = "
+    SELECT count(*) FROM pg_class AS c
+    WHERE c.reloptions::text LIKE '%freeze_max_age%'
+       OR EXISTS (SELECT FROM pg_index AS i WHERE i.indexrelid = c.oid AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
+                      AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'brin'))";
 
 /// What an operator sees of it: rows come, from wherever.
 async fn insert(place: &Place, database: &str) -> bool {
@@ -183,6 +197,8 @@ async fn a_worker_of_autovacuum_that_never_ends_does_not_come_again_and_its_role
         assert!(insert(&place, database).await, "{database}");
         let row = place.connect_to(database).await.query_one(options, &[]).await.unwrap();
         assert!(row.get::<_, String>(0).contains("autovacuum_enabled=off"), "{database}");
+        let left: i64 = place.connect_to(database).await.query_one(STILL_RUN, &[]).await.unwrap().get(0);
+        assert_eq!(left, 0, "{database}");
     }
     // What its next deployment declares holds.
     let more = ("functions/more.sql", "CREATE FUNCTION more() RETURNS int LANGUAGE sql AS 'SELECT 1'");

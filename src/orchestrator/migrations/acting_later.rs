@@ -3,6 +3,8 @@
 //! expression. In a new database the declaration has it from the beginning, so it would act on the rows of earlier statements.
 //! Pure; read from the statements' text.
 
+use std::collections::HashSet;
+
 use pg_query::NodeEnum;
 use pg_query::protobuf::{AlterTableCmd, AlterTableType, ConstrType, Constraint, Node, RangeVar};
 
@@ -15,12 +17,7 @@ use crate::bundle::sql::{Class, Statement, Wanted};
 /// The first statement of a migration that changes rows before a later one says what acts on rows, and that one, in words;
 /// `None` where there are no such two. `statements`: all of a bundle's, in the order in which they run.
 pub fn acting_later(statements: &[Statement], text: &DeclaredText) -> Option<String> {
-    let makes_routine = |one: &&Statement| one.makes.iter().any(|made| made.class == Class::Routine);
-    let routines: Vec<_> = statements.iter().filter(makes_routine).flat_map(|one| &one.makes).collect();
-    let calls_own = |statement: &Statement| {
-        let mut called = statement.needs.iter().filter(|need| need.wanted == Wanted::Routine);
-        called.any(|need| routines.iter().any(|made| made.class == Class::Routine && made.name == need.name))
-    };
+    let routines = own_routines(statements);
     let (mut first, mut first_on_conflict): (Option<&Statement>, Option<&Statement>) = (None, None);
     for statement in statements.iter().filter(|one| one.kind == Kind::Migrations) {
         let acting = acts(statement, text);
@@ -35,12 +32,7 @@ pub fn acting_later(statements: &[Statement], text: &DeclaredText) -> Option<Str
                 earlier.path, earlier.line, statement.path, statement.line
             ));
         }
-        let changes = match statement.tree.as_ref() {
-            // Most of them only set something, or read.
-            NodeEnum::SelectStmt(_) => calls_own(statement),
-            tree => may_change_rows(tree),
-        };
-        if changes {
+        if changes_rows(statement, &routines) {
             first = first.or(Some(statement));
             if first_on_conflict.is_none() && says_on_conflict(statement) {
                 first_on_conflict = Some(statement);
@@ -48,6 +40,38 @@ pub fn acting_later(statements: &[Statement], text: &DeclaredText) -> Option<Str
         }
     }
     None
+}
+
+/// Whether a migration may put rows somewhere, change or remove them.
+pub fn writes_rows(statements: &[Statement]) -> bool {
+    let routines = own_routines(statements);
+    statements.iter().any(|one| one.kind == Kind::Migrations && changes_rows(one, &routines))
+}
+
+/// Whether code runs with it that nobody has read: what it makes and uses is not known.
+pub fn runs_code(statement: &Statement, statements: &[Statement]) -> bool {
+    match statement.tree.as_ref() {
+        NodeEnum::DoStmt(_) | NodeEnum::CallStmt(_) | NodeEnum::ExecuteStmt(_) => true,
+        NodeEnum::SelectStmt(_) => changes_rows(statement, &own_routines(statements)),
+        _ => false,
+    }
+}
+
+/// The names of what a bundle itself makes to be called.
+fn own_routines(statements: &[Statement]) -> HashSet<&str> {
+    let made = statements.iter().flat_map(|one| &one.makes);
+    made.filter(|made| made.class == Class::Routine).map(|made| made.name.as_str()).collect()
+}
+
+fn changes_rows(statement: &Statement, routines: &HashSet<&str>) -> bool {
+    match statement.tree.as_ref() {
+        // Most of them only set something, or read.
+        NodeEnum::SelectStmt(select) if select.into_clause.is_none() => {
+            let mut called = statement.needs.iter().filter(|need| need.wanted == Wanted::Routine);
+            called.any(|need| routines.contains(need.name.as_str()))
+        }
+        tree => may_change_rows(tree),
+    }
 }
 
 /// What a statement says of rows.
@@ -65,6 +89,10 @@ fn acts(statement: &Statement, text: &DeclaredText) -> Acting {
         NodeEnum::CreateTrigStmt(trigger) if is_declared(trigger.relation.as_ref()) => Acting::OnRows,
         NodeEnum::RuleStmt(rule) if is_declared(rule.relation.as_ref()) => Acting::OnRows,
         NodeEnum::CreatePolicyStmt(policy) if is_declared(policy.table.as_ref()) => Acting::OnRows,
+        NodeEnum::AlterPolicyStmt(policy) if is_declared(policy.table.as_ref()) => Acting::OnRows,
+        // What new values become, and which ones come.
+        NodeEnum::AlterDomainStmt(alter) if alter.subtype == "T" => Acting::OnRows,
+        NodeEnum::AlterSeqStmt(_) => Acting::OnRows,
         NodeEnum::IndexStmt(index) if index.unique && is_declared(index.relation.as_ref()) => Acting::OnConflict,
         NodeEnum::AlterTableStmt(alter) if is_declared(alter.relation.as_ref()) => {
             alter.cmds.iter().filter_map(command).fold(Acting::Nothing, |so_far, command| match (so_far, of(command)) {
@@ -88,7 +116,18 @@ fn of(command: &AlterTableCmd) -> Acting {
     use AlterTableType as Alter;
     let def = command.def.as_deref().and_then(|def| def.node.as_ref());
     match (Alter::try_from(command.subtype), def) {
-        (Ok(Alter::AtForceRowSecurity | Alter::AtColumnDefault), _) => Acting::OnRows,
+        (Ok(Alter::AtForceRowSecurity | Alter::AtEnableRowSecurity | Alter::AtColumnDefault), _) => Acting::OnRows,
+        // A parent's rows are its children's, too; what was dropped has acted until then.
+        (
+            Ok(
+                Alter::AtAddInherit
+                | Alter::AtAttachPartition
+                | Alter::AtDropExpression
+                | Alter::AtDropIdentity
+                | Alter::AtDropConstraint,
+            ),
+            _,
+        ) => Acting::OnRows,
         // `USING`: what the values become.
         (Ok(Alter::AtAlterColumnType), Some(NodeEnum::ColumnDef(column))) if column.raw_default.is_some() => {
             Acting::OnRows
@@ -149,6 +188,15 @@ mod tests {
             ("insert into t values (1) on conflict do nothing; create unique index on t (id)", true),
             ("select set_config('search_path', '', false); create policy p on t using (true)", false),
             ("select f(); create policy p on t using (true)", true),
+            ("insert into t values (1); alter policy p on t using (false)", true),
+            ("insert into t values (1); alter table t enable row level security", true),
+            ("delete from t; alter table t inherit u", true),
+            ("insert into t values (1); alter table t alter id drop expression", true),
+            ("insert into t values (1); alter table t alter id drop identity", true),
+            ("delete from t; alter table t drop constraint t_id_fkey", true),
+            ("insert into t values (1); alter domain d set default 9", true),
+            ("insert into t values (1); alter domain d set not null", false),
+            ("insert into t values (1); alter sequence s increment by 10", true),
         ] {
             let read = |kind, path: &str, text: &str| {
                 let file = SourceFile { kind, path: path.to_owned(), text: text.into() };

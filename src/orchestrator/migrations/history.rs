@@ -235,7 +235,7 @@ impl History {
     }
 }
 
-fn events_of(tree: &NodeEnum) -> Vec<Event> {
+pub fn events_of(tree: &NodeEnum) -> Vec<Event> {
     match tree {
         NodeEnum::RenameStmt(rename) => rename_event(rename).into_iter().collect(),
         NodeEnum::AlterObjectSchemaStmt(alter) => {
