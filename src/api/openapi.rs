@@ -87,6 +87,16 @@ fn mend(schemas: &mut Map<String, Value>) {
     if let Some(call) = schemas.get_mut("CallBody") {
         call["properties"]["params"]["type"] = json!(["array", "object", "null"]);
     }
+    // A struct that is not there is no `null` beside the others: its fields are missing.
+    if let Some(change) = schemas.get_mut("Change") {
+        let parts = change["allOf"].take();
+        *change = parts.as_array().and_then(|parts| parts.last()).cloned().unwrap_or_default();
+        let databases = "Of many databases: the first ones that have it.";
+        change["properties"]["databases"] =
+            json!({"type": "array", "items": {"type": "string"}, "description": databases});
+        change["properties"]["database_count"] = json!({"type": "integer", "description": "How many have it."});
+    }
+    schemas.remove("Places");
     schemas.insert(
         "Document".to_owned(),
         json!({"type": "object", "description": "OpenAPI 3.1.", "required": ["openapi"]}),
@@ -157,7 +167,7 @@ impl Parameter {
             "in": self.place,
             "required": self.required,
             "description": self.description,
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "pattern": if self.required { "^[A-Za-z0-9_-]+$" } else { "^[A-Za-z0-9_-]*$" }},
         })
     }
 }

@@ -10,17 +10,22 @@ use utoipa::ToSchema;
 #[derive(ToSchema)]
 pub(super) struct CallBody {
     /// The platform.
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     platform: String,
     /// The tenant; missing or null: the main database.
+    #[schema(pattern = "^[A-Za-z0-9_-]*$")]
     tenant_id: Option<String>,
     /// Of a database that was made from a stored schema.
+    #[schema(pattern = "^[A-Za-z0-9_-]*$")]
     schema_name: Option<String>,
     /// Of a database that was made from a stored schema.
+    #[schema(pattern = "^[A-Za-z0-9_-]*$")]
     database_id: Option<String>,
     /// The function, optionally with its schema.
     #[schema(pattern = "^([a-z_][a-z0-9_]{0,62}\\.)?[a-z_][a-z0-9_]{0,62}$")]
     function: String,
     /// The same as `database_id`.
+    #[schema(pattern = "^[A-Za-z0-9_-]*$")]
     uuid: Option<String>,
     /// An array by position or an object by name; those with defaults may be left out.
     #[schema(value_type = Value, required = false)]
@@ -51,8 +56,10 @@ pub(super) struct WatchAnswer {
 #[derive(ToSchema)]
 pub(super) struct RegisterForm {
     /// The platform.
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     platform: String,
     /// The tenant; missing, empty or `null`: the main database.
+    #[schema(pattern = "^[A-Za-z0-9_-]*$")]
     tenant_id: Option<String>,
     /// The bundle as `tar.gz`.
     #[schema(format = Binary, content_media_type = "application/gzip")]
@@ -65,8 +72,10 @@ pub(super) struct RegisterForm {
 #[derive(ToSchema)]
 pub(super) struct MigrateForm {
     /// The platform.
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     platform: String,
     /// One tenant; missing, empty or `null`: all databases.
+    #[schema(pattern = "^[A-Za-z0-9_-]*$")]
     tenant_id: Option<String>,
     /// The bundle as `tar.gz`.
     #[schema(format = Binary, content_media_type = "application/gzip")]
@@ -81,6 +90,7 @@ pub(super) struct MigrateForm {
 #[derive(ToSchema)]
 pub(super) struct SchemaForm {
     /// The schema's name; `name` means the same.
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     schema_name: String,
     /// The bundle as `tar.gz`; `file` means the same.
     #[schema(format = Binary, content_media_type = "application/gzip")]
@@ -91,6 +101,7 @@ pub(super) struct SchemaForm {
 #[derive(ToSchema)]
 pub(super) struct RegisterPlatformBody {
     /// The platform.
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     platform: String,
     /// A role of its own, with `db_password`.
     db_user: Option<String>,
@@ -102,10 +113,13 @@ pub(super) struct RegisterPlatformBody {
 #[derive(ToSchema)]
 pub(super) struct CreateDatabaseBody {
     /// The platform.
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     platform: String,
     /// The stored schema.
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     schema_name: String,
     /// The database's id; `uuid` means the same.
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     database_id: String,
 }
 
@@ -113,10 +127,13 @@ pub(super) struct CreateDatabaseBody {
 #[derive(ToSchema)]
 pub(super) struct AdminCreateDatabaseBody {
     /// The platform.
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     platform: String,
     /// The stored schema.
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     schema_name: String,
     /// The database's id; `uuid` means the same. Missing: `main`.
+    #[schema(pattern = "^[A-Za-z0-9_-]*$")]
     database_id: Option<String>,
 }
 
@@ -124,12 +141,16 @@ pub(super) struct AdminCreateDatabaseBody {
 #[derive(ToSchema)]
 pub(super) struct MigrateStoredBody {
     /// The platform.
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     platform: String,
     /// The stored schema.
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     schema_name: String,
     /// One database; missing, empty or null: all that were made from the schema.
+    #[schema(pattern = "^[A-Za-z0-9_-]*$")]
     database_id: Option<String>,
     /// The same as `database_id`.
+    #[schema(pattern = "^[A-Za-z0-9_-]*$")]
     uuid: Option<String>,
     /// Changes that lose data are made too.
     force: Option<bool>,
@@ -141,7 +162,9 @@ pub(super) struct MigrateStoredBody {
 #[derive(ToSchema)]
 pub(super) struct CreateTenantBody {
     /// The platform.
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     platform: String,
     /// The tenant.
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     tenant_id: String,
 }
