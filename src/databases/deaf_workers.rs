@@ -8,6 +8,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Databases;
 use super::error::DatabaseError;
 use super::name::DatabaseName;
@@ -52,10 +54,28 @@ const TABLES: &str = "
                        AND NOT EXISTS (SELECT FROM pg_catalog.unnest(c.reloptions) AS o (option)
                                        WHERE pg_catalog.strpos(o.option, 'freeze_max_age') OPERATOR(pg_catalog.>) 0), false)";
 
+/// After which time of all workers it is asked whether they look up, and how often from then on.
+const ALL_BUSY: Duration = Duration::from_secs(600);
+
+/// How many workers have been there for so long, how many there may be, and where they are.
+const BUSY: &str = "
+    SELECT pg_catalog.count(*), pg_catalog.current_setting('autovacuum_max_workers')::pg_catalog.int8,
+           pg_catalog.string_agg(DISTINCT pg_catalog.format('%s (%s)', d.datname, pg_catalog.pg_get_userbyid(d.datdba)), ', ')
+    FROM pg_catalog.pg_stat_activity AS a JOIN pg_catalog.pg_database AS d ON d.oid = a.datid
+    WHERE a.backend_type = 'autovacuum worker'
+      AND a.backend_start < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $1)";
+
 /// Until the gateway stops.
 pub(super) async fn watch(databases: Databases) {
+    let mut asked = Instant::now();
     while !databases.pools.is_closed() {
         tokio::time::sleep(LOOK_EVERY).await;
+        if asked.elapsed() >= ALL_BUSY {
+            asked = Instant::now();
+            if let Err(error) = databases.ask_busy_workers(ALL_BUSY).await {
+                tracing::debug!(%error, "whether workers of autovacuum look up could not be asked");
+            }
+        }
         for database in databases.pools.server.terminator.take_deaf() {
             databases.keep_workers_from(&DatabaseName::recorded(database)).await;
         }
@@ -63,6 +83,26 @@ pub(super) async fn watch(databases: Databases) {
 }
 
 impl Databases {
+    /// Where all workers of autovacuum have been busy for so long, nothing else of the server is vacuumed or analyzed. That may be honest
+    /// work on large tables, which nobody should end; so a database is made and dropped, which waits for whoever does not look up, and
+    /// for nobody else ([`super::dropping`]): a worker that is named then goes. Whether they were all busy.
+    pub(super) async fn ask_busy_workers(&self, busy_for: Duration) -> Result<bool, DatabaseError> {
+        let row = self.control().await?.query_one(BUSY, &[&busy_for.as_secs_f64()]).await;
+        let row = row.map_err(DatabaseError::step("asking for workers of autovacuum"))?;
+        let (busy, most, databases): (i64, i64, Option<String>) = (row.get(0), row.get(1), row.get(2));
+        if busy < most.max(1) {
+            return Ok(false);
+        }
+        tracing::warn!(
+            workers = busy,
+            databases,
+            "all workers of autovacuum have been busy for minutes: nothing else is vacuumed or analyzed meanwhile; it is asked whether \
+             they look up, and if they do, look at these databases' tables"
+        );
+        self.drop_one_for_asking().await?;
+        Ok(true)
+    }
+
     /// Tried again while PostgreSQL starts.
     async fn keep_workers_from(&self, name: &DatabaseName) {
         let (mut told, mut last) = (false, None);

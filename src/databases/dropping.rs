@@ -84,8 +84,7 @@ impl Databases {
         if self.drop_within(name, DROP_PATIENCE, Whose::Deployments).await? {
             return Ok(());
         }
-        let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let aside = name.aside(moment);
+        let aside = name.aside(now());
         let put = self.put_aside(name, &aside).await;
         self.pools.forget(name);
         if put? {
@@ -166,6 +165,14 @@ impl Databases {
         Ok(true)
     }
 
+    /// Makes a database and has it dropped in the background, until it is gone: that is told for whom it waits.
+    pub(super) async fn drop_one_for_asking(&self) -> Result<(), DatabaseError> {
+        let passing = DatabaseName::gateway().aside(now());
+        self.create_for_gateway(&passing).await?;
+        self.drop_later(passing);
+        Ok(())
+    }
+
     /// Has it dropped in the background, and again until it is gone.
     fn drop_later(&self, aside: DatabaseName) {
         if self.later.is_begun_with(aside) {
@@ -194,6 +201,11 @@ impl Databases {
         let _lock = self.lock(aside).await?;
         self.drop_left_behind(aside).await
     }
+}
+
+/// Tells one name from the next.
+fn now() -> u128 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos()
 }
 
 fn has_code(done: &Result<(), tokio_postgres::Error>, code: &SqlState) -> bool {

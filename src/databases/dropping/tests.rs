@@ -224,6 +224,36 @@ async fn before_a_server_that_is_not_the_gateways_own_the_operator_is_asked_to_e
     stage.end().await;
 }
 
+/// Nobody drops anything, but one platform has all workers of autovacuum, and they are deaf.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_workers_of_autovacuum_are_busy_those_that_never_look_up_go() {
+    const BUSY: &str = "SELECT pid FROM pg_catalog.pg_stat_activity WHERE backend_type = 'autovacuum worker'
+                        AND datname = 'busy' AND backend_start < now() - interval '2 s'";
+    let stage = Stage::set(&[("autovacuum_naptime", "1s"), ("autovacuum_max_workers", "1")]).await;
+    stage.databases.own_server();
+    assert!(!stage.databases.ask_busy_workers(Duration::from_secs(1)).await.expect("an answer"));
+    let deaf =
+        SLOW.replace("PERFORM pg_sleep(1000)", "EXECUTE repeat('/*', 4000000) || repeat('*/', 4000000) || ' select 1'");
+    let worker = worker(&stage, &deaf, BUSY).await;
+    assert!(stage.databases.ask_busy_workers(Duration::from_secs(1)).await.expect("an answer"));
+    let since = Instant::now();
+    while kill(Pid::from_raw(worker), None).is_ok() {
+        assert!(since.elapsed() < Duration::from_secs(90), "it stays");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(since.elapsed() > Duration::from_secs(30), "it had no time to end");
+    let since = Instant::now();
+    loop {
+        assert!(since.elapsed() < Duration::from_secs(60), "what was made for asking stays");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let Ok(control) = stage.databases.control().await else { continue };
+        if control.query(LEFT, &[]).await.is_ok_and(|left| left.len() == 1) {
+            break;
+        }
+    }
+    stage.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_of_autovacuum_that_only_takes_long_is_left_alone_by_a_drop_that_waits_for_another() {
     const WORKER: &str = "SELECT pid FROM pg_catalog.pg_stat_activity
