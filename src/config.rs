@@ -4,6 +4,7 @@
 //! the variable, the value and what is allowed, and never prints a password. `main` calls it; everybody else is handed
 //! the part of [`Config`] that concerns them.
 
+mod encryption;
 mod environment;
 mod extensions;
 mod external;
@@ -19,9 +20,12 @@ pub use variables::{VARIABLES, Variable};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnetwork::IpNetwork;
+
+use crate::tls::Tls;
 
 /// Everything that an operator can set.
 #[derive(Clone, Debug)]
@@ -195,7 +199,23 @@ pub enum PostgresSource {
     /// Neither `DATABASE_URL` nor `DB_HOST` is set: a private cluster under `DATA_DIR`.
     Embedded,
     /// `DB_*` or `DATABASE_URL`. Its `Debug` hides the password.
-    External(Box<tokio_postgres::Config>),
+    External(Box<Destination>),
+}
+
+/// A PostgreSQL, and how it is reached.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// Where, and as whom.
+    pub connection: tokio_postgres::Config,
+    /// How connections over a network are encrypted.
+    pub tls: Arc<Tls>,
+}
+
+impl From<tokio_postgres::Config> for Destination {
+    /// Without TLS.
+    fn from(connection: tokio_postgres::Config) -> Self {
+        Self { connection, tls: Arc::new(Tls::none()) }
+    }
 }
 
 /// Pools (contract §8, "Pools").

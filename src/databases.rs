@@ -54,11 +54,13 @@ mod database;
 mod deaf_workers;
 mod deploying;
 mod dropping;
+mod encrypted;
 mod error;
 mod hand_over;
 mod large_turn;
 mod lent;
 mod locks;
+mod login;
 pub mod name;
 mod orphans;
 mod own_path;
@@ -115,7 +117,8 @@ use self::resolve::Routes;
 use self::role_upkeep::Restored;
 use self::server::Server;
 use self::shares::{Account, Shares};
-use crate::config::PoolConfig;
+use crate::config::{Destination, PoolConfig};
+use crate::tls::Tls;
 
 /// How long `/health` waits for PostgreSQL.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -173,13 +176,13 @@ impl Databases {
     ///
     /// `call_timeout` bounds each statement of a call, `lock_timeout` what a deployment's statement waits for a lock.
     pub fn start(
-        postgres: tokio_postgres::Config,
+        postgres: impl Into<Destination>,
         pool: &PoolConfig,
         call_timeout: Duration,
         lock_timeout: Duration,
     ) -> Result<Self, DatabaseError> {
         let sessions = pool.session_limit();
-        let pools = Pools::new(Server::new(postgres, call_timeout, lock_timeout)?, pool);
+        let pools = Pools::new(Server::new(postgres.into(), call_timeout, lock_timeout)?, pool);
         tokio::spawn(sweep_regularly(Arc::downgrade(&pools), pool.idle_timeout, pool.max_lifetime));
         tokio::spawn(watch_locks(Arc::downgrade(&pools)));
         Ok(Self {
@@ -235,6 +238,11 @@ impl Databases {
         if self.pools.server.set_time_limits(call_timeout, lock_timeout) {
             self.pools.renew_all();
         }
+    }
+
+    /// From now on connections are opened with the certificates that were read again.
+    pub fn renew_certificates(&self, renewed: &Tls) {
+        self.pools.server.tls.renew(renewed);
     }
 
     /// What was prepared for the database, and what is known of its catalog, is void.

@@ -54,4 +54,5 @@ pub mod router;
 pub mod scheduling;
 pub mod server;
 pub mod systemd;
+pub mod tls;
 pub mod uploads;

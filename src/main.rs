@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use stonescriptdb_gateway::api::state::Gateway;
 use stonescriptdb_gateway::command_line::{Arguments, Task};
-use stonescriptdb_gateway::config::{Config, ConfigError, Environment, PlatformRoles, PostgresSource};
+use stonescriptdb_gateway::config::{Config, ConfigError, Destination, Environment, PlatformRoles, PostgresSource};
 use stonescriptdb_gateway::databases::{DatabaseError, Databases};
 use stonescriptdb_gateway::embedded::{
     self, EmbeddedError, EmbeddedOptions, SupervisedPostgres, UpgradeError, UpgradeOptions,
@@ -205,8 +205,7 @@ async fn run_until_stopped(
         }
     };
     let limits = &config.limits;
-    let databases =
-        Databases::start(postgres.connection().clone(), &config.pool, limits.call_timeout, limits.lock_timeout)?;
+    let databases = Databases::start(postgres.destination(), &config.pool, limits.call_timeout, limits.lock_timeout)?;
     if let Postgres::Embedded(postgres) = &postgres {
         databases.own_server();
         if let Some(room) = postgres.room() {
@@ -411,21 +410,21 @@ async fn bind_metrics(address: SocketAddr) -> Result<TcpListener, Fatal> {
 enum Postgres {
     Embedded(Box<SupervisedPostgres>),
     /// Not ours to start or stop, nor to be there at this moment.
-    External(Box<tokio_postgres::Config>),
+    External(Box<Destination>),
 }
 
 impl Postgres {
-    fn connection(&self) -> &tokio_postgres::Config {
+    fn destination(&self) -> Destination {
         match self {
-            Self::Embedded(postgres) => postgres.connection(),
-            Self::External(connection) => connection,
+            Self::Embedded(postgres) => postgres.connection().clone().into(),
+            Self::External(destination) => destination.as_ref().clone(),
         }
     }
 }
 
 async fn start_postgres(config: &Config) -> Result<Postgres, EmbeddedError> {
     match &config.postgres {
-        PostgresSource::External(connection) => Ok(Postgres::External(connection.clone())),
+        PostgresSource::External(destination) => Ok(Postgres::External(destination.clone())),
         PostgresSource::Embedded => {
             let options = EmbeddedOptions {
                 bin_dir: config.pg_bin_dir.clone(),

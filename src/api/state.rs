@@ -8,7 +8,7 @@ use super::settings::Settings;
 use crate::bundle::archive::ArchiveLimits;
 use crate::bundle::cost::Limits;
 use crate::call_memory::CallMemory;
-use crate::config::Config;
+use crate::config::{Config, PostgresSource};
 use crate::databases::Databases;
 use crate::metrics::Metrics;
 use crate::orchestrator::{DeployLimits, Orchestrator};
@@ -67,6 +67,9 @@ impl Gateway {
         // What its turns wait for is as it was at the start.
         let deploy_limits = DeployLimits { wait_timeout: self.config.pool.wait_timeout, ..deploy_limits(config) };
         self.databases.set_time_limits(limits.call_timeout, limits.lock_timeout);
+        if let PostgresSource::External(destination) = &config.postgres {
+            self.databases.renew_certificates(&destination.tls);
+        }
         self.orchestrator.set_limits(deploy_limits);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Settings::of(config));
     }

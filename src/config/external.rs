@@ -1,11 +1,14 @@
 //! `DB_*` or `DATABASE_URL` → which PostgreSQL. Opens no connection: a server that is away at the start may come later.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_postgres::config::{ChannelBinding, Host, SslMode, SslNegotiation, TargetSessionAttrs};
+use tokio_postgres::config::{ChannelBinding, Host, SslNegotiation, TargetSessionAttrs};
 
+use super::encryption::{self, Given};
 use super::read::{Reader, invalid, not_shown, parse_host};
-use super::{ConfigError, PostgresSource};
+use super::{ConfigError, Destination, PostgresSource};
+use crate::tls::{Tls, TlsMode};
 
 /// With several hosts a dead one must not hold up the search for the living.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,8 +27,18 @@ pub(super) fn read_source<F: Fn(&str) -> Option<String>>(env: &Reader<F>) -> Res
         Some(hosts) => Some(read_variables(env, &hosts, &ports)?),
         None => None,
     };
-    Ok(match from_host.or(from_url) {
-        Some(config) => PostgresSource::External(Box::new(with_defaults(config))),
+    // What a URL says of TLS is for the server that it names.
+    let (config, tls) = match (from_host, from_url) {
+        (Some(config), _) => (Some(config), Given::default()),
+        (None, Some((config, tls))) => (Some(config), tls),
+        (None, None) => (None, Given::default()),
+    };
+    let tls = tls.with_variables(env)?.load()?;
+    Ok(match config {
+        Some(config) => {
+            check_tls(&config, &tls)?;
+            PostgresSource::External(Box::new(Destination { connection: with_defaults(config), tls: Arc::new(tls) }))
+        }
         None => PostgresSource::Embedded,
     })
 }
@@ -78,15 +91,12 @@ fn parse_server(text: &str) -> Option<String> {
 }
 
 /// The value is never shown: in a malformed URL nobody knows which part is the password.
-fn parse_url(url: &str) -> Result<tokio_postgres::Config, ConfigError> {
+fn parse_url(url: &str) -> Result<(tokio_postgres::Config, Given), ConfigError> {
+    let (url, mut tls) = encryption::take_out(url);
     let config: tokio_postgres::Config =
         url.parse().map_err(|error: tokio_postgres::Error| not_shown("DATABASE_URL", explain(&error)))?;
-    let refusal = if config.get_ssl_mode() == SslMode::Require
-        || config.get_ssl_negotiation() == SslNegotiation::Direct
-        || config.get_channel_binding() == ChannelBinding::Require
-    {
-        Some("sslmode=disable or prefer: this gateway is built without TLS")
-    } else if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+    tls.direct = config.get_ssl_negotiation() == SslNegotiation::Direct;
+    let refusal = if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         Some("a host, as in postgresql://user:password@host:5432/database")
     } else if !counts_agree(&config) {
         Some("as many ports and hostaddrs as hosts")
@@ -95,7 +105,16 @@ fn parse_url(url: &str) -> Result<tokio_postgres::Config, ConfigError> {
     };
     match refusal {
         Some(allowed) => Err(not_shown("DATABASE_URL", allowed)),
-        None => Ok(config),
+        None => Ok((config, tls)),
+    }
+}
+
+/// What a login is to be bound to has to be there.
+fn check_tls(config: &tokio_postgres::Config, tls: &Tls) -> Result<(), ConfigError> {
+    let is_bound = config.get_channel_binding() == ChannelBinding::Require;
+    match is_bound && tls.settings().mode == TlsMode::Disable {
+        true => Err(not_shown("DATABASE_URL", "channel_binding=require only with TLS, and sslmode is disable")),
+        false => Ok(()),
     }
 }
 
@@ -116,7 +135,6 @@ fn explain(error: &tokio_postgres::Error) -> String {
     let url = "a URL such as postgresql://user:password@host:5432/database (special characters in the password \
                percent-encoded)";
     match cause.strip_prefix("invalid value for option ") {
-        Some("`sslmode`") => "sslmode=disable or prefer: this gateway is built without TLS".to_owned(),
         Some(option) => format!("{url}, with a valid {option}"),
         None => format!("{url}, without options that only libpq knows"),
     }

@@ -81,6 +81,7 @@ impl fmt::Display for PostgresLine<'_> {
             }
             PostgresSource::External(external) => external,
         };
+        let (external, tls) = (&external.connection, external.tls.settings().mode);
         let hosts: Vec<String> = external.get_hosts().iter().map(host_text).collect();
         let addresses: Vec<String> = external.get_hostaddrs().iter().map(ToString::to_string).collect();
         let ports: Vec<String> = external.get_ports().iter().map(u16::to_string).collect();
@@ -88,7 +89,7 @@ impl fmt::Display for PostgresLine<'_> {
         let (user, database) = (external.get_user().unwrap_or_default(), external.get_dbname().unwrap_or_default());
         let password = if external.get_password().is_some() { "with a password" } else { "without a password" };
         let port = if ports.is_empty() { "5432".to_owned() } else { ports.join(",") };
-        write!(f, "{} port {port}, database {database}, as {user} {password}", servers.join(","))
+        write!(f, "{} port {port}, database {database}, as {user} {password}, TLS: {tls}", servers.join(","))
     }
 }
 

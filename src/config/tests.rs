@@ -21,7 +21,7 @@ fn good(vars: &[(&str, &str)]) -> Config {
 
 fn external(vars: &[(&str, &str)]) -> tokio_postgres::Config {
     match good(vars).postgres {
-        PostgresSource::External(external) => *external,
+        PostgresSource::External(external) => external.connection,
         PostgresSource::Embedded => panic!("{vars:?} is embedded"),
     }
 }
@@ -120,6 +120,7 @@ fn every_variable_is_taken_over() {
     assert_eq!(config.pg_bin_dir, Some(PathBuf::from("/opt/pg/bin")));
     assert_eq!(config.access.admin_token, Some(Secret(SECRET.to_owned())));
     let PostgresSource::External(external) = &config.postgres else { panic!("embedded") };
+    let external = &external.connection;
     assert_eq!(external.get_password(), Some(SECRET.as_bytes()));
     assert!(!format!("{config:?}{config}").contains(SECRET), "{config:?}");
 }

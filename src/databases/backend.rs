@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::{CancelToken, Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{CancelToken, Client, Config, SimpleQueryMessage};
 
+use super::login::AsItIs;
 use super::server::{CLOSE_TIMEOUT, CONNECT_TIMEOUT};
 use super::socket::{Endpoint, Socket};
 use super::terminator::process::Process;
@@ -128,8 +129,10 @@ impl BackendHandle {
     /// Asks the server to stop what the backend runs. The server does not say whether it did.
     async fn cancel(&self) {
         let sent = async {
-            let socket = Socket::connect(&self.endpoint, &Config::new(), CONNECT_TIMEOUT).await?;
-            self.token.cancel_query_raw(socket, NoTls).await.map_err(io::Error::other)
+            let tls = &self.terminator.tls;
+            let way = (tls.as_ref(), tls.first());
+            let socket = Socket::connect(&self.endpoint, &Config::new(), way, CONNECT_TIMEOUT).await?;
+            self.token.cancel_query_raw(socket, AsItIs).await.map_err(io::Error::other)
         };
         match timeout(CONNECT_TIMEOUT, sent).await {
             Ok(Ok(())) => {}

@@ -221,6 +221,14 @@ impl DatabaseError {
         matches!(self, Self::MissingTemplate { .. })
     }
 
+    /// Adds to the cause what may be the reason of it.
+    pub(super) fn with_hint(mut self, hint: &str) -> Self {
+        if let Self::Unreachable { cause } | Self::RoleShutOut { cause, .. } = &mut self {
+            cause.push_str(hint);
+        }
+        self
+    }
+
     /// What PostgreSQL's refusal of a connection means.
     pub(super) fn of_connecting(database: &DatabaseName, error: &tokio_postgres::Error, role: Option<String>) -> Self {
         let cause = describe(error);

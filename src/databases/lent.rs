@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
 use super::answers::Answers;
 use super::large_turn::{self, Size, Turn, Waiting};
@@ -156,5 +157,11 @@ impl AsyncWrite for Lent {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket().poll_shutdown(cx)
+    }
+}
+
+impl TlsStream for Lent {
+    fn channel_binding(&self) -> ChannelBinding {
+        self.socket.as_ref().map_or_else(ChannelBinding::none, TlsStream::channel_binding)
     }
 }

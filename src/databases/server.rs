@@ -18,13 +18,13 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, LoadBalanceHosts, TargetSessionAttrs};
 use tokio_postgres::error::{DbError, SqlState};
-use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, SimpleQueryMessage};
 
 use super::backend::{Backend, BackendHandle, Ending};
 use super::call_link::CallLink;
 use super::error::{DatabaseError, describe};
 use super::lent::{Lender, Lent};
+use super::login::{is_refused_as_it_is, log_in};
 use super::name::DatabaseName;
 use super::run_as::RunAs;
 use super::settings;
@@ -33,6 +33,8 @@ use super::socket::{Endpoint, Socket};
 use super::terminator::Terminator;
 use super::terminator::awaited::awaited;
 use super::terminator::process::Process;
+use crate::config::Destination;
+use crate::tls::{Tls, TlsMode, Way};
 
 /// Connecting to one address, where the configuration says nothing else.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -59,6 +61,8 @@ pub(super) enum Purpose<'a> {
 /// How to reach PostgreSQL.
 pub(super) struct Server {
     config: Config,
+    /// How connections are encrypted.
+    pub(super) tls: Arc<Tls>,
     call_timeout_ms: AtomicU64,
     lock_timeout_ms: AtomicU64,
     /// The server's major version, as the last connection found it; zero before the first one.
@@ -90,7 +94,11 @@ fn millis(time: Duration) -> u64 {
 }
 
 impl Server {
-    pub(super) fn new(config: Config, call_timeout: Duration, lock_timeout: Duration) -> Result<Self, DatabaseError> {
+    pub(super) fn new(
+        Destination { connection: config, tls }: Destination,
+        call_timeout: Duration,
+        lock_timeout: Duration,
+    ) -> Result<Self, DatabaseError> {
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(DatabaseError::Config("no PostgreSQL host is configured".to_owned()));
         }
@@ -98,9 +106,9 @@ impl Server {
         if config.get_ports().len() > 1 && config.get_ports().len() != hosts {
             return Err(DatabaseError::Config(format!("{} ports for {hosts} hosts", config.get_ports().len())));
         }
-        let terminator = Terminator::new(supervising(&config), own_databases(&config));
+        let terminator = Terminator::new(supervising(&config), tls.clone(), own_databases(&config));
         let (call_timeout_ms, lock_timeout_ms) = (millis(call_timeout).into(), millis(lock_timeout).into());
-        Ok(Self { config, call_timeout_ms, lock_timeout_ms, version: Arc::default(), terminator })
+        Ok(Self { config, tls, call_timeout_ms, lock_timeout_ms, version: Arc::default(), terminator })
     }
 
     /// How long a call may take.
@@ -176,14 +184,14 @@ impl Server {
         }
         let user = run_as.owner().map(str::to_owned);
         let database = database.clone();
-        let (bare, version) = (self.config.clone(), self.version.clone());
+        let (bare, tls, version) = (self.config.clone(), self.tls.clone(), self.version.clone());
         let terminator = matches!(run_as, RunAs::Platform(_)).then(|| self.terminator.clone());
         async move {
             if let (Some(terminator), Some(role)) = (&terminator, &user) {
                 let kept_out = |wait: Duration| DatabaseError::RoleKeptOut { role: role.clone(), wait };
                 terminator.admits(role).map_err(kept_out)?;
             }
-            let connected = connect_knowing(&config, &bare, &version).await;
+            let connected = connect_knowing(&config, &bare, &tls, &version).await;
             let connected = connected.map_err(|error| error.of(&database, user))?;
             if let Some(terminator) = terminator {
                 terminator.stand_by(&connected.endpoint).await;
@@ -256,11 +264,7 @@ fn hearing(terminator: Arc<Terminator>, endpoint: Endpoint) -> impl Fn(&DbError)
 }
 
 /// Reads and writes until the backend is gone. Ready with an error: the connection broke.
-async fn close(
-    mut connection: Connection<Lent, NoTlsStream>,
-    lender: Lender,
-    hear: impl Fn(&DbError),
-) -> io::Result<()> {
+async fn close(mut connection: Connection<Lent, Lent>, lender: Lender, hear: impl Fn(&DbError)) -> io::Result<()> {
     // Notices are kept nowhere: they may hold values.
     while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
         if let AsyncMessage::Notice(notice) = message {
@@ -297,8 +301,16 @@ async fn drive(
 
 /// Why an attempt to connect failed.
 enum ConnectError {
-    Io { endpoint: String, error: io::Error },
+    Io {
+        endpoint: String,
+        error: io::Error,
+    },
     Postgres(tokio_postgres::Error),
+    /// By `pg_hba.conf`, and what may be the reason.
+    Refused {
+        error: tokio_postgres::Error,
+        hint: &'static str,
+    },
 }
 
 impl ConnectError {
@@ -306,6 +318,7 @@ impl ConnectError {
         match self {
             Self::Io { endpoint, error } => DatabaseError::Unreachable { cause: format!("{endpoint}: {error}") },
             Self::Postgres(error) => DatabaseError::of_connecting(database, &error, role),
+            Self::Refused { error, hint } => DatabaseError::of_connecting(database, &error, role).with_hint(hint),
         }
     }
 }
@@ -313,7 +326,7 @@ impl ConnectError {
 /// A connection that nobody drives yet.
 pub(super) struct Connected {
     pub(super) client: Client,
-    pub(super) connection: Connection<Lent, NoTlsStream>,
+    pub(super) connection: Connection<Lent, Lent>,
     /// Has the socket when the connection is dropped.
     pub(super) lender: Lender,
     pub(super) endpoint: Endpoint,
@@ -333,12 +346,17 @@ async fn in_a_task<T: Send + 'static>(
 
 /// Connects with the settings that the server knows, which its version tells. That is learned from it, and learned again
 /// where it has changed: then the connection is opened anew.
-async fn connect_knowing(config: &Config, bare: &Config, version: &AtomicU32) -> Result<Connected, ConnectError> {
+async fn connect_knowing(
+    config: &Config,
+    bare: &Config,
+    tls: &Tls,
+    version: &AtomicU32,
+) -> Result<Connected, ConnectError> {
     loop {
         let believed = version.load(Ordering::Relaxed);
         let newer = settings::newer(believed);
         let given = config.get_options().unwrap_or_default();
-        let connected = connect(config.clone().options(format!("{given}{newer}")), bare).await;
+        let connected = connect(config.clone().options(format!("{given}{newer}")), bare, tls).await;
         let found = match &connected {
             Ok(connected) => connected.version,
             // An older one than before, which refuses what it does not know.
@@ -363,6 +381,7 @@ async fn connect_knowing(config: &Config, bare: &Config, version: &AtomicU32) ->
 /// Waits until the backend is gone, so that there are no more of them than permits.
 async fn part(lender: &Lender) {
     if let Some(mut socket) = lender.take() {
+        socket.say_end();
         let _ = timeout(PARTING, socket.shutdown()).await;
     }
 }
@@ -376,7 +395,7 @@ fn major_version(text: &str) -> u32 {
 /// The first host that takes the connection and is what `target_session_attrs` asks for.
 ///
 /// `bare` is how the gateway itself logs in, without the settings of its sessions.
-async fn connect(config: &Config, bare: &Config) -> Result<Connected, ConnectError> {
+async fn connect(config: &Config, bare: &Config, tls: &Tls) -> Result<Connected, ConnectError> {
     let limit = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
     let mut last = ConnectError::Io { endpoint: "no host".to_owned(), error: io::ErrorKind::NotFound.into() };
     let count = config.get_hosts().len().max(config.get_hostaddrs().len());
@@ -393,11 +412,11 @@ async fn connect(config: &Config, bare: &Config) -> Result<Connected, ConnectErr
             }
         };
         for endpoint in endpoints {
-            if let Err(error) = check_attributes(bare, &endpoint, limit).await {
+            if let Err(error) = check_attributes(bare, &endpoint, tls, limit).await {
                 last = error;
                 continue;
             }
-            match connect_to(config, endpoint, limit).await {
+            match connect_to(config, endpoint, tls, limit).await {
                 Ok(connected) => return Ok(connected),
                 Err(error) => last = error,
             }
@@ -409,14 +428,19 @@ async fn connect(config: &Config, bare: &Config) -> Result<Connected, ConnectErr
 async fn endpoints_of(config: &Config, index: usize) -> Result<Vec<Endpoint>, ConnectError> {
     let port = config.get_ports().get(index).or_else(|| config.get_ports().first()).copied().unwrap_or(5432);
     if let Some(address) = config.get_hostaddrs().get(index) {
-        return Ok(vec![Endpoint::Tcp((*address, port).into())]);
+        let host = match config.get_hosts().get(index) {
+            Some(Host::Tcp(host)) => Some(host.as_str().into()),
+            _ => None,
+        };
+        return Ok(vec![Endpoint::Tcp((*address, port).into(), host)]);
     }
     match config.get_hosts().get(index) {
         Some(Host::Unix(folder)) => Ok(vec![Endpoint::Unix(folder.join(format!(".s.PGSQL.{port}")))]),
         Some(Host::Tcp(host)) => {
             let resolved = tokio::net::lookup_host((host.as_str(), port)).await;
             let addresses = resolved.map_err(|error| ConnectError::Io { endpoint: format!("{host}:{port}"), error })?;
-            Ok(addresses.map(Endpoint::Tcp).collect())
+            let host: Arc<str> = host.as_str().into();
+            Ok(addresses.map(|address| Endpoint::Tcp(address, Some(host.clone()))).collect())
         }
         None => Ok(Vec::new()),
     }
@@ -424,21 +448,31 @@ async fn endpoints_of(config: &Config, index: usize) -> Result<Vec<Endpoint>, Co
 
 /// Makes sure that the server is what `target_session_attrs` asks for. Asked on a connection of its own, as the gateway:
 /// the sessions of platforms start with settings that would hide it.
-async fn check_attributes(bare: &Config, endpoint: &Endpoint, limit: Duration) -> Result<(), ConnectError> {
+async fn check_attributes(bare: &Config, endpoint: &Endpoint, tls: &Tls, limit: Duration) -> Result<(), ConnectError> {
     let wanted = bare.get_target_session_attrs();
     if wanted == TargetSessionAttrs::Any {
         return Ok(());
     }
     let named = |error| ConnectError::Io { endpoint: name_of(endpoint), error };
-    let socket = Socket::connect(endpoint, bare, limit).await.map_err(named)?;
-    let lender = Lender::default();
-    let lent = lender.lend(socket);
-    let asking = async {
-        let (client, mut connection) = bare.connect_raw(lent, NoTls).await?;
-        ask(is_read_only(&client), &mut connection).await
+    let ask_by = async |way| {
+        let socket = Socket::connect(endpoint, bare, (tls, way), limit).await.map_err(named)?;
+        let encrypted = socket.is_encrypted();
+        let lender = Lender::default();
+        let lent = lender.lend(socket);
+        let asking = async {
+            let (client, mut connection) = log_in(bare, lent).await?;
+            ask(is_read_only(&client), &mut connection).await
+        };
+        let asked = timeout(limit, asking).await;
+        part(&lender).await;
+        Ok((asked, encrypted))
     };
-    let asked = timeout(limit, asking).await;
-    part(&lender).await;
+    let asked = match ask_by(tls.first()).await? {
+        (Ok(Err(error)), true) if tls.first() == Way::IfOffered && is_refused_as_it_is(&error) => {
+            ask_by(Way::Plain).await?.0
+        }
+        (asked, _) => asked,
+    };
     let refused = |reason| Err(named(io::Error::new(io::ErrorKind::PermissionDenied, reason)));
     match asked {
         Err(_) => Err(named(io::Error::new(io::ErrorKind::TimedOut, "the server does not answer"))),
@@ -449,14 +483,54 @@ async fn check_attributes(bare: &Config, endpoint: &Endpoint, limit: Duration) -
     }
 }
 
-async fn connect_to(config: &Config, endpoint: Endpoint, limit: Duration) -> Result<Connected, ConnectError> {
+async fn connect_to(
+    config: &Config,
+    endpoint: Endpoint,
+    tls: &Tls,
+    limit: Duration,
+) -> Result<Connected, ConnectError> {
+    let first = connect_by(config, endpoint.clone(), (tls, tls.first()), limit).await;
+    match first {
+        Err((ConnectError::Postgres(error), true)) if tls.first() == Way::IfOffered && is_refused_as_it_is(&error) => {
+            tls.tell_of_plain(&describe(&error));
+            let second = connect_by(config, endpoint, (tls, Way::Plain), limit).await;
+            second.map_err(|(second, _)| match second {
+                // It is not for TLS that it was refused.
+                ConnectError::Postgres(second) if is_refused_as_it_is(&second) => ConnectError::Postgres(error),
+                second => second,
+            })
+        }
+        Err((ConnectError::Postgres(error), encrypted)) if is_refused_as_it_is(&error) => {
+            Err(ConnectError::Refused { hint: hint_for(tls, encrypted, &endpoint), error })
+        }
+        first => first.map_err(|(error, _)| error),
+    }
+}
+
+/// What in the settings of TLS may be the reason of a refusal.
+fn hint_for(tls: &Tls, encrypted: bool, endpoint: &Endpoint) -> &'static str {
+    match tls.settings().mode {
+        _ if matches!(endpoint, Endpoint::Unix(_)) => "",
+        TlsMode::Disable => "; DB_SSLMODE=disable, so that was without TLS",
+        _ if encrypted && tls.settings().client.is_none() => "; DB_SSLCERT and DB_SSLKEY are not set",
+        _ => "",
+    }
+}
+
+/// With the error: whether it came through TLS.
+async fn connect_by(
+    config: &Config,
+    endpoint: Endpoint,
+    way: (&Tls, Way),
+    limit: Duration,
+) -> Result<Connected, (ConnectError, bool)> {
     let named = |error| ConnectError::Io { endpoint: name_of(&endpoint), error };
-    let socket = Socket::connect(&endpoint, config, limit).await.map_err(named)?;
-    let listener = socket.listener();
+    let socket = Socket::connect(&endpoint, config, way, limit).await.map_err(|error| (named(error), false))?;
+    let (listener, encrypted) = (socket.listener(), socket.is_encrypted());
     let lender = Lender::default();
     let lent = lender.lend(socket);
     let handshake = async {
-        let (client, mut connection) = config.connect_raw(lent, NoTls).await.map_err(ConnectError::Postgres)?;
+        let (client, mut connection) = log_in(config, lent).await.map_err(ConnectError::Postgres)?;
         let backend = ask(Backend::of(&client), &mut connection).await.map_err(ConnectError::Postgres)?;
         let backend = backend.map(|backend| Backend { process: Process::of(backend.pid, listener), ..backend });
         Ok((client, connection, backend))
@@ -471,13 +545,13 @@ async fn connect_to(config: &Config, endpoint: Endpoint, limit: Duration) -> Res
     };
     // The backend that was about to be there is counted until it has noticed.
     part(&lender).await;
-    Err(error)
+    Err((error, encrypted))
 }
 
 /// Asks before the connection has a task that drives it.
 async fn ask<T>(
     question: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    connection: &mut Connection<Lent, NoTlsStream>,
+    connection: &mut Connection<Lent, Lent>,
 ) -> Result<T, tokio_postgres::Error> {
     let question = pin!(question);
     let driven = pin!(async { while let Some(Ok(_)) = poll_fn(|cx| connection.poll_message(cx)).await {} });
@@ -495,7 +569,7 @@ async fn is_read_only(client: &Client) -> Result<bool, tokio_postgres::Error> {
 
 fn name_of(endpoint: &Endpoint) -> String {
     match endpoint {
-        Endpoint::Tcp(address) => address.to_string(),
+        Endpoint::Tcp(address, _) => address.to_string(),
         Endpoint::Unix(path) => path.display().to_string(),
     }
 }

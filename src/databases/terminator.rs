@@ -22,15 +22,16 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Config, Connection, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, Config, Connection, SimpleQueryMessage};
 
 use super::backend::Backend;
 use super::error::describe;
+use super::login::{is_refused_as_it_is, log_in};
 use super::quote::quote_ident;
 use super::server::CONNECT_TIMEOUT;
 use super::socket::{Endpoint, Socket};
+use crate::tls::{Tls, Way};
 use awaited::Awaited;
 use unresponsive::Unresponsive;
 
@@ -80,6 +81,7 @@ pub(super) enum TerminateError {
 /// The connection that ends backends, and the backends that there are.
 pub(super) struct Terminator {
     config: Config,
+    pub(super) tls: Arc<Tls>,
     /// Where it may log in: the first one that is there.
     databases: Vec<String>,
     line: AsyncMutex<Line>,
@@ -146,10 +148,11 @@ impl Drop for Link {
 
 impl Terminator {
     /// `config` is how to log in, `databases` where: the first one that is there.
-    pub(super) fn new(config: Config, databases: Vec<String>) -> Arc<Self> {
+    pub(super) fn new(config: Config, tls: Arc<Tls>, databases: Vec<String>) -> Arc<Self> {
         let (line, next, live) = (AsyncMutex::default(), AtomicU64::default(), Mutex::default());
         Arc::new(Self {
             config,
+            tls,
             databases,
             line,
             next,
@@ -260,7 +263,7 @@ impl Terminator {
         for database in &self.databases {
             let mut config = self.config.clone();
             config.dbname(database);
-            match connect_alone(&config, endpoint).await {
+            match connect_alone(&config, endpoint, &self.tls).await {
                 Ok((client, connection)) => {
                     let driving = tokio::spawn(async move { drop(connection.await) });
                     return Ok(Link { endpoint: endpoint.clone(), client, driving, used: Instant::now() });
@@ -276,14 +279,23 @@ impl Terminator {
 async fn connect_alone(
     config: &Config,
     endpoint: &Endpoint,
-) -> Result<(Client, Connection<Socket, NoTlsStream>), TerminateError> {
-    let connecting = async {
-        let socket = Socket::connect(endpoint, config, CONNECT_TIMEOUT).await;
-        let socket = socket.map_err(|error| match error.kind() {
+    tls: &Tls,
+) -> Result<(Client, Connection<Socket, Socket>), TerminateError> {
+    let connect = async |way| {
+        let socket = Socket::connect(endpoint, config, (tls, way), CONNECT_TIMEOUT).await;
+        socket.map_err(|error| match error.kind() {
             ErrorKind::ConnectionRefused | ErrorKind::NotFound => TerminateError::Down,
             _ => TerminateError::Away(error.to_string()),
-        })?;
-        config.connect_raw(socket, NoTls).await.map_err(|error| match error.code() {
+        })
+    };
+    let connecting = async {
+        let socket = connect(tls.first()).await?;
+        let may_go_plain = tls.first() == Way::IfOffered && socket.is_encrypted();
+        let mut logged_in = log_in(config, socket).await;
+        if may_go_plain && logged_in.as_ref().is_err_and(is_refused_as_it_is) {
+            logged_in = log_in(config, connect(Way::Plain).await?).await;
+        }
+        logged_in.map_err(|error| match error.code() {
             // It starts up, after a crash perhaps, or goes down: what was there before is gone.
             Some(code) if *code == SqlState::CANNOT_CONNECT_NOW => TerminateError::Down,
             _ => of_asking(error),

@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn found_again_is_found_in_two_looks_in_a_row() {
-        let terminator = Terminator::new(tokio_postgres::Config::new(), Vec::new());
+        let terminator = Terminator::new(tokio_postgres::Config::new(), crate::tls::Tls::none().into(), Vec::new());
         let backend = Backend { pid: 1, started: String::new(), role: "platform".to_owned(), process: None };
         let number = terminator.register(&Endpoint::Unix("/none".into()), Some(&backend));
         for (is_found, expected) in [(true, false), (false, false), (true, false), (true, true), (true, true)] {

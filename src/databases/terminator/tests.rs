@@ -1,6 +1,7 @@
 //! The connection that ends backends, before a real server.
 
 use tempfile::TempDir;
+use tokio_postgres::NoTls;
 use tokio_postgres::config::Host;
 
 use super::*;
@@ -43,7 +44,7 @@ async fn a_backend_with_the_number_of_one_that_is_gone_is_left_alone() {
     let connection = tokio::spawn(connection);
     let backend = Backend::of(&client).await.expect("an answer").expect("a superuser is told");
 
-    let terminator = Terminator::new(config.clone(), vec!["postgres".to_owned()]);
+    let terminator = Terminator::new(config.clone(), Tls::none().into(), vec!["postgres".to_owned()]);
     let before = Backend { started: "2026-01-01 00:00:00.000001+00".to_owned(), ..backend.clone() };
     assert_eq!(terminator.terminate(&endpoint, &before).await.expect("an answer"), Outcome::Gone);
     client.batch_execute("SELECT 1").await.expect("it goes on");
@@ -68,7 +69,7 @@ async fn who_waits_for_a_lock_on_what_all_databases_share_is_ended() {
         "CREATE TRIGGER t BEFORE INSERT ON pg_catalog.pg_authid FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
         "ALTER DATABASE template1 RENAME TO another",
     ];
-    let terminator = Terminator::new(config.clone(), vec!["postgres".to_owned()]);
+    let terminator = Terminator::new(config.clone(), Tls::none().into(), vec!["postgres".to_owned()]);
     for statement in statements {
         let (holder, connection) = theirs.connect(NoTls).await.expect("it answers");
         tokio::spawn(connection);
@@ -133,7 +134,7 @@ async fn a_worker_of_autovacuum_that_has_a_lock_on_what_all_databases_share_is_e
     theirs.user("platform").password("p").dbname("theirs");
     let (theirs, connection) = theirs.connect(NoTls).await.expect("it answers");
     tokio::spawn(connection);
-    let terminator = Terminator::new(config.clone(), vec!["postgres".to_owned()]);
+    let terminator = Terminator::new(config.clone(), Tls::none().into(), vec!["postgres".to_owned()]);
     // No session of a platform's that is the gateway's is open.
     let backend = Backend::of(&own).await.expect("an answer").expect("it is told");
     terminator.register(&endpoint, Some(&backend));

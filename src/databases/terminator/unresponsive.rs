@@ -340,7 +340,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_role_whose_backends_hold_a_quarter_of_the_connections_gets_no_more() {
-        let terminator = Terminator::new(tokio_postgres::Config::new(), Vec::new());
+        let terminator = Terminator::new(tokio_postgres::Config::new(), crate::tls::Tls::none().into(), Vec::new());
         terminator.shares_out(8);
         let of =
             |role: &str| super::super::Backend { pid: 1, started: String::new(), role: role.to_owned(), process: None };

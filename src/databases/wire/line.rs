@@ -107,7 +107,7 @@ impl Line {
         }
     }
 
-    /// Sends as much as the socket takes. Done when nothing is queued any more.
+    /// Sends as much as the socket takes. Done when nothing is queued any more, nor in what encrypts it.
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outbox.is_empty() {
             let sent = ready!(Pin::new(&mut self.socket).poll_write(cx, &self.outbox))?;
@@ -116,7 +116,7 @@ impl Line {
             }
             self.outbox.advance(sent);
         }
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.socket).poll_flush(cx)
     }
 
     /// The next message. Pending, the task is woken when it has come or when more can be sent.
