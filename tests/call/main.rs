@@ -21,3 +21,4 @@ mod session;
 mod stream;
 mod support;
 mod tidy;
+mod tls;

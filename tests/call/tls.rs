@@ -1,0 +1,344 @@
+//! TLS to a PostgreSQL that has it, that has it not, and that shows the wrong certificate.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use stonescriptdb_gateway::config::Destination;
+use stonescriptdb_gateway::databases::Databases;
+use stonescriptdb_gateway::tls::{RootCertificates, Tls, TlsMode, TlsSettings};
+use tokio_postgres::config::ChannelBinding;
+
+use crate::server;
+use crate::support::{call, connect_to, eventually, main_of, make, platform, wide_pools};
+use certificates::{Authority, Valid};
+
+mod certificates;
+
+const PASSWORD: &str = "correct horse";
+/// Any client with TLS, none without; the other way round; both; and with a certificate of its own.
+const WITH: &str = "hostssl all all 127.0.0.1/32 scram-sha-256";
+const WITHOUT: &str = "hostnossl all all 127.0.0.1/32 scram-sha-256";
+const EITHER: &str = "host all all 127.0.0.1/32 scram-sha-256";
+const KNOWN: &str = "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca";
+
+/// A server on a port of its own, and who vouches for it.
+struct Stage {
+    server: server::Server,
+    port: u16,
+    authority: Authority,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut server = server::start_with(&["listen_addresses=127.0.0.1", &format!("port={port}")]);
+        server.config.port(port);
+        let stage = Self { server, port, authority: Authority::new("ours"), folder: tempfile::tempdir().unwrap() };
+        stage.superuser(&format!("ALTER ROLE postgres PASSWORD '{PASSWORD}'")).await;
+        std::fs::write(stage.file("roots.pem"), stage.authority.certificate()).unwrap();
+        stage
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What only the gateway is to read.
+    fn secret(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.file(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        path
+    }
+
+    async fn superuser(&self, statements: &str) {
+        let client = connect_to(&self.server, "postgres").await;
+        for statement in statements.split(';') {
+            client.batch_execute(statement).await.unwrap();
+        }
+    }
+
+    /// From now on the server shows `certificate`, or has no TLS; and lets in whom `rule` names.
+    async fn serve(&self, certificate: Option<(String, String)>, rule: &str) {
+        let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&self.server.folder).unwrap());
+        let put = |name: &str, text: &str| {
+            let path = self.server.folder.join(name);
+            let _ = std::fs::remove_file(&path);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            std::os::unix::fs::chown(&path, Some(owner), None).unwrap();
+        };
+        put("data/pg_hba.conf", &format!("local all all trust\n{rule}\n"));
+        let mut settings = String::new();
+        if let Some((certificate, key)) = &certificate {
+            put("data/server.crt", certificate);
+            put("data/server.key", key);
+            put("data/clients.crt", &self.authority.certificate());
+            settings.push_str("ALTER SYSTEM SET ssl_ca_file = 'clients.crt'; ");
+        }
+        let on = if certificate.is_some() { "on" } else { "off" };
+        let before = self.loaded().await;
+        self.superuser(&format!("{settings}ALTER SYSTEM SET ssl = {on}; SELECT pg_reload_conf()")).await;
+        eventually("it was reloaded", async || self.loaded().await != before && self.ssl().await == on).await;
+        // The postmaster reads it a moment before those that it starts afterwards have it.
+        eventually("the rules are read", async || self.rules().await.contains(rule.split(' ').next().unwrap())).await;
+    }
+
+    async fn ask(&self, question: &str) -> String {
+        connect_to(&self.server, "postgres").await.query_one(question, &[]).await.unwrap().get(0)
+    }
+
+    async fn loaded(&self) -> String {
+        self.ask("SELECT pg_conf_load_time()::text").await
+    }
+
+    async fn ssl(&self) -> String {
+        self.ask("SELECT current_setting('ssl')").await
+    }
+
+    async fn rules(&self) -> String {
+        self.ask("SELECT string_agg(type, ' ') FROM pg_hba_file_rules").await
+    }
+
+    fn destination(&self, host: &str, settings: TlsSettings) -> Destination {
+        let mut connection = tokio_postgres::Config::new();
+        connection.host(host).port(self.port).user("postgres").password(PASSWORD).dbname("postgres");
+        Destination { connection, tls: Arc::new(Tls::load(settings).unwrap()) }
+    }
+
+    /// `Ok`: whether the connection is encrypted.
+    async fn connect(&self, destination: Destination) -> Result<bool, String> {
+        let databases = start(destination);
+        let control = databases.control().await.map_err(|error| error.to_string())?;
+        let row = control.query_one("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &[]).await.unwrap();
+        drop(control);
+        databases.close().await;
+        Ok(row.get(0))
+    }
+}
+
+fn start(destination: Destination) -> Databases {
+    Databases::start(destination, &wide_pools(), Duration::from_secs(20), Duration::from_secs(5)).unwrap()
+}
+
+fn with(mode: TlsMode, roots: Option<&Path>) -> TlsSettings {
+    let roots = roots.map(|path| RootCertificates::File(path.to_owned()));
+    TlsSettings { mode, roots, ..TlsSettings::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_mode_with_each_server() {
+    use TlsMode::{Disable, Prefer, Require, VerifyCa, VerifyFull};
+    let stage = Stage::new().await;
+    let strangers = Authority::new("strangers");
+    let good = stage.authority.issue("localhost", Valid::Now);
+    let by_name = certificates::by_itself("localhost");
+    std::fs::write(stage.file("by_name.pem"), &by_name.0).unwrap();
+    let (ours, by_name_file) = (stage.file("roots.pem"), stage.file("by_name.pem"));
+    let (ours, by_name_file) = (Some(ours.as_path()), Some(by_name_file.as_path()));
+    const PLAIN: Result<bool, &str> = Ok(false);
+    const ENCRYPTED: Result<bool, &str> = Ok(true);
+    type Tried<'a> = (TlsMode, Option<&'a Path>, Result<bool, &'a str>);
+    let servers: [(&str, Option<(String, String)>, &str, &[Tried<'_>]); 8] = [
+        (
+            "no TLS",
+            None,
+            EITHER,
+            &[
+                (Disable, None, PLAIN),
+                (Prefer, None, PLAIN),
+                (
+                    Require,
+                    None,
+                    Err("the server has no TLS (its setting ssl is off), and DB_SSLMODE=require asks for it"),
+                ),
+                (VerifyFull, ours, Err("DB_SSLMODE=verify-full asks for it")),
+            ],
+        ),
+        (
+            "TLS",
+            Some(good.clone()),
+            WITH,
+            &[
+                (Disable, None, Err("no pg_hba.conf entry for host")),
+                (Disable, None, Err("DB_SSLMODE=disable, so that was without TLS")),
+                (Prefer, None, ENCRYPTED),
+                (Require, None, ENCRYPTED),
+                (Require, ours, ENCRYPTED),
+                (VerifyCa, ours, ENCRYPTED),
+                (VerifyFull, ours, ENCRYPTED),
+            ],
+        ),
+        (
+            "no TLS wanted",
+            Some(good.clone()),
+            WITHOUT,
+            &[(Disable, None, PLAIN), (Prefer, None, PLAIN), (Require, None, Err("no pg_hba.conf entry for host"))],
+        ),
+        (
+            "another's",
+            Some(strangers.issue("localhost", Valid::Now)),
+            EITHER,
+            &[
+                (Prefer, None, ENCRYPTED),
+                (Prefer, ours, PLAIN),
+                (Require, None, ENCRYPTED),
+                (Require, ours, Err("nobody in DB_SSLROOTCERT=")),
+                (VerifyCa, ours, Err("DB_SSLMODE=verify-ca")),
+                (VerifyFull, ours, Err("nobody in DB_SSLROOTCERT=")),
+            ],
+        ),
+        (
+            "expired",
+            Some(stage.authority.issue("localhost", Valid::Before)),
+            WITH,
+            &[
+                (Require, None, ENCRYPTED),
+                (VerifyCa, ours, Err("it has expired")),
+                (VerifyFull, ours, Err("it has expired")),
+            ],
+        ),
+        (
+            "another host's",
+            Some(stage.authority.issue("db.example.com", Valid::Now)),
+            WITH,
+            &[
+                (Require, ours, ENCRYPTED),
+                (VerifyCa, ours, ENCRYPTED),
+                (VerifyFull, ours, Err("it is not for the host \"localhost\"")),
+            ],
+        ),
+        (
+            "as the manual makes one",
+            Some(by_name),
+            WITH,
+            &[
+                (Require, None, ENCRYPTED),
+                (VerifyCa, by_name_file, ENCRYPTED),
+                (VerifyFull, by_name_file, ENCRYPTED),
+                (VerifyCa, ours, Err("the server's certificate is refused")),
+            ],
+        ),
+        (
+            "for those it knows",
+            Some(good),
+            KNOWN,
+            &[
+                (Prefer, None, Err("valid client certificate")),
+                (Require, None, Err("DB_SSLCERT and DB_SSLKEY are not set")),
+            ],
+        ),
+    ];
+    for (what, certificate, rule, tried) in servers {
+        stage.serve(certificate, rule).await;
+        for (mode, roots, expected) in tried {
+            let became = stage.connect(stage.destination("localhost", with(*mode, *roots))).await;
+            match (&became, expected) {
+                (Ok(encrypted), Ok(expected)) => assert_eq!(encrypted, expected, "{what}, {mode}"),
+                (Err(error), Err(words)) => assert!(error.contains(words), "{what}, {mode}: {error}"),
+                _ => panic!("{what}, {mode}, {roots:?}: {became:?}, not {expected:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_is_bound_to_the_certificate() {
+    let stage = Stage::new().await;
+    let bound = |settings| {
+        let mut destination = stage.destination("localhost", settings);
+        destination.connection.channel_binding(ChannelBinding::Require);
+        destination
+    };
+    stage.serve(Some(stage.authority.issue("localhost", Valid::Now)), EITHER).await;
+    assert_eq!(stage.connect(bound(with(TlsMode::Require, None))).await, Ok(true));
+    let error = stage.connect(bound(with(TlsMode::Disable, None))).await.unwrap_err();
+    assert!(error.contains("channel binding"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_is_verified_like_a_name() {
+    let stage = Stage::new().await;
+    let full = || with(TlsMode::VerifyFull, Some(&stage.file("roots.pem")));
+    stage.serve(Some(stage.authority.issue("127.0.0.1", Valid::Now)), WITH).await;
+    assert_eq!(stage.connect(stage.destination("127.0.0.1", full())).await, Ok(true));
+    let error = stage.connect(stage.destination("localhost", full())).await.unwrap_err();
+    assert!(error.contains("it is not for the host \"localhost\""), "{error}");
+    // The address is where, the host is who.
+    let mut both = stage.destination("db.example.com", full());
+    both.connection.hostaddr([127, 0, 0, 1].into());
+    let error = stage.connect(both.clone()).await.unwrap_err();
+    assert!(error.contains("it is not for the host \"db.example.com\""), "{error}");
+    stage.serve(Some(stage.authority.issue("db.example.com", Valid::Now)), WITH).await;
+    assert_eq!(stage.connect(both).await, Ok(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_of_the_gateways_are_shown_and_renewed() {
+    let stage = Stage::new().await;
+    stage.serve(Some(stage.authority.issue("localhost", Valid::Now)), KNOWN).await;
+    let (certificate, key) = Authority::new("strangers").issue("postgres", Valid::Now);
+    let paths = (stage.secret("client.pem", &certificate), stage.secret("client.key", &key));
+    let settings =
+        TlsSettings { client: Some(paths.clone()), ..with(TlsMode::VerifyFull, Some(&stage.file("roots.pem"))) };
+    let databases = start(stage.destination("localhost", settings.clone()));
+    let Err(error) = databases.control().await else { panic!("a stranger is let in") };
+    let error = error.to_string();
+    assert!(error.contains("the server refuses the gateway's certificate (DB_SSLCERT, DB_SSLKEY)"), "{error}");
+    let (certificate, key) = stage.authority.issue("postgres", Valid::Now);
+    stage.secret("client.pem", &certificate);
+    stage.secret("client.key", &key);
+    databases.renew_certificates(&Tls::load(settings).unwrap());
+    databases.control().await.unwrap();
+    databases.close().await;
+}
+
+/// Databases are made, called and left in the middle of a call; the server finds nothing to complain of.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_and_what_interrupts_them() {
+    let stage = Stage::new().await;
+    stage.serve(Some(stage.authority.issue("localhost", Valid::Now)), WITH).await;
+    let databases = start(stage.destination("localhost", with(TlsMode::VerifyFull, Some(&stage.file("roots.pem")))));
+    let (platform, beside) = (platform(), connect_to(&stage.server, "postgres").await);
+    let address = main_of(&platform);
+    let functions = "CREATE FUNCTION many(n int) RETURNS SETOF text LANGUAGE sql AS $$
+            SELECT repeat(i::text, 100) FROM generate_series(1, n) AS i $$;
+        CREATE FUNCTION long(t text) RETURNS int LANGUAGE sql AS $$ SELECT length(t) $$;
+        CREATE FUNCTION sleep() RETURNS void LANGUAGE sql AS $$ SELECT pg_sleep(600) $$;";
+    make(&databases, &address, functions).await;
+    let request = |function: &str, params: &str| {
+        format!(r#"{{"platform": "{platform}", "function": "{function}", "params": {params}}}"#)
+    };
+    // More than a socket, a record of TLS and a buffer take, to and fro.
+    let answer = call(&databases, &request("many", "[30000]")).await.unwrap();
+    assert!(answer.len() > 10_000_000 && answer.contains(&"30000".repeat(100)), "{}", answer.len());
+    let text = "x".repeat(5_000_000);
+    let answer = call(&databases, &request("long", &format!("[\"{text}\"]"))).await.unwrap();
+    assert!(answer.contains("5000000"), "{answer}");
+    for _ in 0..20 {
+        call(&databases, &request("long", "[\"ab\"]")).await.unwrap();
+    }
+    let plain = "SELECT count(*) FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)
+        WHERE application_name LIKE 'stonescriptdb%' AND NOT ssl";
+    assert_eq!(beside.query_one(plain, &[]).await.unwrap().get::<_, i64>(0), 0);
+    let interrupted = {
+        let (databases, request) = (databases.clone(), request("sleep", "[]"));
+        tokio::spawn(async move { call(&databases, &request).await })
+    };
+    let sleeping = async || {
+        let asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        beside.query_one(asked, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    eventually("it sleeps", async || sleeping().await == 1).await;
+    let begin = std::time::Instant::now();
+    interrupted.abort();
+    eventually("it was cancelled", async || sleeping().await == 0).await;
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    databases.close().await;
+    let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'stonescriptdb%'";
+    eventually("all are closed", async || beside.query_one(left, &[]).await.unwrap().get::<_, i64>(0) == 0).await;
+    let log = std::fs::read_to_string(stage.server.folder.join("log")).unwrap();
+    assert!(!log.contains("SSL error") && !log.contains("receive data"), "{log}");
+}
