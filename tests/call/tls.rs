@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use stonescriptdb_gateway::call::{Timing, parse_request, run};
 use stonescriptdb_gateway::config::Destination;
-use stonescriptdb_gateway::databases::Databases;
+use stonescriptdb_gateway::databases::{Databases, RunAs};
 use stonescriptdb_gateway::tls::{RootCertificates, Tls, TlsMode, TlsSettings};
 use tokio_postgres::config::ChannelBinding;
 
@@ -325,7 +326,10 @@ async fn calls_and_what_interrupts_them() {
     assert_eq!(beside.query_one(plain, &[]).await.unwrap().get::<_, i64>(0), 0);
     let interrupted = {
         let (databases, request) = (databases.clone(), request("sleep", "[]"));
-        tokio::spawn(async move { call(&databases, &request).await })
+        tokio::spawn(async move {
+            let request = parse_request(request.as_bytes()).unwrap();
+            run(&databases, &request, &RunAs::Gateway, &Timing::default()).await.is_ok()
+        })
     };
     let sleeping = async || {
         let asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
@@ -337,6 +341,9 @@ async fn calls_and_what_interrupts_them() {
     eventually("it was cancelled", async || sleeping().await == 0).await;
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     databases.close().await;
+    assert_eq!(databases.figures().terminated, 0, "what is cancelled ends");
+    // With it goes the connection that ends backends.
+    drop(databases);
     let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'stonescriptdb%'";
     eventually("all are closed", async || beside.query_one(left, &[]).await.unwrap().get::<_, i64>(0) == 0).await;
     let log = std::fs::read_to_string(stage.server.folder.join("log")).unwrap();
