@@ -202,3 +202,6 @@ fn word(text: &str) -> (String, usize) {
     }
     (value, text.len())
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,7 +89,13 @@ impl fmt::Display for PostgresLine<'_> {
         let (user, database) = (external.get_user().unwrap_or_default(), external.get_dbname().unwrap_or_default());
         let password = if external.get_password().is_some() { "with a password" } else { "without a password" };
         let port = if ports.is_empty() { "5432".to_owned() } else { ports.join(",") };
-        write!(f, "{} port {port}, database {database}, as {user} {password}, TLS: {tls}", servers.join(","))
+        write!(f, "{} port {port}, database {database}, as {user} {password}", servers.join(","))?;
+        match external.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)))
+            && external.get_hostaddrs().is_empty()
+        {
+            true => Ok(()),
+            false => write!(f, ", TLS: {tls}"),
+        }
     }
 }
 

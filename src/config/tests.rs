@@ -98,7 +98,7 @@ fn every_variable_is_taken_over() {
     insta::assert_snapshot!(config, @"
       listen               ::1 port 8080
       client connections   500
-      postgresql           db.example port 5433, database admin, as gateway with a password
+      postgresql           db.example port 5433, database admin, as gateway with a password, TLS: prefer
       connections          20 to one database, 50 in all
       idle, lifetime, wait 60 s, 120 s, 2 s
       allowed networks     192.168.1.0/24, 10.1.2.3/32, fe80::/64
@@ -164,24 +164,27 @@ fn hosts_lists_sockets_and_urls_say_where_postgresql_is() {
         text.lines().find(|line| line.contains("postgresql ")).unwrap_or_default().trim().to_owned()
     };
     let cases: &[(&[(&str, &str)], &str)] = &[
-        (&[("DB_HOST", "a,b")], "a,b port 5432, database postgres, as postgres without a password"),
+        (&[("DB_HOST", "a,b")], "a,b port 5432, database postgres, as postgres without a password, TLS: prefer"),
         (
             &[("DB_HOST", "a, 10.0.0.2"), ("DB_PORT", "1, 2")],
-            "a,10.0.0.2 port 1,2, database postgres, as postgres without a password",
+            "a,10.0.0.2 port 1,2, database postgres, as postgres without a password, TLS: prefer",
         ),
         (
             &[("DB_HOST", "/run/postgresql"), ("DB_USER", "me")],
             "/run/postgresql port 5432, database postgres, as me without a password",
         ),
-        (&[("DB_HOST", "[fe80::1]")], "fe80::1 port 5432, database postgres, as postgres without a password"),
-        (&[("DATABASE_URL", "postgres://u:p@h:1/d")], "h port 1, database d, as u with a password"),
+        (
+            &[("DB_HOST", "[fe80::1]")],
+            "fe80::1 port 5432, database postgres, as postgres without a password, TLS: prefer",
+        ),
+        (&[("DATABASE_URL", "postgres://u:p@h:1/d")], "h port 1, database d, as u with a password, TLS: prefer"),
         (
             &[("DATABASE_URL", "postgresql://h?sslmode=disable")],
-            "h port 5432, database postgres, as postgres without a password",
+            "h port 5432, database postgres, as postgres without a password, TLS: disable",
         ),
         (
             &[("DATABASE_URL", "postgresql://h1,h2:7/d")],
-            "h1,h2 port 5432,7, database d, as postgres without a password",
+            "h1,h2 port 5432,7, database d, as postgres without a password, TLS: prefer",
         ),
         (
             &[("DATABASE_URL", "host=/tmp user=u password='p p'")],
@@ -189,11 +192,11 @@ fn hosts_lists_sockets_and_urls_say_where_postgresql_is() {
         ),
         (
             &[("DATABASE_URL", "hostaddr=10.0.0.1 user=u")],
-            "10.0.0.1 port 5432, database postgres, as u without a password",
+            "10.0.0.1 port 5432, database postgres, as u without a password, TLS: prefer",
         ),
         (
             &[("DATABASE_URL", "postgres://u:p@h:1/d"), ("DB_HOST", "x")],
-            "x port 5432, database postgres, as postgres without a password",
+            "x port 5432, database postgres, as postgres without a password, TLS: prefer",
         ),
     ];
     for (vars, expected) in cases {
@@ -359,21 +362,15 @@ fn no_refusal_shows_what_may_be_a_password() {
         ("DATABASE_URL", "host=h password=a hunter2=b", "without options that only libpq knows"),
         ("DATABASE_URL", "host=h password='hunter2", "postgresql://user:password@host:5432/database"),
         ("DATABASE_URL", "hunter2", "postgresql://user:password@host:5432/database"),
+        ("DATABASE_URL", "postgres://u:hunter2@h/d?sslmode=verify-full", "DB_SSLROOTCERT to be set beside it"),
         (
             "DATABASE_URL",
-            "postgres://u:hunter2@h/d?sslmode=require",
-            "sslmode=disable or prefer: this gateway is built without TLS",
+            "postgres://u:hunter2@h/d?sslmode=allow",
+            "one of disable, prefer, require, verify-ca, verify",
         ),
-        (
-            "DATABASE_URL",
-            "postgres://u:hunter2@h/d?sslmode=verify-full",
-            "sslmode=disable or prefer: this gateway is built without TLS",
-        ),
-        (
-            "DATABASE_URL",
-            "postgres://u:hunter2@h/d?channel_binding=require",
-            "sslmode=disable or prefer: this gateway is built without TLS",
-        ),
+        ("DATABASE_URL", "host=h password=hunter2 sslmode=allow", "one of disable, prefer, require, verify-ca, verify"),
+        ("DATABASE_URL", "postgres://u:hunter2@h/d?channel_binding=require&sslmode=disable", "only with TLS"),
+        ("DATABASE_URL", "postgres://u:hunter2@h/d?sslcert=/hunter2", "DB_SSLKEY to be set beside it"),
         ("DATABASE_URL", "postgres:///d?password=hunter2", "a host, as in"),
         ("DATABASE_URL", "host=a,b port=1,2,3 password=hunter2", "as many ports and hostaddrs as hosts"),
         ("DATABASE_URL", "host=a,b hostaddr=10.0.0.1 password=hunter2", "as many ports and hostaddrs as hosts"),

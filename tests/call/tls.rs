@@ -1,6 +1,6 @@
 //! TLS to a PostgreSQL that has it, that has it not, and that shows the wrong certificate.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,98 +11,14 @@ use stonescriptdb_gateway::tls::{RootCertificates, Tls, TlsMode, TlsSettings};
 use tokio_postgres::config::ChannelBinding;
 
 use crate::server;
-use crate::support::{call, connect_to, eventually, main_of, make, platform, wide_pools};
+use crate::support::{call, eventually, main_of, make, platform, wide_pools};
 use certificates::{Authority, Valid};
+use stage::{EITHER, KNOWN, PASSWORD, Stage, WITH, WITHOUT};
 
 mod certificates;
-
-const PASSWORD: &str = "correct horse";
-/// Any client with TLS, none without; the other way round; both; and with a certificate of its own.
-const WITH: &str = "hostssl all all 127.0.0.1/32 scram-sha-256";
-const WITHOUT: &str = "hostnossl all all 127.0.0.1/32 scram-sha-256";
-const EITHER: &str = "host all all 127.0.0.1/32 scram-sha-256";
-const KNOWN: &str = "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca";
-
-/// A server on a port of its own, and who vouches for it.
-struct Stage {
-    server: server::Server,
-    port: u16,
-    authority: Authority,
-    folder: tempfile::TempDir,
-}
+mod stage;
 
 impl Stage {
-    async fn new() -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = server::start_with(&["listen_addresses=127.0.0.1", &format!("port={port}")]);
-        server.config.port(port);
-        let stage = Self { server, port, authority: Authority::new("ours"), folder: tempfile::tempdir().unwrap() };
-        stage.superuser(&format!("ALTER ROLE postgres PASSWORD '{PASSWORD}'")).await;
-        std::fs::write(stage.file("roots.pem"), stage.authority.certificate()).unwrap();
-        stage
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// What only the gateway is to read.
-    fn secret(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.file(name);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        path
-    }
-
-    async fn superuser(&self, statements: &str) {
-        let client = connect_to(&self.server, "postgres").await;
-        for statement in statements.split(';') {
-            client.batch_execute(statement).await.unwrap();
-        }
-    }
-
-    /// From now on the server shows `certificate`, or has no TLS; and lets in whom `rule` names.
-    async fn serve(&self, certificate: Option<(String, String)>, rule: &str) {
-        let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&self.server.folder).unwrap());
-        let put = |name: &str, text: &str| {
-            let path = self.server.folder.join(name);
-            let _ = std::fs::remove_file(&path);
-            std::fs::write(&path, text).unwrap();
-            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-            std::os::unix::fs::chown(&path, Some(owner), None).unwrap();
-        };
-        put("data/pg_hba.conf", &format!("local all all trust\n{rule}\n"));
-        let mut settings = String::new();
-        if let Some((certificate, key)) = &certificate {
-            put("data/server.crt", certificate);
-            put("data/server.key", key);
-            put("data/clients.crt", &self.authority.certificate());
-            settings.push_str("ALTER SYSTEM SET ssl_ca_file = 'clients.crt'; ");
-        }
-        let on = if certificate.is_some() { "on" } else { "off" };
-        let before = self.loaded().await;
-        self.superuser(&format!("{settings}ALTER SYSTEM SET ssl = {on}; SELECT pg_reload_conf()")).await;
-        eventually("it was reloaded", async || self.loaded().await != before && self.ssl().await == on).await;
-        // The postmaster reads it a moment before those that it starts afterwards have it.
-        eventually("the rules are read", async || self.rules().await.contains(rule.split(' ').next().unwrap())).await;
-    }
-
-    async fn ask(&self, question: &str) -> String {
-        connect_to(&self.server, "postgres").await.query_one(question, &[]).await.unwrap().get(0)
-    }
-
-    async fn loaded(&self) -> String {
-        self.ask("SELECT pg_conf_load_time()::text").await
-    }
-
-    async fn ssl(&self) -> String {
-        self.ask("SELECT current_setting('ssl')").await
-    }
-
-    async fn rules(&self) -> String {
-        self.ask("SELECT string_agg(type, ' ') FROM pg_hba_file_rules").await
-    }
-
     fn destination(&self, host: &str, settings: TlsSettings) -> Destination {
         let mut connection = tokio_postgres::Config::new();
         connection.host(host).port(self.port).user("postgres").password(PASSWORD).dbname("postgres");
@@ -110,7 +26,7 @@ impl Stage {
     }
 
     /// `Ok`: whether the connection is encrypted.
-    async fn connect(&self, destination: Destination) -> Result<bool, String> {
+    async fn try_out(&self, destination: Destination) -> Result<bool, String> {
         let databases = start(destination);
         let control = databases.control().await.map_err(|error| error.to_string())?;
         let row = control.query_one("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &[]).await.unwrap();
@@ -235,7 +151,7 @@ async fn each_mode_with_each_server() {
     for (what, certificate, rule, tried) in servers {
         stage.serve(certificate, rule).await;
         for (mode, roots, expected) in tried {
-            let became = stage.connect(stage.destination("localhost", with(*mode, *roots))).await;
+            let became = stage.try_out(stage.destination("localhost", with(*mode, *roots))).await;
             match (&became, expected) {
                 (Ok(encrypted), Ok(expected)) => assert_eq!(encrypted, expected, "{what}, {mode}"),
                 (Err(error), Err(words)) => assert!(error.contains(words), "{what}, {mode}: {error}"),
@@ -254,8 +170,8 @@ async fn a_login_is_bound_to_the_certificate() {
         destination
     };
     stage.serve(Some(stage.authority.issue("localhost", Valid::Now)), EITHER).await;
-    assert_eq!(stage.connect(bound(with(TlsMode::Require, None))).await, Ok(true));
-    let error = stage.connect(bound(with(TlsMode::Disable, None))).await.unwrap_err();
+    assert_eq!(stage.try_out(bound(with(TlsMode::Require, None))).await, Ok(true));
+    let error = stage.try_out(bound(with(TlsMode::Disable, None))).await.unwrap_err();
     assert!(error.contains("channel binding"), "{error}");
 }
 
@@ -264,16 +180,16 @@ async fn an_address_is_verified_like_a_name() {
     let stage = Stage::new().await;
     let full = || with(TlsMode::VerifyFull, Some(&stage.file("roots.pem")));
     stage.serve(Some(stage.authority.issue("127.0.0.1", Valid::Now)), WITH).await;
-    assert_eq!(stage.connect(stage.destination("127.0.0.1", full())).await, Ok(true));
-    let error = stage.connect(stage.destination("localhost", full())).await.unwrap_err();
+    assert_eq!(stage.try_out(stage.destination("127.0.0.1", full())).await, Ok(true));
+    let error = stage.try_out(stage.destination("localhost", full())).await.unwrap_err();
     assert!(error.contains("it is not for the host \"localhost\""), "{error}");
     // The address is where, the host is who.
     let mut both = stage.destination("db.example.com", full());
     both.connection.hostaddr([127, 0, 0, 1].into());
-    let error = stage.connect(both.clone()).await.unwrap_err();
+    let error = stage.try_out(both.clone()).await.unwrap_err();
     assert!(error.contains("it is not for the host \"db.example.com\""), "{error}");
     stage.serve(Some(stage.authority.issue("db.example.com", Valid::Now)), WITH).await;
-    assert_eq!(stage.connect(both).await, Ok(true));
+    assert_eq!(stage.try_out(both).await, Ok(true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -302,7 +218,7 @@ async fn calls_and_what_interrupts_them() {
     let stage = Stage::new().await;
     stage.serve(Some(stage.authority.issue("localhost", Valid::Now)), WITH).await;
     let databases = start(stage.destination("localhost", with(TlsMode::VerifyFull, Some(&stage.file("roots.pem")))));
-    let (platform, beside) = (platform(), connect_to(&stage.server, "postgres").await);
+    let (platform, beside) = (platform(), stage.connect().await);
     let address = main_of(&platform);
     let functions = "CREATE FUNCTION many(n int) RETURNS SETOF text LANGUAGE sql AS $$
             SELECT repeat(i::text, 100) FROM generate_series(1, n) AS i $$;

@@ -24,6 +24,7 @@ mod scripts;
 mod settings;
 mod shared_locks;
 mod takeover;
+mod tls;
 mod tracking;
 mod uncounted;
 mod unresponsive;
