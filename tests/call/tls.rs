@@ -175,6 +175,34 @@ async fn a_login_is_bound_to_the_certificate() {
     assert!(error.contains("channel binding"), "{error}");
 }
 
+/// Certificates as old programs make them, with the TLS of old servers; and with the one that only new ones have.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_certificates_old_tls_and_new_negotiation() {
+    let stage = Stage::new().await;
+    let mut tried = vec![(stage.authority.issue("localhost", Valid::Now), "roots.pem")];
+    if let Some(old) = certificates::of_version_1("localhost") {
+        std::fs::write(stage.file("old.pem"), &old.0).unwrap();
+        tried.push((old, "old.pem"));
+    }
+    for most in ["TLSv1.2", "TLSv1.3"] {
+        stage.superuser(&format!("ALTER SYSTEM SET ssl_max_protocol_version = '{most}'")).await;
+        for (certificate, roots) in &tried {
+            stage.serve(Some(certificate.clone()), WITH).await;
+            for settings in [with(TlsMode::Require, None), with(TlsMode::VerifyFull, Some(&stage.file(roots)))] {
+                let mut destination = stage.destination("localhost", settings.clone());
+                destination.connection.channel_binding(ChannelBinding::Require);
+                assert_eq!(stage.try_out(destination).await, Ok(true), "{most}, {roots}, {settings:?}");
+            }
+        }
+    }
+    let direct = TlsSettings { direct: true, ..with(TlsMode::Require, None) };
+    let became = stage.try_out(stage.destination("localhost", direct)).await;
+    match stage.version().await {
+        ..17 => assert!(became.as_ref().is_err_and(|error| error.contains("TLS with the server failed")), "{became:?}"),
+        _ => assert_eq!(became, Ok(true)),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_is_verified_like_a_name() {
     let stage = Stage::new().await;

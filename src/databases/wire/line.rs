@@ -238,3 +238,6 @@ fn decode(message: &mut BytesMut) -> Result<Event, WireError> {
         _ => Err(WireError::Protocol("a message for copying, or for logging in".to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Certificates for tests.
 
+use std::process::{Command, Stdio};
+
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
 
 /// Who signs.
@@ -50,4 +52,20 @@ pub(crate) fn by_itself(name: &str) -> (String, String) {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+/// The same of X.509's version 1, with RSA, as `openssl x509 -req` makes it up to 3.1. `None`: there is no such program.
+pub(crate) fn of_version_1(name: &str) -> Option<(String, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let openssl = |arguments: &[&str]| {
+        let mut command = Command::new("openssl");
+        command.args(arguments).current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    let subject = format!("/CN={name}");
+    let made =
+        openssl(&["req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out", "csr", "-subj", &subject])
+            && openssl(&["x509", "-req", "-in", "csr", "-signkey", "key", "-days", "2", "-sha384", "-out", "crt"]);
+    let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).unwrap();
+    made.then(|| (read("crt"), read("key")))
 }

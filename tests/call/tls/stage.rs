@@ -84,6 +84,11 @@ impl Stage {
         self.connect().await.query_one(question, &[]).await.unwrap().get(0)
     }
 
+    /// The major one.
+    pub(crate) async fn version(&self) -> u32 {
+        self.ask("SELECT current_setting('server_version_num')").await.parse::<u32>().unwrap() / 10_000
+    }
+
     async fn loaded(&self) -> String {
         self.ask("SELECT pg_conf_load_time()::text").await
     }
