@@ -21,6 +21,7 @@
 //! | [`orchestrator`] | bundle + database → deployment                                       |
 //! | [`registry`]     | platforms and stored schemas on disk                                 |
 //! | [`platforms`]    | registry, blueprints and databases together: v2 of the API           |
+//! | [`tls`]          | TLS to PostgreSQL: modes, files, certificates                        |
 //! | [`databases`]    | names, owners, pools, the connection budget                          |
 //! | [`call`]         | function + parameters → rows as JSON                                 |
 //! | [`uploads`]      | the memory that uploads share, and who reads them                    |

@@ -1,3 +1,5 @@
+//! Names and modes; what comes of them with a server is in `tests/call/tls.rs`.
+
 use super::verification::is_name_of;
 use super::*;
 

@@ -92,6 +92,15 @@ async fn registered_migrated_and_called_over_tls() {
     assert!(count("ssl").await > 0);
     gateway.stop(nix::sys::signal::Signal::SIGTERM);
 
+    // The same authority as one that the system trusts, and no mode: nothing less than its name is asked for.
+    let trusted = variables("").map(|(name, value)| (name, if name == "DB_SSLROOTCERT" { "system" } else { value }));
+    let trusted = [&trusted[..], &[("SSL_CERT_FILE", roots.to_str().unwrap())]].concat();
+    let (_, shown, _) = place.run(&["check-config"], &trusted);
+    assert!(shown.contains("TLS: verify-full"), "{shown}");
+    let gateway = place.start(&trusted);
+    gateway.wait_until_healthy();
+    gateway.stop(nix::sys::signal::Signal::SIGTERM);
+
     // Without TLS it is told what PostgreSQL has against that, and which setting that hangs on.
     let without: Vec<_> = variables("disable").into_iter().filter(|(name, _)| *name != "DB_SSLROOTCERT").collect();
     let mut gateway = place.start(&without);

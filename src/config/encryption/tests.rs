@@ -1,3 +1,5 @@
+//! What settings and URLs say of TLS, good and bad.
+
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,3 +1,5 @@
+//! Sending over an encrypted socket.
+
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
