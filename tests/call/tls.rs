@@ -58,7 +58,8 @@ async fn each_mode_with_each_server() {
     const PLAIN: Result<bool, &str> = Ok(false);
     const ENCRYPTED: Result<bool, &str> = Ok(true);
     type Tried<'a> = (TlsMode, Option<&'a Path>, Result<bool, &'a str>);
-    let servers: [(&str, Option<(String, String)>, &str, &[Tried<'_>]); 8] = [
+    type Served<'a> = (&'a str, Option<(String, String)>, &'a str, &'a [Tried<'a>]);
+    let servers: [Served<'_>; 8] = [
         (
             "no TLS",
             None,

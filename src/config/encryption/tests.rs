@@ -7,6 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use super::*;
 use crate::config::{Config, PostgresSource};
 
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 /// An authority's certificate, one of the gateway's with its key, and what is none of them.
 fn files() -> (tempfile::TempDir, impl Fn(&str) -> String) {
     let folder = tempfile::tempdir().unwrap();
@@ -42,7 +44,7 @@ fn read(vars: &[(&str, String)]) -> Result<TlsSettings, String> {
 fn what_the_variables_and_a_url_say_is_one() {
     let (_folder, full) = files();
     let host = ("DB_HOST", "h");
-    let cases: &[(&[(&str, &str)], &str)] = &[
+    let cases: &[(Variables<'_>, &str)] = &[
         (&[host], "prefer"),
         (&[host, ("DB_SSLMODE", "Disable")], "disable"),
         (&[host, ("DB_SSLMODE", "verify-ca"), ("DB_SSLROOTCERT", "~cert.pem")], "verify-ca roots"),
@@ -79,7 +81,7 @@ fn what_the_variables_and_a_url_say_is_one() {
 fn what_contradicts_or_cannot_be_read_is_refused_by_name() {
     let (_folder, full) = files();
     let host = ("DB_HOST", "h");
-    let cases: &[(&[(&str, &str)], &str, &str)] = &[
+    let cases: &[(Variables<'_>, &str, &str)] = &[
         (&[("DB_SSLMODE", "on")], "DB_SSLMODE=", "one of disable, prefer, require, verify-ca, verify-full"),
         (&[host, ("DB_SSLMODE", "verify-full")], "DB_SSLMODE=", "DB_SSLROOTCERT to be set beside it"),
         (&[host, ("DB_SSLMODE", "require"), ("DB_SSLROOTCERT", "system")], "DB_SSLMODE=", "verify-full"),
