@@ -1,5 +1,5 @@
 //! TLS to PostgreSQL, with libpq's meaning of `sslmode`: which files it takes ([`TlsSettings`]), how a connection comes to be
-//! encrypted ([`Tls::negotiate`]), and what is asked of the server's certificate ([`verification`]).
+//! encrypted (`negotiation`), and what is asked of the server's certificate (`verification`).
 
 mod binding;
 mod certificate;
