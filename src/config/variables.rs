@@ -52,7 +52,11 @@ pub const VARIABLES: &[Variable] = &[
     reloading("ALLOWED_NETWORKS", "127.0.0.0/8,::1/128", "who may speak to the gateway"),
     reloading("TRUSTED_PROXIES", "", "networks whose X-Forwarded-For counts; unset: none"),
     reloading("ADMIN_TOKEN", "", "if set, /admin/* wants it as a bearer token"),
-    reloading("ADMIN_SCOPE", "admin", "deploy: the token guards everything but /call, /health, /ready, /live"),
+    reloading(
+        "ADMIN_SCOPE",
+        "admin",
+        "deploy: the token guards everything but /call, a platform's openapi.json, /health, /ready, /live",
+    ),
     variable("DATA_DIR", "./data", "stored schemas and the embedded PostgreSQL"),
     variable("LOG_DIR", "", "daily log files, beside stdout"),
     reloading("RUST_LOG", "info", "how much is logged: error, warn, info, debug, trace, or a filter"),

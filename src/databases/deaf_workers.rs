@@ -28,11 +28,14 @@ const PATIENCE: &str = "SET lock_timeout = '2s'";
 /// A low age for freezing has autovacuum come whatever is set besides. First what it would run even then: to freeze a table, it
 /// summarizes what a BRIN index over it lacks.
 const TABLES: &str = "
-    SELECT pg_catalog.format('DROP INDEX %I.%I', n.nspname, c.relname)
+    SELECT DISTINCT pg_catalog.format('DROP INDEX %I.%I', n.nspname, whole.relname)
     FROM pg_catalog.pg_index AS i
     JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid
-    JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
     JOIN pg_catalog.pg_am AS a ON a.oid OPERATOR(pg_catalog.=) c.relam
+    -- That of a partition goes with the whole.
+    JOIN pg_catalog.pg_class AS whole
+         ON whole.oid OPERATOR(pg_catalog.=) COALESCE(pg_catalog.pg_partition_root(c.oid)::pg_catalog.oid, c.oid)
+    JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) whole.relnamespace
     WHERE a.amname OPERATOR(pg_catalog.=) 'brin' AND c.relkind::pg_catalog.text OPERATOR(pg_catalog.=) 'i'
       AND c.relpersistence::pg_catalog.text OPERATOR(pg_catalog.<>) 't'
       AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
@@ -189,7 +192,12 @@ impl Databases {
             session.batch_execute(PATIENCE).await?;
             let mut failed = Ok(());
             for row in session.query_typed(TABLES, &[]).await? {
-                failed = failed.and(session.batch_execute(row.get(0)).await);
+                let statement: &str = row.get(0);
+                let done = session.batch_execute(statement).await;
+                if done.is_ok() && statement.starts_with("DROP") {
+                    tracing::warn!(database = %name, statement, "an index is dropped, whose expressions freezing a table would run");
+                }
+                failed = failed.and(done);
             }
             failed
         };

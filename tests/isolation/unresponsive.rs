@@ -136,6 +136,9 @@ const HEARS: (&str, &str) = (
      CREATE INDEX ON off USING brin (public.mine(a));
      CREATE TABLE member (a int) WITH (autovacuum_freeze_max_age = 100000);
      CREATE INDEX ON member USING brin (a) WHERE public.mine(a) = 1;
+     CREATE TABLE parts (a int) PARTITION BY RANGE (a);
+     CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (10);
+     CREATE INDEX ON parts USING brin (public.mine(a));
      CREATE EXTENSION hstore;
      ALTER EXTENSION hstore ADD TABLE member;",
 );
