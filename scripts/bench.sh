@@ -8,6 +8,7 @@
 #   ./scripts/bench.sh fleet       one bundle for 100 databases at once; BENCH_TENANTS=500 for another number
 #   ./scripts/bench.sh stored      databases of a stored schema, up to BENCH_STORED=500
 #   ./scripts/bench.sh uploads     memory of archives that are small and become much; BENCH_UPLOADS="drops chain" for some
+#   ./scripts/bench.sh instructions   of a call, and what counting it for /metrics takes of them; under valgrind
 #   ./scripts/bench.sh call        calls beside an HTTP echo and pgbench; memory with BENCH_KNOWN=1000 databases
 #
 # BENCH_BESIDE=/path/to/gateway ./scripts/bench.sh call measures calls on two gateways in turns, this and another one, for
@@ -25,7 +26,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 exec </dev/null
 
-benchmarks=(register history fleet stored call uploads)
+benchmarks=(register history fleet stored call uploads instructions)
 chosen=("$@")
 ((${#chosen[@]})) || chosen=("${benchmarks[@]}")
 for name in "${chosen[@]}"; do
@@ -68,6 +69,7 @@ if chose call; then
     # A PostgreSQL of one's own may come without it.
     [[ -x $(postgres_bin_dir)/pgbench ]] || want_command pgbench postgresql-contrib
 fi
+if chose instructions; then want_command valgrind valgrind; fi
 find_cargo
 install_missing
 
@@ -114,6 +116,7 @@ done
 ! [[ -s $work/table ]] || print_table
 ! declare -F print_calls >/dev/null || print_calls
 ! declare -F print_uploads >/dev/null || print_uploads
+! declare -F print_instructions >/dev/null || print_instructions
 say ""
 describe_machine
 say "$pairs turns, of short ones more. Times are medians; the ratio is the median of the turns' ratios, with the lowest and the highest. Load" \
