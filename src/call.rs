@@ -43,7 +43,7 @@ mod types;
 mod value;
 
 pub use self::answer::{Answer, AnswerBody};
-pub use self::describe::{Function, Functions, describe};
+pub use self::describe::{Function, Functions, MOST, Type, describe};
 pub use self::error::CallError;
 pub use self::request::{CallRequest, parse_request};
 pub use self::run::run;

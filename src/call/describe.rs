@@ -28,7 +28,15 @@ pub struct Functions {
     pub functions: Vec<Function>,
     /// The types that they use, by oid.
     pub types: HashMap<u32, Type>,
+    /// Whether there are more than [`MOST`].
+    pub has_more: bool,
+    /// Where they take more than a MiB to tell of, types and all, that many bytes; then neither is here.
+    pub too_long: Option<u64>,
 }
+
+/// Functions that are told of: a page for people and generators, and a platform may have made any number. `describe.sql` reads one
+/// more.
+pub const MOST: usize = 1000;
 
 /// One function or procedure.
 #[derive(Debug, Deserialize)]
@@ -62,7 +70,8 @@ pub struct Function {
 /// A type.
 #[derive(Debug, Deserialize)]
 pub struct Type {
-    oid: u32,
+    /// Its own.
+    pub oid: u32,
     /// Of one of PostgreSQL's own.
     pub name: Option<String>,
     /// As PostgreSQL prints it.
@@ -94,6 +103,7 @@ pub struct Attribute {
 struct Found {
     functions: Option<Vec<Function>>,
     types: Option<Vec<Type>>,
+    bytes: Option<u64>,
 }
 
 /// Looks for what a call to this address can reach, as a call would.
@@ -119,8 +129,10 @@ pub async fn describe(databases: &Databases, address: &Address, run_as: &RunAs) 
         .map_err(|error| CallError::Protocol { function: WHAT.to_owned(), cause: error.to_string() })?;
     let mut functions = found.functions.unwrap_or_default();
     hide(&mut functions);
+    let has_more = functions.len() > MOST;
+    functions.truncate(MOST);
     let types = found.types.unwrap_or_default().into_iter().map(|of| (of.oid, of)).collect();
-    Ok(Functions { database: database.name().clone(), functions, types })
+    Ok(Functions { database: database.name().clone(), functions, types, has_more, too_long: found.bytes })
 }
 
 /// What an earlier schema of the search path has with the same parameters hides those behind it, which then need their schema's name.

@@ -9,8 +9,8 @@ WITH RECURSIVE found AS (
            COALESCE(p.proallargtypes, p.proargtypes::oid[])::int8[] AS types,
            p.proargmodes::text[] AS modes,
            p.proargnames AS names,
-           pg_catalog.pg_get_function_identity_arguments(p.oid) AS arguments,
-           pg_catalog.obj_description(p.oid, 'pg_proc') AS comment,
+           COALESCE(pg_catalog.pg_get_function_identity_arguments(p.oid), '') AS arguments,
+           pg_catalog."left"(pg_catalog.obj_description(p.oid, 'pg_proc'), 2000) AS comment,
            pg_catalog.array_position(pg_catalog.current_schemas(false), n.nspname) AS place
     FROM pg_catalog.pg_proc AS p
     JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
@@ -28,6 +28,9 @@ WITH RECURSIVE found AS (
           SELECT FROM pg_catalog.pg_depend AS d
           WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e'
       )
+    ORDER BY n.nspname, p.proname, p.oid
+    -- One more than a document has (MOST): then it says so.
+    LIMIT 1001
 ), used AS (
     SELECT pg_catalog.unnest(types) AS oid FROM found
     UNION
@@ -66,7 +69,11 @@ WITH RECURSIVE found AS (
     JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
     LEFT JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem
 )
-SELECT pg_catalog.json_build_object(
-    'functions', (SELECT pg_catalog.json_agg(found ORDER BY found.place, found.schema, found.name, found.arguments) FROM found),
-    'types', (SELECT pg_catalog.json_agg(described) FROM described)
-)::text
+SELECT CASE WHEN pg_catalog.octet_length(whole.told) > 1048576
+            THEN pg_catalog.json_build_object('bytes', pg_catalog.octet_length(whole.told))::text ELSE whole.told END
+FROM (
+    SELECT pg_catalog.json_build_object(
+        'functions', (SELECT pg_catalog.json_agg(found ORDER BY found.place, found.schema, found.name, found.arguments) FROM found),
+        'types', (SELECT pg_catalog.json_agg(described) FROM described)
+    )::text AS told
+) AS whole

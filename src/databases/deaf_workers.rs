@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::Databases;
 use super::error::DatabaseError;
 use super::name::DatabaseName;
+use super::quote::quote_ident;
 
 /// How often it is looked whether there was one.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -158,27 +159,49 @@ impl Databases {
         Ok(row.map_err(DatabaseError::step("asking whose code autovacuum calls"))?.map(|row| row.get(0)))
     }
 
-    /// In all databases of the role's, this one first.
+    /// In all databases of the role's, this one first; its blueprints afterwards.
     async fn turn_off(&self, first: &DatabaseName, role: &str) -> Result<(), DatabaseError> {
         const OWNED: &str = "
-            SELECT d.datname FROM pg_catalog.pg_database AS d
-            WHERE pg_catalog.pg_get_userbyid(d.datdba) = $2 AND d.datallowconn ORDER BY d.datname <> $1, d.datname";
+            SELECT d.datname, d.datallowconn, d.datconnlimit FROM pg_catalog.pg_database AS d
+            WHERE pg_catalog.pg_get_userbyid(d.datdba) = $2 AND (d.datallowconn OR d.datname NOT LIKE 'stonescriptdb-%')
+            ORDER BY d.datname <> $1, d.datname";
         const BLUEPRINTS: &str = "SELECT name FROM public.blueprints WHERE owner_role = $2 ORDER BY name <> $1, name";
         let step = DatabaseError::step("listing what the role owns");
-        for row in self.control().await?.query(BLUEPRINTS, &[&first.as_str(), &role]).await.map_err(&step)? {
-            let name = DatabaseName::recorded(row.get(0));
-            // Who works with it makes another one next time; the sweep forgets its record.
-            if let Some(_lock) = self.try_lock(&name).await? {
-                self.drop_database(&name).await?;
-            }
-        }
         let owned = self.control().await?.query(OWNED, &[&first.as_str(), &role]).await.map_err(&step)?;
         let mut failed = Ok(());
         for row in owned {
-            let done = self.turn_off_in(&DatabaseName::recorded(row.get(0))).await;
+            let name = DatabaseName::recorded(row.get(0));
+            let done = match row.get(1) {
+                true => self.turn_off_in(&name).await,
+                false => self.turn_off_in_closed(&name, row.get(2)).await,
+            };
             failed = failed.and(done);
         }
+        let blueprints = self.control().await?.query(BLUEPRINTS, &[&first.as_str(), &role]).await.map_err(&step)?;
+        for row in blueprints {
+            let name = DatabaseName::recorded(row.get(0));
+            // Who works with it makes another one next time; the sweep forgets its record.
+            if let Some(_lock) = self.try_lock(&name).await? {
+                failed = failed.and(self.drop_database(&name).await.map(drop));
+            }
+        }
         failed
+    }
+
+    /// Its owner has closed it, and autovacuum goes there all the same: it is open to superusers alone meanwhile.
+    async fn turn_off_in_closed(&self, name: &DatabaseName, limit: i32) -> Result<(), DatabaseError> {
+        let alter = async |state: &str| {
+            let sql = format!("ALTER DATABASE {} WITH {state}", quote_ident(name.as_str()));
+            self.control()
+                .await?
+                .batch_execute(&sql)
+                .await
+                .map_err(DatabaseError::step("opening a database that is closed"))
+        };
+        alter("ALLOW_CONNECTIONS true CONNECTION LIMIT 0").await?;
+        let turned_off = self.turn_off_in(name).await;
+        alter(&format!("ALLOW_CONNECTIONS false CONNECTION LIMIT {limit}")).await?;
+        turned_off
     }
 
     async fn turn_off_in(&self, name: &DatabaseName) -> Result<(), DatabaseError> {

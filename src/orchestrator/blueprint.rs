@@ -249,7 +249,8 @@ async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Ta
     if writes_rows {
         // Code may count on the declared order of columns, so that has to stand against something.
         let in_order = by_migrations::acting_later(&script).is_none();
-        match alone(fill_by_migrations(goal, bundle, in_order).await) {
+        match alone(Box::pin(fill_by_migrations(goal, bundle, in_order)).await)? {
+            Ok(outcome) if outcome.report.makes_tables => {}
             Ok(outcome) => return Ok((outcome, Target::NewByMigrations)),
             Err(NotAlone::Order(_)) => {}
             Err(reason) => tried = Some(reason),
@@ -257,7 +258,7 @@ async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Ta
         make_empty(goal).await?;
     }
     let goal = Goal { script: &script, ..goal };
-    let mut usual = fill_as_declared(goal).await;
+    let mut usual = Box::pin(fill_as_declared(goal)).await;
     let stands_alone = by_migrations::may_stand_alone(&script);
     let may_be_better = match &usual {
         Ok((_, Some(Better::OtherRows(_)))) => stands_alone,
@@ -266,7 +267,7 @@ async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Ta
     };
     if may_be_better && tried.is_none() {
         make_empty(goal).await?;
-        match alone(fill_by_migrations(goal, bundle, false).await) {
+        match alone(Box::pin(fill_by_migrations(goal, bundle, false)).await)? {
             Ok(mut outcome) => {
                 let why = by_migrations::acting_later(&script).filter(|_| !stands_alone);
                 outcome.report.warnings.extend(why.map(|why| told_later(&why, DECLARED_ONLY)));
@@ -276,7 +277,7 @@ async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Ta
         }
         usual?;
         make_empty(goal).await?;
-        usual = fill_as_declared(goal).await;
+        usual = Box::pin(fill_as_declared(goal)).await;
     }
     let (mut outcome, better) = usual?;
     outcome.report.warnings.extend(match (tried, better) {
@@ -318,10 +319,11 @@ impl fmt::Display for NotAlone {
     }
 }
 
-/// What came of the migrations alone; else why not, which is in the log.
-fn alone(filled: Result<Result<Outcome, NotAlone>, DeployError>) -> Result<Outcome, NotAlone> {
+/// What came of the migrations alone; else why not, which is in the log. What says nothing of them is an error.
+fn alone(filled: Result<Result<Outcome, NotAlone>, DeployError>) -> Result<Result<Outcome, NotAlone>, DeployError> {
     let reason = match filled {
-        Ok(Ok(outcome)) => return Ok(outcome),
+        Ok(Ok(outcome)) => return Ok(Ok(outcome)),
+        Err(error) if !by_migrations::is_about_the_bundle(&error) => return Err(error),
         Ok(Err(reason)) => reason,
         Err(DeployError::Statement(error)) if error.path.starts_with("migrations/") => {
             NotAlone::Failed(DeployError::Statement(error))
@@ -329,7 +331,7 @@ fn alone(filled: Result<Result<Outcome, NotAlone>, DeployError>) -> Result<Outco
         Err(error) => NotAlone::Differs(error.to_string()),
     };
     tracing::info!(%reason, "a new database is made over the declaration");
-    Err(reason)
+    Ok(Err(reason))
 }
 
 /// What migrations by themselves may do better.

@@ -26,7 +26,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-pub use self::acting_later::{acting_later, runs_code, writes_rows};
+pub use self::acting_later::{acting_later, running_code, writes_rows};
 use self::declared::Name;
 pub use self::history::{Event, events_of};
 use self::in_new::NewDatabase;

@@ -44,6 +44,9 @@ pub struct Report {
     /// Whether rows are missing for that, which the migrations would make by themselves.
     #[serde(skip)]
     pub leaves_rows_out: bool,
+    /// Whether a declared table was made that was not there: in a new database, one that no migration before it makes.
+    #[serde(skip)]
+    pub makes_tables: bool,
     /// What the client should know.
     pub warnings: Vec<String>,
 }

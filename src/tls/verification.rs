@@ -13,7 +13,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::certificate::Certificate;
-use super::{TlsMode, TlsSettings};
+use super::{RootCertificates, TlsMode, TlsSettings};
 
 /// What is asked.
 #[derive(Debug)]
@@ -22,6 +22,9 @@ pub(super) struct Verification {
     roots: Option<(RootCertStore, Vec<CertificateDer<'static>>)>,
     /// Whether it has to be for the host's name.
     name: bool,
+    /// Whether a common name will do where there is no list of names: not where any of the world's authorities may have vouched for it,
+    /// whose limits are for lists.
+    takes_common_name: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -32,7 +35,8 @@ impl Verification {
         provider: &Arc<CryptoProvider>,
     ) -> Self {
         let name = settings.mode == TlsMode::VerifyFull;
-        Self { roots, name, algorithms: provider.signature_verification_algorithms }
+        let takes_common_name = !matches!(settings.roots, Some(RootCertificates::System));
+        Self { roots, name, takes_common_name, algorithms: provider.signature_verification_algorithms }
     }
 }
 
@@ -56,7 +60,10 @@ impl ServerCertVerifier for Verification {
             return Err(Error::General("it is of X.509's version 1, and has to be of version 3".to_owned()));
         }
         if self.name {
-            check_name(shown, &certificate, host)?;
+            match self.takes_common_name {
+                true => check_name(shown, &certificate, host)?,
+                false => verify_server_name(&ParsedCertificate::try_from(shown)?, host)?,
+            }
         }
         Ok(ServerCertVerified::assertion())
     }

@@ -74,10 +74,20 @@ fn a_folder_that_is_no_cluster_is_left_alone() {
 fn a_cluster_of_another_version_names_the_one_it_needs() {
     let place = Place::new(Who::OrdinaryUser);
     place.start(&[]).stop(Signal::SIGTERM);
-    fs::write(place.cluster().join("PG_VERSION"), "9\n").unwrap();
+    fs::write(place.cluster().join("PG_VERSION"), "99\n").unwrap();
     let line = place.refusal(1, &[]);
-    assert!(line.contains("was made by PostgreSQL 9, but only "), "{line}");
-    assert!(line.contains("install postgresql-9, or set PG_BIN_DIR"), "{line}");
+    assert!(line.contains("was made by PostgreSQL 99, but only "), "{line}");
+    assert!(line.contains("install postgresql-99, or set PG_BIN_DIR"), "{line}");
+}
+
+#[test]
+fn a_cluster_that_is_too_old_is_to_be_brought_over_first() {
+    let place = Place::new(Who::OrdinaryUser);
+    place.start(&[]).stop(Signal::SIGTERM);
+    fs::write(place.cluster().join("PG_VERSION"), "14\n").unwrap();
+    let line = place.refusal(1, &[]);
+    assert!(line.contains("was made by PostgreSQL 14, and the gateway needs version 15 or later"), "{line}");
+    assert!(line.contains("upgrade-postgres"), "{line}");
 }
 
 #[test]

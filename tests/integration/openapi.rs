@@ -53,8 +53,11 @@ fn operation<'a>(document: &'a Value, path: &str) -> (&'a Value, &'a Value) {
     )
 }
 
-fn fits(schema: &Value, value: &Value) -> bool {
-    jsonschema::validator_for(schema).expect("a schema").is_valid(value)
+/// With the schemas of the database's own types, to which it refers.
+fn fits(document: &Value, schema: &Value, value: &Value) -> bool {
+    let mut schema = schema.clone();
+    schema["components"] = document["components"].clone();
+    jsonschema::validator_for(&schema).expect("a schema").is_valid(value)
 }
 
 #[tokio::test]
@@ -84,10 +87,14 @@ async fn each_function_is_an_operation_and_calls_are_as_it_says() {
         let function = path.split('(').next();
         let body = json!({"platform": platform.name(), "function": function, "params": params});
         // No parameters are an empty object as well as an empty array.
-        assert!(fits(takes, &body) || params == json!([]), "{path} does not take {body}: {takes:#}");
+        assert!(fits(&answer.body, takes, &body) || params == json!([]), "{path} does not take {body}: {takes:#}");
         let called = call(body).await;
-        assert!(called.status == 200 && fits(answers, &called.body), "{path}: {called}\n{answers:#}");
+        assert!(called.status == 200 && fits(&answer.body, answers, &called.body), "{path}: {called}\n{answers:#}");
         let row = &answers["properties"]["rows"]["items"];
+        let row = match row["$ref"].as_str() {
+            Some(to) => answer.body.pointer(to.trim_start_matches('#')).expect("a schema of this document"),
+            None => row,
+        };
         let told: Vec<_> = row["properties"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
         let columns: Vec<_> = called.body["rows"][0].as_object().unwrap().keys().collect();
         assert_eq!(told, columns, "{path}: {called}");
@@ -98,6 +105,46 @@ async fn each_function_is_an_operation_and_calls_are_as_it_says() {
     assert_eq!(paths["/call#add(a integer, b integer)"]["post"]["description"], "Adds two numbers.");
     let ids: std::collections::BTreeSet<_> = paths.values().map(|path| path["post"]["operationId"].as_str()).collect();
     assert_eq!(ids.len(), paths.len());
+}
+
+/// Types that lie within each other many times over would be written out without an end, and some of any length.
+#[tokio::test]
+async fn what_a_platform_has_prepared_makes_no_document_without_an_end() {
+    let platform = Platform::new();
+    let mut types = "CREATE TYPE c0 AS (a int, b int);".to_owned();
+    for level in 1..14 {
+        types += &format!("CREATE TYPE c{level} AS (a c{0}, b c{0}[]);", level - 1);
+    }
+    types += "CREATE DOMAIN d0 AS int;";
+    for level in 1..200 {
+        types += &format!("CREATE DOMAIN d{level} AS d{}[];", level - 1);
+    }
+    let files = bundle()
+        .file("migrations/1.sql", types)
+        .file("functions/f.sql", "CREATE FUNCTION f(p c13, q d199) RETURNS c13 LANGUAGE sql AS 'SELECT p'");
+    platform.register(&files).await.ready();
+    let answer = document(&platform, "").await;
+    assert_eq!(answer.status, 200, "{answer}");
+    assert!(answer.body.to_string().len() < 200_000);
+    let (takes, _) = operation(&answer.body, "/call#f(p c13, q d199)");
+    let body = json!({"platform": platform.name(), "function": "f", "params": {"p": null, "q": null}});
+    assert!(fits(&answer.body, takes, &body), "{takes:#}");
+    // More than a MiB to tell of, and more functions than a document has.
+    let labels: Vec<String> = (0..30_000).map(|at| format!("'{at:_>60}'")).collect();
+    let large = format!("CREATE TYPE e AS ENUM ({})", labels.join(","));
+    let files = files
+        .file("migrations/2.sql", large)
+        .file("functions/g.sql", "CREATE FUNCTION g(p e) RETURNS int LANGUAGE sql AS 'SELECT 1'");
+    platform.register(&files).await.ready();
+    let answer = document(&platform, "").await;
+    assert_eq!((answer.status, answer.body["error"].as_str()), (400, Some("invalid_request")), "{answer}");
+    let other = Platform::new();
+    let many: String =
+        (0..1100).map(|at| format!("CREATE FUNCTION f{at}() RETURNS int LANGUAGE sql AS 'SELECT 1';")).collect();
+    other.register(&bundle().file("functions/f.sql", many)).await.ready();
+    let answer = document(&other, "").await;
+    assert_eq!(answer.body["paths"].as_object().map(serde_json::Map::len), Some(1000));
+    assert!(answer.body["info"]["description"].as_str().is_some_and(|text| text.contains("first 1000")), "{answer}");
 }
 
 #[tokio::test]
@@ -116,7 +163,7 @@ async fn what_no_function_takes_does_not_fit() {
     for (path, function, params) in refused {
         let (takes, _) = operation(&answer.body, &format!("/call#{path}"));
         let body = json!({"platform": platform.name(), "function": function, "params": params});
-        assert!(!fits(takes, &body), "{path} takes {body}");
+        assert!(!fits(&answer.body, takes, &body), "{path} takes {body}");
         let called = call(body).await;
         assert_eq!(called.status, 400, "{called}");
     }

@@ -253,3 +253,26 @@ async fn rows_that_may_be_others_are_told() {
     assert!(warnings.contains("migrations write rows here over what is declared already"), "{answer}");
     assert!(warnings.contains("more"), "{answer}");
 }
+
+/// Code that looks for a table which only `tables/` makes finds it.
+#[tokio::test]
+async fn a_block_finds_the_tables_that_only_the_declaration_makes() {
+    for (name, migration, trigger) in [
+        ("guarded", "do $$ begin if to_regclass('t') is not null then insert into t values (1); end if; end $$;", ""),
+        ("caught", "do $$ begin insert into t values (1); exception when undefined_table then null; end $$;", ""),
+        (
+            "after a block that is about something else",
+            "do $$ begin create type e as enum ('a'); exception when duplicate_object then null; end $$; insert into t values (0);",
+            "create function f() returns trigger language plpgsql as 'begin new.id = new.id + 1; return new; end';
+             create trigger g before insert on t for each row execute function f();",
+        ),
+    ] {
+        let platform = Platform::new();
+        let files = bundle()
+            .file("tables/t.sql", format!("create table t (id int); {trigger}"))
+            .file("migrations/1.sql", migration);
+        let answer = platform.register(&files).await;
+        assert_eq!(answer.status, 200, "{name}: {answer}");
+        assert_eq!(platform.sql().await.column("SELECT id FROM t").await, ["1"], "{name}: {answer}");
+    }
+}

@@ -2,7 +2,7 @@
 //! are `POST /call`; what tells them apart stands behind a `#` in the path, which is sent to nobody, and in the body, where platform,
 //! database and function are constants.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::body::Bytes;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::super::notes::Notes;
@@ -19,7 +20,7 @@ use super::super::platform::of_path;
 use super::super::state::Gateway;
 use super::operations::OPERATIONS;
 use super::{JSON, components};
-use crate::call::{self, Function, Functions};
+use crate::call::{self, Function, Functions, MOST, Type};
 use crate::databases::name::{Address, Id, Which};
 use crate::error::ApiError;
 
@@ -47,9 +48,22 @@ pub(crate) async fn show_functions(
         return Err(gateway.databases.why_not(&address).await.into());
     };
     let found = call::describe(&gateway.databases, &address, &run_as).instrument(notes.span()).await?;
-    let text: Bytes = document(&address, &found).to_string().into();
+    if let Some(bytes) = found.too_long {
+        return Err(ApiError::invalid_request(format!(
+            "the functions of {} and their types take {bytes} bytes to describe, and a document has 1048576 of them at most",
+            found.database.as_str()
+        )));
+    }
+    // A platform has prepared what is told of: some MiB become many times as much for a moment.
+    let turn = TURNS.acquire().await.map_err(ApiError::internal)?;
+    let made = tokio::task::spawn_blocking(move || document(&address, &found).to_string());
+    let text: Bytes = made.await.map_err(ApiError::internal)?.into();
+    drop(turn);
     Ok(([(header::CONTENT_TYPE, JSON)], text).into_response())
 }
+
+/// Documents that are made at the same time.
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 impl OfDatabase {
     /// Empty is as good as missing, as in a call.
@@ -80,30 +94,93 @@ fn document(address: &Address, found: &Functions) -> Value {
         let operation = Described { address, found, function }.operation(&id);
         paths.insert(format!("/call#{called}({})", function.arguments), json!({"post": operation}));
     }
+    let paths = Value::Object(paths);
     let mut components = components();
-    keep_used(&mut components["schemas"], &json!(paths));
-    json!({
-        "openapi": "3.1.0",
-        "info": {"title": format!("Functions of {}", found.database.as_str()), "version": env!("CARGO_PKG_VERSION")},
-        "paths": paths,
-        "components": components,
-    })
+    let own = found.types.values().filter(|of| of.labels.is_some() || of.attributes.is_some());
+    let own: Vec<_> = own.map(|of| (component(of), definition(found, of))).collect();
+    if let Some(schemas) = components["schemas"].as_object_mut() {
+        schemas.extend(own);
+    }
+    keep_used(&mut components["schemas"], &paths);
+    let mut info =
+        json!({"title": format!("Functions of {}", found.database.as_str()), "version": env!("CARGO_PKG_VERSION")});
+    if found.has_more {
+        info["description"] = format!("Only the first {MOST} functions, by name: the database has more.").into();
+    }
+    json!({"openapi": "3.1.0", "info": info, "paths": paths, "components": components})
 }
+
+/// What a type with parts or labels is called here: a name may stand for several, and may have any letter.
+fn component(of: &Type) -> String {
+    format!("type_{}", of.oid)
+}
+
+/// Each stands in the document once, however many others have it inside of them.
+fn definition(found: &Functions, of: &Type) -> Value {
+    if let Some(labels) = &of.labels {
+        let labels = labels.iter().map(|label| json!(label)).chain([Value::Null]);
+        return json!({"description": of.printed, "enum": labels.collect::<Vec<_>>()});
+    }
+    let attributes = of.attributes.as_deref().unwrap_or_default();
+    let properties: Map<_, _> = attributes.iter().map(|one| (one.name.clone(), schema(found, one.of, 0))).collect();
+    let required: Vec<_> = properties.keys().cloned().collect();
+    json!({"description": of.printed, "type": ["object", "null"], "properties": properties, "required": required})
+}
+
+/// Domains over domains over arrays of domains …: what lies deeper may be anything.
+const DEEPEST: usize = 32;
+
+/// What JSON a value of the type is; NULL is one of every type.
+fn schema(found: &Functions, of: u32, depth: usize) -> Value {
+    let Some(of) = found.types.get(&of).filter(|_| depth < DEEPEST) else { return json!({}) };
+    if let Some(base) = of.base {
+        return schema(found, base, depth + 1);
+    }
+    if let Some(element) = of.element {
+        // Of any number of dimensions.
+        let element = json!({"anyOf": [schema(found, element, depth + 1), {"type": "array"}]});
+        return json!({"type": ["array", "null"], "items": element});
+    }
+    if of.labels.is_some() || of.attributes.is_some() {
+        return json!({"$ref": format!("{PREFIX}{}", component(of))});
+    }
+    match of.name.as_deref() {
+        Some("int2" | "int4") => json!({"type": ["integer", "null"], "format": "int32"}),
+        Some("int8") => json!({"type": ["integer", "null"], "format": "int64"}),
+        // By itself a number, inside of others a string.
+        Some("oid") => json!({"type": ["integer", "string", "null"]}),
+        // NaN and the infinities are strings.
+        Some("float4" | "float8" | "numeric") => json!({"type": ["number", "string", "null"]}),
+        Some("bool") => json!({"type": ["boolean", "null"]}),
+        Some("uuid") => json!({"type": ["string", "null"], "format": "uuid"}),
+        // Without a format: the calendar is larger than RFC 3339's, and has infinity.
+        Some("text" | "varchar" | "bpchar" | "name" | "date" | "timestamptz" | "timestamp" | "time" | "timetz") => {
+            json!({"type": ["string", "null"], "description": of.printed})
+        }
+        Some("void") => json!({"type": "null"}),
+        Some("json" | "jsonb" | "int2vector" | "oidvector") => json!({}),
+        // Those that stand for any type, and those of extensions, some of which are objects.
+        _ if of.kind == 'p' => json!({}),
+        None => json!({"description": of.printed}),
+        Some(_) => json!({"type": ["string", "null"], "description": of.printed}),
+    }
+}
+
+/// How a schema is referred to.
+const PREFIX: &str = "#/components/schemas/";
 
 /// Schemas that nothing here refers to are of no use.
 fn keep_used(schemas: &mut Value, paths: &Value) {
-    const PREFIX: &str = "#/components/schemas/";
-    let mut used: Vec<String> = Vec::new();
-    let mut look = vec![paths.clone()];
+    let mut used: HashSet<String> = HashSet::new();
+    let mut look = vec![paths];
     while let Some(value) = look.pop() {
         match value {
             Value::Object(fields) => {
                 let name = fields.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix(PREFIX));
-                if let Some(name) = name.filter(|name| !used.iter().any(|known| known == name)) {
-                    used.push(name.to_owned());
-                    look.extend(schemas.get(name).cloned());
+                if let Some(name) = name.filter(|name| used.insert((*name).to_owned())) {
+                    look.extend(schemas.get(name));
                 }
-                look.extend(fields.into_iter().map(|(_, value)| value));
+                look.extend(fields.values());
             }
             Value::Array(values) => look.extend(values),
             _ => {}
@@ -202,11 +279,13 @@ impl Described<'_> {
     /// The columns, under the names that PostgreSQL gives them.
     fn row(&self) -> Value {
         let columns: Vec<_> = self.function.parameters().filter(|(mode, ..)| matches!(mode, 'o' | 'b' | 't')).collect();
-        let result = self.found.types.get(&self.function.result);
+        // A domain over a composite type has its columns.
+        let mut result = self.found.types.get(&self.function.result);
+        while let Some(base) = result.and_then(|of| of.base) {
+            result = self.found.types.get(&base);
+        }
         match (columns.as_slice(), result.and_then(|result| result.attributes.as_ref())) {
-            ([], Some(attributes)) => {
-                self.columns(attributes.iter().map(|one| (Some(one.name.as_str()), one.of)).collect())
-            }
+            ([], Some(_)) => result.map_or_else(|| json!({}), |of| self.schema(of.oid)),
             // What a bare record holds, and what a procedure without a result answers, is known when it has run.
             ([], None) if self.function.is_procedure => json!({"type": "object"}),
             ([], None) if result.is_some_and(|result| result.name.as_deref() == Some("record")) => {
@@ -236,43 +315,8 @@ impl Described<'_> {
         Some(self.schema(self.found.types.get(&of)?.element?))
     }
 
-    /// What JSON a value of the type is; NULL is one of every type.
     fn schema(&self, of: u32) -> Value {
-        let Some(of) = self.found.types.get(&of) else { return json!({}) };
-        if let Some(base) = of.base {
-            return self.schema(base);
-        }
-        if let Some(element) = of.element {
-            // Of any number of dimensions.
-            let element = json!({"anyOf": [self.schema(element), {"type": "array"}]});
-            return json!({"type": ["array", "null"], "items": element});
-        }
-        if let Some(labels) = &of.labels {
-            let labels = labels.iter().map(|label| json!(label)).chain([Value::Null]);
-            return json!({"enum": labels.collect::<Vec<_>>()});
-        }
-        if let Some(attributes) = &of.attributes {
-            let properties: Map<_, _> = attributes.iter().map(|one| (one.name.clone(), self.schema(one.of))).collect();
-            return json!({"type": ["object", "null"], "properties": properties});
-        }
-        match of.name.as_deref() {
-            Some("int2" | "int4" | "oid") => json!({"type": ["integer", "null"], "format": "int32"}),
-            Some("int8") => json!({"type": ["integer", "null"], "format": "int64"}),
-            // NaN and the infinities are strings.
-            Some("float4" | "float8" | "numeric") => json!({"type": ["number", "string", "null"]}),
-            Some("bool") => json!({"type": ["boolean", "null"]}),
-            Some("uuid") => json!({"type": ["string", "null"], "format": "uuid"}),
-            // Without a format: the calendar is larger than RFC 3339's, and has infinity.
-            Some("text" | "varchar" | "bpchar" | "name" | "date" | "timestamptz" | "timestamp" | "time" | "timetz") => {
-                json!({"type": ["string", "null"], "description": of.printed})
-            }
-            Some("void") => json!({"type": "null"}),
-            Some("json" | "jsonb") => json!({}),
-            // Those that stand for any type, and those of extensions, some of which are objects.
-            _ if of.kind == 'p' => json!({}),
-            None => json!({"description": of.printed}),
-            Some(_) => json!({"type": ["string", "null"], "description": of.printed}),
-        }
+        schema(self.found, of, 0)
     }
 }
 

@@ -20,7 +20,7 @@ use tokio_postgres::error::DbError;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
-use super::{ANSWER_TIMEOUT, Backend, Endpoint, Outcome, TerminateError, Terminator, signal, signal_once};
+use super::{ANSWER_TIMEOUT, Backend, Endpoint, Outcome, TerminateError, Terminator, signal_once};
 
 /// How long one that was cancelled has before it is told to end.
 const CANCELLED: Duration = Duration::from_secs(3);
@@ -245,14 +245,14 @@ impl Terminator {
 
     async fn act(&self, client: &Client, endpoint: &Endpoint, pid: i32, listed: &Listed, next: Next) {
         let (database, owner) = name_of(client, listed.database).await;
-        let Listed { kind, backend_type, started, role, leader, since, .. } = listed;
+        let Listed { backend_type, started, role, leader, since, .. } = listed;
         let backend_type = backend_type.as_deref();
         let told = match (next, started) {
             (Next::Cancel, Some(started)) => cancel(client, pid, started).await,
             (Next::Terminate, Some(started)) => {
                 let role = role.clone().unwrap_or_default();
                 let backend = Backend { pid, started: started.clone(), role, process: None };
-                self.terminate_worker(client, endpoint, &backend, *kind).await
+                self.terminate_worker(client, endpoint, &backend).await
             }
             _ => Ok(Outcome::Gone),
         };
@@ -315,15 +315,9 @@ impl Terminator {
         client: &Client,
         endpoint: &Endpoint,
         backend: &Backend,
-        kind: Kind,
     ) -> Result<Outcome, TerminateError> {
-        let asked = async {
-            match kind {
-                // Nobody becomes a member of that role for this.
-                Kind::Autovacuum => signal_once(client, backend).await?.ok_or_else(refused),
-                Kind::Worker | Kind::Other => signal(client, backend).await,
-            }
-        };
+        // Nobody becomes a member of that role for this: it may be of another application's.
+        let asked = async { signal_once(client, backend).await?.ok_or_else(refused) };
         let told =
             timeout(ANSWER_TIMEOUT, asked).await.unwrap_or_else(|_| Err(TerminateError::Away("no answer".to_owned())));
         let process = || self.process_at(endpoint).and_then(|one| one.sibling(backend.pid));

@@ -34,6 +34,29 @@ pub(super) fn may_help(refusal: &DeployError) -> bool {
     }
 }
 
+/// Whether it says something of the migrations that did not run alone, and not of what may be otherwise next time: a lost connection or
+/// lock, a full disk, the time that is up. `PostgreSQL Error Codes`: the classes of the server's state.
+pub(super) fn is_about_the_bundle(error: &DeployError) -> bool {
+    let is_of_the_moment = error.sqlstate_of_postgres().is_some_and(|code| {
+        let class = code.get(..2).unwrap_or_default();
+        matches!(class, "08" | "40" | "53" | "57" | "58" | "XX") || code == "55P03"
+    });
+    let is_of_the_bundle = matches!(
+        error,
+        DeployError::Statement(_)
+            | DeployError::Order(_)
+            | DeployError::Generated { .. }
+            | DeployError::Standing { .. }
+            | DeployError::Dependants { .. }
+            | DeployError::AtCommit { .. }
+            | DeployError::NoValue { .. }
+            | DeployError::Differs { .. }
+            | DeployError::Blocked { .. }
+            | DeployError::RowsMissing { .. }
+    );
+    is_of_the_bundle && !is_of_the_moment
+}
+
 /// Whether a bundle has both a declaration and migrations.
 pub(super) fn has_both(script: &Script) -> bool {
     let is_migration = |one: &&crate::bundle::sql::Statement| one.kind == Kind::Migrations;
@@ -57,17 +80,19 @@ pub(super) fn may_stand_alone(script: &Script) -> bool {
         .filter(|one| matches!(one.tree.as_ref(), NodeEnum::ViewStmt(_) | NodeEnum::CreateTableAsStmt(_)))
         .filter_map(|one| one.object().map(|made| ((made.schema.clone(), made.name.clone()), *one)))
         .collect();
+    let runs_code = migrations::running_code(&script.statements);
     let mut made: HashSet<(String, String)> = HashSet::new();
+    // Views of tables that are made: these stay so.
+    let mut seen = HashSet::new();
     for statement in migrations {
-        // It may have made anything.
-        if migrations::runs_code(statement, &script.statements) {
+        // It may have made anything: whether it has is seen when all has run.
+        if runs_code(statement) {
             return true;
         }
         // What it makes stands among what it needs.
         let relation = |made: &&crate::bundle::sql::Object| made.class == Class::Relation;
         made.extend(statement.makes.iter().filter(relation).map(|made| (made.schema.clone(), made.name.clone())));
         let mut waiting = relations(statement);
-        let mut seen = HashSet::new();
         while let Some(name) = waiting.pop() {
             if made.contains(&name) || !seen.insert(name.clone()) {
                 continue;

@@ -83,9 +83,7 @@ impl<'a> Deployment<'a> {
         // Also where the checksum is known: somebody, or a migration, may have dropped it.
         let there = self.now(statement).await?.and_then(|now| now.relation(table));
         let view = there.and_then(|there| there.drop_of_view(&name));
-        if there.is_some() && view.is_none() && self.goal.target.is_new() {
-            self.report.tables_created += 1;
-        }
+        let is_made_by_migration = there.is_some() && view.is_none() && self.goal.target.is_new();
         if there.is_none() || view.is_some() {
             match view {
                 Some(drop) => {
@@ -97,9 +95,15 @@ impl<'a> Deployment<'a> {
             self.standing.changed();
             self.migrations.declaration_made(table);
             self.report.tables_created += 1;
+            self.report.makes_tables = true;
             self.changed("CreateTable", NameOf::Relation, &name, statement);
         }
-        if there.is_some() && matches!(statement.tree.as_ref(), NodeEnum::CreateTableAsStmt(_)) {
+        let is_there = there.is_some();
+        if is_made_by_migration {
+            self.report.tables_created += 1;
+            self.changed("CreateTable", NameOf::Relation, &name, statement);
+        }
+        if is_there && matches!(statement.tree.as_ref(), NodeEnum::CreateTableAsStmt(_)) {
             self.warn_of_other_rows(statement).await?;
         }
         self.record.tables.push(TrackedObject { name, checksum: statement.checksum.clone() });

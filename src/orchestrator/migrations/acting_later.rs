@@ -48,11 +48,12 @@ pub fn writes_rows(statements: &[Statement]) -> bool {
     statements.iter().any(|one| one.kind == Kind::Migrations && changes_rows(one, &routines))
 }
 
-/// Whether code runs with it that nobody has read: what it makes and uses is not known.
-pub fn runs_code(statement: &Statement, statements: &[Statement]) -> bool {
-    match statement.tree.as_ref() {
+/// The migrations with which code runs that nobody has read: what it makes and uses is not known.
+pub fn running_code<'a>(statements: &'a [Statement]) -> impl Fn(&Statement) -> bool + 'a {
+    let routines = own_routines(statements);
+    move |statement| match statement.tree.as_ref() {
         NodeEnum::DoStmt(_) | NodeEnum::CallStmt(_) | NodeEnum::ExecuteStmt(_) => true,
-        NodeEnum::SelectStmt(_) => changes_rows(statement, &own_routines(statements)),
+        NodeEnum::SelectStmt(_) => changes_rows(statement, &routines),
         _ => false,
     }
 }
