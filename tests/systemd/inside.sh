@@ -218,12 +218,14 @@ id stonescriptdb >/dev/null || wrong "the user of the data is gone"
 step "the package, over an installation by hand that is changed and disabled"
 deploy/install.sh >/dev/null || wrong "install.sh"
 printf 'ADMIN_TOKEN=mine\n' >/opt/$name/.env
+sed -i 's/^\[Service\]$/&\nEnvironment=SHUTDOWN_TIMEOUT_SECS=77/' /etc/systemd/system/$name.service
 echo '# mine' >>/etc/systemd/system/$name.service
 systemctl disable --now --quiet $name
 dpkg -i /root/new.deb </dev/null >/root/dpkg 2>&1 || wrong "dpkg -i: $(cat /root/dpkg)"
 [[ $(systemctl is-enabled $name) == disabled && $(shown ActiveState) == inactive ]] || wrong "it starts what the operator has disabled"
 [[ $(tail -n 1 /etc/systemd/system/$name.service.dpkg-old) == '# mine' ]] || wrong "the changed unit is gone"
 grep -q "dpkg-old" /root/dpkg || wrong "it does not say where the changed unit is: $(cat /root/dpkg)"
+[[ $(shown Environment) == *SHUTDOWN_TIMEOUT_SECS=77* ]] || wrong "what the unit set does not count any more: $(shown Environment)"
 systemctl enable --now --quiet $name
 [[ $(status mine) == 200 && $(call) == *'1'* ]] || wrong "settings or data are gone: $(call)"
 
@@ -240,7 +242,7 @@ cmp -s /opt/$name/.env /usr/share/$name/env.example || wrong "the settings are n
 systemctl stop $name
 rm -rf /var/lib/private/$name /var/lib/$name
 dpkg -P $name >/root/dpkg 2>&1 || wrong "dpkg -P: $(cat /root/dpkg)"
-! id stonescriptdb >/dev/null 2>&1 || wrong "a user without data is left"
+id stonescriptdb >/dev/null || wrong "the user is gone: data in a place that no settings name would be the next one's"
 
 touch /root/passed
 step "all is well"
