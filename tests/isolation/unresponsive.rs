@@ -79,8 +79,12 @@ async fn a_backend_that_never_looks_whether_it_is_to_end_goes_with_a_start_of_po
     let grabbed = tokio::spawn(async move { grabbing.call("a", "grab", json!([])).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     goes_on(&web, "v").await;
-    // Its role is kept out for ten seconds.
-    let (status, body) = web.call("a", "grab", json!([])).await;
+    // Its role is kept out for ten seconds; on a machine that has much else to do, the first may not have begun yet.
+    let mut again = web.call("a", "grab", json!([])).await;
+    if again.1["error"] == json!("connection_failed") {
+        again = web.call("a", "grab", json!([])).await;
+    }
+    let (status, body) = again;
     assert_eq!((status, &body["error"]), (503, &json!("pool_exhausted")), "{body}");
     assert!(body["message"].as_str().unwrap().contains("did not end when it was told to"), "{body}");
     web.register("new", &[ONE]).await;
