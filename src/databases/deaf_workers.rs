@@ -25,10 +25,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What locks the table, another worker say, is not waited for longer than this.
 const PATIENCE: &str = "SET lock_timeout = '2s'";
 
-/// Every table but those of extensions that a superuser has installed: its owner may make any table a member of an extension of his own.
+/// What is run in a database, a statement a row: for every table but those of extensions that a superuser has installed: its owner may make any table a member of an extension of his own.
 /// A low age for freezing has autovacuum come whatever is set besides. First what it would run even then: to freeze a table, it
 /// summarizes what a BRIN index over it lacks.
-const TABLES: &str = "
+const STATEMENTS: &str = "
     SELECT DISTINCT pg_catalog.format('DROP INDEX %I.%I', n.nspname, whole.relname)
     FROM pg_catalog.pg_index AS i
     JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid
@@ -214,7 +214,7 @@ impl Databases {
         let turned_off = async {
             session.batch_execute(PATIENCE).await?;
             let mut failed = Ok(());
-            for row in session.query_typed(TABLES, &[]).await? {
+            for row in session.query_typed(STATEMENTS, &[]).await? {
                 let statement: &str = row.get(0);
                 let done = session.batch_execute(statement).await;
                 if done.is_ok() && statement.starts_with("DROP") {

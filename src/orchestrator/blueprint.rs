@@ -245,12 +245,13 @@ async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Ta
     let script = script?;
     made?;
     let mut tried = None;
-    let writes_rows = by_migrations::writes_rows_alone(&script);
+    let acting = by_migrations::acting_later(&script);
+    let mut stands_alone = by_migrations::may_stand_alone(&script);
+    let writes_rows = stands_alone && by_migrations::writes_rows(&script);
     if writes_rows {
         // Code may count on the declared order of columns, so that has to stand against something.
-        let in_order = by_migrations::acting_later(&script).is_none();
-        match alone(Box::pin(fill_by_migrations(goal, bundle, in_order)).await)? {
-            Ok(outcome) if outcome.report.makes_tables => {}
+        match alone(Box::pin(fill_by_migrations(goal, bundle, acting.is_none())).await)? {
+            Ok(outcome) if outcome.report.makes_tables => stands_alone = false,
             Ok(outcome) => return Ok((outcome, Target::NewByMigrations)),
             Err(NotAlone::Order(_)) => {}
             Err(reason) => tried = Some(reason),
@@ -259,17 +260,16 @@ async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Ta
     }
     let goal = Goal { script: &script, ..goal };
     let mut usual = Box::pin(fill_as_declared(goal)).await;
-    let stands_alone = by_migrations::may_stand_alone(&script);
     let may_be_better = match &usual {
-        Ok((_, Some(Better::OtherRows(_)))) => stands_alone,
-        Ok((_, better)) => better.is_some(),
+        Ok((_, false)) => true,
+        Ok((_, true)) => stands_alone && acting.is_some(),
         Err(refusal) => by_migrations::may_help(refusal),
     };
     if may_be_better && tried.is_none() {
         make_empty(goal).await?;
         match alone(Box::pin(fill_by_migrations(goal, bundle, false)).await)? {
             Ok(mut outcome) => {
-                let why = by_migrations::acting_later(&script).filter(|_| !stands_alone);
+                let why = acting.filter(|_| !stands_alone);
                 outcome.report.warnings.extend(why.map(|why| told_later(&why, DECLARED_ONLY)));
                 return Ok((outcome, Target::NewByMigrations));
             }
@@ -279,10 +279,10 @@ async fn fill_either_way(goal: Goal<'_>, bundle: &Bundle) -> Result<(Outcome, Ta
         make_empty(goal).await?;
         usual = Box::pin(fill_as_declared(goal)).await;
     }
-    let (mut outcome, better) = usual?;
-    outcome.report.warnings.extend(match (tried, better) {
-        (Some(reason), Some(Better::OtherRows(why))) => Some(told_later(&why, &reason.to_string())),
-        (None, Some(Better::OtherRows(why))) => Some(told_later(&why, DECLARED_ONLY)),
+    let (mut outcome, is_whole) = usual?;
+    outcome.report.warnings.extend(match (tried, acting.filter(|_| is_whole)) {
+        (Some(reason), Some(why)) => Some(told_later(&why, &reason.to_string())),
+        (None, Some(why)) => Some(told_later(&why, DECLARED_ONLY)),
         (Some(NotAlone::Differs(reason)), _) if writes_rows => Some(format!(
             "migrations write rows here over what is declared already, which may be others than those they write by themselves \
              ({reason})"
@@ -334,23 +334,11 @@ fn alone(filled: Result<Result<Outcome, NotAlone>, DeployError>) -> Result<Resul
     Ok(Err(reason))
 }
 
-/// What migrations by themselves may do better.
-enum Better {
-    /// Something is there that they have taken away, or rows are not there that they make.
-    Whole,
-    /// Rows may be others than theirs; why.
-    OtherRows(String),
-}
-
-/// Also what may be better the other way.
-async fn fill_as_declared(goal: Goal<'_>) -> Result<(Outcome, Option<Better>), DeployError> {
+/// Also whether it is whole: nothing is there that migrations have taken away, and no rows are missing that they make.
+async fn fill_as_declared(goal: Goal<'_>) -> Result<(Outcome, bool), DeployError> {
     let (outcome, _) = fill(goal, None).await?;
     let is_whole = !outcome.report.leaves_rows_out && !by_migrations::has_left_overs(goal.script, &outcome.catalog);
-    let better = match by_migrations::acting_later(goal.script) {
-        _ if !is_whole => Some(Better::Whole),
-        acting => acting.map(Better::OtherRows),
-    };
-    Ok((outcome, better))
+    Ok((outcome, is_whole))
 }
 
 /// The other way round in an empty database, if that comes to what is declared; else the first difference.

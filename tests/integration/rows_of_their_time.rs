@@ -261,6 +261,12 @@ async fn a_block_finds_the_tables_that_only_the_declaration_makes() {
         ("guarded", "do $$ begin if to_regclass('t') is not null then insert into t values (1); end if; end $$;", ""),
         ("caught", "do $$ begin insert into t values (1); exception when undefined_table then null; end $$;", ""),
         (
+            "guarded, and something that acts on rows later",
+            "do $$ begin if to_regclass('t') is not null then insert into t values (1); end if; end $$;
+             alter table t alter id set default 7;",
+            "",
+        ),
+        (
             "after a block that is about something else",
             "do $$ begin create type e as enum ('a'); exception when duplicate_object then null; end $$; insert into t values (0);",
             "create function f() returns trigger language plpgsql as 'begin new.id = new.id + 1; return new; end';
@@ -269,7 +275,13 @@ async fn a_block_finds_the_tables_that_only_the_declaration_makes() {
     ] {
         let platform = Platform::new();
         let files = bundle()
-            .file("tables/t.sql", format!("create table t (id int); {trigger}"))
+            .file(
+                "tables/t.sql",
+                format!(
+                    "create table t (id int {}); {trigger}",
+                    if migration.contains("default 7") { "default 7" } else { "" }
+                ),
+            )
             .file("migrations/1.sql", migration);
         let answer = platform.register(&files).await;
         assert_eq!(answer.status, 200, "{name}: {answer}");

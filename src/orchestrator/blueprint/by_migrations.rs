@@ -63,10 +63,10 @@ pub(super) fn has_both(script: &Script) -> bool {
     script.statements.iter().any(|one| is_migration(&one)) && script.statements.iter().any(|one| one.kind.is_final())
 }
 
-/// Whether migrations write rows, and may run without the declaration. Then the rows are those that psql has by them, whatever
+/// Whether migrations write rows beside a declaration. If they may run without it, the rows are those that psql has by them, whatever
 /// they, or code that they run, find on the way there; over the declaration they would find its last state.
-pub(super) fn writes_rows_alone(script: &Script) -> bool {
-    has_both(script) && migrations::writes_rows(&script.statements) && may_stand_alone(script)
+pub(super) fn writes_rows(script: &Script) -> bool {
+    has_both(script) && migrations::writes_rows(&script.statements)
 }
 
 /// Whether no migration needs a table that is declared and that none before it has made. Such a one is made as it is declared first,
@@ -235,7 +235,7 @@ mod tests {
             statements.extend(read(Kind::Functions, "functions/f.sql", function));
             statements.extend(read(Kind::Migrations, "migrations/1.sql", migrations));
             let script = Script { statements, ..Script::default() };
-            assert_eq!(writes_rows_alone(&script), expected, "{migrations}");
+            assert_eq!(writes_rows(&script) && may_stand_alone(&script), expected, "{migrations}");
         }
     }
 }
